@@ -1,0 +1,126 @@
+"""The hunt as of the end of a day: what its assets read, and how they are declared.
+
+A hunt depends on the same day's partitions and reads the window's other days from the
+lake itself. A partition mapping over the window would say so in the graph, but makes
+the UI's runs over a range materialize hundreds of days that nobody asked for.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+import dagster as dg
+from pyspark.sql import DataFrame
+
+from lowslow_assets.assets.declare import declaration, permanent_failures
+from lowslow_assets.detection.baseline import FeatureBaseline, sum_counts
+from lowslow_assets.detection.masks import mask_signins
+from lowslow_assets.partitions import DAYS, SINGLE_RUN, days_of
+from lowslow_assets.resources import HuntParameters, LakeResource
+from lowslow_assets.signins.features import FEATURES
+from lowslow_assets.storage import Lake, window_days
+from lowslow_assets.tables import CATEGORY_COUNTS, FEATURE_BASELINE, Table
+
+
+@dataclass(frozen=True)
+class Hunt:
+    """One day's hunt over its window."""
+
+    day: date
+    lake: Lake
+    parameters: HuntParameters
+
+    def today(self, table: Table) -> DataFrame:
+        """The day's own rows of an ingested table."""
+        return self.lake.read(table, [self.day])
+
+    def window(self, table: Table, *, without_today: bool = False) -> DataFrame:
+        """The window's rows of an ingested table, of the days that have been ingested.
+
+        Raises LakeError where a day was ingested with other settings than the hunt's day.
+        """
+        days = self.ingested_days(table)
+        return self.lake.read(table, days[:-1] if without_today else days, self._encoding)
+
+    def ingested_days(self, table: Table) -> list[date]:
+        """The window's days that have a partition, in order; the hunt's own is required."""
+        window = window_days(self.day, self.parameters.lookback_days)
+        there = set(self.lake.days(table))
+        return [day for day in window if day in there or day == self.day]
+
+    def result(self, table: Table) -> DataFrame:
+        """This hunt's own partition of a table made before.
+
+        Raises LakeError where that was made over another window or from other settings.
+        """
+        return self.lake.read(table, [self.day], self.made_from)
+
+    def rows(self, table: Table) -> list[dict[str, Any]]:
+        """This hunt's rows of a small table, without ``date``."""
+        return [row.asDict(recursive=True) for row in self.result(table).drop("date").collect()]
+
+    def mask(self, signins: DataFrame) -> DataFrame:
+        """Sign-ins of any day with their mask as of this day."""
+        baselines = {row["feature"]: FeatureBaseline(**row) for row in self.rows(FEATURE_BASELINE)}
+        counts = sum_counts(self.window(CATEGORY_COUNTS))
+        return mask_signins(signins, counts, [baselines[feature] for feature in FEATURES])
+
+    def frame(self, table: Table, rows: Sequence[Any]) -> DataFrame:
+        """Rows (dataclasses named like the table's columns) as a frame with the table's schema."""
+        records = [tuple(vars(row)[name] for name in table.schema.names) for row in rows]
+        return self.lake.spark.createDataFrame(records, table.schema)
+
+    @cached_property
+    def made_from(self) -> dict[str, Any]:
+        """What distinguishes this hunt's tables from those of a hunt with other settings."""
+        return {"lookback_days": self.parameters.lookback_days, **self._encoding}
+
+    @cached_property
+    def _encoding(self) -> dict[str, Any]:
+        partition = self.lake.partition(CATEGORY_COUNTS, self.day)
+        return dict(partition.made_from) if partition else {}
+
+
+HuntBody = Callable[[Hunt], tuple[DataFrame, dict[str, Any]]]
+
+
+def hunt_asset(
+    table: Table, *kinds: str, deps: Sequence[Table]
+) -> Callable[[HuntBody], dg.AssetsDefinition]:
+    """An asset of the hunt, from a function that gives one day's rows and their metadata.
+
+    In a run over a range the days are made one after the other, each whole before the next.
+    """
+
+    def declare(body: HuntBody) -> dg.AssetsDefinition:
+        @dg.asset(
+            name=table.name,
+            group_name="hunt",
+            deps=[dep.name for dep in deps],
+            partitions_def=DAYS,
+            backfill_policy=SINGLE_RUN,
+            **declaration(table, *kinds),
+        )
+        def hunt_days(
+            context: dg.AssetExecutionContext, lake: LakeResource, parameters: HuntParameters
+        ) -> None:
+            days = days_of(context)
+            for number, day in enumerate(days, start=1):
+                if len(days) > 1:
+                    context.log.info(f"{table.name}: {day}, day {number} of {len(days)}")
+                with permanent_failures():
+                    hunt = Hunt(day, lake.open(), parameters)
+                    frame, metadata = body(hunt)
+                    # A row's own day is no column of a hunt's tables: theirs is the hunt's.
+                    frame = frame.drop("date")
+                    written = hunt.lake.write(table, frame, [day], hunt.made_from)
+                context.add_asset_metadata(
+                    {"dagster/partition_row_count": written[day].rows, **metadata},
+                    partition_key=day.isoformat(),
+                )
+
+        return hunt_days
+
+    return declare

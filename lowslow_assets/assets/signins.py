@@ -1,0 +1,126 @@
+"""raw_signins and rejected_signins: a day's export, typed."""
+
+from typing import Any
+
+import dagster as dg
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lowslow_assets.assets.declare import declaration, permanent_failures
+from lowslow_assets.partitions import DAYS, SINGLE_RUN, days_of
+from lowslow_assets.resources import LakeResource, SourceResource
+from lowslow_assets.signins.parsing import deduplicate, parse_lines
+from lowslow_assets.storage import Lake
+from lowslow_assets.tables import RAW_SIGNINS, REJECTED_SIGNINS
+
+MAX_REJECTED_SHARE = 0.01
+
+
+@dg.multi_asset(
+    name="ingest_signins",
+    specs=[
+        dg.AssetSpec(RAW_SIGNINS.name, group_name="ingest", **declaration(RAW_SIGNINS, "json")),
+        dg.AssetSpec(
+            REJECTED_SIGNINS.name, group_name="ingest", **declaration(REJECTED_SIGNINS, "json")
+        ),
+    ],
+    partitions_def=DAYS,
+    backfill_policy=SINGLE_RUN,
+)
+def ingest_signins(context: dg.AssetExecutionContext, source: SourceResource, lake: LakeResource):
+    """Read the days' files once; good lines go to one table, bad ones to the other."""
+    days = days_of(context)
+    with permanent_failures():
+        export = source.open()
+        listing = [export.list_day(day) for day in days]
+        unreadable = export.unreadable(listing)
+        opened = lake.open()
+        lines = parse_lines(export.read_lines(opened.spark, listing, unreadable)).persist()
+        good, bad = lines.where("reason IS NULL"), lines.where("reason IS NOT NULL")
+        raw = opened.write(RAW_SIGNINS, _one_file_a_day(deduplicate(good.drop(*_LINE))), days, {})
+        files = export.reject(opened.spark, unreadable)
+        rejected = opened.write(REJECTED_SIGNINS, _rejected(bad, files), days, {})
+        lines.unpersist()
+    accounts = _accounts(opened, days)
+    for files in listing:
+        day = files.day
+        account = accounts.get(day, {"lines": 0, "duplicates": 0, "other_days": 0})
+        if not files.paths:
+            context.log.warning(f"{day}: the export has no files for this day")
+        context.add_asset_metadata(
+            {
+                "dagster/partition_row_count": raw[day].rows,
+                "files": len(files.paths),
+                "bytes": files.total_bytes,
+                "rows in": account["lines"] + rejected[day].rows,
+                "rows out": raw[day].rows,
+                "duplicates": account["duplicates"],
+                "rejected": rejected[day].rows,
+                "rows with a time of another day": account["other_days"],
+            },
+            asset_key=RAW_SIGNINS.name,
+            partition_key=day.isoformat(),
+        )
+        context.add_asset_metadata(
+            {"dagster/partition_row_count": rejected[day].rows},
+            asset_key=REJECTED_SIGNINS.name,
+            partition_key=day.isoformat(),
+        )
+
+
+_LINE = ("file", "line", "reason")
+
+
+def _one_file_a_day(signins: DataFrame) -> DataFrame:
+    # By time, so that a scan of part of a day can skip the rest; by Id for the same file always.
+    return signins.repartition("date").sortWithinPartitions("date", "time_generated", "signin_id")
+
+
+def _rejected(bad: DataFrame, files: DataFrame) -> DataFrame:
+    return (
+        bad.select("date", "file", "reason", "line")
+        .unionByName(files)
+        .repartition("date")
+        .sortWithinPartitions("date", "file", "reason", "line")
+    )
+
+
+def _accounts(lake: Lake, days: list) -> dict[Any, dict[str, int]]:
+    """Per day, what became of its good lines."""
+    rows = (
+        lake.read(RAW_SIGNINS, days)
+        .groupBy("date")
+        .agg(
+            F.sum("copies").alias("lines"),
+            F.sum(F.col("copies") - 1).alias("duplicates"),
+            F.count_if(F.to_date("time_generated") != F.col("date")).alias("other_days"),
+        )
+        .collect()
+    )
+    return {row["date"]: row.asDict() for row in rows}
+
+
+@dg.asset_check(
+    asset=RAW_SIGNINS.name,
+    partitions_def=DAYS,
+    description="The day has sign-ins, and hardly a line of its export was rejected.",
+)
+def lines_are_signins(
+    context: dg.AssetCheckExecutionContext, lake: LakeResource
+) -> dg.AssetCheckResult:
+    """Warn of a day without sign-ins or with many rejected lines."""
+    opened = lake.open()
+    days = days_of(context)
+    bad_days = {}
+    for day in days:
+        signins, rejected = (
+            partition.rows if (partition := opened.partition(table, day)) else 0
+            for table in (RAW_SIGNINS, REJECTED_SIGNINS)
+        )
+        if not signins:
+            bad_days[str(day)] = "no sign-ins"
+        elif rejected > MAX_REJECTED_SHARE * (signins + rejected):
+            bad_days[str(day)] = f"{rejected:,} rejected beside {signins:,} sign-ins"
+    return dg.AssetCheckResult(
+        passed=not bad_days, severity=dg.AssetCheckSeverity.WARN, metadata={"days": bad_days}
+    )

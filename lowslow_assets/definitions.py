@@ -1,0 +1,34 @@
+"""Everything Dagster loads, put together."""
+
+import dagster as dg
+
+from lowslow_assets.assets import clusters, exports, features, incidents, masks, mixture, signins
+from lowslow_assets.jobs import JOBS
+from lowslow_assets.resources import HuntParameters, LakeResource, SourceResource
+from lowslow_assets.sensors import new_days
+from lowslow_assets.settings import Settings, read_settings
+from lowslow_assets.spark import SparkResource
+
+_STAGES = [signins, features, masks, mixture, clusters, exports, incidents]
+
+
+def build_defs(settings: Settings, spark: SparkResource | None = None) -> dg.Definitions:
+    """The project's definitions, for these settings; ``spark`` replaces the local session."""
+    spark = spark or SparkResource()
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules(_STAGES),
+        asset_checks=dg.load_asset_checks_from_modules(_STAGES),
+        jobs=JOBS,
+        sensors=[new_days],
+        resources={
+            "spark": spark,
+            "source": SourceResource(root=settings.source),
+            "lake": LakeResource(root=settings.lake, spark=spark),
+            "parameters": HuntParameters(lookback_days=settings.lookback_days),
+        },
+        # One process, one Spark session a run: a process a step costs a JVM start each.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_defs(read_settings())

@@ -1,0 +1,1 @@
+"""Baseline, masks, mixture, pruning and statistics. Spark or NumPy, no Dagster."""

@@ -1,0 +1,241 @@
+"""The Bernoulli mixture over anomaly masks, by variational Bayes.
+
+    R ~ Dirichlet(1e-5, ..., 1e-5)      weights of the K components
+    z_n ~ Categorical(R)                component of failure n
+    P_fk ~ Beta(1/2, 1/2)               probability that feature f is anomalous in k
+    x_nf ~ Bernoulli(P_f,z_n)           bit f of its mask
+
+F bits allow 2^F masks, so the model is fitted on (mask, count) instead of a row a
+failure: the same posterior and bound, at a cost that does not grow with sign-ins.
+
+BayesPy fits the model. The fit depends on where it starts and needs thousands of
+sweeps to converge, so several starts are first followed to convergence by the same
+updates in plain NumPy, and BayesPy continues from the best of them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from bayespy.inference import VB
+from bayespy.inference.vmp.nodes.categorical import CategoricalMoments
+from bayespy.nodes import Bernoulli, Beta, Dirichlet, Mixture, Multinomial
+from scipy.special import betaln, digamma, gammaln, logsumexp, softmax
+
+WEIGHT_CONCENTRATION = 1e-5
+ANOMALY_PRIOR = 0.5
+# In nats a sweep. Plateaus of 1e-3 a sweep still climb tens of nats.
+_CONVERGED_GAIN = 1e-6
+_MAX_SWEEPS = 20_000
+
+
+@dataclass(frozen=True)
+class MixtureFit:
+    """A fitted mixture, components by falling weight.
+
+    concentration: Dirichlet parameters, shape (K,).
+    alpha, beta: Beta parameters of anomalous and normal, shape (F, K).
+    """
+
+    concentration: np.ndarray
+    alpha: np.ndarray
+    beta: np.ndarray
+
+    @property
+    def weights(self) -> np.ndarray:
+        """E[R], shape (K,)."""
+        return self.concentration / self.concentration.sum()
+
+    @property
+    def weight_deviations(self) -> np.ndarray:
+        """Standard deviation of R, shape (K,)."""
+        return np.sqrt(self.weights * (1 - self.weights) / (self.concentration.sum() + 1))
+
+    @property
+    def probability(self) -> np.ndarray:
+        """E[P], shape (F, K)."""
+        return self.alpha / (self.alpha + self.beta)
+
+    @property
+    def geometric_probability(self) -> np.ndarray:
+        """exp(E[log P]), shape (F, K)."""
+        return np.exp(digamma(self.alpha) - digamma(self.alpha + self.beta))
+
+    def responsibilities(self, bits: np.ndarray) -> np.ndarray:
+        """Probability of each component for each mask, shape (n, K); ``bits`` is (n, F)."""
+        anomalous_bits = bits.astype(float)
+        expectations = _expectations(self.concentration, self.alpha, self.beta)
+        return softmax(_log_joint(*expectations, anomalous_bits, 1 - anomalous_bits), axis=1)
+
+
+@dataclass(frozen=True)
+class FitTrace:
+    """How the fit went.
+
+    elbo: evidence lower bound in nats after each sweep of the best start.
+    restart_elbos: the converged bound of every start, in the order of the seeds.
+    """
+
+    elbo: np.ndarray
+    restart_elbos: np.ndarray
+
+
+def fit_mixture(
+    bits: np.ndarray, counts: np.ndarray, components: int, restarts: int, seed: int
+) -> tuple[MixtureFit, FitTrace]:
+    """Fit the mixture to distinct masks ``bits`` (n, F) that occur ``counts`` (n,) times.
+
+    Deterministic in its arguments. Raises ValueError on an empty window.
+    """
+    if not len(bits):
+        raise ValueError("A mixture needs at least one failure.")
+    starts = (random_start(bits.shape[1], components, seed + i) for i in range(restarts))
+    fits = [converge_from(bits, counts, start) for start in starts]
+    *posterior, bounds = max(fits, key=lambda fit: fit[-1][-1])
+    model = CountedMixture(bits, counts, components)
+    model.start_from(*posterior)
+    confirmed = model.converge()
+    concentration, alpha, beta = model.parameters()
+    order = np.argsort(-concentration, kind="stable")
+    fit = MixtureFit(concentration[order], alpha[:, order], beta[:, order])
+    restart_elbos = np.array([bounds[-1] for *_, bounds in fits])
+    return fit, FitTrace(np.concatenate([bounds, confirmed]), restart_elbos)
+
+
+def random_start(features: int, components: int, seed: int) -> np.ndarray:
+    """Probabilities drawn from the prior, shape (F, K); never 0 or 1 to machine precision."""
+    drawn = np.random.default_rng(seed).beta(ANOMALY_PRIOR, ANOMALY_PRIOR, (features, components))
+    return np.clip(drawn, 1e-12, 1 - 1e-12)
+
+
+class _CountedCategorical(Multinomial):
+    """``count`` equal draws as one node, which Mixture takes for a Categorical.
+
+    A Multinomial's moments are the expected counts: a Categorical's moments times the
+    count, which is what the mixture's messages need. Only their type is in the way.
+    """
+
+    @classmethod
+    def _constructor(cls, *args, **kwargs):
+        *head, moments, parent_moments = super()._constructor(*args, **kwargs)
+        return (*head, CategoricalMoments(moments.categories), parent_moments)
+
+
+class CountedMixture:
+    """The mixture as BayesPy nodes, on distinct masks with counts."""
+
+    def __init__(self, bits: np.ndarray, counts: np.ndarray, components: int) -> None:
+        self.weights = Dirichlet([WEIGHT_CONCENTRATION] * components, name="R")
+        self.classes = _CountedCategorical(
+            np.asarray(counts)[:, None], self.weights, plates=(len(bits), 1), name="Z"
+        )
+        self.anomalous = Beta(
+            [ANOMALY_PRIOR, ANOMALY_PRIOR], plates=(bits.shape[1], components), name="P"
+        )
+        masks = Mixture(self.classes, Bernoulli, self.anomalous, name="X")
+        masks.observe(bits)
+        self.inference = VB(self.classes, self.weights, masks, self.anomalous)
+
+    def start_at(self, probability: np.ndarray) -> None:
+        """Start from fixed probabilities, shape (F, K)."""
+        self.anomalous.initialize_from_value(probability)
+
+    def start_from(self, concentration: np.ndarray, alpha: np.ndarray, beta: np.ndarray) -> None:
+        """Start from a posterior."""
+        self.weights.initialize_from_parameters(concentration)
+        self.anomalous.initialize_from_parameters(np.stack([alpha, beta], axis=-1))
+
+    def sweep(self, sweeps: int) -> np.ndarray:
+        """Update Z, R, X, P so many times; the bound after each."""
+        before = self.inference.iter
+        self.inference.update(repeat=sweeps, tol=0, verbose=False)
+        return self.inference.L[before : self.inference.iter]
+
+    def converge(self) -> np.ndarray:
+        """Sweep until one gains nothing that counts; the bound after each sweep."""
+        bounds = self.sweep(2)
+        while bounds[-1] - bounds[-2] > _CONVERGED_GAIN and len(bounds) < _MAX_SWEEPS:
+            bounds = np.concatenate([bounds, self.sweep(1)])
+        return bounds
+
+    def parameters(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Concentration (K,), alpha (F, K), beta (F, K)."""
+        (concentration,), (beta_parameters,) = (
+            self.weights.get_parameters(),
+            self.anomalous.get_parameters(),
+        )
+        return concentration, beta_parameters[..., 0], beta_parameters[..., 1]
+
+
+def converge_from(
+    bits: np.ndarray, counts: np.ndarray, start: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Follow one start, shape (F, K), to convergence by the model's updates, in NumPy.
+
+    Returns concentration (K,), alpha (F, K), beta (F, K) and the bound in each sweep after
+    Z was updated. The updates are those of Bishop, Pattern Recognition and Machine Learning
+    (2006), section 10.2, with Bernoulli observations.
+    """
+    anomalous_bits = bits.astype(float)
+    normal_bits = 1 - anomalous_bits
+    concentration = np.full(start.shape[1], WEIGHT_CONCENTRATION)
+    expectations = _log_weights(concentration), np.log(start), np.log1p(-start)
+    # A start is a point, not a posterior: its divergence is no bound, so none is counted.
+    divergence = 0.0
+    bounds: list[float] = []
+    while True:
+        log_joint = _log_joint(*expectations, anomalous_bits, normal_bits)
+        log_normalizer = logsumexp(log_joint, axis=1)
+        if divergence:
+            bounds.append(float(counts @ log_normalizer - divergence))
+        if len(bounds) == _MAX_SWEEPS or (
+            len(bounds) > 1 and bounds[-1] - bounds[-2] < _CONVERGED_GAIN
+        ):
+            return concentration, alpha, beta, np.array(bounds)
+        expected = counts[:, None] * np.exp(log_joint - log_normalizer[:, None])
+        concentration = WEIGHT_CONCENTRATION + expected.sum(axis=0)
+        alpha = ANOMALY_PRIOR + anomalous_bits.T @ expected
+        beta = ANOMALY_PRIOR + normal_bits.T @ expected
+        expectations = _expectations(concentration, alpha, beta)
+        divergence = _divergence(concentration, alpha, beta, expectations)
+
+
+def _expectations(
+    concentration: np.ndarray, alpha: np.ndarray, beta: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """E[log R], E[log P], E[log(1 - P)] under the posterior."""
+    total = digamma(alpha + beta)
+    return _log_weights(concentration), digamma(alpha) - total, digamma(beta) - total
+
+
+def _log_weights(concentration: np.ndarray) -> np.ndarray:
+    return digamma(concentration) - digamma(concentration.sum(axis=-1, keepdims=True))
+
+
+def _log_joint(log_weights, log_anomalous, log_normal, anomalous_bits, normal_bits) -> np.ndarray:
+    """E[log p(x_n, z_n = k)], shape (n, K)."""
+    return log_weights + anomalous_bits @ log_anomalous + normal_bits @ log_normal
+
+
+def _divergence(
+    concentration: np.ndarray,
+    alpha: np.ndarray,
+    beta: np.ndarray,
+    expectations: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> float:
+    """KL divergence in nats of the posterior of R and P from their priors."""
+    log_weights, log_anomalous, log_normal = expectations
+    components = len(concentration)
+    of_weights = (
+        gammaln(concentration.sum())
+        - gammaln(concentration).sum()
+        - gammaln(components * WEIGHT_CONCENTRATION)
+        + components * gammaln(WEIGHT_CONCENTRATION)
+        + (concentration - WEIGHT_CONCENTRATION) @ log_weights
+    )
+    of_probabilities = (
+        betaln(ANOMALY_PRIOR, ANOMALY_PRIOR)
+        - betaln(alpha, beta)
+        + (alpha - ANOMALY_PRIOR) * log_anomalous
+        + (beta - ANOMALY_PRIOR) * log_normal
+    )
+    return float(of_weights + of_probabilities.sum())

@@ -1,0 +1,1 @@
+"""What a spray candidate says to people. No Dagster."""

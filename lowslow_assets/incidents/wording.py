@@ -1,0 +1,179 @@
+"""An incident in the words an analyst reads, and as a JSON document."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+from lowslow_assets.detection.campaigns import Invariant, SprayTest
+from lowslow_assets.detection.statistics import ClusterStatistics
+
+SEVERITIES = ("High", "Medium", "Low", "Informational")
+# MITRE ATT&CK: Brute Force, Password Spraying.
+TECHNIQUES = ["T1110.003"]
+HIGH_CONFIDENCE, MEDIUM_CONFIDENCE = 0.8, 0.6
+MAX_LISTED_USERS = 100
+_SHOWN_USERS = 3
+_SHOWN_VALUE_LENGTH = 60
+_NAMESPACE = UUID("6f0e3c5a-6a0f-5c3f-9e5a-0b9a4d0c7d11")
+
+
+@dataclass(frozen=True)
+class AccountSuccesses:
+    """An account's successes that follow a campaign's pattern.
+
+    network_shared: at least one came from a network the campaign's failures also used.
+    """
+
+    user: str
+    successes: int
+    network_shared: bool
+
+
+@dataclass(frozen=True)
+class Incident:
+    """One spray candidate; the fields are the columns of the table ``enriched_incidents``."""
+
+    incident_id: str
+    cluster_id: int
+    severity: str
+    confidence: float
+    confidence_label: str
+    title: str
+    description: str
+    first_activity: datetime
+    last_activity: datetime
+    active_days: int
+    attempts: int
+    users: int
+    ip_addresses: int
+    countries: int
+    attempts_per_day: float
+    attempts_per_user: float
+    anomalous_features: list[str]
+    invariants: list[Invariant]
+    tests: list[SprayTest]
+    successes: int
+    compromised_users: list[str]
+    techniques: list[str]
+
+
+def incident_id(day: date, cluster_id: int) -> str:
+    """The same at every run of the same hunt."""
+    return str(uuid5(_NAMESPACE, f"{day}/{cluster_id}"))
+
+
+def describe(
+    day: date,
+    cluster: ClusterStatistics,
+    anomalous_features: list[str],
+    repeated: list[Invariant],
+    tests: list[SprayTest],
+    accounts: list[AccountSuccesses],
+) -> Incident:
+    """Say what a kept cluster is; ``accounts`` are those it may have got into, likeliest first."""
+    compromised_users = [account.user for account in accounts]
+    confidence = sum(test.passed for test in tests) / len(tests)
+    label = _confidence_label(confidence)
+    return Incident(
+        incident_id=incident_id(day, cluster.cluster_id),
+        cluster_id=cluster.cluster_id,
+        severity=_severity(label, compromised_users),
+        confidence=confidence,
+        confidence_label=label,
+        title=_title(cluster, compromised_users),
+        description=_description(cluster, anomalous_features, repeated, tests, compromised_users),
+        first_activity=cluster.first_activity,
+        last_activity=cluster.last_activity,
+        active_days=cluster.active_days,
+        attempts=cluster.failures,
+        users=cluster.users,
+        ip_addresses=cluster.ip_addresses,
+        countries=cluster.countries,
+        attempts_per_day=cluster.attempts_per_day,
+        attempts_per_user=cluster.attempts_per_user,
+        anomalous_features=anomalous_features,
+        invariants=repeated,
+        tests=tests,
+        successes=sum(account.successes for account in accounts),
+        compromised_users=compromised_users,
+        techniques=TECHNIQUES,
+    )
+
+
+def to_json(incident: Mapping[str, Any], day: date) -> str:
+    """A row of ``enriched_incidents`` as a JSON document."""
+    document = {"hunt_date": day, **incident}
+    return json.dumps(document, indent=2, default=lambda value: value.isoformat()) + "\n"
+
+
+def _confidence_label(confidence: float) -> str:
+    if confidence >= HIGH_CONFIDENCE:
+        return "high"
+    return "medium" if confidence >= MEDIUM_CONFIDENCE else "low"
+
+
+def _severity(label: str, compromised_users: Sequence[str]) -> str:
+    if label == "low":
+        return "Informational"
+    if label == "medium":
+        return "Low"
+    return "High" if compromised_users else "Medium"
+
+
+def _title(cluster: ClusterStatistics, compromised_users: Sequence[str]) -> str:
+    accounts = _plural(cluster.users, "account")
+    title = f"Possible low-and-slow password spray on {accounts}, {_pace(cluster)}"
+    if compromised_users:
+        title += f", {len(compromised_users):,} possibly got into"
+    return title
+
+
+def _description(
+    cluster: ClusterStatistics,
+    anomalous_features: Sequence[str],
+    repeated: Sequence[Invariant],
+    tests: Sequence[SprayTest],
+    compromised_users: Sequence[str],
+) -> str:
+    sentences = [
+        f"{_plural(cluster.failures, 'failed sign-in')} on {_plural(cluster.users, 'account')} "
+        f"from {_plural(cluster.ip_addresses, 'address', 'addresses')} in "
+        f"{_plural(cluster.countries, 'country', 'countries')}, {_pace(cluster)}, from "
+        f"{cluster.first_activity:%Y-%m-%d} to {cluster.last_activity:%Y-%m-%d} (UTC), share an "
+        f"unusual pattern: {', '.join(anomalous_features)} are seldom or never seen in the "
+        "tenant's successful sign-ins."
+    ]
+    if repeated:
+        values = ", ".join(f"{i.feature} {_shown(i.value)} ({i.share:.0%})" for i in repeated)
+        sentences.append(f"It keeps repeating: {values}.")
+    failed = [test for test in tests if not test.passed]
+    sentences.append(f"It passes {len(tests) - len(failed)} of {len(tests)} tests of a spray.")
+    sentences += [f'Not "{test.name}": {test.explanation}' for test in failed]
+    if compromised_users:
+        named = ", ".join(map(_shown, compromised_users[:_SHOWN_USERS]))
+        more = len(compromised_users) - _SHOWN_USERS
+        named += f" and {more} more" if more > 0 else ""
+        sentences.append(
+            f"Successful sign-ins follow its pattern on {_plural(len(compromised_users), 'account')}"
+            f" it had tried: {named}. Check these first."
+        )
+    return " ".join(sentences)
+
+
+def _pace(cluster: ClusterStatistics) -> str:
+    return f"about {cluster.attempts_per_day:.3g} a day"
+
+
+def _plural(number: int, one: str, many: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _shown(value: str) -> str:
+    """A value from the log for use in a sentence: quoted, bounded, without control characters."""
+    printable = "".join(c if c.isprintable() else "?" for c in value)
+    if len(printable) > _SHOWN_VALUE_LENGTH:
+        printable = printable[:_SHOWN_VALUE_LENGTH] + "..."
+    return f'"{printable}"'

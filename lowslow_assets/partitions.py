@@ -1,0 +1,23 @@
+"""One partition a day (UTC), from LOWSLOW_START_DATE on; a day can be made once it is over."""
+
+import warnings
+from datetime import date
+
+import dagster as dg
+
+from lowslow_assets.settings import read_settings
+
+# Meant, and tested here: what they are in beta for must not fill every command's output.
+warnings.filterwarnings("ignore", r"Parameter `backfill_policy`", dg.BetaWarning)
+warnings.filterwarnings(
+    "ignore", r"Specifying a partitions_def on an AssetCheckSpec", dg.PreviewWarning
+)
+
+# A range of days is one run with one Spark session.
+SINGLE_RUN = dg.BackfillPolicy.single_run()
+DAYS = dg.DailyPartitionsDefinition(start_date=read_settings().start_date.isoformat())
+
+
+def days_of(context: dg.AssetExecutionContext) -> list[date]:
+    """The days this run is for, in order: one, or a range in a single run."""
+    return sorted(date.fromisoformat(key) for key in context.partition_keys)

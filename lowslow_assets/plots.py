@@ -1,0 +1,106 @@
+"""Pictures for the metadata of assets, as Markdown with the image inside."""
+
+import base64
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+_INK, _PAPER, _ERROR = "#1f3a5f", "#eef1f5", "#c8553d"
+
+
+def hinton_weights(weights: Sequence[float], deviations: Sequence[float]) -> str:
+    """Hinton diagram of the component weights: a square's area is the weight.
+
+    The outline is the weight plus its standard deviation.
+    """
+    figure = Figure(figsize=(0.7 * len(weights) + 1.4, 1.9), layout="constrained")
+    axes = figure.subplots()
+    scale = max(weights)
+    _grid(axes, [""], [str(k) for k in range(len(weights))])
+    for k, (weight, deviation) in enumerate(zip(weights, deviations, strict=True)):
+        _square(axes, k, 0, min((weight + deviation) / scale, 1.0), fill=False)
+        _square(axes, k, 0, weight / scale)
+        axes.text(k, 0.72, f"{weight:.2%}", ha="center", va="center", fontsize=7)
+    axes.set_ylim(0.9, -0.55)
+    axes.set_xlabel("component")
+    axes.set_title("Weight of each component", fontsize=10)
+    return _markdown(figure, "Hinton diagram of component weights")
+
+
+def hinton_probabilities(probability: np.ndarray, features: Sequence[str]) -> str:
+    """Hinton diagram of the probability, shape (F, K), that a feature is anomalous."""
+    components = probability.shape[1]
+    figure = Figure(
+        figsize=(0.55 * components + 2.2, 0.42 * len(features) + 1.1), layout="constrained"
+    )
+    axes = figure.subplots()
+    _grid(axes, features, [str(k) for k in range(components)])
+    for (row, column), value in np.ndenumerate(probability):
+        _square(axes, column, row, value)
+    axes.set_ylim(len(features) - 0.5, -0.5)
+    axes.set_xlabel("component")
+    axes.set_title("Probability that a feature is anomalous", fontsize=10)
+    return _markdown(figure, "Hinton diagram of anomaly probabilities")
+
+
+def elbo_trace(elbo: np.ndarray) -> str:
+    """The bound after each sweep, as what it is short of the last one."""
+    figure = Figure(figsize=(5.5, 2.6), layout="constrained")
+    axes = figure.subplots()
+    short = np.maximum(elbo[-1] - elbo, 1e-9)
+    axes.plot(np.arange(1, len(elbo) + 1), short, color=_INK, linewidth=1.4)
+    axes.set_yscale("log")
+    axes.set_xlabel("sweep")
+    axes.set_ylabel("nats below the end")
+    axes.set_title(f"Convergence to an ELBO of {elbo[-1]:,.3f} nats", fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    return _markdown(figure, "ELBO trace")
+
+
+def attempts_by_day(days: Sequence[str], series: dict[str, Sequence[int]]) -> str:
+    """Attempts a day of each incident, one panel an incident; ``days`` label the x axis."""
+    figure = Figure(figsize=(7.5, 1.2 * len(series) + 0.7), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(len(series), 1, sharex=True))
+    for axes, (name, counts) in zip(panels, series.items(), strict=True):
+        axes.bar(range(len(days)), counts, color=_INK, width=0.9)
+        axes.set_title(name, fontsize=8, loc="left", parse_math=False)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=7)
+    step = max(1, len(days) // 8)
+    panels[-1].set_xticks(range(0, len(days), step), [days[i] for i in range(0, len(days), step)])
+    return _markdown(figure, "Attempts a day of each incident")
+
+
+def _grid(axes, rows: Sequence[str], columns: Sequence[str]) -> None:
+    axes.set_facecolor(_PAPER)
+    axes.set_aspect("equal")
+    axes.set_xlim(-0.5, len(columns) - 0.5)
+    axes.set_xticks(range(len(columns)), columns, fontsize=8)
+    axes.set_yticks(range(len(rows)), rows, fontsize=8)
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _square(axes, x: float, y: float, area: float, fill: bool = True) -> None:
+    side = 0.92 * float(np.sqrt(area))
+    axes.add_patch(
+        Rectangle(
+            (x - side / 2, y - side / 2),
+            side,
+            side,
+            fill=fill,
+            facecolor=_INK,
+            edgecolor=_ERROR if not fill else "none",
+        )
+    )
+
+
+def _markdown(figure: Figure, alt: str) -> str:
+    image = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(image, metadata={"Software": None})
+    return f"![{alt}](data:image/png;base64,{base64.b64encode(image.getvalue()).decode()})"

@@ -1,0 +1,64 @@
+"""What assets are given: the source, the lake, the hunt's parameters.
+
+Each is a plain thing once opened (`Export`, `Lake`, `PruningRules`): the code that
+uses it never sees Dagster's types. Where a run finds Spark is in `spark.py`.
+"""
+
+import dagster as dg
+from pydantic import Field
+
+from lowslow_assets.detection.pruning import PruningRules
+from lowslow_assets.signins.features import FAILURE_RESULT_TYPES
+from lowslow_assets.signins.source import Export
+from lowslow_assets.spark import SparkResource
+from lowslow_assets.storage import Lake
+
+
+class SourceResource(dg.ConfigurableResource):
+    """The export of SigninLogs."""
+
+    root: str = Field(description="The folder that holds the export's y=YYYY folders.")
+    failure_result_types: list[str] = Field(
+        default=list(FAILURE_RESULT_TYPES),
+        description="ResultType codes of a failure: the password was wrong or expired.",
+    )
+
+    def open(self) -> Export:
+        """The export; raises SourceError unless it is there and has days."""
+        export = Export(self.root)
+        export.require_days()
+        return export
+
+
+class LakeResource(dg.ConfigurableResource):
+    """The lake that holds every table."""
+
+    root: str = Field(description="The folder below which each table has its own.")
+    spark: dg.ResourceDependency[SparkResource]
+
+    def open(self) -> Lake:
+        """The lake; starts Spark."""
+        return Lake(self.root, self.spark.spark_session)
+
+
+class HuntParameters(dg.ConfigurableResource):
+    """The parameters of a hunt; the defaults are the guided-hunting notebook's."""
+
+    lookback_days: int = Field(default=240, ge=1, description="Length of the window in days.")
+    components: int = Field(default=10, ge=1, description="K: components of the mixture.")
+    restarts: int = Field(default=10, ge=1, description="Random starts of the fit.")
+    seed: int = Field(default=0, ge=0, description="Seed of the first start.")
+    min_feature_probability: float = Field(default=0.4, ge=0, le=1)
+    min_anomalous_features: int = Field(default=2, ge=0)
+    min_assignment_probability: float = Field(default=0.4, ge=0, le=1)
+    min_avg_attempts_per_day: float = Field(default=1.0, ge=0)
+
+    @property
+    def pruning_rules(self) -> PruningRules:
+        """The parameters of pruning."""
+        return PruningRules(
+            min_feature_probability=self.min_feature_probability,
+            min_anomalous_features=self.min_anomalous_features,
+            min_assignment_probability=self.min_assignment_probability,
+            min_avg_attempts_per_day=self.min_avg_attempts_per_day,
+        )

@@ -1,0 +1,133 @@
+"""The planted campaigns: what they try, when, on whom and from where."""
+
+import numpy as np
+import numpy.typing as npt
+
+from lowslow_assets.sample_tenant import apps, whereabouts
+from lowslow_assets.sample_tenant.cities import ABROAD, OFFICES, UTC_OFFSET
+from lowslow_assets.sample_tenant.devices import Device, made_up
+from lowslow_assets.sample_tenant.signins import HOUR, MINUTE, Rows, blank, label, rekeyed
+from lowslow_assets.sample_tenant.streams import stream
+from lowslow_assets.sample_tenant.tenant import Campaign
+from lowslow_assets.sample_tenant.world import World, no_rows
+
+
+def spray(world: World, campaign: Campaign) -> Rows:
+    """All sign-ins of one campaign: its attempts, and what it does on accounts it got into."""
+    rng = stream(world.tenant.seed, f"campaign {campaign.name}")
+    times = _times(world, campaign, rng)
+    if not len(times):
+        return no_rows()
+    users, wins = _victims(targets(world, campaign), len(times), campaign.successes, rng)
+    rows = blank(len(users), rng, "spray_failure")
+    rows["time"], rows["user"] = times[: len(users)], users
+    rows["result"] = apps.WRONG_PASSWORD
+    rows["result"][wins], rows["label"][wins] = apps.SUCCESS, label("spray_success")
+    _claim(world, campaign, rows, rng)
+    _connect(world, campaign, rows, rng)
+    rows = np.concatenate([rows, _visits(rows[wins], rng)])
+    rows["campaign"] = 1 + world.tenant.campaigns.index(campaign)
+    return rows
+
+
+def targets(world: World, campaign: Campaign) -> npt.NDArray[np.int64]:
+    """The accounts a campaign tries, as user numbers."""
+    if isinstance(campaign.targets, tuple):
+        unknown = set(campaign.targets) - set(world.people.upn)
+        if unknown:
+            raise ValueError(f"Campaign {campaign.name} targets unknown users: {sorted(unknown)}.")
+        return np.array([world.people.upn.index(name) for name in campaign.targets])
+    rng = stream(world.tenant.seed, f"targets of {campaign.name}")
+    return rng.permutation(world.tenant.users)[: campaign.targets]
+
+
+def _times(world: World, campaign: Campaign, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Attempts in order, with uneven gaps, laid over the hours in which the campaign is active."""
+    hours = np.array(campaign.active_days(world.tenant.days), dtype=int)[:, None] * 24
+    hours = (hours + np.arange(24)).ravel()
+    if campaign.hours == "business":
+        clock = hours + world.tenant.start.weekday() * 24 + UTC_OFFSET[OFFICES[0].city]
+        hours = hours[(clock // 24 % 7 < 5) & (clock % 24 >= 8) & (clock % 24 < 18)]
+        gap = 10 / campaign.rate
+    else:
+        gap = 24 / campaign.rate
+    gaps = rng.uniform(0.3, 1.7, int(len(hours) / gap * 1.2) + 5) * gap
+    passed = np.cumsum(gaps) - gaps[0] * rng.random()
+    passed = passed[passed < len(hours)]
+    moments = hours[passed.astype(int)] + passed % 1
+    return world.tenant.start_ms + (moments * HOUR).astype(np.int64)
+
+
+def _victims(
+    accounts: npt.NDArray[np.int64], attempts: int, successes: int, rng: np.random.Generator
+) -> tuple[list[int], list[int]]:
+    """The account of each attempt, round after shuffled round, and the attempts that succeed.
+
+    An account that was got into is left alone. Successes fall in the later four fifths.
+    """
+    late = np.arange(attempts // 5, attempts)
+    wins = set(rng.permutation(late)[:successes].tolist())
+    remaining, queue, users = accounts.tolist(), [], []
+    for attempt in range(attempts):
+        if not remaining:
+            break
+        if not queue:
+            queue = rng.permutation(remaining).tolist()
+        users.append(queue.pop())
+        if attempt in wins:
+            remaining.remove(users[-1])
+    return users, sorted(win for win in wins if win < len(users))
+
+
+def _claim(world: World, campaign: Campaign, rows: Rows, rng: np.random.Generator) -> None:
+    """Fill in what the attempts claim to be: device, client and application."""
+    count = len(rows)
+    if campaign.clients == "common":
+        usual = world.ordinary[world.ordinary["label"] == 0]
+        if not len(usual):
+            raise ValueError(f"Campaign {campaign.name} has no ordinary sign-ins to imitate.")
+        models = rng.choice(usual, count)
+        for column in ("client", "app"):
+            rows[column] = models[column]
+        rows["device"] = [_stranger(world, device) for device in models["device"]]
+    elif campaign.clients == "made_up":
+        rows["client"] = rng.choice([0, 0, 0, 1, 1, 6, 7], count)
+        rows["app"] = rng.choice(apps.ODD_APPS, count)
+        rows["device"] = [world.devices.add(made_up(rng)) for _ in range(count)]
+    elif campaign.clients == "fixed":
+        rows["client"], rows["app"] = apps.RICH_CLIENT, apps.ODD_APPS[0]
+        rows["device"] = world.devices.add(made_up(rng))
+    else:
+        rows["client"] = rng.choice(apps.LEGACY_CLIENTS, count)
+        rows["app"] = apps.EXCHANGE_APP
+        rows["device"] = world.devices.add(Device("", "", updates=False))
+
+
+def _stranger(world: World, device: int) -> int:
+    """A device of the same make that the tenant does not manage."""
+    model = world.devices.known[device]
+    return world.devices.add(Device(model.os, model.browser, phone=model.phone, lag=model.lag))
+
+
+def _connect(world: World, campaign: Campaign, rows: Rows, rng: np.random.Generator) -> None:
+    """Fill in proxies: each attempt its own, but for those that reuse an earlier one's."""
+    cities = world.people.home if campaign.places == "home" else ABROAD
+    again = np.arange(len(rows))  # until no two are the same
+    while len(again):
+        fresh = rekeyed(rows[again], rng)
+        whereabouts.on_proxy(fresh, rng.choice(cities, len(fresh)), campaign.ipv6)
+        rows[again] = fresh
+        _, first = np.unique(rows["address"], return_index=True)
+        again = np.setdiff1d(again, first)
+    for number in np.flatnonzero(rng.random(len(rows)) < campaign.address_reuse):
+        earlier = rng.integers(0, max(number, 1))
+        for column in ("place", "asn", "address"):
+            rows[column][number] = rows[column][earlier]
+
+
+def _visits(entries: Rows, rng: np.random.Generator) -> Rows:
+    """One or two more sign-ins, within the hour, to look around in an account."""
+    rows = rekeyed(np.repeat(entries, rng.integers(1, 3, len(entries))), rng)
+    rows["time"] += rng.integers(2 * MINUTE, 55 * MINUTE, len(rows))
+    rows["app"] = rng.choice(apps.COMMON_APPS[:5], len(rows))
+    return rows

@@ -1,0 +1,176 @@
+"""What can be asked for: the settings of a tenant and of the sprays planted in it."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from typing import Literal
+
+import numpy as np
+
+from lowslow_assets.sample_tenant.streams import stream
+
+EDITION = 1
+"""Raise it when the same settings begin to give other bytes."""
+
+CONFUSERS = (
+    "stale_device",
+    "connector",
+    "burst",
+    "password_expiry",
+    "new_office",
+    "travel",
+    "vpn",
+    "internet_noise",
+)
+"""Harmless (or at least not low-and-slow) goings-on that resemble a spray in some respect."""
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """One low-and-slow spray: single attempts, spread out, nearly each from a new address.
+
+    name: its label; unique in the tenant.
+    rate: attempts a day, on days on which it is active.
+    kind: the preset it was made from, for the record.
+    first_day, last_day: offsets from the tenant's start, both included; None is the last day.
+    pauses: stretches in which it rests, as pairs of such offsets, both included.
+    hours: round the clock, or only the head office's working hours on weekdays.
+    clients: what the attempts claim to be. "made_up": another browser, operating system and
+        application each time; "common": what the tenant's people use; "fixed": one made-up
+        browser and one application; "legacy": IMAP, POP, SMTP.
+    places: proxies anywhere in the world, or in the cities the tenant's people live in.
+    ipv6: attempts come over IPv6.
+    address_reuse: share of attempts that come from an address used before.
+    targets: the accounts it tries: None for all, a number of them, or their names.
+    successes: accounts it gets into; it leaves each alone afterwards.
+    """
+
+    name: str
+    rate: float
+    kind: str = "custom"
+    first_day: int = 0
+    last_day: int | None = None
+    pauses: tuple[tuple[int, int], ...] = ()
+    hours: Literal["any", "business"] = "any"
+    clients: Literal["made_up", "common", "fixed", "legacy"] = "made_up"
+    places: Literal["anywhere", "home"] = "anywhere"
+    ipv6: bool = False
+    address_reuse: float = 0.02
+    targets: int | tuple[str, ...] | None = None
+    successes: int = 0
+
+    def active_days(self, days: int) -> list[int]:
+        """The offsets of the days on which it tries, in a tenant of so many days."""
+        last = days - 1 if self.last_day is None else min(self.last_day, days - 1)
+        return [
+            day
+            for day in range(self.first_day, last + 1)
+            if not any(begin <= day <= end for begin, end in self.pauses)
+        ]
+
+
+PRESETS = {
+    preset.kind: preset
+    for preset in (
+        Campaign("classic", 30, "classic", successes=3),
+        Campaign("slow", 4, "slow"),
+        Campaign("trickle", 1, "trickle"),
+        Campaign("mimic", 20, "mimic", clients="common", successes=1),
+        Campaign("business_hours", 20, "business_hours", hours="business", successes=1),
+        Campaign("residential", 15, "residential", clients="common", places="home", successes=1),
+        Campaign("targeted", 8, "targeted", targets=25, successes=1),
+        Campaign("fixed_agent", 15, "fixed_agent", clients="fixed", successes=1),
+        Campaign("legacy", 15, "legacy", clients="legacy", successes=1),
+        Campaign("ipv6", 15, "ipv6", ipv6=True, successes=1),
+        Campaign("short", 25, "short", first_day=20, last_day=40, successes=1),
+        Campaign("pausing", 25, "pausing", pauses=((14, 23), (38, 45)), successes=1),
+    )
+}
+"""Sprays by the name of their kind; `dataclasses.replace` makes variants."""
+
+DEMO_CAMPAIGNS = (
+    PRESETS["classic"],
+    Campaign("office_mimic", 20, "mimic", 20, hours="business", clients="common", successes=1),
+    PRESETS["slow"],
+)
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """An organisation whose sign-in logs are made up; the defaults are the demo.
+
+    seed: everything follows from it and the other settings.
+    start, days: the first day (UTC) and how many.
+    users: accounts, guests included.
+    signins_per_day: sign-ins a day on average, weekends included; the total comes close to it.
+    campaigns: the sprays in it. They add rows and change no other.
+    confusers: True for all of `CONFUSERS`, False or () for none, or some of their names.
+    detail_shape: DeviceDetail, LocationDetails and Status as JSON strings, objects, or either.
+    schema: Sentinel's columns, the diagnostic settings' record, or either, line by line.
+    missing_days: days without any file, as a number of them or as offsets from the start.
+    duplicates: share of sign-ins written twice (same `Id`; half of them with differing detail).
+    late_files: share of five-minute files whose last rows arrive in an overflow file.
+    ipv6: share of people whose provider gives them IPv6.
+    asn: share of rows that carry AutonomousSystemNumber.
+    """
+
+    seed: int = 7
+    start: date = date(2026, 5, 2)
+    days: int = 60
+    users: int = 1_250
+    signins_per_day: int = 3_350
+    campaigns: tuple[Campaign, ...] = DEMO_CAMPAIGNS
+    confusers: bool | tuple[str, ...] = True
+    detail_shape: Literal["strings", "objects", "mixed"] = "mixed"
+    schema: Literal["sentinel", "diagnostic", "mixed"] = "sentinel"
+    missing_days: int | tuple[int, ...] = 0
+    duplicates: float = 0.02
+    late_files: float = 0.02
+    ipv6: float = 0.15
+    asn: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse, in one sentence, what cannot be generated."""
+        if min(self.days, self.users, self.signins_per_day) < 1:
+            raise ValueError("days, users and signins_per_day must be at least 1.")
+        names = [campaign.name for campaign in self.campaigns]
+        if len(set(names)) < len(names):
+            raise ValueError("Two campaigns have the same name.")
+        if any(campaign.rate <= 0 for campaign in self.campaigns):
+            raise ValueError("A campaign's rate must be above 0.")
+        unknown = set(self.active_confusers) - set(CONFUSERS)
+        if unknown:
+            raise ValueError(f"Unknown confusers: {', '.join(sorted(unknown))}.")
+
+    @property
+    def active_confusers(self) -> tuple[str, ...]:
+        """The confusers' names, written out."""
+        if isinstance(self.confusers, bool):
+            return CONFUSERS if self.confusers else ()
+        return self.confusers
+
+    @property
+    def start_ms(self) -> int:
+        """The first day's midnight, milliseconds since 1970 UTC."""
+        return (self.start - date(1970, 1, 1)).days * 86_400_000
+
+    def day(self, offset: int) -> date:
+        """The date at an offset from the start."""
+        return self.start + timedelta(days=offset)
+
+    def absent_days(self) -> frozenset[int]:
+        """Offsets of the days that have no files."""
+        if isinstance(self.missing_days, int):
+            rng = stream(self.seed, "missing days")
+            return frozenset(rng.permutation(self.days)[: self.missing_days].tolist())
+        return frozenset(self.missing_days)
+
+    def weekdays(self) -> np.ndarray:
+        """Per day, 0 for Monday to 6 for Sunday."""
+        return (self.start.weekday() + np.arange(self.days)) % 7
+
+    def digest(self) -> str:
+        """A name for all these settings; equal digests mean equal bytes."""
+        settings = json.dumps([EDITION, asdict(self)], default=str, sort_keys=True)
+        return hashlib.sha256(settings.encode()).hexdigest()

@@ -1,0 +1,58 @@
+"""The sensor that turns new files of the export into runs."""
+
+import json
+from datetime import UTC, datetime, time, timedelta
+from itertools import islice
+
+import dagster as dg
+
+from lowslow_assets.jobs import ingest_and_hunt
+from lowslow_assets.partitions import DAYS
+from lowslow_assets.resources import SourceResource
+from lowslow_assets.signins.source import SourceError
+
+# The export is retried for 12 hours; files have been seen later.
+WATCHED_DAYS = 7
+SETTLE_TIME = timedelta(hours=1)
+
+
+@dg.sensor(
+    job=ingest_and_hunt,
+    minimum_interval_seconds=300,
+    description=(
+        f"Requests each of the newest {WATCHED_DAYS} days of the export once it is over, "
+        "and again when its files change."
+    ),
+)
+def new_days(context: dg.SensorEvaluationContext, source: SourceResource) -> dg.SensorResult:
+    """Request the days whose files are not those of their last request.
+
+    - Only the newest days are listed: an export of years costs no more a tick than one of
+      weeks. Older days are for the job ``ingest_range``.
+    - A day is requested an hour after it ends (UTC), so that its last files are there.
+    - A late file changes the day's fingerprint, and with it the run key: the day is
+      requested again, and only then.
+    - The cursor holds the fingerprints of the watched days, so its size is bounded.
+    """
+    try:
+        export = source.open()
+        watched = list(islice(export.days(), WATCHED_DAYS))
+    except SourceError as error:
+        return dg.SensorResult(skip_reason=str(error))
+    now = datetime.now(UTC)
+    requested = json.loads(context.cursor) if context.cursor else {}
+    seen: dict[str, str] = {}
+    requests = []
+    for day in sorted(watched):
+        key = day.isoformat()
+        is_over = now >= datetime.combine(day + timedelta(days=1), time(), UTC) + SETTLE_TIME
+        if not is_over or not DAYS.has_partition_key(key):
+            continue
+        files = export.list_day(day)
+        if not files.paths:
+            continue
+        seen[key] = files.fingerprint
+        if requested.get(key) != files.fingerprint:
+            run_key = f"{key}/{files.fingerprint}"
+            requests.append(dg.RunRequest(run_key=run_key, partition_key=key))
+    return dg.SensorResult(run_requests=requests, cursor=json.dumps(seen))

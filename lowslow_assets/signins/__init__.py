@@ -1,0 +1,1 @@
+"""From the export's files to typed sign-ins and their features. Spark, no Dagster."""

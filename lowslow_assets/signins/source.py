@@ -1,0 +1,175 @@
+"""The folders and files of an export: ``y=2026/m=06/d=30/h=02/m=05/PT05M.json``.
+
+A sign-in belongs to the day whose folder holds it. Python looks at names, sizes
+and whether a file opens; Spark reads the lines.
+"""
+
+import gzip
+import hashlib
+import os
+import re
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+_SUFFIXES = (".json", ".json.gz")
+# Greedy: the last y=/m=/d= of a path counts, whatever folders the export lies in.
+_DAY_PATH = r".*/(y=(\d{4})/m=(\d{1,2})/d=(\d{1,2})/.*)$"
+
+_FILES = T.StructType([T.StructField("date", T.DateType()), T.StructField("file", T.StringType())])
+
+
+class SourceError(Exception):
+    """The source cannot be what the settings say it is: a person has to mend one of them."""
+
+
+@dataclass(frozen=True)
+class DayFiles:
+    """The files of one day, by name; ``fingerprint`` changes when one comes, grows or goes."""
+
+    day: date
+    paths: tuple[Path, ...]
+    total_bytes: int
+    fingerprint: str
+
+
+class Export:
+    """An export on a local path; ``root`` is the folder that holds the ``y=YYYY`` folders."""
+
+    def __init__(self, root: str) -> None:
+        if "://" in root and not root.startswith("file://"):
+            raise SourceError(f"LOWSLOW_SOURCE {root!r} is not a local path; others are not read.")
+        self.root = Path(root.removeprefix("file://")).expanduser().absolute()
+
+    def require_days(self) -> None:
+        """Raise SourceError, in one sentence, unless the export is there and has a day."""
+        if not self.root.is_dir():
+            raise SourceError(
+                f"LOWSLOW_SOURCE {str(self.root)!r} is not a folder: set it to the folder that "
+                "holds the export's y=YYYY folders, or run `make demo` for a sample tenant."
+            )
+        if not any(True for _ in self.days()):
+            raise SourceError(
+                f"LOWSLOW_SOURCE {str(self.root)!r} holds no y=YYYY/m=MM/d=DD folder: it is not "
+                "the root of a SigninLogs export, or the export has not begun."
+            )
+
+    def days(self) -> Iterator[date]:
+        """The days that have a folder, newest first; lists no further than it is asked to."""
+        try:
+            for year, year_folders in _numbered([self.root], "y"):
+                for month, month_folders in _numbered(year_folders, "m"):
+                    for day, _ in _numbered(month_folders, "d"):
+                        yield date(year, month, day)
+        except (OSError, ValueError) as error:
+            raise SourceError(
+                f"LOWSLOW_SOURCE {str(self.root)!r} cannot be listed: {error}."
+            ) from error
+
+    def list_day(self, day: date) -> DayFiles:
+        """Names and sizes of the day's files; a day without a folder has none."""
+        digest = hashlib.sha256()
+        paths = sorted(self._files(day))
+        sizes = [path.stat().st_size if path.exists() else 0 for path in paths]
+        for path, size in zip(paths, sizes, strict=True):
+            digest.update(f"{self._name(path)}\0{size}\n".encode())
+        return DayFiles(day, tuple(paths), sum(sizes), digest.hexdigest()[:16])
+
+    def unreadable(self, days: Iterable[DayFiles]) -> dict[Path, str]:
+        """The files that do not open or, compressed, do not unpack, with the reason.
+
+        Spark would fail the whole read on the first of them, or skip it silently.
+        """
+        problems = {path: _problem(path) for files in days for path in files.paths}
+        return {path: problem for path, problem in problems.items() if problem}
+
+    def read_lines(
+        self, spark: SparkSession, days: list[DayFiles], unreadable: dict[Path, str]
+    ) -> DataFrame:
+        """All lines of the days' files as (date, file, value)."""
+        # A folder a day lists much faster than hundreds of file names; files one
+        # by one only where a neighbour must be left out.
+        paths: list[str] = []
+        for files in days:
+            good = [path for path in files.paths if path not in unreadable]
+            whole = len(good) == len(files.paths)
+            paths += map(str, self._folders(files.day) if whole and good else good)
+        if not paths:
+            return spark.createDataFrame([], T.StructType(_FILES.fields).add("value", "string"))
+        path = F.col("_metadata.file_path")
+        return (
+            spark.read.option("recursiveFileLookup", True)
+            .option("pathGlobFilter", "{*.json,*.json.gz}")
+            .text(paths)
+            .select(
+                F.make_date(
+                    *(F.regexp_extract(path, _DAY_PATH, group).cast("int") for group in (2, 3, 4))
+                ).alias("date"),
+                F.regexp_extract(path, _DAY_PATH, 1).alias("file"),
+                "value",
+            )
+        )
+
+    def reject(self, spark: SparkSession, unreadable: dict[Path, str]) -> DataFrame:
+        """A row an unreadable file, as (date, file, reason, line); the line is null."""
+        rows = [
+            (_day_of(self._name(path)), self._name(path), problem, None)
+            for path, problem in sorted(unreadable.items())
+        ]
+        schema = T.StructType(_FILES.fields).add("reason", "string").add("line", "string")
+        return spark.createDataFrame(rows, schema)
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+    def _folders(self, day: date) -> list[Path]:
+        # The historical export writes months and days without the leading zero.
+        candidates = [
+            self.root / f"y={day.year}" / month / name
+            for month in sorted({f"m={day.month:02d}", f"m={day.month}"})
+            for name in sorted({f"d={day.day:02d}", f"d={day.day}"})
+        ]
+        return [folder for folder in candidates if folder.is_dir()]
+
+    def _files(self, day: date) -> Iterator[Path]:
+        for folder in self._folders(day):
+            for parent, _, names in os.walk(folder):
+                yield from (Path(parent, name) for name in names if name.endswith(_SUFFIXES))
+
+
+def _numbered(folders: Iterable[Path], key: str) -> list[tuple[int, list[Path]]]:
+    """Folders named ``key=<number>`` below any of ``folders``, by number, greatest first."""
+    found: dict[int, list[Path]] = defaultdict(list)
+    for folder in folders:
+        for entry in os.scandir(folder):
+            match = re.fullmatch(rf"{key}=(\d{{1,4}})", entry.name)
+            if match and entry.is_dir():
+                found[int(match[1])].append(Path(entry.path))
+    return sorted(found.items(), reverse=True)
+
+
+def _day_of(name: str) -> date:
+    year, month, day = (int(part.partition("=")[2]) for part in name.split("/")[:3])
+    return date(year, month, day)
+
+
+def _problem(path: Path) -> str | None:
+    try:
+        if path.name.endswith(".gz"):
+            with gzip.open(path) as file:
+                while file.read(1 << 20):
+                    pass
+        else:
+            with path.open("rb") as file:
+                file.read(1)
+    except (OSError, EOFError, zlib.error) as error:
+        detail = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return f"unreadable file: {detail}"
+    return None

@@ -1,0 +1,331 @@
+"""Every table of the lake: its name, what a row is, its columns.
+
+A schema is written here once. The writer, the check on reading, the columns that
+the UI shows and the table list in ``docs/tables.md`` come from it. Each table is
+stored under ``<lake>/<name>/date=YYYY-MM-DD/``; ``date`` is not repeated below.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from pyspark.sql import types as T
+
+from lowslow_assets.signins.features import FEATURES
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's public face; column descriptions are the schema's ``comment`` metadata."""
+
+    name: str
+    description: str
+    schema: T.StructType
+
+    @property
+    def schema_digest(self) -> str:
+        """Changes when a column's name, type or place does."""
+        return hashlib.sha256(self.schema.simpleString().encode()).hexdigest()[:12]
+
+
+_STRING, _LONG, _DOUBLE = T.StringType(), T.LongType(), T.DoubleType()
+_TIMESTAMP, _BOOLEAN, _INT = T.TimestampType(), T.BooleanType(), T.IntegerType()
+_STRINGS = T.ArrayType(T.StringType())
+
+_Column = tuple[str, T.DataType, str]
+
+
+def _table(name: str, description: str, *columns: _Column) -> Table:
+    fields = [
+        T.StructField(column, kind, True, {"comment": text}) for column, kind, text in columns
+    ]
+    return Table(name, description, T.StructType(fields))
+
+
+_SIGNIN_ID: _Column = ("signin_id", _STRING, "Id of the sign-in in the log")
+_TIME: _Column = ("time_generated", _TIMESTAMP, "When it happened (UTC)")
+_USER: _Column = ("user", _STRING, "UserPrincipalName, else UserId, in lower case")
+_OUTCOME: _Column = ("outcome", _STRING, "success, failure (password wrong or expired) or other")
+_CLUSTER_ID: _Column = ("cluster_id", _INT, "Component of the day's mixture model")
+_INCIDENT_ID: _Column = ("incident_id", _STRING, "Id of the incident")
+_FEATURE: _Column = ("feature", _STRING, "Property of a sign-in")
+
+_FEATURE_COMMENTS = {
+    "AppDisplayName": "Application signed in to",
+    "ClientAppUsed": "Kind of client",
+    "browser": "Browser, from DeviceDetail",
+    "displayName": "Name of the device, from DeviceDetail",
+    "operatingSystem": "Operating system, from DeviceDetail, without spaces",
+    "network": "Autonomous system (AS64500) where the log has it, else the address prefix",
+    "Location": "Country or region",
+    "state": "State, from LocationDetails",
+    "city": "City, from LocationDetails",
+}
+_FEATURE_COLUMNS: list[_Column] = [(f, _STRING, _FEATURE_COMMENTS[f]) for f in FEATURES]
+_PLACE_COLUMNS: list[_Column] = [
+    ("ip_address", _STRING, "Address as logged"),
+    ("ip_prefix", _STRING, "First three octets (IPv4) or /48 (IPv6)"),
+    ("latitude", _DOUBLE, "Degrees north, null where unknown"),
+    ("longitude", _DOUBLE, "Degrees east, null where unknown"),
+]
+
+RAW_SIGNINS = _table(
+    "raw_signins",
+    "The day's sign-ins as the export has them: typed, one row an Id.",
+    _SIGNIN_ID,
+    _TIME,
+    ("user_principal_name", _STRING, "User as logged; a GUID occurs"),
+    ("user_id", _STRING, "Object id of the user"),
+    ("result_type", _STRING, "0 is a success, any other an error code"),
+    ("is_interactive", _BOOLEAN, "Whether a person was at the keyboard"),
+    ("app_display_name", _STRING, "Application signed in to"),
+    ("client_app_used", _STRING, "Kind of client"),
+    ("browser", _STRING, "DeviceDetail.browser"),
+    ("device_name", _STRING, "DeviceDetail.displayName"),
+    ("operating_system", _STRING, "DeviceDetail.operatingSystem"),
+    ("user_agent", _STRING, "User agent header"),
+    ("ip_address", _STRING, "Address as logged; a GUID occurs"),
+    ("autonomous_system_number", _LONG, "Number of the address's network"),
+    ("country", _STRING, "Location, else LocationDetails.countryOrRegion"),
+    ("state", _STRING, "LocationDetails.state"),
+    ("city", _STRING, "LocationDetails.city"),
+    ("latitude", _DOUBLE, "Degrees north, null where unknown (0,0 is unknown)"),
+    ("longitude", _DOUBLE, "Degrees east, null where unknown (0,0 is unknown)"),
+    ("copies", _LONG, "Rows the export holds for this Id on this day"),
+)
+
+REJECTED_SIGNINS = _table(
+    "rejected_signins",
+    "Lines and files of the day's export that are not sign-ins, each with the reason.",
+    ("file", _STRING, "Path within the export"),
+    ("reason", _STRING, "Why it was rejected"),
+    ("line", _STRING, "The line, cut to 1,024 characters; null for a whole file"),
+)
+
+ENCODED_FEATURES = _table(
+    "encoded_features",
+    "The day's sign-ins as categories: one column a feature, NODATA where the log is silent.",
+    _SIGNIN_ID,
+    _TIME,
+    _USER,
+    _OUTCOME,
+    *_PLACE_COLUMNS,
+    *_FEATURE_COLUMNS,
+)
+
+CATEGORY_COUNTS = _table(
+    "category_counts",
+    "How often each category occurs on the day. Additive: a window's baseline is a sum of these.",
+    _FEATURE,
+    ("category", _STRING, "Value of the feature"),
+    ("successes", _LONG, "Successes with it"),
+    ("failures", _LONG, "Failures with it"),
+)
+
+FEATURE_BASELINE = _table(
+    "feature_baseline",
+    "The window's baseline per feature: what counts as an anomalous category as of this day.",
+    _FEATURE,
+    ("successes", _LONG, "N: successes in the window"),
+    ("failures", _LONG, "Failures in the window"),
+    ("categories", _LONG, "K: distinct categories among successes and failures"),
+    ("entropy", _DOUBLE, "Shannon entropy of the successes' categories, in nats"),
+    ("normalized_entropy", _DOUBLE, "Entropy over its maximum, log K; null where K is 1"),
+    ("mean_log_probability", _DOUBLE, "mu: mean of log p over successes"),
+    ("sd_log_probability", _DOUBLE, "sigma: standard deviation of log p over successes"),
+    ("threshold", _DOUBLE, "mu - 2 sigma: a category with log p below is anomalous"),
+    ("anomalous_below", _LONG, "The same as a count: anomalous with fewer successes than this"),
+    ("anomalous_categories", _LONG, "Distinct anomalous categories"),
+    ("anomalous_failures", _LONG, "Failures with an anomalous category"),
+    ("anomalous_failure_share", _DOUBLE, "The same over all failures; null without failures"),
+)
+
+ANOMALY_MASKS = _table(
+    "anomaly_masks",
+    "The day's successes and failures, each with its anomaly mask against the window's baseline.",
+    _SIGNIN_ID,
+    _OUTCOME,
+    ("mask", _INT, "Bit i is set when the i-th feature's category is anomalous"),
+)
+
+MASK_PATTERNS = _table(
+    "mask_patterns",
+    "The window's failures by anomaly mask, all masks as of this day: what the model is fitted on.",
+    ("mask", _INT, "Bit i is set when the i-th feature's category is anomalous"),
+    ("anomalous_features", _STRINGS, "The same by name"),
+    ("failures", _LONG, "Failures with this mask"),
+)
+
+MIXTURE_MODEL = _table(
+    "mixture_model",
+    "The Bernoulli mixture fitted to the window's masks: a row a component and feature.",
+    ("component", _INT, "0 is the heaviest"),
+    ("concentration", _DOUBLE, "Dirichlet parameter of the component's weight"),
+    ("weight", _DOUBLE, "Its expected weight"),
+    _FEATURE,
+    ("alpha", _DOUBLE, "Beta parameter for anomalous"),
+    ("beta", _DOUBLE, "Beta parameter for normal"),
+    ("probability", _DOUBLE, "E[P]: expected probability that the feature is anomalous"),
+    ("geometric_probability", _DOUBLE, "exp(E[log P]): what pruning compares with"),
+)
+
+PRUNED_CLUSTERS = _table(
+    "pruned_clusters",
+    "Every cluster of the day's model, kept or pruned, with the reason.",
+    _CLUSTER_ID,
+    ("weight", _DOUBLE, "Expected weight of the component"),
+    ("anomalous_features", _STRINGS, "Features in which it is consistently anomalous"),
+    ("failures", _LONG, "Failures assigned to it with enough probability"),
+    ("attempts_per_day", _DOUBLE, "Those over the window's length, in failures a day"),
+    ("kept", _BOOLEAN, "Whether it is a candidate"),
+    ("reason", _STRING, "Why it was kept or pruned"),
+)
+
+CLUSTER_MEMBERS = _table(
+    "cluster_members",
+    "The failures of kept clusters.",
+    _SIGNIN_ID,
+    _CLUSTER_ID,
+    ("assignment_probability", _DOUBLE, "Probability that it belongs to the cluster"),
+    _TIME,
+    _USER,
+    ("mask", _INT, "Its anomaly mask as of this day"),
+    *_PLACE_COLUMNS,
+    *_FEATURE_COLUMNS,
+)
+
+CLUSTER_STATISTICS = _table(
+    "cluster_statistics",
+    "One row a kept cluster: its size, pace and rhythm.",
+    _CLUSTER_ID,
+    ("failures", _LONG, "Members"),
+    ("users", _LONG, "Distinct users tried"),
+    ("ip_addresses", _LONG, "Distinct addresses"),
+    ("countries", _LONG, "Distinct countries"),
+    ("attempts_per_user", _DOUBLE, "Members over users"),
+    ("attempts_per_address", _DOUBLE, "Members over addresses"),
+    ("first_activity", _TIMESTAMP, "Earliest member (UTC)"),
+    ("last_activity", _TIMESTAMP, "Latest member (UTC)"),
+    ("active_days", _LONG, "Days (UTC) with a member"),
+    ("span_days", _LONG, "Days from the first to the last"),
+    ("attempts_per_day", _DOUBLE, "Members over span_days"),
+    ("ks_statistic", _DOUBLE, "Kolmogorov-Smirnov distance of its times from uniform"),
+    ("ks_p_value", _DOUBLE, "Its p-value; null below 3 members"),
+    ("hour_distance", _DOUBLE, "Hour of day against the successes': 0 same rhythm, 1 disjoint"),
+    ("hour_p_value", _DOUBLE, "p-value of their chi-squared test of homogeneity"),
+    ("weekday_distance", _DOUBLE, "Day of week against the successes': 0 same rhythm, 1 disjoint"),
+    ("weekday_p_value", _DOUBLE, "p-value of their chi-squared test of homogeneity"),
+)
+
+CLUSTER_FEATURES = _table(
+    "cluster_features",
+    "How much each feature varies within a kept cluster, against the baseline.",
+    _CLUSTER_ID,
+    _FEATURE,
+    ("categories", _LONG, "Distinct categories in the cluster"),
+    ("entropy", _DOUBLE, "Shannon entropy in the cluster, in nats"),
+    ("baseline_entropy", _DOUBLE, "The same of the window's successes"),
+    ("variability", _DOUBLE, "Entropy over baseline entropy; null where that is 0"),
+    ("anomalous_share", _DOUBLE, "Share of members whose category is anomalous"),
+    ("top_category", _STRING, "The most common category"),
+    ("top_share", _DOUBLE, "Its share of the members"),
+)
+
+SUCCESS_HOURS = _table(
+    "success_hours",
+    "The window's successes by hour of the calendar.",
+    ("hour", _TIMESTAMP, "Beginning of the hour (UTC)"),
+    ("successes", _LONG, "Successes in it"),
+)
+
+SUCCESS_WEEKDAYS = _table(
+    "success_weekdays",
+    "The window's successes by day of the week.",
+    ("weekday", _INT, "1 is Monday, 7 is Sunday (ISO 8601)"),
+    ("successes", _LONG, "Successes on it"),
+)
+
+SUCCESS_HOURS_OF_DAY = _table(
+    "success_hours_of_day",
+    "The window's successes by hour of the day.",
+    ("hour_of_day", _INT, "0 to 23 (UTC)"),
+    ("successes", _LONG, "Successes in it"),
+)
+
+SUCCESS_LOCATIONS = _table(
+    "success_locations",
+    "The window's 5,000 most common places of successes.",
+    ("Location", _STRING, "Country or region"),
+    ("state", _STRING, "State"),
+    ("city", _STRING, "City"),
+    ("latitude", _DOUBLE, "Degrees north, null where unknown"),
+    ("longitude", _DOUBLE, "Degrees east, null where unknown"),
+    ("successes", _LONG, "Successes there"),
+)
+
+SUCCESS_SAMPLE = _table(
+    "success_sample",
+    "10,000 of the window's successes, the same ones at every run: the baseline of plots.",
+    _SIGNIN_ID,
+    _TIME,
+    _USER,
+    *_PLACE_COLUMNS,
+    *_FEATURE_COLUMNS,
+)
+
+_INVARIANT = T.StructType(
+    [
+        T.StructField("feature", _STRING),
+        T.StructField("value", _STRING),
+        T.StructField("share", _DOUBLE),
+    ]
+)
+_TEST = T.StructType(
+    [
+        T.StructField("name", _STRING),
+        T.StructField("passed", _BOOLEAN),
+        T.StructField("value", _DOUBLE),
+        T.StructField("explanation", _STRING),
+    ]
+)
+
+ENRICHED_INCIDENTS = _table(
+    "enriched_incidents",
+    "One row a spray candidate, in the words an analyst needs.",
+    _INCIDENT_ID,
+    _CLUSTER_ID,
+    ("severity", _STRING, "High, Medium, Low or Informational, as Microsoft Sentinel has them"),
+    ("confidence", _DOUBLE, "Share of the spray tests it passed, 0 to 1"),
+    ("confidence_label", _STRING, "The same in a word: high, medium or low"),
+    ("title", _STRING, "One line"),
+    ("description", _STRING, "A paragraph for a tier-1 analyst"),
+    ("first_activity", _TIMESTAMP, "Earliest attempt (UTC)"),
+    ("last_activity", _TIMESTAMP, "Latest attempt (UTC)"),
+    ("active_days", _LONG, "Days (UTC) with an attempt"),
+    ("attempts", _LONG, "Failed sign-ins"),
+    ("users", _LONG, "Accounts tried"),
+    ("ip_addresses", _LONG, "Distinct addresses"),
+    ("countries", _LONG, "Distinct countries"),
+    ("attempts_per_day", _DOUBLE, "Attempts over the days from first to last"),
+    ("attempts_per_user", _DOUBLE, "Attempts over users"),
+    ("anomalous_features", _STRINGS, "Features in which it is consistently anomalous"),
+    ("invariants", T.ArrayType(_INVARIANT), "What it cannot help repeating: a fingerprint"),
+    ("tests", T.ArrayType(_TEST), "Why we think so: each test of a spray, with its value"),
+    ("successes", _LONG, "Successes that follow its pattern"),
+    ("compromised_users", _STRINGS, "Their accounts, likeliest first, at most 100"),
+    ("techniques", _STRINGS, "MITRE ATT&CK techniques"),
+)
+
+INCIDENT_MEMBERS = _table(
+    "incident_members",
+    "The sign-ins of each incident: its failures, and the successes that follow its pattern.",
+    _INCIDENT_ID,
+    _SIGNIN_ID,
+    _USER,
+    _OUTCOME,
+    _TIME,
+    ("score", _DOUBLE, "Probability that it belongs to the campaign's cluster, by its mask"),
+    ("network_shared", _BOOLEAN, "Whether the campaign's failures also come from its network"),
+    ("mask", _INT, "Its anomaly mask as of this day"),
+    *_PLACE_COLUMNS,
+    *_FEATURE_COLUMNS,
+)

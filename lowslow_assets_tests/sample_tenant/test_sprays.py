@@ -1,0 +1,157 @@
+"""What a planted campaign keeps to, whatever its settings."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lowslow_assets.sample_tenant import PRESETS, Campaign, Tenant
+from lowslow_assets.sample_tenant.apps import CLIENTS
+from lowslow_assets.sample_tenant.cities import CITIES
+from lowslow_assets.sample_tenant.signins import DAY, HOUR, Rows, label
+from lowslow_assets.sample_tenant.sprays import spray
+from lowslow_assets.sample_tenant.traffic import draw
+from lowslow_assets.sample_tenant.world import World
+from lowslow_assets_tests.sample_tenant.conftest import Generated
+from lowslow_assets_tests.sample_tenant.reading import labels, signins
+
+DAYS, USERS = 60, 400
+WORLD, ROWS = draw(Tenant(seed=3, days=DAYS, users=USERS, signins_per_day=400, campaigns=()))
+
+
+def planted(campaign: Campaign) -> tuple[World, Rows]:
+    """The rows of a campaign in the tenant of this module."""
+    world = replace(WORLD, tenant=replace(WORLD.tenant, campaigns=(campaign,)))
+    return world, spray(world, campaign)
+
+
+def attempts_of(rows: Rows) -> Rows:
+    """The rows without the visits that follow an entry."""
+    first = np.unique(rows["user"][rows["label"] == label("spray_success")], return_index=True)[1]
+    wins = np.flatnonzero(rows["label"] == label("spray_success"))[first]
+    return rows[np.sort(np.concatenate([np.flatnonzero(rows["result"] != 0), wins]))]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    campaign=st.builds(
+        Campaign,
+        name=st.just("spray"),
+        rate=st.floats(0.5, 60),
+        first_day=st.integers(0, 30),
+        last_day=st.none() | st.integers(30, 90),
+        pauses=st.sampled_from([(), ((12, 16),), ((0, 5), (40, 44))]),
+        hours=st.sampled_from(["any", "business"]),
+        clients=st.sampled_from(["made_up", "common", "fixed", "legacy"]),
+        places=st.sampled_from(["anywhere", "home"]),
+        ipv6=st.booleans(),
+        address_reuse=st.just(0.0),
+        targets=st.none() | st.integers(5, USERS),
+        successes=st.integers(0, 3),
+    )
+)
+def test_a_campaign_keeps_to_its_settings(campaign: Campaign):
+    world, rows = planted(campaign)
+    attempts = attempts_of(rows)
+    day = (attempts["time"] - world.tenant.start_ms) // DAY
+    active = campaign.active_days(DAYS)
+    assert set(day.tolist()) <= set(active)
+    if campaign.hours == "any":
+        expected = campaign.rate * len(active)
+        assert abs(len(attempts) - expected) <= 4 + 2.5 * np.sqrt(expected)
+    assert len(np.unique(attempts["address"])) == len(attempts)
+    assert isinstance(campaign.targets, int | None)
+    assert len(np.unique(attempts["user"])) <= (campaign.targets or USERS)
+    entered = attempts[attempts["result"] == 0]
+    assert len(entered) <= campaign.successes
+    for entry in entered:
+        later = attempts[attempts["time"] > entry["time"]]
+        assert entry["user"] not in later["user"]
+    assert (attempts["address"] >= 2**32).all() == (campaign.ipv6 or not len(attempts))
+
+
+def test_users_are_tried_in_rounds():
+    _, rows = planted(Campaign("spray", rate=20, targets=25, address_reuse=0))
+    for start in range(0, len(rows) - 25, 25):
+        assert len(set(rows["user"][start : start + 25].tolist())) == 25
+    assert not (np.diff([rows["user"][i : i + 25].tolist() for i in (0, 25)], axis=0) == 0).all()
+
+
+def test_named_targets_are_the_ones_tried():
+    names = tuple(WORLD.people.upn[:7])
+    _, rows = planted(Campaign("spray", rate=5, targets=names))
+    assert {WORLD.people.upn[user] for user in rows["user"]} == set(names)
+    with pytest.raises(ValueError, match="unknown users"):
+        planted(Campaign("spray", rate=5, targets=("nobody@example.com",)))
+
+
+def test_addresses_are_reused_as_often_as_asked():
+    _, rows = planted(Campaign("spray", rate=30, address_reuse=0.3))
+    assert 0.65 < len(np.unique(rows["address"])) / len(rows) < 0.75
+
+
+def test_attempts_are_spread_over_the_day():
+    _, rows = planted(PRESETS["classic"])
+    per_hour = np.bincount(rows["time"] // HOUR % 24, minlength=24)
+    assert per_hour.min() > 0.5 * per_hour.mean()
+    assert np.bincount((rows["time"] - WORLD.tenant.start_ms) // DAY, minlength=DAYS).max() < 60
+
+
+def test_business_hours_are_the_head_offices_weekdays():
+    _, rows = planted(replace(PRESETS["business_hours"], successes=0))
+    local = rows["time"] - 7 * HOUR  # Seattle in summer
+    assert ((local // DAY + 3) % 7 < 5).all()  # 1970 began on a Thursday
+    assert ((local // HOUR % 24 >= 8) & (local // HOUR % 24 < 18)).all()
+
+
+def test_successes_are_followed_by_visits_from_the_same_network():
+    _, rows = planted(PRESETS["classic"])
+    inside = rows[rows["label"] == label("spray_success")]
+    assert len(np.unique(inside["user"])) == 3
+    for user in np.unique(inside["user"]):
+        visits = inside[inside["user"] == user]
+        assert 2 <= len(visits) <= 3
+        assert len(np.unique(visits["address"])) == 1
+        assert np.ptp(visits["time"]) < HOUR
+    assert (inside["result"] == 0).all()
+
+
+@pytest.mark.parametrize("kind", PRESETS)
+def test_presets_differ_in_what_they_claim(kind: str):
+    world, rows = planted(PRESETS[kind])
+    attempts = attempts_of(rows)
+    devices = [world.devices.known[number] for number in attempts["device"]]
+    countries = {CITIES[place].country for place in attempts["place"]}
+    clients = {CLIENTS[number] for number in attempts["client"]}
+    makes = len({(device.os, device.browser) for device in devices}) / len(attempts)
+    homes = {CITIES[place].country for place in WORLD.people.home}
+    assert (makes > 0.9) == (PRESETS[kind].clients == "made_up")
+    assert (countries <= homes) == (kind == "residential")
+    assert (clients <= {"IMAP4", "POP3", "Authenticated SMTP", "Other clients"}) == (
+        kind == "legacy"
+    )
+    assert all(not device.name for device in devices)
+
+
+def test_campaigns_use_networks_that_no_ordinary_sign_in_uses():
+    _, rows = planted(PRESETS["residential"])
+    usual = set((ROWS["address"] >> np.uint64(8)).tolist())
+    new = [prefix not in usual for prefix in (rows["address"] >> np.uint64(8)).tolist()]
+    assert np.mean(new) > 0.99
+
+
+def test_the_account_of_campaigns_agrees_with_labels_and_files(small: Generated):
+    written, labelled = signins(small.source), labels(small.labels)
+    accounts = json.loads((small.labels.parent / "campaigns.json").read_text())
+    assert [account["kind"] for account in accounts] == ["classic", "mimic"]
+    for account in accounts:
+        mine = [written[id_] for id_, (_, name) in labelled.items() if name == account["name"]]
+        failures = [signin for signin in mine if signin.result]
+        entered = {signin.user for signin in mine if not signin.result}
+        assert len(failures) + len(entered) == account["attempts"]
+        assert len({signin.user for signin in mine}) == account["accounts_tried"]
+        assert len(entered) == len(account["accounts_entered"])
+        assert min(signin.time for signin in mine)[:23] == account["first_attempt"][:23]
