@@ -18,6 +18,6 @@ SINGLE_RUN = dg.BackfillPolicy.single_run()
 DAYS = dg.DailyPartitionsDefinition(start_date=read_settings().start_date.isoformat())
 
 
-def days_of(context: dg.AssetExecutionContext) -> list[date]:
+def days_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[date]:
     """The days this run is for, in order: one, or a range in a single run."""
     return sorted(date.fromisoformat(key) for key in context.partition_keys)

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -12,10 +12,10 @@ from matplotlib.patches import Rectangle
 _INK, _PAPER, _ERROR = "#1f3a5f", "#eef1f5", "#c8553d"
 
 
-def hinton_weights(weights: Sequence[float], deviations: Sequence[float]) -> str:
+def hinton_weights(weights: np.ndarray, deviations: np.ndarray) -> str:
     """Hinton diagram of the component weights: a square's area is the weight.
 
-    The outline is the weight plus its standard deviation.
+    Both are of shape (K,); the outline is the weight plus its standard deviation.
     """
     figure = Figure(figsize=(0.7 * len(weights) + 1.4, 1.9), layout="constrained")
     axes = figure.subplots()
@@ -61,7 +61,7 @@ def elbo_trace(elbo: np.ndarray) -> str:
     return _markdown(figure, "ELBO trace")
 
 
-def attempts_by_day(days: Sequence[str], series: dict[str, Sequence[int]]) -> str:
+def attempts_by_day(days: Sequence[str], series: Mapping[str, Sequence[int]]) -> str:
     """Attempts a day of each incident, one panel an incident; ``days`` label the x axis."""
     figure = Figure(figsize=(7.5, 1.2 * len(series) + 0.7), layout="constrained")
     panels = np.atleast_1d(figure.subplots(len(series), 1, sharex=True))

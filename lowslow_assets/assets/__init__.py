@@ -1,1 +1,1 @@
-"""One module a stage. An asset names its inputs, its table and its metadata; the work is elsewhere."""
+"""One module a stage. Assets name inputs, tables and metadata; the work is elsewhere."""

@@ -121,6 +121,6 @@ def hunt_asset(
                     partition_key=day.isoformat(),
                 )
 
-        return hunt_days
+        return hunt_days  # pyright: ignore[reportReturnType]
 
     return declare

@@ -40,13 +40,13 @@ class Invariant:
 
 
 def spray_tests(cluster: ClusterStatistics) -> list[SprayTest]:
-    """Judge a cluster by how sprays work: many accounts, few tries each, fresh addresses, for long."""
+    """Judge a cluster by how sprays work: many accounts, few tries, fresh addresses, for long."""
     active_share = cluster.active_days / cluster.span_days
     return [
         SprayTest(
             "many accounts",
             cluster.users >= MIN_USERS,
-            cluster.users,
+            float(cluster.users),
             f"{cluster.users:,} accounts were tried; a forgotten device tries one.",
         ),
         SprayTest(
@@ -66,7 +66,7 @@ def spray_tests(cluster: ClusterStatistics) -> list[SprayTest]:
         SprayTest(
             "goes on for days",
             cluster.active_days >= MIN_ACTIVE_DAYS,
-            cluster.active_days,
+            float(cluster.active_days),
             f"Active on {cluster.active_days} days; a brute-force burst or a password-expiry "
             "morning lasts hours.",
         ),

@@ -115,7 +115,7 @@ class _CountedCategorical(Multinomial):
     """
 
     @classmethod
-    def _constructor(cls, *args, **kwargs):
+    def _constructor(cls, *args, **kwargs):  # pyright: ignore[reportIncompatibleMethodOverride]
         *head, moments, parent_moments = super()._constructor(*args, **kwargs)
         return (*head, CategoricalMoments(moments.categories), parent_moments)
 
@@ -148,7 +148,7 @@ class CountedMixture:
         """Update Z, R, X, P so many times; the bound after each."""
         before = self.inference.iter
         self.inference.update(repeat=sweeps, tol=0, verbose=False)
-        return self.inference.L[before : self.inference.iter]
+        return np.asarray(self.inference.L)[before : self.inference.iter]
 
     def converge(self) -> np.ndarray:
         """Sweep until one gains nothing that counts; the bound after each sweep."""
@@ -171,32 +171,33 @@ def converge_from(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Follow one start, shape (F, K), to convergence by the model's updates, in NumPy.
 
-    Returns concentration (K,), alpha (F, K), beta (F, K) and the bound in each sweep after
-    Z was updated. The updates are those of Bishop, Pattern Recognition and Machine Learning
+    Returns concentration (K,), alpha (F, K), beta (F, K) and the bound after each sweep, with
+    Z at its optimum. The updates are those of Bishop, Pattern Recognition and Machine Learning
     (2006), section 10.2, with Bernoulli observations.
     """
     anomalous_bits = bits.astype(float)
     normal_bits = 1 - anomalous_bits
-    concentration = np.full(start.shape[1], WEIGHT_CONCENTRATION)
-    expectations = _log_weights(concentration), np.log(start), np.log1p(-start)
-    # A start is a point, not a posterior: its divergence is no bound, so none is counted.
-    divergence = 0.0
+    expectations = (
+        _log_weights(np.full(start.shape[1], WEIGHT_CONCENTRATION)),
+        np.log(start),
+        np.log1p(-start),
+    )
+    log_joint = _log_joint(*expectations, anomalous_bits, normal_bits)
+    log_normalizer = np.asarray(logsumexp(log_joint, axis=1))
     bounds: list[float] = []
     while True:
-        log_joint = _log_joint(*expectations, anomalous_bits, normal_bits)
-        log_normalizer = logsumexp(log_joint, axis=1)
-        if divergence:
-            bounds.append(float(counts @ log_normalizer - divergence))
-        if len(bounds) == _MAX_SWEEPS or (
-            len(bounds) > 1 and bounds[-1] - bounds[-2] < _CONVERGED_GAIN
-        ):
-            return concentration, alpha, beta, np.array(bounds)
         expected = counts[:, None] * np.exp(log_joint - log_normalizer[:, None])
         concentration = WEIGHT_CONCENTRATION + expected.sum(axis=0)
         alpha = ANOMALY_PRIOR + anomalous_bits.T @ expected
         beta = ANOMALY_PRIOR + normal_bits.T @ expected
         expectations = _expectations(concentration, alpha, beta)
+        log_joint = _log_joint(*expectations, anomalous_bits, normal_bits)
+        log_normalizer = np.asarray(logsumexp(log_joint, axis=1))
         divergence = _divergence(concentration, alpha, beta, expectations)
+        bounds.append(float(counts @ log_normalizer) - divergence)
+        gained = bounds[-1] - bounds[-2] if len(bounds) > 1 else np.inf
+        if gained < _CONVERGED_GAIN or len(bounds) == _MAX_SWEEPS:
+            return concentration, alpha, beta, np.array(bounds)
 
 
 def _expectations(

@@ -152,7 +152,7 @@ def compare_counts(one: Mapping[int, int], other: Mapping[int, int]) -> tuple[fl
     used = table[:, table.sum(axis=0) > 0]
     if used.shape[1] < 2:
         return distance, None
-    return distance, float(stats.chi2_contingency(used).pvalue)
+    return distance, float(np.asarray(stats.chi2_contingency(used)[1]))
 
 
 def feature_variation(
@@ -165,7 +165,7 @@ def feature_variation(
                 F.struct(
                     F.lit(feature).alias("feature"),
                     F.col(feature).alias("category"),
-                    F.get_bit("mask", F.lit(bit)).alias("anomalous"),
+                    F.getbit("mask", F.lit(bit)).alias("anomalous"),
                 )
                 for bit, feature in enumerate(features)
             )

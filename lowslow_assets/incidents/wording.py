@@ -156,9 +156,10 @@ def _description(
         named = ", ".join(map(_shown, compromised_users[:_SHOWN_USERS]))
         more = len(compromised_users) - _SHOWN_USERS
         named += f" and {more} more" if more > 0 else ""
+        accounts = _plural(len(compromised_users), "account")
         sentences.append(
-            f"Successful sign-ins follow its pattern on {_plural(len(compromised_users), 'account')}"
-            f" it had tried: {named}. Check these first."
+            f"Successful sign-ins follow its pattern on {accounts} it had tried: {named}. "
+            "Check these first."
         )
     return " ".join(sentences)
 
