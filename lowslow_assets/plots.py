@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 _INK, _PAPER, _ERROR = "#1f3a5f", "#eef1f5", "#c8553d"
+_MOST_PANELS = 8
 
 
 def hinton_weights(weights: np.ndarray, deviations: np.ndarray) -> str:
@@ -62,16 +63,21 @@ def elbo_trace(elbo: np.ndarray) -> str:
 
 
 def attempts_by_day(days: Sequence[str], series: Mapping[str, Sequence[int]]) -> str:
-    """Attempts a day of each incident, one panel an incident; ``days`` label the x axis."""
-    figure = Figure(figsize=(7.5, 1.2 * len(series) + 0.7), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(len(series), 1, sharex=True))
-    for axes, (name, counts) in zip(panels, series.items(), strict=True):
+    """Attempts a day of each incident, one panel an incident; ``days`` label the x axis.
+
+    Only the first few are drawn: the UI wants a picture to stay under 100 KB.
+    """
+    drawn = list(series.items())[:_MOST_PANELS]
+    figure = Figure(figsize=(7.5, 1.2 * len(drawn) + 0.7), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(len(drawn), 1, sharex=True))
+    for axes, (name, counts) in zip(panels, drawn, strict=True):
         axes.bar(range(len(days)), counts, color=_INK, width=0.9)
         axes.set_title(name, fontsize=8, loc="left", parse_math=False)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=7)
     step = max(1, len(days) // 8)
-    panels[-1].set_xticks(range(0, len(days), step), [days[i] for i in range(0, len(days), step)])
+    ticks = range(0, len(days), step)
+    panels[-1].set_xticks(ticks, [days[i] for i in ticks], parse_math=False)
     return _markdown(figure, "Attempts a day of each incident")
 
 
@@ -79,8 +85,8 @@ def _grid(axes, rows: Sequence[str], columns: Sequence[str]) -> None:
     axes.set_facecolor(_PAPER)
     axes.set_aspect("equal")
     axes.set_xlim(-0.5, len(columns) - 0.5)
-    axes.set_xticks(range(len(columns)), columns, fontsize=8)
-    axes.set_yticks(range(len(rows)), rows, fontsize=8)
+    axes.set_xticks(range(len(columns)), columns, fontsize=8, parse_math=False)
+    axes.set_yticks(range(len(rows)), rows, fontsize=8, parse_math=False)
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)

@@ -24,6 +24,8 @@ LOCAL_SPARK = {
     # A day is hundreds of small files; at the default each is billed as 4 MB.
     "spark.sql.files.openCostInBytes": "64k",
     "spark.sql.parquet.compression.codec": "zstd",
+    # Spark's own default is INT96, which other engines read with reluctance.
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.shuffle.partitions": "16",
 }
 

@@ -13,7 +13,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -23,7 +23,9 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
 
+from lowslow_assets.signins.source import literal_path
 from lowslow_assets.tables import Table
 
 _PROVENANCE = "_provenance.json"
@@ -92,7 +94,7 @@ class Lake:
         return (
             self.spark.read.schema(schema)
             .option("basePath", str(self.root / table.name))
-            .parquet(*(str(self._folder(table.name, day)) for day in days))
+            .parquet(*(literal_path(self._folder(table.name, day)) for day in days))
         )
 
     def write(
@@ -119,7 +121,7 @@ class Lake:
             folder = staging / f"date={day}"
             folder.mkdir(parents=True)
             for file_name, text in documents.items():
-                (folder / file_name).write_text(text)
+                (folder / file_name).write_text(text, encoding="utf-8")
             target = self._folder(name, day)
             _replace_folder(folder, target)
         return target
@@ -143,8 +145,8 @@ class Lake:
     ) -> Partition:
         folder = staging / f"date={day}"
         if not folder.exists():
-            empty = self.spark.createDataFrame([], table.schema).coalesce(1)
-            empty.write.parquet(str(folder))
+            folder.mkdir()
+            pq.write_table(to_arrow_schema(table.schema).empty_table(), folder / "empty.parquet")
         rows = sum(pq.read_metadata(path).num_rows for path in folder.glob("*.parquet"))
         partition = Partition(rows, table.schema_digest, dict(made_from))
         (folder / _PROVENANCE).write_text(json.dumps(vars(partition), indent=1, default=str))
@@ -162,8 +164,9 @@ class Lake:
                 f"LOWSLOW_LAKE {str(self.root)!r} cannot be written: {error}."
             ) from error
         for left in area.iterdir():
-            if time.time() - left.stat().st_mtime > _ABANDONED_AFTER_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
+            with suppress(FileNotFoundError):  # another run ends, and removes its own
+                if time.time() - left.stat().st_mtime > _ABANDONED_AFTER_SECONDS:
+                    shutil.rmtree(left, ignore_errors=True)
         staging = area / f"{name}-{uuid.uuid4().hex}"
         try:
             yield staging

@@ -7,6 +7,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lowslow_assets.detection.statistics import ClusterStatistics, FeatureVariation
+from lowslow_assets.signins.features import NODATA
 
 MIN_USERS = 10
 MAX_ATTEMPTS_PER_USER = 10.0
@@ -98,7 +99,7 @@ def plausible_successes(successes: DataFrame, members: DataFrame) -> DataFrame:
     """
     last = members.groupBy("cluster_id").agg(F.max("time_generated").alias("last_activity"))
     tried = members.groupBy("cluster_id", "user").agg(F.min("time_generated").alias("first_try"))
-    networks = members.select("cluster_id", "network").distinct()
+    networks = members.where(F.col("network") != NODATA).select("cluster_id", "network").distinct()
     in_time = (F.col("time_generated") >= F.col("first_try")) & (
         F.col("time_generated") <= F.col("last_activity") + F.expr("INTERVAL 1 DAY")
     )

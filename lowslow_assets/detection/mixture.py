@@ -19,7 +19,7 @@ import numpy as np
 from bayespy.inference import VB
 from bayespy.inference.vmp.nodes.categorical import CategoricalMoments
 from bayespy.nodes import Bernoulli, Beta, Dirichlet, Mixture, Multinomial
-from scipy.special import betaln, digamma, gammaln, logsumexp, softmax
+from scipy.special import betaln, digamma, gammaln
 
 WEIGHT_CONCENTRATION = 1e-5
 ANOMALY_PRIOR = 0.5
@@ -64,7 +64,7 @@ class MixtureFit:
         """Probability of each component for each mask, shape (n, K); ``bits`` is (n, F)."""
         anomalous_bits = bits.astype(float)
         expectations = _expectations(self.concentration, self.alpha, self.beta)
-        return softmax(_log_joint(*expectations, anomalous_bits, 1 - anomalous_bits), axis=1)
+        return _normalize(_log_joint(*expectations, anomalous_bits, 1 - anomalous_bits))[0]
 
 
 @dataclass(frozen=True)
@@ -182,17 +182,19 @@ def converge_from(
         np.log(start),
         np.log1p(-start),
     )
-    log_joint = _log_joint(*expectations, anomalous_bits, normal_bits)
-    log_normalizer = np.asarray(logsumexp(log_joint, axis=1))
+    responsibility, log_normalizer = _normalize(
+        _log_joint(*expectations, anomalous_bits, normal_bits)
+    )
     bounds: list[float] = []
     while True:
-        expected = counts[:, None] * np.exp(log_joint - log_normalizer[:, None])
+        expected = counts[:, None] * responsibility
         concentration = WEIGHT_CONCENTRATION + expected.sum(axis=0)
         alpha = ANOMALY_PRIOR + anomalous_bits.T @ expected
         beta = ANOMALY_PRIOR + normal_bits.T @ expected
         expectations = _expectations(concentration, alpha, beta)
-        log_joint = _log_joint(*expectations, anomalous_bits, normal_bits)
-        log_normalizer = np.asarray(logsumexp(log_joint, axis=1))
+        responsibility, log_normalizer = _normalize(
+            _log_joint(*expectations, anomalous_bits, normal_bits)
+        )
         divergence = _divergence(concentration, alpha, beta, expectations)
         bounds.append(float(counts @ log_normalizer) - divergence)
         gained = bounds[-1] - bounds[-2] if len(bounds) > 1 else np.inf
@@ -215,6 +217,17 @@ def _log_weights(concentration: np.ndarray) -> np.ndarray:
 def _log_joint(log_weights, log_anomalous, log_normal, anomalous_bits, normal_bits) -> np.ndarray:
     """E[log p(x_n, z_n = k)], shape (n, K)."""
     return log_weights + anomalous_bits @ log_anomalous + normal_bits @ log_normal
+
+
+def _normalize(log_joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each row's softmax, shape (n, K), and logsumexp, shape (n,).
+
+    SciPy's are right but, on arrays this small, half of a fit's time.
+    """
+    greatest = log_joint.max(axis=1, keepdims=True)
+    scaled = np.exp(log_joint - greatest)
+    total = scaled.sum(axis=1, keepdims=True)
+    return scaled / total, (greatest + np.log(total))[:, 0]
 
 
 def _divergence(

@@ -75,7 +75,9 @@ def prune(
         ]
         failures = members.get(k, 0)
         enough_features = len(consistent) >= rules.min_anomalous_features
-        enough_members = failures >= least_members and failures > 0
+        attempts_per_day = failures / lookback_days
+        # Rounded like the rule itself: 1.1 * 10 is more than 11.
+        enough_members = attempts_per_day >= rules.min_avg_attempts_per_day and failures > 0
         if not failures:
             reason = "no failure belongs to it"
         elif not enough_features:
@@ -96,7 +98,7 @@ def prune(
                 weight=float(weight),
                 anomalous_features=consistent,
                 failures=failures,
-                attempts_per_day=failures / lookback_days,
+                attempts_per_day=attempts_per_day,
                 kept=enough_features and enough_members,
                 reason=reason,
             )

@@ -112,7 +112,8 @@ def _uniform_distance(members: DataFrame) -> DataFrame:
     return (
         members.select(
             "cluster_id",
-            ((seconds - first) / (last - first)).alias("fraction"),
+            # Null where all are at one time.
+            F.try_divide(seconds - first, last - first).alias("fraction"),
             F.row_number().over(in_order).alias("position"),
             F.count(F.lit(1)).over(cluster).alias("size"),
         )

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -106,7 +106,16 @@ def describe(
 def to_json(incident: Mapping[str, Any], day: date) -> str:
     """A row of ``enriched_incidents`` as a JSON document."""
     document = {"hunt_date": day, **incident}
-    return json.dumps(document, indent=2, default=lambda value: value.isoformat()) + "\n"
+    return json.dumps(document, indent=2, default=_iso) + "\n"
+
+
+def _iso(value: date | datetime) -> str:
+    return (_utc(value) if isinstance(value, datetime) else value).isoformat()
+
+
+def _utc(time: datetime) -> datetime:
+    """A time as Spark gives it to Python (naive, in the machine's own zone) in UTC."""
+    return time.astimezone(UTC)
 
 
 def _confidence_label(confidence: float) -> str:
@@ -142,9 +151,9 @@ def _description(
         f"{_plural(cluster.failures, 'failed sign-in')} on {_plural(cluster.users, 'account')} "
         f"from {_plural(cluster.ip_addresses, 'address', 'addresses')} in "
         f"{_plural(cluster.countries, 'country', 'countries')}, {_pace(cluster)}, from "
-        f"{cluster.first_activity:%Y-%m-%d} to {cluster.last_activity:%Y-%m-%d} (UTC), share an "
-        f"unusual pattern: {', '.join(anomalous_features)} are seldom or never seen in the "
-        "tenant's successful sign-ins."
+        f"{_utc(cluster.first_activity):%Y-%m-%d} to {_utc(cluster.last_activity):%Y-%m-%d} "
+        f"(UTC), share an unusual pattern: {', '.join(anomalous_features)} are seldom or never "
+        "seen in the tenant's successful sign-ins."
     ]
     if repeated:
         values = ", ".join(f"{i.feature} {_shown(i.value)} ({i.share:.0%})" for i in repeated)
@@ -165,7 +174,8 @@ def _description(
 
 
 def _pace(cluster: ClusterStatistics) -> str:
-    return f"about {cluster.attempts_per_day:.3g} a day"
+    pace = cluster.attempts_per_day
+    return f"about {pace:,.0f} a day" if pace >= 100 else f"about {pace:.3g} a day"
 
 
 def _plural(number: int, one: str, many: str | None = None) -> str:

@@ -4,6 +4,8 @@ A category is a short string. What is null or empty becomes ``NODATA``, so that
 "the log does not say" is a category like any other.
 """
 
+from collections.abc import Callable
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -29,22 +31,24 @@ FAILURE_RESULT_TYPES = ("50055", "50126")
 
 SUCCESS, FAILURE, OTHER = "success", "failure", "other"
 
-_IPV4 = r"^(\d{1,3}\.\d{1,3}\.\d{1,3})\.\d{1,3}$"
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_IPV4 = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
 
 
 def encode_features(signins: DataFrame, failure_result_types: tuple[str, ...]) -> DataFrame:
     """Turn ``raw_signins`` rows into ``encoded_features`` rows (same number of rows)."""
-    address = _bare_address(F.col("ip_address"))
-    prefix = ip_prefix(address)
-    network = F.coalesce(F.concat(F.lit("AS"), F.col("autonomous_system_number")), prefix)
-    return signins.select(
+    prefix = _let(_bare_address(F.col("ip_address")), ip_prefix)
+    network = F.coalesce(
+        F.concat(F.lit("AS"), F.col("autonomous_system_number")), F.col("ip_prefix")
+    )
+    return signins.withColumn("ip_prefix", prefix).select(
         "date",
         "signin_id",
         "time_generated",
         F.lower(F.coalesce("user_principal_name", "user_id")).alias("user"),
         outcome(F.col("result_type"), failure_result_types).alias("outcome"),
         "ip_address",
-        prefix.alias("ip_prefix"),
+        "ip_prefix",
         "latitude",
         "longitude",
         category(F.col("app_display_name")).alias("AppDisplayName"),
@@ -81,8 +85,9 @@ def ip_prefix(address: Column) -> Column:
     ``203.0.113.7`` gives ``203.0.113``; ``2001:db8:1::5`` gives ``2001:db8:1::/48``.
     """
     # A mapped address (::ffff:203.0.113.7) is the IPv4 host it names.
-    ipv4 = F.regexp_extract(F.regexp_replace(address, r"^::ffff:", ""), _IPV4, 1)
-    return F.when(ipv4 != "", ipv4).when(address.contains(":"), _ipv6_prefix(address))
+    host = F.regexp_replace(address, r"^(?:::|(?:0{1,4}:){5})ffff:(?=.*\.)", "")
+    ipv4 = F.when(host.rlike(f"^{_IPV4}$"), F.substring_index(host, ".", 3))
+    return F.coalesce(ipv4, F.when(address.contains(":"), _let(address, _ipv6_prefix)))
 
 
 def _bare_address(address: Column) -> Column:
@@ -93,18 +98,36 @@ def _bare_address(address: Column) -> Column:
 
 
 def _ipv6_prefix(address: Column) -> Column:
-    halves = F.split(address, "::")
+    # The last 32 bits may be written as IPv4 (64:ff9b::192.0.2.1); no /48 contains them.
+    hexadecimal = F.regexp_replace(address, f"(?<=:){_IPV4}$", "0:0")
+    return _let(_let(F.split(hexadecimal, "::"), _ipv6_hextets), _join_prefix)
+
+
+def _ipv6_hextets(halves: Column) -> Column:
+    """All eight groups, the zeros that :: stands for included; null where :: comes twice."""
     head, tail = _hextets(halves[0]), _hextets(F.try_element_at(halves, F.lit(2)))
     zeros = F.array_repeat(F.lit("0"), F.lit(8) - F.size(head) - F.size(tail))
-    hextets = F.when(F.size(halves) == 2, F.concat(head, zeros, tail)).otherwise(head)
+    compressed = (F.size(halves) == 2) & (F.size(zeros) > 0)
+    return F.when(compressed, F.concat(head, zeros, tail)).when(F.size(halves) == 1, head)
+
+
+def _join_prefix(hextets: Column) -> Column:
     valid = F.forall(hextets, lambda h: h.rlike("^[0-9a-f]{1,4}$")) & (F.size(hextets) == 8)
     shortest = F.transform(F.slice(hextets, 1, 3), lambda h: F.regexp_replace(h, "^0+(?=.)", ""))
     return F.when(valid, F.concat(F.array_join(shortest, ":"), F.lit("::/48")))
 
 
 def _hextets(half: Column) -> Column:
-    groups = F.split(F.coalesce(half, F.lit("")), ":")
-    return F.filter(groups, lambda group: group != "")
+    return F.when(half != "", F.split(half, ":")).otherwise(F.array().cast("array<string>"))
+
+
+def _let(value: Column, body: Callable[[Column], Column]) -> Column:
+    """``body(value)``, with ``value`` computed once.
+
+    Column expressions are trees: one used ten times is compiled and run ten times, and the
+    code of a few such levels is more than Spark can compile.
+    """
+    return F.transform(F.array(value), body)[0]
 
 
 def count_categories(encoded: DataFrame) -> DataFrame:

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 MAX_TEXT_LENGTH = 1024
+YEARS = (2000, 2199)
 
 _SENTINEL_FIELDS = (
     "Id",
@@ -67,10 +68,10 @@ def parse_lines(lines: DataFrame) -> DataFrame:
     ``copies``, ``reason``, which is null for a good line, and ``line``, the text of a bad
     one, bounded. Blank lines are left out.
     """
-    text = F.ltrim(F.col("value"), F.lit("\ufeff \t"))
+    text = F.trim(F.col("value"), F.lit("\ufeff \t"))
     row = F.from_json(text, _SENTINEL, {"columnNameOfCorruptRecord": "_corrupt"})
     return (
-        lines.where(F.trim("value") != "")
+        lines.where(text != "")
         .withColumn("row", row)
         .withColumn(
             "record",
@@ -84,7 +85,12 @@ def parse_lines(lines: DataFrame) -> DataFrame:
         .withColumn("reason", _reject_reason(text))
         # Good lines are not kept as text: they are most of what a day weighs.
         .withColumn(
-            "line", F.when(F.col("reason").isNotNull(), F.substring("value", 1, MAX_TEXT_LENGTH))
+            "line",
+            # Junk need not be UTF-8, and a Parquet string must be.
+            F.when(
+                F.col("reason").isNotNull(),
+                F.substring(F.make_valid_utf8("value"), 1, MAX_TEXT_LENGTH),
+            ),
         )
         .drop("corrupt", "value")
     )
@@ -157,10 +163,12 @@ def _coordinate(key: str, bound: int) -> Column:
 def parse_time(text: Column) -> Column:
     """A timestamp in UTC from ISO 8601 (any number of fraction digits) or ``M/d/yyyy h:mm:ss a``.
 
-    The check before the cast matters: Spark takes ``12345`` for a year.
+    The check before the cast matters: Spark takes ``12345`` for a year. A time outside of
+    ``YEARS`` is a default value (year 1 is .NET's), and more than pandas can hold.
     """
     iso = F.when(text.rlike(r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}"), text.try_cast("timestamp"))
-    return F.coalesce(iso, F.try_to_timestamp(text, F.lit("M/d/yyyy h:mm:ss a")))
+    time = F.coalesce(iso, F.try_to_timestamp(text, F.lit("M/d/yyyy h:mm:ss a")))
+    return F.when(F.year(time).between(*YEARS), time)
 
 
 def parse_boolean(text: Column) -> Column:
@@ -170,8 +178,10 @@ def parse_boolean(text: Column) -> Column:
 
 
 def _reject_reason(text: Column) -> Column:
-    # from_json reads an object and stops: text after its end would go unnoticed.
-    is_object = text.startswith("{") & F.rtrim(text).endswith("}") & F.col("corrupt").isNull()
+    # from_json reads an object and stops: text after its end, even a second object, would
+    # go unnoticed. As the first of two items of an array it cannot have any.
+    items = F.json_array_length(F.concat(F.lit("["), text, F.lit(",0]")))
+    is_object = text.startswith("{") & F.col("corrupt").isNull() & items.eqNullSafe(2)
     user = F.coalesce("user_principal_name", "user_id")
     return (
         F.when(~is_object, NOT_JSON)

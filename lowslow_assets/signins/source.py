@@ -11,6 +11,7 @@ import re
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,6 +21,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 _SUFFIXES = (".json", ".json.gz")
+_HIDDEN = ("_", ".")
 # Greedy: the last y=/m=/d= of a path counts, whatever folders the export lies in.
 _DAY_PATH = r".*/(y=(\d{4})/m=(\d{1,2})/d=(\d{1,2})/.*)$"
 
@@ -67,8 +69,9 @@ class Export:
             for year, year_folders in _numbered([self.root], "y"):
                 for month, month_folders in _numbered(year_folders, "m"):
                     for day, _ in _numbered(month_folders, "d"):
-                        yield date(year, month, day)
-        except (OSError, ValueError) as error:
+                        with suppress(ValueError):  # a folder like d=31 in m=06 is no day
+                            yield date(year, month, day)
+        except OSError as error:
             raise SourceError(
                 f"LOWSLOW_SOURCE {str(self.root)!r} cannot be listed: {error}."
             ) from error
@@ -96,18 +99,19 @@ class Export:
         """All lines of the days' files as (date, file, value)."""
         # A folder a day lists much faster than hundreds of file names; files one
         # by one only where a neighbour must be left out.
-        paths: list[str] = []
+        paths: list[Path] = []
         for files in days:
             good = [path for path in files.paths if path not in unreadable]
             whole = len(good) == len(files.paths)
-            paths += map(str, self._folders(files.day) if whole and good else good)
+            paths += self._folders(files.day) if whole and good else good
         if not paths:
             return spark.createDataFrame([], T.StructType(_FILES.fields).add("value", "string"))
-        path = F.col("_metadata.file_path")
+        # The path is that of a URL: %20 is a space, and only + is a plus.
+        path = F.try_url_decode(F.replace("_metadata.file_path", F.lit("+"), F.lit("%2B")))
         return (
             spark.read.option("recursiveFileLookup", True)
             .option("pathGlobFilter", "{*.json,*.json.gz}")
-            .text(paths)
+            .text([literal_path(path) for path in paths])
             .select(
                 F.make_date(
                     *(F.regexp_extract(path, _DAY_PATH, group).cast("int") for group in (2, 3, 4))
@@ -140,8 +144,19 @@ class Export:
 
     def _files(self, day: date) -> Iterator[Path]:
         for folder in self._folders(day):
-            for parent, _, names in os.walk(folder):
-                yield from (Path(parent, name) for name in names if name.endswith(_SUFFIXES))
+            for parent, folders, names in os.walk(folder):
+                # Spark's readers pass over these names too.
+                folders[:] = [name for name in folders if not name.startswith(_HIDDEN)]
+                yield from (
+                    Path(parent, name)
+                    for name in names
+                    if name.endswith(_SUFFIXES) and not name.startswith(_HIDDEN)
+                )
+
+
+def literal_path(path: Path) -> str:
+    """The path for Spark's readers, which take brackets, braces and stars for patterns."""
+    return re.sub(r"([\[\]{}*?\\])", r"\\\1", str(path))
 
 
 def _numbered(folders: Iterable[Path], key: str) -> list[tuple[int, list[Path]]]:

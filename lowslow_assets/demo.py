@@ -1,0 +1,136 @@
+"""The whole hunt on the sample tenant: ``python -m lowslow_assets.demo``, or ``make demo``.
+
+Everything it makes is below ``demo/`` in the current folder. What is there already is
+not made again.
+"""
+
+import base64
+import os
+import re
+import time
+from datetime import date, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import dagster as dg
+import pyarrow.dataset as ds
+
+from lowslow_assets.sample_tenant import Tenant, generate
+from lowslow_assets.settings import DEMO_LAKE, DEMO_SOURCE, Settings
+from lowslow_assets.tables import ENRICHED_INCIDENTS
+
+DEMO = Path("demo")
+_PICTURES = DEMO / "pictures"
+_LABELS = DEMO / "labels" / "labels.csv"
+_IMAGE = re.compile(r"!\[[^]]*\]\(data:image/png;base64,([^)]+)\)")
+
+
+def main() -> None:
+    """Make the tenant, ingest it, hunt as of its last day, and say what was found."""
+    tenant = Tenant()
+    first, last = tenant.start, tenant.start + timedelta(days=tenant.days - 1)
+    print(f"1/3 Sample tenant: {tenant.days} days from {first}", flush=True)
+    summary = generate(tenant, Path(DEMO_SOURCE), _LABELS)
+    print(f"    {summary.signins:,} sign-ins in {DEMO_SOURCE}; who is who in {_LABELS}")
+
+    # Dagster and Spark take seconds to import: after the first line is on the screen.
+    from lowslow_assets.definitions import build_defs
+
+    defs = build_defs(Settings(DEMO_SOURCE, DEMO_LAKE))
+    instance = _instance()
+    print(f"2/3 Ingest {first} to {last}: one run, one Spark session", flush=True)
+    _run(defs, instance, "ingest_range", "ingest", first, last)
+    print(f"3/3 Hunt as of {last}", flush=True)
+    if _run(defs, instance, "hunt_as_of_day", "hunt", last, last):
+        _save_pictures(instance, last)
+    _report(last)
+
+
+def _instance() -> dg.DagsterInstance:
+    """A Dagster instance of its own, so that the UI can show the runs."""
+    home = DEMO / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    config = home / "dagster.yaml"
+    if not config.exists():
+        config.write_text("telemetry:\n  enabled: false\n")
+    os.environ["DAGSTER_HOME"] = str(home.absolute())
+    return dg.DagsterInstance.get()
+
+
+def _run(
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    job: str,
+    group: str,
+    first: date,
+    last: date,
+) -> bool:
+    """Run a job over a range of days, with a line an asset; False where all is there already."""
+    keys = dg.AssetSelection.groups(group).resolve(defs.resolve_asset_graph())
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    folders = (Path(DEMO_LAKE, key.to_user_string(), f"date={day}") for key in keys for day in days)
+    if all(folder.is_dir() for folder in folders):
+        print("    made already")
+        return False
+    run_id = str(uuid4())
+    began = time.monotonic()
+
+    def tell(event: dg.EventLogEntry) -> None:
+        if event.dagster_event and event.dagster_event.is_step_success:
+            print(f"    {time.monotonic() - began:5.1f} s  {event.step_key}", flush=True)
+
+    instance.add_event_listener(run_id, tell)
+    defs.resolve_job_def(job).execute_in_process(
+        instance=instance,
+        run_id=run_id,
+        tags={
+            "dagster/asset_partition_range_start": str(first),
+            "dagster/asset_partition_range_end": str(last),
+        },
+        run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
+    )
+    return True
+
+
+def _save_pictures(instance: dg.DagsterInstance, day: date) -> None:
+    """The pictures that the assets' metadata shows, as files."""
+    _PICTURES.mkdir(parents=True, exist_ok=True)
+    for name in ("mixture_model", "enriched_incidents"):
+        records = instance.fetch_materializations(
+            dg.AssetRecordsFilter(dg.AssetKey(name), asset_partitions=[str(day)]), limit=1
+        ).records
+        materialization = records[0].asset_materialization if records else None
+        for label, value in (materialization.metadata if materialization else {}).items():
+            image = _IMAGE.fullmatch(str(value.value))
+            if image:
+                picture = _PICTURES / f"{name}-{label.replace(' ', '-')}.png"
+                picture.write_bytes(base64.b64decode(image[1]))
+
+
+def _report(day: date) -> None:
+    """Say what was found, where it is and how to look at it."""
+    lake = Path(DEMO_LAKE)
+    incidents = ds.dataset(lake / ENRICHED_INCIDENTS.name / f"date={day}").to_table().to_pylist()
+    print(f"\nFound as of {day}: {len(incidents)} candidate(s)")
+    for incident in incidents:
+        print(
+            f"\n  [{incident['severity']}, confidence {incident['confidence_label']}] "
+            f"{incident['title']}\n"
+            f"    {incident['first_activity']:%Y-%m-%d} to {incident['last_activity']:%Y-%m-%d}, "
+            f"{incident['attempts']:,} attempts from {incident['ip_addresses']:,} addresses; "
+            f"unusual: {', '.join(incident['anomalous_features'])}"
+        )
+        accounts = incident["compromised_users"]
+        if accounts:
+            more = f" and {len(accounts) - 5} more" if len(accounts) > 5 else ""
+            print(f"    check first: {', '.join(map(ascii, accounts[:5]))}{more}")
+    print(
+        f"\nTables    {lake}/<asset>/date=YYYY-MM-DD/*.parquet"
+        f"\nIncidents {lake}/incident_documents/date={day}/*.json"
+        f"\nPictures  {_PICTURES}/*.png"
+        f"\nUI        DAGSTER_HOME=$PWD/{DEMO}/dagster .venv/bin/dagster dev"
+    )
+
+
+if __name__ == "__main__":
+    main()
