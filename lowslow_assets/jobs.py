@@ -2,27 +2,22 @@
 
 import dagster as dg
 
-from lowslow_assets.partitions import DAYS
-
 _INGEST = dg.AssetSelection.groups("ingest")
 _HUNT = dg.AssetSelection.groups("hunt")
 
 ingest_range = dg.define_asset_job(
     "ingest_range",
     selection=_INGEST,
-    partitions_def=DAYS,
     description="Ingest a day, or a range of days in one run, from the export.",
 )
 hunt_as_of_day = dg.define_asset_job(
     "hunt_as_of_day",
     selection=_HUNT,
-    partitions_def=DAYS,
     description="Hunt over the window that ends with a day, from what has been ingested.",
 )
 ingest_and_hunt = dg.define_asset_job(
     "ingest_and_hunt",
     selection=_INGEST | _HUNT,
-    partitions_def=DAYS,
     description="Ingest a day and hunt as of it: what the sensor runs.",
 )
 JOBS = [ingest_range, hunt_as_of_day, ingest_and_hunt]

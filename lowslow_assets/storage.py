@@ -146,7 +146,10 @@ class Lake:
         folder = staging / f"date={day}"
         if not folder.exists():
             folder.mkdir()
-            pq.write_table(to_arrow_schema(table.schema).empty_table(), folder / "empty.parquet")
+            pq.write_table(
+                to_arrow_schema(table.schema, timezone="UTC").empty_table(),
+                folder / "empty.parquet",
+            )
         rows = sum(pq.read_metadata(path).num_rows for path in folder.glob("*.parquet"))
         partition = Partition(rows, table.schema_digest, dict(made_from))
         (folder / _PROVENANCE).write_text(json.dumps(vars(partition), indent=1, default=str))

@@ -329,3 +329,28 @@ INCIDENT_MEMBERS = _table(
     *_PLACE_COLUMNS,
     *_FEATURE_COLUMNS,
 )
+
+TABLES = tuple(value for value in list(globals().values()) if isinstance(value, Table))
+
+
+def to_markdown() -> str:
+    """All tables as the page ``docs/tables.md``."""
+    parts = [
+        "# Tables of the lake",
+        "One folder a table, one folder a day below it: "
+        "`<lake>/<table>/date=YYYY-MM-DD/*.parquet`. Beside the data, `_provenance.json` says "
+        "what a partition was made from. Times are UTC.",
+        "Made from the schemas in the code: `python -m lowslow_assets.tables > docs/tables.md`.",
+    ]
+    for table in TABLES:
+        rows = [
+            f"| `{field.name}` | {field.dataType.simpleString()} | {field.metadata['comment']} |"
+            for field in table.schema.fields
+        ]
+        header = ["| column | type | what it is |", "| --- | --- | --- |"]
+        parts += [f"## {table.name}", table.description, "\n".join(header + rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    print(to_markdown(), end="")

@@ -184,7 +184,8 @@ def _plural(number: int, one: str, many: str | None = None) -> str:
 
 def _shown(value: str) -> str:
     """A value from the log for use in a sentence: quoted, bounded, without control characters."""
-    printable = "".join(c if c.isprintable() else "?" for c in value)
+    # With quotes of its own it could end early and go on in our name.
+    printable = "".join(c if c.isprintable() else "?" for c in value.replace('"', "'"))
     if len(printable) > _SHOWN_VALUE_LENGTH:
         printable = printable[:_SHOWN_VALUE_LENGTH] + "..."
     return f'"{printable}"'

@@ -18,14 +18,14 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 _SUFFIXES = (".json", ".json.gz")
 _HIDDEN = ("_", ".")
 # Greedy: the last y=/m=/d= of a path counts, whatever folders the export lies in.
 _DAY_PATH = r".*/(y=(\d{4})/m=(\d{1,2})/d=(\d{1,2})/.*)$"
 
-_FILES = T.StructType([T.StructField("date", T.DateType()), T.StructField("file", T.StringType())])
+_LINES = "date date, file string, value string"
+_REJECTED = "date date, file string, reason string, line string"
 
 
 class SourceError(Exception):
@@ -105,7 +105,7 @@ class Export:
             whole = len(good) == len(files.paths)
             paths += self._folders(files.day) if whole and good else good
         if not paths:
-            return spark.createDataFrame([], T.StructType(_FILES.fields).add("value", "string"))
+            return spark.createDataFrame([], _LINES)
         # The path is that of a URL: %20 is a space, and only + is a plus.
         path = F.try_url_decode(F.replace("_metadata.file_path", F.lit("+"), F.lit("%2B")))
         return (
@@ -127,8 +127,7 @@ class Export:
             (_day_of(self._name(path)), self._name(path), problem, None)
             for path, problem in sorted(unreadable.items())
         ]
-        schema = T.StructType(_FILES.fields).add("reason", "string").add("line", "string")
-        return spark.createDataFrame(rows, schema)
+        return spark.createDataFrame(rows, _REJECTED)
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()

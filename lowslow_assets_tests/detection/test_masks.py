@@ -16,7 +16,7 @@ COUNTS = "feature string, category string, successes long, failures long"
 SIGNINS = "signin_id int, browser string, city string, Location string"
 
 # city: N = 98, K = 3, anomalous below 98 successes (see test_baseline). browser: no category
-# is anomalous, however rare. Location: N = 100, anomalous below 98.
+# is anomalous, however rare. Location: anomalous below 3.
 WINDOW = [
     ("browser", "Edge", 50, 1),
     ("browser", "Firefox", 48, 3),

@@ -16,7 +16,7 @@ def draw_many(strategy: SearchStrategy[Any], count: int) -> list[Any]:
         derandomize=True,
         deadline=None,
         phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
     @given(strategy)
     def collect(value: Any) -> None:

@@ -30,7 +30,7 @@ def encode(
 ) -> list[dict[str, Any]]:
     """The encoded sign-ins, in the order given."""
     rows = [
-        {name: None for name in RAW_SIGNINS.schema.names}
+        dict.fromkeys(RAW_SIGNINS.schema.names)
         | {"signin_id": f"{i:06d}", "user_id": "u", "result_type": "0", "date": DAY}
         | signin
         for i, signin in enumerate(signins)

@@ -1,0 +1,187 @@
+"""Statistics of clusters, by hand on a frame one can read."""
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from pyspark.sql import SparkSession
+from scipy import stats
+
+from lowslow_assets.detection.statistics import (
+    ClusterStatistics,
+    cluster_statistics,
+    compare_counts,
+    feature_variation,
+)
+
+MEMBERS = (
+    "cluster_id int, signin_id string, time_generated timestamp, user string, ip_address string, "
+    "Location string, city string, mask int"
+)
+# A Monday.
+START = datetime(2026, 6, 1, 22, 0, tzinfo=UTC)
+# Uneven, with two at one time; the last is the Thursday after.
+HOURS = [0, 1, 1, 2, 5, 40, 70, 74]
+SHUFFLED = [5, 0, 7, 2, 6, 3, 1, 4]
+
+
+def member(cluster: int, number: int, hours: float, **values) -> tuple:
+    defaults = {
+        "user": f"user{number % 4}",
+        "ip_address": f"192.0.2.{number}",
+        "Location": "SE",
+        "city": "Oslo",
+        "mask": 0,
+    }
+    row = defaults | values
+    return (cluster, f"{cluster}-{number}", START + timedelta(hours=hours), *row.values())
+
+
+@pytest.fixture(scope="module")
+def found(spark: SparkSession) -> dict[int, ClusterStatistics]:
+    """All clusters of this module, from one run."""
+    rows = [member(0, i, HOURS[i]) for i in SHUFFLED]
+    rows += [member(1, i, 3 * i, ip_address=None, Location=f"L{i}") for i in range(2)]
+    rows += [member(2, i, 0) for i in range(4)]
+    rows += [member(3, 0, 0, user="only")]
+    rows += [member(4, i, hours) for i, hours in enumerate([0, 30, 40])]
+    successes = {22: 30, 23: 10, 9: 60}, {1: 40, 2: 60}
+    statistics = cluster_statistics(spark.createDataFrame(rows, MEMBERS), *successes)
+    assert [line.cluster_id for line in statistics] == [0, 1, 2, 3, 4]
+    return {line.cluster_id: line for line in statistics}
+
+
+def test_size_and_pace(found: dict[int, ClusterStatistics]) -> None:
+    cluster = found[0]
+    assert (cluster.failures, cluster.users, cluster.ip_addresses, cluster.countries) == (
+        8,
+        4,
+        8,
+        1,
+    )
+    assert (cluster.attempts_per_user, cluster.attempts_per_address) == (2.0, 1.0)
+    # In UTC 22, 23, 23 h on 1 June; 0, 3 h on the 2nd; 14 h, 20 h, 0 h on the 3rd to the 5th.
+    assert (cluster.active_days, cluster.span_days, cluster.attempts_per_day) == (5, 5, 8 / 5)
+    assert cluster.first_activity.astimezone(UTC) == START
+    assert cluster.last_activity.astimezone(UTC) == START + timedelta(hours=74)
+
+
+def test_days_without_a_member_are_in_the_span_alone(found: dict[int, ClusterStatistics]) -> None:
+    # 1 June 22 h, 3 June 4 h, 3 June 14 h.
+    assert (found[4].active_days, found[4].span_days, found[4].attempts_per_day) == (2, 3, 1.0)
+
+
+def test_rows_without_an_address_count_as_one_address(found: dict[int, ClusterStatistics]) -> None:
+    assert (found[1].ip_addresses, found[1].attempts_per_address) == (0, 2.0)
+    assert found[1].countries == 2
+
+
+@pytest.mark.parametrize(("cluster", "hours"), [(0, HOURS), (4, [0, 30, 40])])
+def test_times_against_uniform_are_scipys_test_between_first_and_last(
+    found: dict[int, ClusterStatistics], cluster: int, hours: list[int]
+) -> None:
+    inner = np.array(hours[1:-1]) / hours[-1]
+    expected = stats.kstest(inner, "uniform", method="exact")
+    assert found[cluster].ks_statistic == pytest.approx(expected.statistic, rel=1e-9)
+    assert found[cluster].ks_p_value == pytest.approx(expected.pvalue, rel=1e-9)
+
+
+@pytest.mark.parametrize("cluster", [1, 2, 3], ids=["two", "all at one time", "one"])
+def test_too_few_times_have_no_test(found: dict[int, ClusterStatistics], cluster: int) -> None:
+    assert found[cluster].ks_statistic is None
+    assert found[cluster].ks_p_value is None
+
+
+def test_rhythm_is_compared_with_the_successes(found: dict[int, ClusterStatistics]) -> None:
+    # Hours of day: 22, 23, 23, 0, 3, 14, 20, 0. ISO weekdays: 1, 1, 1, 2, 2, 3, 4, 5.
+    hours, weekdays = {22: 1, 23: 2, 0: 2, 3: 1, 14: 1, 20: 1}, {1: 3, 2: 2, 3: 1, 4: 1, 5: 1}
+    assert (found[0].hour_distance, found[0].hour_p_value) == compare_counts(
+        hours, {22: 30, 23: 10, 9: 60}
+    )
+    assert (found[0].weekday_distance, found[0].weekday_p_value) == compare_counts(
+        weekdays, {1: 40, 2: 60}
+    )
+    # |3/8 - 0.4| + |2/8 - 0.6| + 3/8, halved.
+    assert found[0].weekday_distance == pytest.approx((0.025 + 0.35 + 0.375) / 2)
+
+
+def test_counts_are_compared_by_chi_squared_on_counts() -> None:
+    # Columns 40, 60, 100 of 200: expected 20, 30, 50 on either side; bin 4 is empty.
+    distance, p_value = compare_counts({1: 10, 2: 30, 3: 60, 4: 0}, {1: 30, 2: 30, 3: 40})
+    assert distance == pytest.approx(0.2)
+    chi_squared = 2 * (10**2 / 20 + 10**2 / 50)
+    assert p_value == pytest.approx(math.exp(-chi_squared / 2)), "two degrees of freedom"
+
+
+def test_ten_times_the_events_are_better_evidence_at_the_same_distance() -> None:
+    few, many = (
+        compare_counts({1: 3 * n, 2: 4 * n, 3: n}, {1: 4 * n, 2: 3 * n, 3: n}) for n in (5, 50)
+    )
+    assert few[0] == pytest.approx(many[0])
+    assert few[1] is not None
+    assert many[1] is not None
+    assert many[1] < few[1] / 10
+
+
+def test_same_shares_have_no_distance() -> None:
+    distance, p_value = compare_counts({1: 2, 2: 4, 5: 6}, {1: 20, 2: 40, 5: 60})
+    assert (distance, p_value) == (0, pytest.approx(1))
+
+
+def test_disjoint_counts() -> None:
+    distance, p_value = compare_counts({1: 100, 2: 100}, {3: 500})
+    assert distance == 1
+    assert p_value is not None
+    assert p_value < 1e-50
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ({1: 5}, {1: 7}, (0.0, None)),
+        ({}, {1: 7}, (1.0, None)),
+        ({1: 7}, {}, (1.0, None)),
+        ({}, {}, (1.0, None)),
+        ({1: 7}, {1: 0}, (1.0, None)),
+    ],
+    ids=["one bin", "nothing here", "nothing there", "nothing", "zeros"],
+)
+def test_counts_without_a_test(one, other, expected) -> None:
+    assert compare_counts(one, other) == expected
+
+
+def test_feature_variation_by_hand(spark: SparkSession) -> None:
+    cities = ["Oslo", "Oslo", "Rome", "Bern"]
+    rows = [
+        # Bit 0 is city's, bit 1 Location's.
+        member(0, i, i, city=city, mask=mask)
+        for i, (city, mask) in enumerate(zip(cities, [0b10, 0b11, 0b11, 0b01], strict=True))
+    ]
+    # Rome and Bern are equally common: the first by name is shown.
+    rows += [member(1, i, i, city=city, mask=0b100) for i, city in enumerate(["Rome", "Bern"])]
+    variation = feature_variation(
+        spark.createDataFrame(rows, MEMBERS), ["city", "Location"], {"city": 3.0, "Location": 0.0}
+    )
+    lines = {(line.cluster_id, line.feature): line for line in variation}
+    assert len(lines) == len(variation) == 4
+    assert vars(lines[0, "city"]) == pytest.approx(
+        {
+            "cluster_id": 0,
+            "feature": "city",
+            "categories": 3,
+            "entropy": 1.5 * math.log(2),
+            "baseline_entropy": 3.0,
+            "variability": 0.5 * math.log(2),
+            "anomalous_share": 0.75,
+            "top_category": "Oslo",
+            "top_share": 0.5,
+        }
+    )
+    # All in one country: no entropy; nor has the baseline any to compare with.
+    country = lines[0, "Location"]
+    assert (country.entropy, country.variability, country.anomalous_share) == (0, None, 0.75)
+    assert (country.top_category, country.top_share) == ("SE", 1.0)
+    other = lines[1, "city"]
+    assert (other.top_category, other.top_share, other.anomalous_share) == ("Bern", 0.5, 0.0)
+    assert other.entropy == pytest.approx(math.log(2))

@@ -1,0 +1,107 @@
+"""The graph as declared: a change of it is a change of this file."""
+
+from itertools import pairwise
+
+import dagster as dg
+import pytest
+
+from lowslow_assets import tables
+from lowslow_assets.definitions import build_defs
+from lowslow_assets.settings import Settings
+
+DEFS = build_defs(Settings())
+GRAPH = DEFS.resolve_asset_graph()
+TABLES = tables.TABLES
+
+DEPENDENCIES = {
+    "raw_signins": set(),
+    "rejected_signins": set(),
+    "encoded_features": {"raw_signins"},
+    "category_counts": {"encoded_features"},
+    "feature_baseline": {"category_counts"},
+    "anomaly_masks": {"feature_baseline", "encoded_features", "category_counts"},
+    "mask_patterns": {"anomaly_masks", "feature_baseline", "encoded_features"},
+    "mixture_model": {"mask_patterns"},
+    "pruned_clusters": {"mixture_model", "mask_patterns"},
+    "cluster_members": {"pruned_clusters", "encoded_features", "category_counts"},
+    "cluster_statistics": {"cluster_members", "success_hours_of_day", "success_weekdays"},
+    "cluster_features": {"cluster_members", "feature_baseline"},
+    "success_hours": {"encoded_features"},
+    "success_weekdays": {"encoded_features"},
+    "success_hours_of_day": {"encoded_features"},
+    "success_locations": {"encoded_features"},
+    "success_sample": {"encoded_features"},
+    "incident_members": {
+        "cluster_members",
+        "pruned_clusters",
+        "encoded_features",
+        "category_counts",
+    },
+    "enriched_incidents": {
+        "cluster_statistics",
+        "cluster_features",
+        "pruned_clusters",
+        "incident_members",
+    },
+    "incident_documents": {"enriched_incidents"},
+}
+INGEST = {"raw_signins", "rejected_signins", "encoded_features", "category_counts"}
+
+
+def test_definitions_load():
+    dg.Definitions.validate_loadable(DEFS)
+
+
+def test_dependencies():
+    found = {
+        key.to_user_string(): {parent.to_user_string() for parent in GRAPH.get(key).parent_keys}
+        for key in GRAPH.get_all_asset_keys()
+    }
+    assert found == DEPENDENCIES
+
+
+def test_groups():
+    groups = {key.to_user_string(): GRAPH.get(key).group_name for key in GRAPH.get_all_asset_keys()}
+    assert groups == {name: "ingest" if name in INGEST else "hunt" for name in DEPENDENCIES}
+
+
+@pytest.mark.parametrize(
+    ("job", "assets"),
+    [
+        ("ingest_range", INGEST),
+        ("hunt_as_of_day", DEPENDENCIES.keys() - INGEST),
+        ("ingest_and_hunt", DEPENDENCIES.keys()),
+    ],
+)
+def test_jobs(job, assets):
+    selected = DEFS.resolve_job_def(job).asset_layer.selected_asset_keys
+    assert {key.to_user_string() for key in selected} == set(assets)
+
+
+def test_lineage_runs_through_the_six_artifacts():
+    chain = [
+        "raw_signins",
+        "encoded_features",
+        "anomaly_masks",
+        "mixture_model",
+        "pruned_clusters",
+        "enriched_incidents",
+    ]
+    for upstream, downstream in pairwise(chain):
+        ancestors = GRAPH.get_ancestor_asset_keys(dg.AssetKey(downstream))
+        assert dg.AssetKey(upstream) in ancestors
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_every_table_is_an_asset_that_shows_its_columns(table):
+    node = GRAPH.get(dg.AssetKey(table.name))
+    columns = node.metadata["dagster/column_schema"].columns
+    assert [column.name for column in columns] == table.schema.names
+    assert all(column.description for column in columns)
+    assert node.description == table.description
+    assert node.owners == ["team:detection"]
+    assert {"spark", "parquet"} <= node.kinds
+
+
+def test_one_process_a_run():
+    assert DEFS.executor is dg.in_process_executor

@@ -1,0 +1,47 @@
+"""The environment: defaults, and one sentence for what cannot be used."""
+
+import re
+from datetime import date
+
+import pytest
+
+from lowslow_assets.settings import DEMO_LAKE, DEMO_SOURCE, Settings, SettingsError, read_settings
+
+NAMES: tuple[str, ...] = (
+    "LOWSLOW_SOURCE",
+    "LOWSLOW_LAKE",
+    "LOWSLOW_LOOKBACK_DAYS",
+    "LOWSLOW_START_DATE",
+)
+
+
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_what_is_unset_or_empty_has_its_default(value: str | None):
+    environment = {} if value is None else dict.fromkeys(NAMES, value)
+    assert read_settings(environment) == Settings(DEMO_SOURCE, DEMO_LAKE, 240, date(2025, 1, 1))
+
+
+def test_what_is_set_is_taken():
+    values = (" /data/My export ", "/lake", " 30", "2026-05-02 ")
+    expected = Settings("/data/My export", "/lake", 30, date(2026, 5, 2))
+    assert read_settings(dict(zip(NAMES, values, strict=True))) == expected
+
+
+def test_the_process_environment_is_read_by_default(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LOWSLOW_LOOKBACK_DAYS", "7")
+    assert read_settings().lookback_days == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("LOWSLOW_LOOKBACK_DAYS", bad) for bad in ("0", "-1", "x", "1.5", "+5", "1e3", "٣")),
+        *(("LOWSLOW_START_DATE", bad) for bad in ("x", "2026-02-30", "02.05.2026", "2026-5-2")),
+    ],
+)
+def test_a_bad_value_is_said_in_one_sentence_that_names_the_variable(name: str, value: str):
+    with pytest.raises(SettingsError) as caught:
+        read_settings({name: value})
+    assert re.fullmatch(
+        rf"{name} must be a [^\n]+, not {re.escape(repr(value))}\.", str(caught.value)
+    )
