@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from lowslow_assets.detection.pruning import PruningRules
+from lowslow_assets.settings import MAX_LOOKBACK_DAYS
 from lowslow_assets.signins.features import FAILURE_RESULT_TYPES
 from lowslow_assets.signins.source import Export
 from lowslow_assets.spark import SparkResource
@@ -44,7 +45,9 @@ class LakeResource(dg.ConfigurableResource):
 class HuntParameters(dg.ConfigurableResource):
     """The parameters of a hunt; the defaults are the guided-hunting notebook's."""
 
-    lookback_days: int = Field(default=240, ge=1, description="Length of the window in days.")
+    lookback_days: int = Field(
+        default=240, ge=1, le=MAX_LOOKBACK_DAYS, description="Length of the window in days."
+    )
     components: int = Field(default=10, ge=1, description="K: components of the mixture.")
     restarts: int = Field(default=10, ge=1, description="Random starts of the fit.")
     seed: int = Field(default=0, ge=0, description="Seed of the first start.")

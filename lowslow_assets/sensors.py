@@ -40,7 +40,7 @@ def new_days(context: dg.SensorEvaluationContext, source: SourceResource) -> dg.
     except SourceError as error:
         return dg.SensorResult(skip_reason=str(error))
     now = datetime.now(UTC)
-    requested = json.loads(context.cursor) if context.cursor else {}
+    requested = _read_cursor(context.cursor)
     seen: dict[str, str] = {}
     requests = []
     for day in sorted(watched):
@@ -56,3 +56,12 @@ def new_days(context: dg.SensorEvaluationContext, source: SourceResource) -> dg.
             run_key = f"{key}/{files.fingerprint}"
             requests.append(dg.RunRequest(run_key=run_key, partition_key=key))
     return dg.SensorResult(run_requests=requests, cursor=json.dumps(seen))
+
+
+def _read_cursor(cursor: str | None) -> dict[str, str]:
+    """Day to fingerprint; one that a person mistyped in the UI counts as none."""
+    try:
+        found = json.loads(cursor or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

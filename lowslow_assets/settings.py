@@ -7,6 +7,7 @@ from datetime import date
 
 DEMO_SOURCE = "demo/signins"
 DEMO_LAKE = "demo/lake"
+MAX_LOOKBACK_DAYS = 3650
 
 
 class SettingsError(Exception):
@@ -34,9 +35,10 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         return environment.get(name, "").strip() or str(otherwise)
 
     lookback = value("LOWSLOW_LOOKBACK_DAYS", default.lookback_days)
-    if not (lookback.isascii() and lookback.isdigit() and int(lookback) >= 1):
+    if not (lookback.isascii() and lookback.isdigit() and 1 <= int(lookback) <= MAX_LOOKBACK_DAYS):
         raise SettingsError(
-            f"LOWSLOW_LOOKBACK_DAYS must be a whole number of days, at least 1, not {lookback!r}."
+            "LOWSLOW_LOOKBACK_DAYS must be a whole number of days, from 1 to "
+            f"{MAX_LOOKBACK_DAYS}, not {lookback[:20]!r}."
         )
     start = value("LOWSLOW_START_DATE", default.start_date)
     try:

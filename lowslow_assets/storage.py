@@ -57,8 +57,8 @@ class Lake:
 
     def days(self, table: Table) -> list[date]:
         """The days that have a partition, in order."""
-        names = [path.name for path in (self.root / table.name).glob("date=*")]
-        return sorted(date.fromisoformat(name.removeprefix("date=")) for name in names)
+        folders = (self.root / table.name).glob("date=????-??-??")
+        return sorted(date.fromisoformat(path.name.removeprefix("date=")) for path in folders)
 
     def partition(self, table: Table, day: date) -> Partition | None:
         """The partition's provenance; None where there is no partition."""
@@ -66,7 +66,12 @@ class Lake:
             text = (self._folder(table.name, day) / _PROVENANCE).read_text()
         except FileNotFoundError:
             return None
-        return Partition(**json.loads(text))
+        try:
+            return Partition(**json.loads(text))
+        except (ValueError, TypeError) as error:
+            raise LakeError(
+                f"{table.name} of {day} has a damaged {_PROVENANCE}: materialize it again."
+            ) from error
 
     def read(
         self, table: Table, days: Iterable[date], made_from: Mapping[str, Any] | None = None
@@ -200,7 +205,11 @@ def _exchange(one: Path, other: Path) -> None:
         return
     aside = one.with_name(f"{one.name}.old")
     other.rename(aside)
-    one.rename(other)
+    try:
+        one.rename(other)
+    except OSError:
+        aside.rename(other)
+        raise
 
 
 def window_days(last: date, length: int) -> list[date]:

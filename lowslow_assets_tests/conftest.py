@@ -19,6 +19,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory):
     settings = LOCAL_SPARK | {
         "spark.master": "local[2]",
         "spark.driver.memory": "2g",
+        # Tests are over before the optimizing compiler would pay.
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
         "spark.sql.shuffle.partitions": "1",
         "spark.local.dir": str(scratch),
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),

@@ -33,48 +33,51 @@ def compare(lake: Path, day: date, lookback_days: int) -> Report:
     window = [day - timedelta(days=back) for back in range(lookback_days)]
     folders = [lake / "encoded_features" / f"date={d}" for d in window]
     signins = pd.concat([pd.read_parquet(f) for f in folders if f.is_dir()], ignore_index=True)
-    signins = signins[signins["outcome"] != "other"]
+    signins = signins.query("outcome != 'other'")
     today = pd.read_parquet(lake / "encoded_features" / f"date={day}")
     baseline = pd.read_parquet(lake / "feature_baseline" / f"date={day}").set_index("feature")
     is_success = signins["outcome"] == "success"
 
     differences, anomalous_total, category_differences = [0.0], 0, 0
-    window_masks = pd.Series(0, index=signins.index)
-    today_masks = pd.Series(0, index=today.index)
+    window_masks = np.zeros(len(signins), dtype=int)
+    today_masks = np.zeros(len(today), dtype=int)
     for bit, feature in enumerate(FEATURES):
-        counts = signins.loc[is_success, feature].value_counts()
-        counts = counts.reindex(signins[feature].unique(), fill_value=0)
+        counts = signins[is_success].groupby(feature).size()
+        counts = counts.reindex(sorted(set(signins[feature])), fill_value=0)
         log_p = np.log((counts + 2) / (counts.sum() + 2 * len(counts)))
         mean = np.average(log_p, weights=counts)
         sd = np.sqrt(np.average((log_p - mean) ** 2, weights=counts))
         threshold = mean - 2 * sd
         differences.append(abs(threshold - baseline.loc[feature, "threshold"]))
-        anomalous = log_p < threshold
-        anomalous_total += int(anomalous.sum())
-        ours = counts < baseline.loc[feature, "anomalous_below"]
-        category_differences += int((anomalous != ours).sum())
-        window_masks |= signins[feature].map(anomalous).astype(int) * (1 << bit)
-        today_masks |= today[feature].map(anomalous).fillna(False).astype(int) * (1 << bit)
+        anomalous = {c for c, value in log_p.items() if value < threshold}
+        ours = {c for c, n in counts.items() if n < baseline.loc[feature, "anomalous_below"]}
+        anomalous_total += len(anomalous)
+        category_differences += len(anomalous ^ ours)
+        window_masks |= signins[feature].isin(list(anomalous)).to_numpy() * (1 << bit)
+        today_masks |= today[feature].isin(list(anomalous)).to_numpy() * (1 << bit)
 
-    masks = pd.read_parquet(lake / "anomaly_masks" / f"date={day}").set_index("signin_id")["mask"]
-    expected = today_masks[today["outcome"] != "other"]
-    expected.index = today.loc[expected.index, "signin_id"]
-    patterns = pd.read_parquet(lake / "mask_patterns" / f"date={day}").set_index("mask")["failures"]
-    expected_patterns = window_masks[~is_success].value_counts()
+    masks = pd.read_parquet(lake / "anomaly_masks" / f"date={day}")
+    counted = today["outcome"] != "other"
+    patterns = pd.read_parquet(lake / "mask_patterns" / f"date={day}")
     return Report(
         signins=len(signins),
         failures=int((~is_success).sum()),
         threshold_difference=float(max(differences)),
         anomalous_categories=anomalous_total,
         category_differences=category_differences,
-        mask_differences=_differences(masks, expected),
-        pattern_differences=_differences(patterns, expected_patterns),
+        mask_differences=_differences(
+            dict(zip(masks["signin_id"], masks["mask"], strict=True)),
+            dict(zip(today["signin_id"][counted], today_masks[counted], strict=True)),
+        ),
+        pattern_differences=_differences(
+            dict(zip(patterns["mask"], patterns["failures"], strict=True)),
+            dict(zip(*np.unique(window_masks[~is_success], return_counts=True), strict=True)),
+        ),
     )
 
 
-def _differences(ours: pd.Series, expected: pd.Series) -> int:
-    both = pd.concat([ours, expected], axis=1, keys=["ours", "expected"])
-    return int((both["ours"] != both["expected"]).sum())
+def _differences(ours: dict, expected: dict) -> int:
+    return sum(ours.get(key) != expected.get(key) for key in ours.keys() | expected.keys())
 
 
 if __name__ == "__main__":

@@ -150,7 +150,7 @@ def _timeline(hunt: Hunt, found: list[Incident]) -> str:
     members = hunt.result(CLUSTER_MEMBERS)
     rows = members.groupBy("cluster_id", F.to_date("time_generated").alias("day")).count().collect()
     counts = {(row["cluster_id"], row["day"]): row["count"] for row in rows}
-    first = min(incident.first_activity for incident in found).date()
+    first = min(day for _, day in counts)
     days = window_days(hunt.day, (hunt.day - first).days + 1)
     series = {
         f"{incident.severity}: {incident.title}": [

@@ -15,6 +15,9 @@ MAX_ATTEMPTS_PER_ADDRESS = 2.0
 MIN_ACTIVE_DAYS = 7
 MIN_ACTIVE_SHARE = 0.5
 
+# An account with successes from a network on more days than this is at home there.
+MAX_DAYS_IN_STRANGE_NETWORK = 2
+
 # A feature is an invariant where the campaign varies much less than the tenant does,
 # or hardly at all.
 MAX_INVARIANT_VARIABILITY = 0.1
@@ -94,17 +97,26 @@ def invariants(variation: Iterable[FeatureVariation]) -> list[Invariant]:
 def plausible_successes(successes: DataFrame, members: DataFrame) -> DataFrame:
     """Successes that a campaign could be behind, as (cluster_id, network_shared, the success).
 
-    Of an account it had tried before, no later than a day after its last attempt.
-    ``network_shared``: the campaign's failures, too, come from the success's network.
+    Of an account it had tried before, no later than a day after its last attempt, and from
+    a network where the account is not at home. ``network_shared``: the campaign's failures,
+    too, come from that network. ``successes`` are all of the window's.
     """
     last = members.groupBy("cluster_id").agg(F.max("time_generated").alias("last_activity"))
     tried = members.groupBy("cluster_id", "user").agg(F.min("time_generated").alias("first_try"))
     networks = members.where(F.col("network") != NODATA).select("cluster_id", "network").distinct()
+    of_tried = successes.join(tried.select("user").distinct(), "user", "left_semi")
+    visited = (
+        of_tried.groupBy("user", "network")
+        .agg(F.count_distinct(F.to_date("time_generated")).alias("days"))
+        .where(F.col("days") <= MAX_DAYS_IN_STRANGE_NETWORK)
+        .drop("days")
+    )
     in_time = (F.col("time_generated") >= F.col("first_try")) & (
         F.col("time_generated") <= F.col("last_activity") + F.expr("INTERVAL 1 DAY")
     )
     return (
-        successes.join(tried, "user")
+        of_tried.join(visited, ["user", "network"], "left_semi")
+        .join(tried, "user")
         .join(F.broadcast(last), "cluster_id")
         .where(in_time)
         .join(networks.withColumn("shared", F.lit(True)), ["cluster_id", "network"], "left")

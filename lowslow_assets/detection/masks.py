@@ -1,6 +1,6 @@
 """Anomaly masks: per sign-in one bit a feature, set where its category is anomalous."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from pyspark.sql import DataFrame
@@ -10,27 +10,45 @@ from lowslow_assets.detection.baseline import FeatureBaseline
 
 
 def mask_signins(
-    signins: DataFrame, window_counts: DataFrame, baselines: Iterable[FeatureBaseline]
+    signins: DataFrame, window_counts: DataFrame, baselines: Sequence[FeatureBaseline]
 ) -> DataFrame:
     """Add the column ``mask``; bit i belongs to the i-th of ``baselines``.
 
     ``window_counts`` are the window's counts per (feature, category). Categories can be
-    millions, so they are joined, one feature at a time; a category that the window does
-    not know has no successes.
+    millions, so they are joined; a category that the window does not know has no successes.
+    Rows are told apart by ``date`` and ``signin_id``.
     """
-    mask = F.lit(0)
-    for bit, baseline in enumerate(baselines):
-        if baseline.anomalous_below == 0:
-            continue
-        feature = baseline.feature
-        # Normal categories are the few: what finds no partner is anomalous.
-        normal = window_counts.where(
-            (F.col("feature") == feature) & (F.col("successes") >= baseline.anomalous_below)
-        ).select(F.col("category").alias(feature), F.lit(0).alias(f"bit_{bit}"))
-        signins = signins.join(normal, feature, "left")
-        mask = mask.bitwiseOR(F.coalesce(f"bit_{bit}", F.lit(1 << bit)))
-    helpers = [column for column in signins.columns if column.startswith("bit_")]
-    return signins.withColumn("mask", mask).drop(*helpers)
+    selective = [(bit, b) for bit, b in enumerate(baselines) if b.anomalous_below > 0]
+    if not selective:
+        return signins.withColumn("mask", F.lit(0))
+    feature = F.col("feature")
+    least = F.coalesce(*(F.when(feature == b.feature, b.anomalous_below) for _, b in selective))
+    # Normal categories are the few: what finds no partner is anomalous.
+    normal = window_counts.where(F.col("successes") >= least).select(
+        "feature", "category", F.lit(0).alias("normal_bit")
+    )
+    # One join of (feature, category) pairs: a join a feature reads the counts as often,
+    # and takes Spark longer to plan than to run.
+    pairs = F.explode(
+        F.array(
+            *(
+                F.struct(
+                    F.lit(1 << bit).alias("bit"),
+                    F.lit(b.feature).alias("feature"),
+                    F.col(b.feature).alias("category"),
+                )
+                for bit, b in selective
+            )
+        )
+    )
+    masks = (
+        signins.select("date", "signin_id", pairs.alias("pair"))
+        .select("date", "signin_id", "pair.*")
+        .join(normal, ["feature", "category"], "left")
+        .groupBy("date", "signin_id")
+        .agg(F.sum(F.coalesce("normal_bit", "bit")).cast("int").alias("mask"))
+    )
+    return signins.join(masks, ["date", "signin_id"])
 
 
 def count_patterns(masked: DataFrame) -> DataFrame:

@@ -153,7 +153,7 @@ def compare_counts(one: Mapping[int, int], other: Mapping[int, int]) -> tuple[fl
     used = table[:, table.sum(axis=0) > 0]
     if used.shape[1] < 2:
         return distance, None
-    return distance, float(np.asarray(stats.chi2_contingency(used)[1]))
+    return distance, float(np.asarray(stats.chi2_contingency(used, correction=False)[1]))
 
 
 def feature_variation(

@@ -136,7 +136,8 @@ def _title(cluster: ClusterStatistics, compromised_users: Sequence[str]) -> str:
     accounts = _plural(cluster.users, "account")
     title = f"Possible low-and-slow password spray on {accounts}, {_pace(cluster)}"
     if compromised_users:
-        title += f", {len(compromised_users):,} possibly got into"
+        or_more = " or more" if len(compromised_users) == MAX_LISTED_USERS else ""
+        title += f", {len(compromised_users):,}{or_more} possibly got into"
     return title
 
 

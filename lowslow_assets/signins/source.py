@@ -80,7 +80,7 @@ class Export:
         """Names and sizes of the day's files; a day without a folder has none."""
         digest = hashlib.sha256()
         paths = sorted(self._files(day))
-        sizes = [path.stat().st_size if path.exists() else 0 for path in paths]
+        sizes = [_size(path) for path in paths]
         for path, size in zip(paths, sizes, strict=True):
             digest.update(f"{self._name(path)}\0{size}\n".encode())
         return DayFiles(day, tuple(paths), sum(sizes), digest.hexdigest()[:16])
@@ -167,6 +167,14 @@ def _numbered(folders: Iterable[Path], key: str) -> list[tuple[int, list[Path]]]
             if match and entry.is_dir():
                 found[int(match[1])].append(Path(entry.path))
     return sorted(found.items(), reverse=True)
+
+
+def _size(path: Path) -> int:
+    """In bytes; 0 where the file is gone or a link leads nowhere."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _day_of(name: str) -> date:

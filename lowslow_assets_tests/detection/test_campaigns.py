@@ -143,6 +143,10 @@ def test_successes_that_a_campaign_could_be_behind(spark: SparkSession) -> None:
             ("too late", "bob", "AS64501", hours(124) + timedelta(seconds=1)),
             ("before it tried bob", "bob", "AS64501", hours(99)),
             ("never tried", "cid", "AS64500", hours(50)),
+            # On three days: a network bob is at home in, campaign or not.
+            ("at home", "bob", "AS64500", hours(1)),
+            ("at home too", "bob", "AS64500", hours(50)),
+            ("still at home", "bob", "AS64500", hours(101)),
         ],
         "signin_id string, user string, network string, time_generated timestamp",
     )

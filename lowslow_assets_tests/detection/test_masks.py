@@ -1,8 +1,11 @@
 """Masks on Spark against plain Python."""
 
+from datetime import date
+
 import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from lowslow_assets.detection.baseline import (
     FeatureBaseline,
@@ -14,6 +17,7 @@ from lowslow_assets.detection.masks import count_patterns, mask_bits, mask_names
 
 COUNTS = "feature string, category string, successes long, failures long"
 SIGNINS = "signin_id int, browser string, city string, Location string"
+DAY = date(2026, 5, 2)
 
 # city: N = 98, K = 3, anomalous below 98 successes (see test_baseline). browser: no category
 # is anomalous, however rare. Location: anomalous below 3.
@@ -76,7 +80,9 @@ def masks_of(masked: DataFrame) -> dict[int, int]:
 def test_masks_are_those_of_plain_python(
     spark: SparkSession, window: DataFrame, partitions: int
 ) -> None:
-    signins = spark.createDataFrame(ROWS, SIGNINS).repartition(partitions)
+    signins = (
+        spark.createDataFrame(ROWS, SIGNINS).withColumn("date", F.lit(DAY)).repartition(partitions)
+    )
     masked = mask_signins(signins, window.repartition(partitions), baselines(ANOMALOUS_BELOW))
     expected = {1: 0, 2: 0b010, 3: 0b100, 4: 0b110, 5: 0b110, 6: 0}
     assert plain_masks() == expected
@@ -93,8 +99,8 @@ def test_masks_are_those_of_plain_python(
 def test_only_the_features_columns_matter_and_the_others_stay(
     spark: SparkSession, window: DataFrame
 ) -> None:
-    extra = [(*row, f"note {row[0]}") for row in ROWS]
-    signins = spark.createDataFrame(extra, SIGNINS + ", note string")
+    extra = [(*row, DAY, f"note {row[0]}") for row in ROWS]
+    signins = spark.createDataFrame(extra, SIGNINS + ", date date, note string")
     masked = mask_signins(signins, window, baselines(ANOMALOUS_BELOW))
     assert set(masked.columns) == {*signins.columns, "mask"}
     assert masks_of(masked) == plain_masks()
@@ -103,7 +109,7 @@ def test_only_the_features_columns_matter_and_the_others_stay(
 
 def test_bits_are_in_the_order_of_the_baselines(spark: SparkSession, window: DataFrame) -> None:
     below = {feature: ANOMALOUS_BELOW[feature] for feature in ("Location", "browser", "city")}
-    signins = spark.createDataFrame(ROWS, SIGNINS)
+    signins = spark.createDataFrame(ROWS, SIGNINS).withColumn("date", F.lit(DAY))
     masked = mask_signins(signins, window, baselines(below))
     assert masks_of(masked) == {1: 0, 2: 0b100, 3: 0b001, 4: 0b101, 5: 0b101, 6: 0}
     assert mask_names(0b101, list(below)) == ["Location", "city"]
@@ -112,7 +118,7 @@ def test_bits_are_in_the_order_of_the_baselines(spark: SparkSession, window: Dat
 def test_without_an_anomalous_category_every_mask_is_zero(
     spark: SparkSession, window: DataFrame
 ) -> None:
-    signins = spark.createDataFrame(ROWS, SIGNINS)
+    signins = spark.createDataFrame(ROWS, SIGNINS).withColumn("date", F.lit(DAY))
     masked = mask_signins(signins, window, baselines(dict.fromkeys(FEATURES, 0)))
     assert set(masks_of(masked).values()) == {0}
 
@@ -131,9 +137,11 @@ def test_from_counts_to_masks_with_fitted_baselines(spark: SparkSession) -> None
     assert anomalous == {"rare", "failed"}
 
     fitted = [fit_baseline("city", count_spectrum(window)["city"])]
-    signins = spark.createDataFrame([(c, c) for c in [*counts, "new"]], "name string, city string")
+    signins = spark.createDataFrame(
+        [(DAY, c, c) for c in [*counts, "new"]], "date date, signin_id string, city string"
+    )
     rows = mask_signins(signins, window, fitted).collect()
-    assert {row["name"] for row in rows if row["mask"]} == anomalous | {"new"}
+    assert {row["city"] for row in rows if row["mask"]} == anomalous | {"new"}
 
 
 def test_mask_bits_and_names() -> None:
