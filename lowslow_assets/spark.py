@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from dagster import InitResourceContext
@@ -9,6 +10,8 @@ from dagster_pyspark import LazyPySparkResource
 from pydantic import Field
 
 from lowslow_assets.java import ensure_java
+
+_QUIET = Path(__file__).with_name("log4j2.properties")
 
 LOCAL_SPARK = {
     "spark.master": "local[*]",
@@ -18,7 +21,7 @@ LOCAL_SPARK = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    "spark.log.level": "ERROR",
+    "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_QUIET.as_uri()}",
     # Days and hours of the log are UTC, whatever the machine's own zone.
     "spark.sql.session.timeZone": "UTC",
     # A day is hundreds of small files; at the default each is billed as 4 MB.

@@ -310,7 +310,7 @@ ENRICHED_INCIDENTS = _table(
     ("anomalous_features", _STRINGS, "Features in which it is consistently anomalous"),
     ("invariants", T.ArrayType(_INVARIANT), "What it cannot help repeating: a fingerprint"),
     ("tests", T.ArrayType(_TEST), "Why we think so: each test of a spray, with its value"),
-    ("successes", _LONG, "Successes that follow its pattern"),
+    ("successes", _LONG, "Successes that follow its pattern, from a network it used"),
     ("compromised_users", _STRINGS, "Their accounts, likeliest first, at most 100"),
     ("techniques", _STRINGS, "MITRE ATT&CK techniques"),
 )
@@ -324,7 +324,7 @@ INCIDENT_MEMBERS = _table(
     _OUTCOME,
     _TIME,
     ("score", _DOUBLE, "Probability that it belongs to the campaign's cluster, by its mask"),
-    ("network_shared", _BOOLEAN, "Whether the campaign's failures also come from its network"),
+    ("network_shared", _BOOLEAN, "Whether failures on other accounts come from its network"),
     ("mask", _INT, "Its anomaly mask as of this day"),
     *_PLACE_COLUMNS,
     *_FEATURE_COLUMNS,

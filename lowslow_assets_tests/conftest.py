@@ -20,7 +20,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory):
         "spark.master": "local[2]",
         "spark.driver.memory": "2g",
         # Tests are over before the optimizing compiler would pay.
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+        "spark.driver.extraJavaOptions": LOCAL_SPARK["spark.driver.extraJavaOptions"]
+        + " -XX:TieredStopAtLevel=1",
         "spark.sql.shuffle.partitions": "1",
         "spark.local.dir": str(scratch),
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),

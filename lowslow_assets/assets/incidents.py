@@ -124,24 +124,19 @@ def _successes_by_incident(hunt: Hunt) -> dict[str, list[AccountSuccesses]]:
     """Per incident its accounts with a success that follows the pattern, likeliest first."""
     accounts = (
         hunt.result(INCIDENT_MEMBERS)
-        .where(F.col("outcome") == SUCCESS)
+        # Without a network of the campaign's, most that look like it are travellers.
+        .where((F.col("outcome") == SUCCESS) & F.col("network_shared"))
         .groupBy("incident_id", "user")
-        .agg(
-            F.count(F.lit(1)).alias("successes"),
-            F.max("network_shared").alias("network_shared"),
-            F.max("score").alias("score"),
-        )
+        .agg(F.count(F.lit(1)).alias("successes"), F.max("score").alias("score"))
     )
     # Bounded: however many a campaign got into, so many names fit an incident.
     rank = F.row_number().over(
-        Window.partitionBy("incident_id").orderBy(
-            F.desc("network_shared"), F.desc("score"), F.desc("successes"), "user"
-        )
+        Window.partitionBy("incident_id").orderBy(F.desc("score"), F.desc("successes"), "user")
     )
     rows = accounts.withColumn("rank", rank).where(F.col("rank") <= MAX_LISTED_USERS)
     found: dict[str, list[AccountSuccesses]] = {}
     for row in rows.orderBy("incident_id", "rank").collect():
-        account = AccountSuccesses(row["user"], row["successes"], row["network_shared"])
+        account = AccountSuccesses(row["user"], row["successes"])
         found.setdefault(row["incident_id"], []).append(account)
     return found
 

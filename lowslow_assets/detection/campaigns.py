@@ -97,13 +97,23 @@ def invariants(variation: Iterable[FeatureVariation]) -> list[Invariant]:
 def plausible_successes(successes: DataFrame, members: DataFrame) -> DataFrame:
     """Successes that a campaign could be behind, as (cluster_id, network_shared, the success).
 
-    Of an account it had tried before, no later than a day after its last attempt, and from
-    a network where the account is not at home. ``network_shared``: the campaign's failures,
-    too, come from that network. ``successes`` are all of the window's.
+    Of an account it tried, between its first attempt on anyone (the first guess at an account
+    can be right) and a day after its last, from a network where the account is not at home.
+    ``network_shared``: the campaign's failures on other accounts, too, come from that network
+    (a traveller's own mistakes come from the traveller's hotel). ``successes`` are all of the
+    window's.
     """
-    last = members.groupBy("cluster_id").agg(F.max("time_generated").alias("last_activity"))
-    tried = members.groupBy("cluster_id", "user").agg(F.min("time_generated").alias("first_try"))
-    networks = members.where(F.col("network") != NODATA).select("cluster_id", "network").distinct()
+    span = members.groupBy("cluster_id").agg(
+        F.min("time_generated").alias("first_activity"),
+        F.max("time_generated").alias("last_activity"),
+    )
+    tried = members.select("cluster_id", "user").distinct()
+    networks = (
+        members.where(F.col("network") != NODATA)
+        .groupBy("cluster_id", "network")
+        .agg(F.min("user").alias("one_user"), F.max("user").alias("another_user"))
+    )
+    on_others = (F.col("one_user") != F.col("user")) | (F.col("another_user") != F.col("user"))
     of_tried = successes.join(tried.select("user").distinct(), "user", "left_semi")
     visited = (
         of_tried.groupBy("user", "network")
@@ -111,15 +121,15 @@ def plausible_successes(successes: DataFrame, members: DataFrame) -> DataFrame:
         .where(F.col("days") <= MAX_DAYS_IN_STRANGE_NETWORK)
         .drop("days")
     )
-    in_time = (F.col("time_generated") >= F.col("first_try")) & (
+    in_time = (F.col("time_generated") >= F.col("first_activity")) & (
         F.col("time_generated") <= F.col("last_activity") + F.expr("INTERVAL 1 DAY")
     )
     return (
         of_tried.join(visited, ["user", "network"], "left_semi")
         .join(tried, "user")
-        .join(F.broadcast(last), "cluster_id")
+        .join(F.broadcast(span), "cluster_id")
         .where(in_time)
-        .join(networks.withColumn("shared", F.lit(True)), ["cluster_id", "network"], "left")
-        .withColumn("network_shared", F.coalesce("shared", F.lit(False)))
-        .drop("first_try", "last_activity", "shared")
+        .join(networks, ["cluster_id", "network"], "left")
+        .withColumn("network_shared", F.coalesce(on_others, F.lit(False)))
+        .drop("first_activity", "last_activity", "one_user", "another_user")
     )

@@ -16,7 +16,7 @@ def mask_signins(
 
     ``window_counts`` are the window's counts per (feature, category). Categories can be
     millions, so they are joined; a category that the window does not know has no successes.
-    Rows are told apart by ``date`` and ``signin_id``.
+    Rows of one ``date`` and ``signin_id`` are one sign-in, and have one mask.
     """
     selective = [(bit, b) for bit, b in enumerate(baselines) if b.anomalous_below > 0]
     if not selective:
@@ -46,7 +46,7 @@ def mask_signins(
         .select("date", "signin_id", "pair.*")
         .join(normal, ["feature", "category"], "left")
         .groupBy("date", "signin_id")
-        .agg(F.sum(F.coalesce("normal_bit", "bit")).cast("int").alias("mask"))
+        .agg(F.bit_or(F.coalesce("normal_bit", "bit")).alias("mask"))
     )
     return signins.join(masks, ["date", "signin_id"])
 

@@ -22,14 +22,10 @@ _NAMESPACE = UUID("6f0e3c5a-6a0f-5c3f-9e5a-0b9a4d0c7d11")
 
 @dataclass(frozen=True)
 class AccountSuccesses:
-    """An account's successes that follow a campaign's pattern.
-
-    network_shared: at least one came from a network the campaign's failures also used.
-    """
+    """An account's successes that follow a campaign's pattern, from a network it used."""
 
     user: str
     successes: int
-    network_shared: bool
 
 
 @dataclass(frozen=True)

@@ -99,11 +99,14 @@ def test_masks_are_those_of_plain_python(
 def test_only_the_features_columns_matter_and_the_others_stay(
     spark: SparkSession, window: DataFrame
 ) -> None:
-    extra = [(*row, DAY, f"note {row[0]}") for row in ROWS]
+    # One sign-in can stand in several rows, one a campaign it may belong to.
+    extra = [(*row, DAY, f"note {n} on {row[0]}") for row in ROWS for n in range(3)]
     signins = spark.createDataFrame(extra, SIGNINS + ", date date, note string")
     masked = mask_signins(signins, window, baselines(ANOMALOUS_BELOW))
     assert set(masked.columns) == {*signins.columns, "mask"}
-    assert masks_of(masked) == plain_masks()
+    assert masked.count() == len(extra)
+    assert masks_of(masked.where("note LIKE 'note 1%'")) == plain_masks()
+    assert masks_of(masked.where("note LIKE 'note 2%'")) == plain_masks()
     assert {tuple(row) for row in masked.select(*signins.columns).collect()} == set(extra)
 
 

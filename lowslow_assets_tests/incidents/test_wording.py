@@ -68,7 +68,7 @@ def incident(
         ["browser", "city"],
         [Invariant("operatingSystem", value, 0.987) for value in values],
         spray_tests_of(passed),
-        [AccountSuccesses(user, 2, True) for user in users],
+        [AccountSuccesses(user, 2) for user in users],
     )
 
 
