@@ -106,10 +106,10 @@ def to_json(incident: Mapping[str, Any], day: date) -> str:
 
 
 def _iso(value: date | datetime) -> str:
-    return (_utc(value) if isinstance(value, datetime) else value).isoformat()
+    return (utc(value) if isinstance(value, datetime) else value).isoformat()
 
 
-def _utc(time: datetime) -> datetime:
+def utc(time: datetime) -> datetime:
     """A time as Spark gives it to Python (naive, in the machine's own zone) in UTC."""
     return time.astimezone(UTC)
 
@@ -148,7 +148,7 @@ def _description(
         f"{_plural(cluster.failures, 'failed sign-in')} on {_plural(cluster.users, 'account')} "
         f"from {_plural(cluster.ip_addresses, 'address', 'addresses')} in "
         f"{_plural(cluster.countries, 'country', 'countries')}, {_pace(cluster)}, from "
-        f"{_utc(cluster.first_activity):%Y-%m-%d} to {_utc(cluster.last_activity):%Y-%m-%d} "
+        f"{utc(cluster.first_activity):%Y-%m-%d} to {utc(cluster.last_activity):%Y-%m-%d} "
         f"(UTC), share an unusual pattern: {', '.join(anomalous_features)} are seldom or never "
         "seen in the tenant's successful sign-ins."
     ]

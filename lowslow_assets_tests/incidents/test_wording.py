@@ -187,7 +187,7 @@ def test_json_document_reads_back_as_it_was(value: str) -> None:
     assert document == row | times
 
 
-def test_times_are_utc_wherever_the_machine_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_times_areutc_wherever_the_machine_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spark gives times to Python without a zone, in the machine's own."""
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
