@@ -8,9 +8,9 @@ from pyspark.sql import functions as F
 from lowslow_assets.assets.declare import table_metadata
 from lowslow_assets.assets.hunt import Hunt, hunt_asset
 from lowslow_assets.assets.mixture import read_fit
+from lowslow_assets.detection import statistics
 from lowslow_assets.detection.masks import mask_bits
 from lowslow_assets.detection.pruning import Assignment, assign, prune
-from lowslow_assets.detection.statistics import cluster_statistics, feature_variation
 from lowslow_assets.signins.features import FAILURE, FEATURES
 from lowslow_assets.tables import (
     CATEGORY_COUNTS,
@@ -79,13 +79,13 @@ def kept_assignments(hunt: Hunt, assignments: list[Assignment]) -> DataFrame:
 @hunt_asset(
     CLUSTER_STATISTICS, "scipy", deps=[CLUSTER_MEMBERS, SUCCESS_HOURS_OF_DAY, SUCCESS_WEEKDAYS]
 )
-def cluster_statistics_asset(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
+def cluster_statistics(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
     """Size, pace and rhythm of each kept cluster."""
     hours = {row["hour_of_day"]: row["successes"] for row in hunt.rows(SUCCESS_HOURS_OF_DAY)}
     weekdays = {row["weekday"]: row["successes"] for row in hunt.rows(SUCCESS_WEEKDAYS)}
-    statistics = cluster_statistics(hunt.result(CLUSTER_MEMBERS), hours, weekdays)
-    return hunt.frame(CLUSTER_STATISTICS, statistics), {
-        "clusters": table_metadata([vars(line) for line in statistics])
+    found = statistics.cluster_statistics(hunt.result(CLUSTER_MEMBERS), hours, weekdays)
+    return hunt.frame(CLUSTER_STATISTICS, found), {
+        "clusters": table_metadata([vars(line) for line in found])
     }
 
 
@@ -93,7 +93,7 @@ def cluster_statistics_asset(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
 def cluster_features(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
     """How much each feature varies within each kept cluster."""
     entropy = {row["feature"]: row["entropy"] for row in hunt.rows(FEATURE_BASELINE)}
-    variation = feature_variation(hunt.result(CLUSTER_MEMBERS), FEATURES, entropy)
+    variation = statistics.feature_variation(hunt.result(CLUSTER_MEMBERS), FEATURES, entropy)
     return hunt.frame(CLUSTER_FEATURES, variation), {
         "features": table_metadata([vars(line) for line in variation])
     }
