@@ -1,6 +1,6 @@
 """raw_signins and rejected_signins: a day's export, typed."""
 
-from typing import Any
+from datetime import date
 
 import dagster as dg
 from pyspark.sql import DataFrame
@@ -41,38 +41,33 @@ def ingest_signins(context: dg.AssetExecutionContext, source: SourceResource, la
         files = export.reject(opened.spark, unreadable)
         rejected = opened.write(REJECTED_SIGNINS, _rejected(bad, files), days, {})
         lines.unpersist()
-    accounts = _accounts(opened, days)
+    lines_of = _count_lines(opened, days)
     for files in listing:
         day = files.day
-        account = accounts.get(day, {"lines": 0, "duplicates": 0, "other_days": 0})
+        key = day.isoformat()
         if not files.paths:
             context.log.warning(f"{day}: the export has no files for this day")
-        context.add_asset_metadata(
-            {
-                "dagster/partition_row_count": raw[day].rows,
-                "files": len(files.paths),
-                "bytes": files.total_bytes,
-                "rows in": account["lines"] + rejected[day].rows,
-                "rows out": raw[day].rows,
-                "duplicates": account["duplicates"],
-                "rejected": rejected[day].rows,
-                "rows with a time of another day": account["other_days"],
-            },
-            asset_key=RAW_SIGNINS.name,
-            partition_key=day.isoformat(),
-        )
-        context.add_asset_metadata(
-            {"dagster/partition_row_count": rejected[day].rows},
-            asset_key=REJECTED_SIGNINS.name,
-            partition_key=day.isoformat(),
-        )
+        counts = lines_of.get(day, {"lines": 0, "duplicates": 0, "of_other_days": 0})
+        metadata = {
+            "dagster/partition_row_count": raw[day].rows,
+            "files": len(files.paths),
+            "bytes": files.total_bytes,
+            "rows in": counts["lines"] + rejected[day].rows,
+            "rows out": raw[day].rows,
+            "duplicates": counts["duplicates"],
+            "rejected": rejected[day].rows,
+            "rows with a time of another day": counts["of_other_days"],
+        }
+        context.add_asset_metadata(metadata, asset_key=RAW_SIGNINS.name, partition_key=key)
+        rejects = {"dagster/partition_row_count": rejected[day].rows}
+        context.add_asset_metadata(rejects, asset_key=REJECTED_SIGNINS.name, partition_key=key)
 
 
 _LINE = ("file", "line", "reason")
 
 
 def _one_file_a_day(signins: DataFrame) -> DataFrame:
-    # By time, so that a scan of part of a day can skip the rest; by Id for the same file always.
+    # By time, so that a scan of part of a day can skip the rest.
     return signins.repartition("date").sortWithinPartitions("date", "time_generated", "signin_id")
 
 
@@ -85,7 +80,7 @@ def _rejected(bad: DataFrame, files: DataFrame) -> DataFrame:
     )
 
 
-def _accounts(lake: Lake, days: list) -> dict[Any, dict[str, int]]:
+def _count_lines(lake: Lake, days: list[date]) -> dict[date, dict[str, int]]:
     """Per day, what became of its good lines."""
     rows = (
         lake.read(RAW_SIGNINS, days)
@@ -93,7 +88,7 @@ def _accounts(lake: Lake, days: list) -> dict[Any, dict[str, int]]:
         .agg(
             F.sum("copies").alias("lines"),
             F.sum(F.col("copies") - 1).alias("duplicates"),
-            F.count_if(F.to_date("time_generated") != F.col("date")).alias("other_days"),
+            F.count_if(F.to_date("time_generated") != F.col("date")).alias("of_other_days"),
         )
         .collect()
     )
