@@ -20,4 +20,7 @@ DAYS = dg.DailyPartitionsDefinition(start_date=read_settings().start_date.isofor
 
 def days_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[date]:
     """The days this run is for, in order: one, or a range in a single run."""
-    return sorted(date.fromisoformat(key) for key in context.partition_keys)
+    days = sorted(date.fromisoformat(key) for key in context.partition_keys)
+    if not days:
+        raise dg.Failure("The range has no day: does it end before it begins?", allow_retries=False)
+    return days

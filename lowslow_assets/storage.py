@@ -91,7 +91,7 @@ class Lake:
             shown = "; ".join(problems[:5]) + ("; ..." if len(problems) > 5 else "")
             raise LakeError(
                 f"{len(problems)} partition(s) of {table.name} cannot be used ({shown}): "
-                f"materialize {table.name} for those days again."
+                f"materialize {table.name} for those days."
             )
         schema = T.StructType([*table.schema.fields, T.StructField("date", T.DateType())])
         if not days:

@@ -159,7 +159,7 @@ def test_missing_partitions_are_all_named_with_the_remedy(lake: Lake):
         caught.value,
         "2 partition(s) of things",
         "2026-06-02: no such partition; 2026-06-07: no such partition",
-        "materialize things for those days again",
+        "materialize things for those days",
     )
 
 

@@ -54,7 +54,7 @@ def cluster_members(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
     """Find the window's failures that belong to kept clusters."""
     masks = [row["mask"] for row in hunt.rows(MASK_PATTERNS)]
     assigned = kept_assignments(hunt, assign_masks(hunt, masks))
-    failures = hunt.mask(hunt.window(ENCODED_FEATURES).where(F.col("outcome") == FAILURE))
+    failures = hunt.mask(hunt.signins().where(F.col("outcome") == FAILURE))
     members = failures.join(F.broadcast(assigned), "mask")
     return members.repartition(1).sortWithinPartitions("cluster_id", "time_generated"), {}
 

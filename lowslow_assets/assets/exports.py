@@ -23,7 +23,7 @@ from lowslow_assets.tables import (
 def _export(table: Table, summarize: Callable[[DataFrame], DataFrame]):
     @hunt_asset(table, deps=[ENCODED_FEATURES])
     def successes(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
-        window = hunt.window(ENCODED_FEATURES).where(F.col("outcome") == SUCCESS)
+        window = hunt.signins().where(F.col("outcome") == SUCCESS)
         return summarize(window), {}
 
     return successes

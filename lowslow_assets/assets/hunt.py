@@ -7,12 +7,13 @@ the UI's runs over a range materialize hundreds of days that nobody asked for.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from typing import Any
 
 import dagster as dg
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from lowslow_assets.assets.declare import declaration, permanent_failures
 from lowslow_assets.detection.baseline import FeatureBaseline, sum_counts
@@ -21,7 +22,10 @@ from lowslow_assets.partitions import DAYS, SINGLE_RUN, days_of
 from lowslow_assets.resources import HuntParameters, LakeResource
 from lowslow_assets.signins.features import FEATURES
 from lowslow_assets.storage import Lake, window_days
-from lowslow_assets.tables import CATEGORY_COUNTS, FEATURE_BASELINE, Table
+from lowslow_assets.tables import CATEGORY_COUNTS, ENCODED_FEATURES, FEATURE_BASELINE, Table
+
+# The export's folders and the times of their rows differ by minutes, at times by hours.
+_TIME_SLACK = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -32,23 +36,29 @@ class Hunt:
     lake: Lake
     parameters: HuntParameters
 
-    def today(self, table: Table) -> DataFrame:
-        """The day's own rows of an ingested table."""
-        return self.lake.read(table, [self.day])
-
-    def window(self, table: Table, *, without_today: bool = False) -> DataFrame:
-        """The window's rows of an ingested table, of the days that have been ingested.
+    def category_counts(self) -> DataFrame:
+        """The window's ``category_counts``, of the days that have been ingested.
 
         Raises LakeError where a day was ingested with other settings than the hunt's day.
         """
-        days = self.ingested_days(table)
-        return self.lake.read(table, days[:-1] if without_today else days, self._encoding)
+        return self.lake.read(CATEGORY_COUNTS, self.ingested_days(), self._encoding)
 
-    def ingested_days(self, table: Table) -> list[date]:
-        """The window's days that have a partition, in order; the hunt's own is required."""
-        window = window_days(self.day, self.parameters.lookback_days)
-        there = set(self.lake.days(table))
-        return [day for day in window if day in there or day == self.day]
+    def signins(self, days: Sequence[date] | None = None) -> DataFrame:
+        """The window's ``encoded_features``, or those of some of its days.
+
+        Without the few whose time is nowhere near the window, whatever folder they were in:
+        one sign-in of the year 2000 would make a campaign 26 years long.
+        """
+        chosen = self.ingested_days() if days is None else days
+        rows = self.lake.read(ENCODED_FEATURES, chosen, self._encoding)
+        begin = self._window[0] - _TIME_SLACK
+        end = self.day + timedelta(days=1) + _TIME_SLACK
+        return rows.where(F.col("time_generated").between(begin, end))
+
+    def ingested_days(self) -> list[date]:
+        """The window's days that have been ingested, in order; the hunt's own is required."""
+        there = set(self.lake.days(CATEGORY_COUNTS))
+        return [day for day in self._window if day in there or day == self.day]
 
     def result(self, table: Table) -> DataFrame:
         """This hunt's own partition of a table made before.
@@ -64,7 +74,7 @@ class Hunt:
     def mask(self, signins: DataFrame) -> DataFrame:
         """Sign-ins of any day with their mask as of this day."""
         baselines = {row["feature"]: FeatureBaseline(**row) for row in self.rows(FEATURE_BASELINE)}
-        counts = sum_counts(self.window(CATEGORY_COUNTS))
+        counts = sum_counts(self.category_counts())
         return mask_signins(signins, counts, [baselines[feature] for feature in FEATURES])
 
     def frame(self, table: Table, rows: Sequence[Any]) -> DataFrame:
@@ -76,6 +86,10 @@ class Hunt:
     def made_from(self) -> dict[str, Any]:
         """What distinguishes this hunt's tables from those of a hunt with other settings."""
         return {"lookback_days": self.parameters.lookback_days, **self._encoding}
+
+    @cached_property
+    def _window(self) -> list[date]:
+        return window_days(self.day, self.parameters.lookback_days)
 
     @cached_property
     def _encoding(self) -> dict[str, Any]:

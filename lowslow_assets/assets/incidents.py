@@ -66,7 +66,7 @@ def incident_members(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
 
 def _following_successes(hunt: Hunt, members: DataFrame) -> DataFrame:
     """Plausible successes whose mask the model assigns to the campaign's own cluster."""
-    window = hunt.window(ENCODED_FEATURES).where(F.col("outcome") == SUCCESS)
+    window = hunt.signins().where(F.col("outcome") == SUCCESS)
     plausible = hunt.mask(plausible_successes(window, members))
     assigned = kept_assignments(hunt, assign_masks(hunt, list(range(1 << len(FEATURES)))))
     return plausible.join(F.broadcast(assigned), ["mask", "cluster_id"])

@@ -25,9 +25,9 @@ _SHOWN_PATTERNS = 25
 @hunt_asset(FEATURE_BASELINE, deps=[CATEGORY_COUNTS])
 def feature_baseline(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
     """Fit each feature's baseline to the window's category counts."""
-    spectra = count_spectrum(sum_counts(hunt.window(CATEGORY_COUNTS)))
+    spectra = count_spectrum(sum_counts(hunt.category_counts()))
     baselines = [fit_baseline(feature, spectra.get(feature, [])) for feature in FEATURES]
-    ingested = hunt.ingested_days(CATEGORY_COUNTS)
+    ingested = hunt.ingested_days()
     partitions = [hunt.lake.partition(CATEGORY_COUNTS, day) for day in ingested]
     empty = sum(not partition or not partition.rows for partition in partitions)
     shown = (
@@ -52,7 +52,7 @@ def feature_baseline(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
 @hunt_asset(ANOMALY_MASKS, deps=[FEATURE_BASELINE, ENCODED_FEATURES, CATEGORY_COUNTS])
 def anomaly_masks(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
     """Mask the day's successes and failures."""
-    signins = hunt.today(ENCODED_FEATURES).where(F.col("outcome") != OTHER)
+    signins = hunt.signins([hunt.day]).where(F.col("outcome") != OTHER)
     return hunt.mask(signins).coalesce(1).sortWithinPartitions("signin_id"), {}
 
 
@@ -67,7 +67,7 @@ class _Pattern:
 def mask_patterns(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
     """Count the window's failures by mask: the day's own, and the other days' masked as of it."""
     failed = F.col("outcome") == FAILURE
-    earlier = hunt.mask(hunt.window(ENCODED_FEATURES, without_today=True).where(failed))
+    earlier = hunt.mask(hunt.signins(hunt.ingested_days()[:-1]).where(failed))
     today = hunt.result(ANOMALY_MASKS).where(failed)
     counted = count_patterns(earlier.select("mask").unionAll(today.select("mask"))).collect()
     patterns = [

@@ -82,7 +82,7 @@ class Export:
         paths = sorted(self._files(day))
         sizes = [_size(path) for path in paths]
         for path, size in zip(paths, sizes, strict=True):
-            digest.update(f"{self._name(path)}\0{size}\n".encode())
+            digest.update(f"{self._name(path)}\0{size}\n".encode(errors="surrogateescape"))
         return DayFiles(day, tuple(paths), sum(sizes), digest.hexdigest()[:16])
 
     def unreadable(self, days: Iterable[DayFiles]) -> dict[Path, str]:
@@ -90,7 +90,11 @@ class Export:
 
         Spark would fail the whole read on the first of them, or skip it silently.
         """
-        problems = {path: _problem(path) for files in days for path in files.paths}
+        problems = {
+            path: _name_problem(self._name(path)) or _problem(path)
+            for files in days
+            for path in files.paths
+        }
         return {path: problem for path, problem in problems.items() if problem}
 
     def read_lines(
@@ -124,7 +128,7 @@ class Export:
     def reject(self, spark: SparkSession, unreadable: dict[Path, str]) -> DataFrame:
         """A row an unreadable file, as (date, file, reason, line); the line is null."""
         rows = [
-            (_day_of(self._name(path)), self._name(path), problem, None)
+            (_day_of(self._name(path)), _printable(self._name(path)), problem, None)
             for path, problem in sorted(unreadable.items())
         ]
         return spark.createDataFrame(rows, _REJECTED)
@@ -146,6 +150,10 @@ class Export:
             for parent, folders, names in os.walk(folder):
                 # Spark's readers pass over these names too.
                 folders[:] = [name for name in folders if not name.startswith(_HIDDEN)]
+                # Spark would follow them, in circles too: listed, to be rejected by name.
+                yield from (
+                    Path(parent, name) for name in folders if Path(parent, name).is_symlink()
+                )
                 yield from (
                     Path(parent, name)
                     for name in names
@@ -182,7 +190,24 @@ def _day_of(name: str) -> date:
     return date(year, month, day)
 
 
+def _printable(name: str) -> str:
+    return name.encode(errors="replace").decode()
+
+
+def _name_problem(name: str) -> str | None:
+    """What in a file's name, within the export, Spark cannot read or would misread."""
+    if _printable(name) != name or ":" in name or not name.isprintable():
+        return "unreadable file: its name has a character that Spark cannot read"
+    if re.search(r"/y=\d{4}/m=\d{1,2}/d=\d{1,2}/", name):
+        return "unreadable file: it lies in another day's folder within this day's"
+    return None
+
+
 def _problem(path: Path) -> str | None:
+    if path.is_dir():
+        return "unreadable file: a link to a folder, which is not followed"
+    if path.exists() and not path.is_file():
+        return "unreadable file: not a regular file"
     try:
         if path.name.endswith(".gz"):
             with gzip.open(path) as file:

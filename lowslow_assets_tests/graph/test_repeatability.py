@@ -1,5 +1,6 @@
 """A partition comes out the same however, whenever and beside whatever it is made."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -68,3 +69,38 @@ def test_a_hunt_does_not_mix_windows(project, copy):
     error = result.get_step_failure_events()[0].step_failure_data.error
     assert error is not None
     assert "made with lookback_days 14, not 7" in error.message
+
+
+def test_one_of_two_tables_made_together_can_be_asked_for(copy):
+    result = copy.run("ingest_range", [DAYS[0]], asset_selection=[dg.AssetKey("raw_signins")])
+    made = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
+    assert made == {"raw_signins"}
+
+
+def test_a_sign_in_of_another_year_stays_out_of_the_hunt(project, copy, tmp_path):
+    shutil.copytree(project.source, tmp_path / "source")
+    hour = tmp_path / "source" / f"y={LAST.year}" / f"m={LAST.month:02d}" / f"d={LAST.day:02d}"
+    row = {
+        "Id": "stray",
+        "TimeGenerated": "2000-01-01T00:00:00Z",
+        "UserPrincipalName": "someone@example.com",
+        "ResultType": "50126",
+    }
+    (hour / "h=00").mkdir(exist_ok=True)
+    (hour / "h=00" / "stray.json").write_text(json.dumps(row))
+    other = Project(tmp_path / "source", copy.lake)
+    ingested = other.run("ingest_range", [LAST])
+    masks = other.run(
+        "hunt_as_of_day",
+        [LAST],
+        asset_selection=[dg.AssetKey("feature_baseline"), dg.AssetKey("anomaly_masks")],
+    )
+    assert ingested.success
+    assert masks.success
+    assert "stray" in other.table("raw_signins", LAST)["signin_id"].to_pylist()
+    assert "stray" not in other.table("anomaly_masks", LAST)["signin_id"].to_pylist()
+
+
+def test_a_range_that_ends_before_it_begins_says_so(project):
+    result = project.run("ingest_range", [DAYS[3], DAYS[2]], raise_on_error=False)
+    assert not result.success

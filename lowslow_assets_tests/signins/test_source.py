@@ -1,6 +1,7 @@
 """An export's folders as they are found: names, gaps, damage, and where its root lies."""
 
 import gzip
+import os
 import re
 from datetime import date
 from pathlib import Path
@@ -184,6 +185,30 @@ def test_damaged_files_are_named_with_the_reason_and_the_others_read(
     assert {(row["date"], row["line"]) for row in rejected.values()} == {(DAY, None)}
     lines = export.read_lines(spark, [files], unreadable).select("date", "file").collect()
     assert sorted(tuple(row) for row in lines) == [(DAY, good), (DAY, junk)]
+
+
+def test_odd_names_links_and_pipes_stop_nothing(spark: SparkSession, tmp_path: Path):
+    good = put(tmp_path, f"{PADDED}/h=00/PT05M.json", "good\n")
+    put(tmp_path, f"{PADDED}/colon 02:05.json", "x\n")
+    put(tmp_path, f"{PADDED}/new\nline.json", "x\n")
+    put(tmp_path, f"{PADDED}/y=2020/m=01/d=02/nested.json", "x\n")
+    (tmp_path / PADDED / os.fsdecode(b"not-utf-8-\xff.json")).write_text("x\n")
+    (tmp_path / PADDED / "circle").symlink_to("..")
+    os.mkfifo(tmp_path / PADDED / "pipe.json")
+    export = Export(str(tmp_path))
+    files = export.list_day(DAY)
+    unreadable = export.unreadable([files])
+    rejected = export.reject(spark, unreadable).collect()
+    assert {row["file"].removeprefix(f"{PADDED}/") for row in rejected} == {
+        "colon 02:05.json",
+        "new\nline.json",
+        "y=2020/m=01/d=02/nested.json",
+        "not-utf-8-?.json",
+        "circle",
+        "pipe.json",
+    }
+    lines = export.read_lines(spark, [files], unreadable).select("date", "file").collect()
+    assert [tuple(row) for row in lines] == [(DAY, good)]
 
 
 def test_nothing_unreadable_gives_no_rows(spark: SparkSession, tmp_path: Path):
