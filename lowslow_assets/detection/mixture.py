@@ -135,10 +135,6 @@ class CountedMixture:
         masks.observe(bits)
         self.inference = VB(self.classes, self.weights, masks, self.anomalous)
 
-    def start_at(self, probability: np.ndarray) -> None:
-        """Start from fixed probabilities, shape (F, K)."""
-        self.anomalous.initialize_from_value(probability)
-
     def start_from(self, concentration: np.ndarray, alpha: np.ndarray, beta: np.ndarray) -> None:
         """Start from a posterior."""
         self.weights.initialize_from_parameters(concentration)

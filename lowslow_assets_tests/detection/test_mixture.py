@@ -99,7 +99,7 @@ def test_counts_give_the_same_bound_and_posterior_at_every_sweep(
     parts: list[tuple[np.ndarray, int]],
 ) -> None:
     counted, ordinary = CountedMixture(BITS, COUNTS, 5), OrdinaryMixture(parts, 5)
-    counted.start_at(START)
+    counted.anomalous.initialize_from_value(START)
     ordinary.anomalous.initialize_from_value(START)
     bounds = []
     for _ in range(15):
@@ -116,7 +116,7 @@ def test_numpy_sweeps_are_bayespys(monkeypatch: pytest.MonkeyPatch, sweeps: int)
     monkeypatch.setattr(mixture, "_MAX_SWEEPS", sweeps)
     *posterior, bounds = converge_from(BITS, COUNTS, START)
     model = CountedMixture(BITS, COUNTS, 5)
-    model.start_at(START)
+    model.anomalous.initialize_from_value(START)
     model.sweep(sweeps)
     assert len(bounds) == sweeps
     for ours, theirs in zip(posterior, model.parameters(), strict=True):

@@ -104,3 +104,6 @@ def test_a_sign_in_of_another_year_stays_out_of_the_hunt(project, copy, tmp_path
 def test_a_range_that_ends_before_it_begins_says_so(project):
     result = project.run("ingest_range", [DAYS[3], DAYS[2]], raise_on_error=False)
     assert not result.success
+    error = result.get_step_failure_events()[0].step_failure_data.error
+    assert error is not None
+    assert "The range has no day" in error.message
