@@ -1,0 +1,1 @@
+"""Sprays planted in made-up tenants: what the hunt finds of them, and what published rules do."""

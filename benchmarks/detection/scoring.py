@@ -1,0 +1,240 @@
+"""What a detector's alerts are worth on a tenant of which everything is known.
+
+The same few questions for every detector, ours and others': was a planted spray found, how much
+of it is in one alert, how much else is in there, how soon was it seen, which entered accounts are
+named, and how often was somebody called for nothing.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import pandas as pd
+
+ENOUGH = 3
+"""Failures of a campaign that an alert must hold to count as its first detection."""
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One incident: what an analyst would open.
+
+    signins: ids of its failed sign-ins.
+    raised: the day (UTC) at whose end it is there first.
+    accounts: who it says was got into, likeliest first, in lower case as the labels have them.
+    """
+
+    signins: frozenset[str]
+    raised: date
+    accounts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One detector on one tenant: where a row of results comes from."""
+
+    scenario: str
+    seed: int
+    detector: str
+
+
+@dataclass(frozen=True)
+class CampaignRow:
+    """What a detector made of one planted campaign.
+
+    The *best* alert is the one with the most of its failures among those that are mostly the
+    campaign's, and where none is, among all.
+
+    failures: failed sign-ins of the campaign.
+    found: the best alert is mostly the campaign's and holds at least half of its failures.
+    share: share of the campaign's failures that the best alert holds; 0 without an alert.
+    purity: share of the best alert's sign-ins that are the campaign's; None without an alert.
+    share_in_any: share of its failures that are in any alert at all, pure or not.
+    first_day: day of the window, from 1, at whose end an alert that is mostly the campaign's and
+        holds at least `ENOUGH` of its failures is there first; None if never.
+    entered: distinct accounts the campaign got into.
+    entered_named: of them, those that any alert names.
+    named: distinct accounts named by the alerts that are mostly the campaign's.
+    named_right: of them, those the campaign got into.
+    """
+
+    case: Case
+    campaign: str
+    failures: int
+    found: bool
+    share: float
+    purity: float | None
+    share_in_any: float
+    first_day: int | None
+    entered: int
+    entered_named: int
+    named: int
+    named_right: int
+
+
+@dataclass(frozen=True)
+class TenantRow:
+    """What a detector made of one tenant.
+
+    alerts: how many it raised.
+    false_alerts: of them, those of whose sign-ins under half are of any planted spray.
+    burst_alerts: of the false ones, those mostly of a brute-force burst: an attack, though not
+        the one looked for.
+    planted, found: campaigns in the tenant, and those found.
+    merged: one alert holds at least half of each of two campaigns.
+    entered: distinct accounts that any campaign got into.
+    named, named_right: distinct accounts named by any alert, and those of them that were entered.
+    """
+
+    case: Case
+    alerts: int
+    false_alerts: int
+    burst_alerts: int
+    planted: int
+    found: int
+    merged: bool
+    entered: int
+    named: int
+    named_right: int
+
+
+@dataclass(frozen=True)
+class _Content:
+    """An alert and its sign-ins in play: how many, which of each campaign, how many of bursts."""
+
+    alert: Alert
+    size: int
+    members: dict[str, frozenset[str]]
+    bursts: int
+
+    def held(self, campaign: str) -> int:
+        """Failures of a campaign in it."""
+        return len(self.members.get(campaign, ()))
+
+    def purity(self, campaign: str) -> float:
+        """Share of it that is a campaign's."""
+        return self.held(campaign) / self.size if self.size else 0.0
+
+    def mostly(self, campaign: str) -> bool:
+        """Whether at least half of it is a campaign's."""
+        return self.size > 0 and 2 * self.held(campaign) >= self.size
+
+    @property
+    def false(self) -> bool:
+        """Whether under half of it is of any campaign."""
+        return self.size == 0 or 2 * sum(map(len, self.members.values())) < self.size
+
+
+def score(
+    case: Case, alerts: Sequence[Alert], labels: pd.DataFrame, start: date
+) -> tuple[list[CampaignRow], TenantRow]:
+    """The rows of one detector on one tenant: one a planted campaign, and one of the tenant.
+
+    ``labels`` has a row for every failed sign-in of the window, and one for every success of a
+    spray: signin_id, label, campaign ("" for none), user and outcome. Only sign-ins whose outcome
+    is "failure" are in play: others that an alert holds count neither for nor against it.
+    ``start`` is the first day of the window.
+    """
+    contents = _contents(alerts, labels)
+    planted = _failures(labels)
+    entered = _entered(labels)
+    rows = [
+        _campaign_row(case, name, count, contents, entered.get(name, frozenset()), start)
+        for name, count in sorted(planted.items())
+    ]
+    return rows, _tenant_row(case, contents, planted, entered, rows)
+
+
+def _failures(labels: pd.DataFrame) -> dict[str, int]:
+    """Failures a planted campaign."""
+    of_sprays = labels[(labels["outcome"] == "failure") & (labels["label"] == "spray_failure")]
+    return dict(Counter(of_sprays["campaign"].tolist()))
+
+
+def _entered(labels: pd.DataFrame) -> dict[str, frozenset[str]]:
+    """Accounts entered a planted campaign."""
+    wins = labels[labels["label"] == "spray_success"]
+    return {str(name): frozenset(users) for name, users in wins.groupby("campaign")["user"]}
+
+
+def _contents(alerts: Sequence[Alert], labels: pd.DataFrame) -> list[_Content]:
+    in_play = labels[labels["outcome"] == "failure"]
+    columns = (in_play[name].tolist() for name in ("signin_id", "label", "campaign"))
+    truth = {signin: (label, campaign) for signin, label, campaign in zip(*columns, strict=True)}
+    return [_content(alert, truth) for alert in alerts]
+
+
+def _content(alert: Alert, truth: dict[str, tuple[str, str]]) -> _Content:
+    in_play = [signin for signin in alert.signins if signin in truth]
+    members: dict[str, set[str]] = {}
+    for signin in in_play:
+        label, campaign = truth[signin]
+        if label == "spray_failure":
+            members.setdefault(campaign, set()).add(signin)
+    bursts = sum(truth[signin][0] == "burst" for signin in in_play)
+    frozen = {campaign: frozenset(signins) for campaign, signins in members.items()}
+    return _Content(alert, len(in_play), frozen, bursts)
+
+
+def _campaign_row(
+    case: Case,
+    campaign: str,
+    failures: int,
+    contents: Sequence[_Content],
+    entered: frozenset[str],
+    start: date,
+) -> CampaignRow:
+    own = [content for content in contents if content.mostly(campaign)]
+    best = max(own or contents, key=lambda content: content.held(campaign), default=None)
+    held = best.held(campaign) if best else 0
+    raised = [content.alert.raised for content in own if content.held(campaign) >= ENOUGH]
+    anywhere = frozenset[str]().union(*(c.members.get(campaign, ()) for c in contents))
+    named = _named(own)
+    return CampaignRow(
+        case=case,
+        campaign=campaign,
+        failures=failures,
+        found=bool(own) and 2 * held >= failures,
+        share=held / failures,
+        purity=best.purity(campaign) if best else None,
+        share_in_any=len(anywhere) / failures,
+        first_day=(min(raised) - start).days + 1 if raised else None,
+        entered=len(entered),
+        entered_named=len(entered & _named(contents)),
+        named=len(named),
+        named_right=len(named & entered),
+    )
+
+
+def _tenant_row(
+    case: Case,
+    contents: Sequence[_Content],
+    planted: dict[str, int],
+    entered: dict[str, frozenset[str]],
+    rows: Sequence[CampaignRow],
+) -> TenantRow:
+    false = [content for content in contents if content.false]
+    named = _named(contents)
+    anyone = frozenset[str]().union(*entered.values())
+    return TenantRow(
+        case=case,
+        alerts=len(contents),
+        false_alerts=len(false),
+        burst_alerts=sum(0 < content.size <= 2 * content.bursts for content in false),
+        planted=len(planted),
+        found=sum(row.found for row in rows),
+        merged=any(_holds_two(content, planted) for content in contents),
+        entered=len(anyone),
+        named=len(named),
+        named_right=len(named & anyone),
+    )
+
+
+def _holds_two(content: _Content, planted: dict[str, int]) -> bool:
+    """Whether it holds at least half of each of two campaigns."""
+    return sum(2 * content.held(name) >= count for name, count in planted.items()) >= 2
+
+
+def _named(contents: Iterable[_Content]) -> frozenset[str]:
+    return frozenset(account for content in contents for account in content.alert.accounts)

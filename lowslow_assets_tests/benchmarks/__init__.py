@@ -1,0 +1,1 @@
+"""Tests of what the benchmarks compute; small enough to check by hand."""
