@@ -2,14 +2,23 @@
 
 import dagster as dg
 
-from lowslow_assets.assets import clusters, exports, features, incidents, masks, mixture, signins
+from lowslow_assets.assets import (
+    clusters,
+    exports,
+    features,
+    incidents,
+    masks,
+    mixture,
+    signins,
+    suspects,
+)
 from lowslow_assets.jobs import JOBS
 from lowslow_assets.resources import HuntParameters, LakeResource, SourceResource
 from lowslow_assets.sensors import new_days
 from lowslow_assets.settings import Settings, read_settings
 from lowslow_assets.spark import SparkResource
 
-_STAGES = [signins, features, masks, mixture, clusters, exports, incidents]
+_STAGES = [signins, features, masks, suspects, mixture, clusters, exports, incidents]
 
 
 def build_defs(settings: Settings, spark: SparkResource | None = None) -> dg.Definitions:
@@ -24,7 +33,9 @@ def build_defs(settings: Settings, spark: SparkResource | None = None) -> dg.Def
             "spark": spark,
             "source": SourceResource(root=settings.source),
             "lake": LakeResource(root=settings.lake, spark=spark),
-            "parameters": HuntParameters(lookback_days=settings.lookback_days),
+            "parameters": HuntParameters(
+                lookback_days=settings.lookback_days, preset=settings.preset
+            ),
         },
         # One process, one Spark session a run: a process a step costs a JVM start each.
         executor=dg.in_process_executor,

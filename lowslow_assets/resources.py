@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from lowslow_assets.detection.pruning import PruningRules
-from lowslow_assets.settings import MAX_LOOKBACK_DAYS
+from lowslow_assets.settings import CAMPAIGNS, MAX_LOOKBACK_DAYS, PRESETS
 from lowslow_assets.signins.features import FAILURE_RESULT_TYPES
 from lowslow_assets.signins.source import Export
 from lowslow_assets.spark import SparkResource
@@ -43,14 +43,23 @@ class LakeResource(dg.ConfigurableResource):
 
 
 class HuntParameters(dg.ConfigurableResource):
-    """The parameters of a hunt; the defaults are the guided-hunting notebook's."""
+    """The parameters of a hunt.
+
+    Those of the preset ``notebook`` have the guided-hunting notebook's values by default; of
+    them, our own way knows only the assignment probability.
+    """
 
     lookback_days: int = Field(
         default=240, ge=1, le=MAX_LOOKBACK_DAYS, description="Length of the window in days."
     )
-    components: int = Field(default=10, ge=1, description="K: components of the mixture.")
-    restarts: int = Field(default=10, ge=1, description="Random starts of the fit.")
-    seed: int = Field(default=0, ge=0, description="Seed of the first start.")
+    preset: str = Field(
+        default=CAMPAIGNS,
+        pattern=f"^({'|'.join(PRESETS)})$",
+        description="campaigns (our own way to hunt) or notebook (the guided hunt's, exactly).",
+    )
+    components: int = Field(default=10, ge=1, description="notebook: K, components of the mixture.")
+    restarts: int = Field(default=10, ge=1, description="notebook: random starts of the fit.")
+    seed: int = Field(default=0, ge=0, description="notebook: seed of the first start.")
     min_feature_probability: float = Field(default=0.4, ge=0, le=1)
     min_anomalous_features: int = Field(default=2, ge=0)
     min_assignment_probability: float = Field(default=0.4, ge=0, le=1)

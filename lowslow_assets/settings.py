@@ -8,6 +8,9 @@ from datetime import date
 DEMO_SOURCE = "demo/signins"
 DEMO_LAKE = "demo/lake"
 MAX_LOOKBACK_DAYS = 3650
+CAMPAIGNS, NOTEBOOK = "campaigns", "notebook"
+PRESETS = (CAMPAIGNS, NOTEBOOK)
+"""How to hunt: our own way, or exactly the public guided-hunting notebook's."""
 
 
 class SettingsError(Exception):
@@ -22,10 +25,11 @@ class Settings:
     lake: str = DEMO_LAKE
     lookback_days: int = 240
     start_date: date = date(2025, 1, 1)
+    preset: str = CAMPAIGNS
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read LOWSLOW_SOURCE, _LAKE, _LOOKBACK_DAYS and _START_DATE; an empty one counts as unset.
+    """Read LOWSLOW_SOURCE, _LAKE, _LOOKBACK_DAYS, _START_DATE and _PRESET; an empty one is unset.
 
     Raises SettingsError with one sentence that names the variable.
     """
@@ -47,9 +51,13 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         raise SettingsError(
             f"LOWSLOW_START_DATE must be a date like 2026-05-02, not {start!r}."
         ) from error
+    preset = value("LOWSLOW_PRESET", default.preset)
+    if preset not in PRESETS:
+        raise SettingsError(f"LOWSLOW_PRESET must be {' or '.join(PRESETS)}, not {preset[:20]!r}.")
     return Settings(
         source=value("LOWSLOW_SOURCE", default.source),
         lake=value("LOWSLOW_LAKE", default.lake),
         lookback_days=int(lookback),
         start_date=start_date,
+        preset=preset,
     )

@@ -45,7 +45,7 @@ _SIGNIN_ID: _Column = ("signin_id", _STRING, "Id of the sign-in in the log")
 _TIME: _Column = ("time_generated", _TIMESTAMP, "When it happened (UTC)")
 _USER: _Column = ("user", _STRING, "UserPrincipalName, else UserId, in lower case")
 _OUTCOME: _Column = ("outcome", _STRING, "success, failure (password wrong or expired) or other")
-_CLUSTER_ID: _Column = ("cluster_id", _INT, "Component of the day's mixture model")
+_CLUSTER_ID: _Column = ("cluster_id", _INT, "Number of the cluster, see pruned_clusters")
 _INCIDENT_ID: _Column = ("incident_id", _STRING, "Id of the incident")
 _FEATURE: _Column = ("feature", _STRING, "Property of a sign-in")
 
@@ -147,10 +147,36 @@ ANOMALY_MASKS = _table(
     ("mask", _INT, "Bit i is set when the i-th feature's category is anomalous"),
 )
 
+EXPLAINED_FAILURES = _table(
+    "explained_failures",
+    "The window's failures that something harmless or loud explains: a row an explanation, and a "
+    "row for each of the accounts and addresses that fail most.",
+    ("explanation", _STRING, "Which rule explains them"),
+    ("failures", _LONG, "Failures"),
+    ("users", _LONG, "Distinct users"),
+    ("addresses", _LONG, "Distinct addresses"),
+    ("example", _STRING, "The account, address, prefix or hour; null in the row for all"),
+    ("minutes_apart", _DOUBLE, "Average time between two; null in the row for all"),
+    ("reason", _STRING, "In a sentence"),
+)
+
+SUSPECT_FAILURES = _table(
+    "suspect_failures",
+    "The window's failures that nothing explains: single ones from sources new to their user.",
+    _SIGNIN_ID,
+    _TIME,
+    _USER,
+    ("mask", _INT, "Its anomaly mask as of this day"),
+    ("pattern", _INT, "Bit i is set when it is anomalous in the model's i-th property"),
+    *_PLACE_COLUMNS,
+    *_FEATURE_COLUMNS,
+)
+
 MASK_PATTERNS = _table(
     "mask_patterns",
-    "The window's failures by anomaly mask, all masks as of this day: what the model is fitted on.",
-    ("mask", _INT, "Bit i is set when the i-th feature's category is anomalous"),
+    "The failures that the model is fitted on, by mask: suspects by the properties in which they "
+    "are anomalous (preset notebook: all of the window's failures by anomaly mask).",
+    ("mask", _INT, "Bit i is set when the model's i-th feature is anomalous"),
     ("anomalous_features", _STRINGS, "The same by name"),
     ("failures", _LONG, "Failures with this mask"),
 )
@@ -171,10 +197,11 @@ MIXTURE_MODEL = _table(
 PRUNED_CLUSTERS = _table(
     "pruned_clusters",
     "Every cluster of the day's model, kept or pruned, with the reason.",
-    _CLUSTER_ID,
+    ("cluster_id", _INT, "Number of the cluster"),
+    ("component", _INT, "Its component of the day's mixture model"),
     ("weight", _DOUBLE, "Expected weight of the component"),
     ("anomalous_features", _STRINGS, "Features in which it is consistently anomalous"),
-    ("failures", _LONG, "Failures assigned to it with enough probability"),
+    ("failures", _LONG, "Failures that belong to it with enough probability"),
     ("attempts_per_day", _DOUBLE, "Those over the window's length, in failures a day"),
     ("kept", _BOOLEAN, "Whether it is a candidate"),
     ("reason", _STRING, "Why it was kept or pruned"),
@@ -288,13 +315,23 @@ _TEST = T.StructType(
     ]
 )
 
+_ENTRY = T.StructType(
+    [
+        T.StructField("user", _STRING),
+        T.StructField("probability", _DOUBLE),
+        T.StructField("first_success", _TIMESTAMP),
+        T.StructField("successes", _LONG),
+        T.StructField("evidence", _STRING),
+    ]
+)
+
 ENRICHED_INCIDENTS = _table(
     "enriched_incidents",
     "One row a spray candidate, in the words an analyst needs.",
     _INCIDENT_ID,
     _CLUSTER_ID,
     ("severity", _STRING, "High, Medium, Low or Informational, as Microsoft Sentinel has them"),
-    ("confidence", _DOUBLE, "Share of the spray tests it passed, 0 to 1"),
+    ("confidence", _DOUBLE, "Share of it, 0 to 1, that stray failures do not explain"),
     ("confidence_label", _STRING, "The same in a word: high, medium or low"),
     ("title", _STRING, "One line"),
     ("description", _STRING, "A paragraph for a tier-1 analyst"),
@@ -310,8 +347,13 @@ ENRICHED_INCIDENTS = _table(
     ("anomalous_features", _STRINGS, "Features in which it is consistently anomalous"),
     ("invariants", T.ArrayType(_INVARIANT), "What it cannot help repeating: a fingerprint"),
     ("tests", T.ArrayType(_TEST), "Why we think so: each test of a spray, with its value"),
-    ("successes", _LONG, "Successes that follow its pattern, from a network it used"),
+    ("successes", _LONG, "Successes with which it may have got into an account"),
     ("compromised_users", _STRINGS, "Their accounts, likeliest first, at most 100"),
+    (
+        "entries",
+        T.ArrayType(_ENTRY),
+        "The same accounts with probability, first success and evidence",
+    ),
     ("techniques", _STRINGS, "MITRE ATT&CK techniques"),
 )
 
@@ -323,8 +365,8 @@ INCIDENT_MEMBERS = _table(
     _USER,
     _OUTCOME,
     _TIME,
-    ("score", _DOUBLE, "Probability that it belongs to the campaign's cluster, by its mask"),
-    ("network_shared", _BOOLEAN, "Whether failures on other accounts come from its network"),
+    ("score", _DOUBLE, "Probability that it is the campaign's"),
+    ("evidence", _STRING, "Of a success: why it may be the campaign's; null for failures"),
     ("mask", _INT, "Its anomaly mask as of this day"),
     *_PLACE_COLUMNS,
     *_FEATURE_COLUMNS,

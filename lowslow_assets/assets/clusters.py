@@ -1,46 +1,50 @@
 """pruned_clusters, cluster_members and what is known of each kept cluster."""
 
+from collections.abc import Iterable
 from typing import Any
 
+import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lowslow_assets.assets.declare import table_metadata
 from lowslow_assets.assets.hunt import Hunt, hunt_asset
+from lowslow_assets.assets.masks import modelled_failures
 from lowslow_assets.assets.mixture import read_fit
 from lowslow_assets.detection import statistics
+from lowslow_assets.detection.campaigns import spray_tests, strays_a_day, verdict
 from lowslow_assets.detection.masks import mask_bits
-from lowslow_assets.detection.pruning import Assignment, assign, prune
-from lowslow_assets.signins.features import FAILURE, FEATURES
+from lowslow_assets.detection.members import Population, campaign_members
+from lowslow_assets.detection.mixture import MixtureFit
+from lowslow_assets.detection.patterns import PROPERTIES, is_anomalous
+from lowslow_assets.detection.pruning import Assignment, Cluster, assign, prune
+from lowslow_assets.signins.features import FEATURES
 from lowslow_assets.tables import (
-    CATEGORY_COUNTS,
     CLUSTER_FEATURES,
     CLUSTER_MEMBERS,
     CLUSTER_STATISTICS,
     ENCODED_FEATURES,
+    EXPLAINED_FAILURES,
     FEATURE_BASELINE,
     MASK_PATTERNS,
     MIXTURE_MODEL,
     PRUNED_CLUSTERS,
     SUCCESS_HOURS_OF_DAY,
     SUCCESS_WEEKDAYS,
+    SUSPECT_FAILURES,
 )
 
 
-@hunt_asset(PRUNED_CLUSTERS, deps=[MIXTURE_MODEL, MASK_PATTERNS])
+@hunt_asset(
+    PRUNED_CLUSTERS,
+    deps=[MIXTURE_MODEL, MASK_PATTERNS, SUSPECT_FAILURES, EXPLAINED_FAILURES, ENCODED_FEATURES],
+)
 def pruned_clusters(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
-    """Judge every component of the model."""
+    """Judge every cluster, and say why."""
     fit = read_fit(hunt)
     if fit is None:
         return hunt.frame(PRUNED_CLUSTERS, []), {"kept": 0, "pruned": 0}
-    failures = {row["mask"]: row["failures"] for row in hunt.rows(MASK_PATTERNS)}
-    members: dict[int, int] = {}
-    for assignment in assign_masks(hunt, list(failures)):
-        members.setdefault(assignment.cluster_id, 0)
-        members[assignment.cluster_id] += failures[assignment.mask]
-    clusters = prune(
-        fit, FEATURES, members, hunt.parameters.lookback_days, hunt.parameters.pruning_rules
-    )
+    clusters = _by_rules(hunt, fit) if hunt.of_notebook else _by_tests(hunt, fit)
     kept = sum(cluster.kept for cluster in clusters)
     return hunt.frame(PRUNED_CLUSTERS, clusters), {
         "kept": kept,
@@ -49,30 +53,109 @@ def pruned_clusters(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
     }
 
 
-@hunt_asset(CLUSTER_MEMBERS, deps=[PRUNED_CLUSTERS, ENCODED_FEATURES, CATEGORY_COUNTS])
+def _by_rules(hunt: Hunt, fit: MixtureFit) -> list[Cluster]:
+    failures = {row["mask"]: row["failures"] for row in hunt.rows(MASK_PATTERNS)}
+    members: dict[int, int] = {}
+    for assignment in _assignments(hunt, fit):
+        members.setdefault(assignment.cluster_id, 0)
+        members[assignment.cluster_id] += failures[assignment.mask]
+    p = hunt.parameters
+    return prune(fit, hunt.model_features, members, p.lookback_days, p.pruning_rules)
+
+
+def _by_tests(hunt: Hunt, fit: MixtureFit) -> list[Cluster]:
+    members = _members(hunt, fit).persist()
+    odd = _odd_properties(members)
+    components = len(fit.weights)
+    clusters = [
+        Cluster(
+            cluster_id=size.cluster_id,
+            component=size.cluster_id % components,
+            weight=float(fit.weights[size.cluster_id % components]),
+            anomalous_features=odd[size.cluster_id],
+            failures=size.failures,
+            attempts_per_day=size.attempts_per_day,
+            kept=kept,
+            reason=reason,
+        )
+        for size in statistics.cluster_sizes(members)
+        for kept, reason in [
+            verdict(spray_tests(size, strays(hunt, odd[size.cluster_id])), odd[size.cluster_id])
+        ]
+    ]
+    members.unpersist()
+    return clusters
+
+
+def strays(hunt: Hunt, odd_properties: list[str]) -> float:
+    """How many stray failures a day a cluster as odd as this may consist of."""
+    resolved = sum(
+        row["failures"]
+        for row in hunt.rows(EXPLAINED_FAILURES)
+        if row["explanation"] == "resolved" and row["example"] is None
+    )
+    return strays_a_day(resolved / len(hunt.ingested_days()), len(odd_properties))
+
+
+def _odd_properties(members: DataFrame) -> dict[int, list[str]]:
+    """Per cluster the properties in which at least half of its members are anomalous."""
+    shares = members.groupBy("cluster_id").agg(
+        *(F.avg(is_anomalous(name)).alias(name) for name in PROPERTIES)
+    )
+    return {
+        row["cluster_id"]: [name for name in PROPERTIES if row[name] >= 0.5]
+        for row in shares.collect()
+    }
+
+
+@hunt_asset(CLUSTER_MEMBERS, deps=[PRUNED_CLUSTERS, MIXTURE_MODEL, SUSPECT_FAILURES])
 def cluster_members(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
-    """Find the window's failures that belong to kept clusters."""
-    masks = [row["mask"] for row in hunt.rows(MASK_PATTERNS)]
-    assigned = kept_assignments(hunt, assign_masks(hunt, masks))
-    failures = hunt.mask(hunt.signins().where(F.col("outcome") == FAILURE))
-    members = failures.join(F.broadcast(assigned), "mask")
-    return members.repartition(1).sortWithinPartitions("cluster_id", "time_generated"), {}
-
-
-def assign_masks(hunt: Hunt, masks: list[int]) -> list[Assignment]:
-    """The clusters of these masks, by the day's model."""
+    """Find the failures that belong to kept clusters."""
     fit = read_fit(hunt)
-    if fit is None or not masks:
-        return []
-    return assign(fit, masks, mask_bits(masks, len(FEATURES)), hunt.parameters.pruning_rules)
+    kept = [row["cluster_id"] for row in hunt.rows(PRUNED_CLUSTERS) if row["kept"]]
+    if fit is None or not kept:
+        return hunt.frame(CLUSTER_MEMBERS, []), {}
+    members = _members(hunt, fit).where(F.col("cluster_id").isin(kept))
+    in_order = ("cluster_id", "time_generated", "signin_id")
+    return members.repartition(1).sortWithinPartitions(*in_order), {}
 
 
-def kept_assignments(hunt: Hunt, assignments: list[Assignment]) -> DataFrame:
-    """Those of kept clusters, as (mask, cluster_id, assignment_probability)."""
-    kept = {row["cluster_id"] for row in hunt.rows(PRUNED_CLUSTERS) if row["kept"]}
-    rows = [(a.mask, a.cluster_id, a.probability) for a in assignments if a.cluster_id in kept]
+def _members(hunt: Hunt, fit: MixtureFit) -> DataFrame:
+    """The modelled failures with their cluster, kept or not, and the probability of it."""
+    assigned = modelled_failures(hunt).join(F.broadcast(_assignment_frame(hunt, fit)), "pattern")
+    if hunt.of_notebook:
+        return assigned.withColumnRenamed("component", "cluster_id")
+    accounts = hunt.signins().select("user").distinct().count()
+    population = Population(accounts, len(hunt.ingested_days()))
+    components = len(fit.weights)
+    least = hunt.parameters.min_assignment_probability
+
+    def of_component(suspects: pd.DataFrame) -> pd.DataFrame:
+        return campaign_members(suspects, population, components, least)
+
+    return (
+        assigned.withColumn("odd_device", is_anomalous("device") == 1)
+        .groupBy("component")
+        .applyInPandas(of_component, _member_schema(assigned))
+    )
+
+
+def _member_schema(assigned: DataFrame) -> str:
+    columns = [f"`{f.name}` {f.dataType.simpleString()}" for f in assigned.schema.fields]
+    return ", ".join([*columns, "cluster_id int"])
+
+
+def _assignments(hunt: Hunt, fit: MixtureFit) -> Iterable[Assignment]:
+    masks = [row["mask"] for row in hunt.rows(MASK_PATTERNS)]
+    bits = mask_bits(masks, len(hunt.model_features))
+    return assign(fit, masks, bits, hunt.parameters.pruning_rules)
+
+
+def _assignment_frame(hunt: Hunt, fit: MixtureFit) -> DataFrame:
+    """Per pattern its component, as (pattern, component, assignment_probability)."""
+    rows = [(a.mask, a.cluster_id, a.probability) for a in _assignments(hunt, fit)]
     return hunt.lake.spark.createDataFrame(
-        rows, "mask int, cluster_id int, assignment_probability double"
+        rows, "pattern int, component int, assignment_probability double"
     )
 
 

@@ -5,7 +5,7 @@ lake itself. A partition mapping over the window would say so in the graph, but 
 the UI's runs over a range materialize hundreds of days that nobody asked for.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -18,8 +18,10 @@ from pyspark.sql import functions as F
 from lowslow_assets.assets.declare import declaration, permanent_failures
 from lowslow_assets.detection.baseline import FeatureBaseline, sum_counts
 from lowslow_assets.detection.masks import mask_signins
+from lowslow_assets.detection.patterns import PROPERTIES
 from lowslow_assets.partitions import DAYS, SINGLE_RUN, days_of
 from lowslow_assets.resources import HuntParameters, LakeResource
+from lowslow_assets.settings import NOTEBOOK
 from lowslow_assets.signins.features import FEATURES
 from lowslow_assets.storage import Lake, window_days
 from lowslow_assets.tables import CATEGORY_COUNTS, ENCODED_FEATURES, FEATURE_BASELINE, Table
@@ -85,7 +87,21 @@ class Hunt:
     @cached_property
     def made_from(self) -> dict[str, Any]:
         """What distinguishes this hunt's tables from those of a hunt with other settings."""
-        return {"lookback_days": self.parameters.lookback_days, **self._encoding}
+        return {
+            "lookback_days": self.parameters.lookback_days,
+            "preset": self.parameters.preset,
+            **self._encoding,
+        }
+
+    @property
+    def of_notebook(self) -> bool:
+        """Whether this is the guided-hunting notebook's own hunt."""
+        return self.parameters.preset == NOTEBOOK
+
+    @property
+    def model_features(self) -> tuple[str, ...]:
+        """What the bits of the model's masks stand for."""
+        return FEATURES if self.of_notebook else tuple(PROPERTIES)
 
     @cached_property
     def _window(self) -> list[date]:
@@ -97,44 +113,65 @@ class Hunt:
         return dict(partition.made_from) if partition else {}
 
 
-HuntBody = Callable[[Hunt], tuple[DataFrame, dict[str, Any]]]
+Made = tuple[DataFrame, dict[str, Any]]
+HuntBody = Callable[[Hunt], Made]
 
 
 def hunt_asset(
     table: Table, *kinds: str, deps: Sequence[Table]
 ) -> Callable[[HuntBody], dg.AssetsDefinition]:
-    """An asset of the hunt, from a function that gives one day's rows and their metadata.
+    """An asset of the hunt, from a function that gives one day's rows and their metadata."""
+
+    def declare(body: HuntBody) -> dg.AssetsDefinition:
+        return hunt_assets(table.name, (table,), *kinds, deps=deps)(lambda hunt: iter([body(hunt)]))
+
+    return declare
+
+
+def hunt_assets(
+    name: str, tables: Sequence[Table], *kinds: str, deps: Sequence[Table]
+) -> Callable[[Callable[[Hunt], Iterator[Made]]], dg.AssetsDefinition]:
+    """Assets that one pass over the window makes, from a function that yields them in order.
 
     In a run over a range the days are made one after the other, each whole before the next.
     """
 
-    def declare(body: HuntBody) -> dg.AssetsDefinition:
-        @dg.asset(
-            name=table.name,
-            group_name="hunt",
-            deps=[dep.name for dep in deps],
+    def declare(body: Callable[[Hunt], Iterator[Made]]) -> dg.AssetsDefinition:
+        @dg.multi_asset(
+            name=name,
+            specs=[
+                dg.AssetSpec(
+                    table.name,
+                    group_name="hunt",
+                    deps=[dep.name for dep in deps],
+                    **declaration(table, *kinds),
+                )
+                for table in tables
+            ],
             partitions_def=DAYS,
             backfill_policy=SINGLE_RUN,
-            **declaration(table, *kinds),
         )
         def hunt_days(
             context: dg.AssetExecutionContext, lake: LakeResource, parameters: HuntParameters
-        ) -> None:
+        ):
             days = days_of(context)
             for number, day in enumerate(days, start=1):
                 if len(days) > 1:
-                    context.log.info(f"{table.name}: {day}, day {number} of {len(days)}")
+                    context.log.info(f"{name}: {day}, day {number} of {len(days)}")
                 with permanent_failures():
                     hunt = Hunt(day, lake.open(), parameters)
-                    frame, metadata = body(hunt)
-                    # A row's own day is no column of a hunt's tables: theirs is the hunt's.
-                    frame = frame.drop("date")
-                    written = hunt.lake.write(table, frame, [day], hunt.made_from)
-                context.add_asset_metadata(
-                    {"dagster/partition_row_count": written[day].rows, **metadata},
-                    partition_key=day.isoformat(),
-                )
+                    for table, (frame, metadata) in zip(tables, body(hunt), strict=True):
+                        # A row's own day is no column of a hunt's tables: theirs is the hunt's.
+                        frame = frame.drop("date")
+                        written = hunt.lake.write(table, frame, [day], hunt.made_from)
+                        context.add_asset_metadata(
+                            {"dagster/partition_row_count": written[day].rows, **metadata},
+                            dg.AssetKey(table.name),
+                            day.isoformat(),
+                        )
+            for table in tables:
+                yield dg.MaterializeResult(asset_key=table.name)
 
-        return hunt_days  # pyright: ignore[reportReturnType]
+        return hunt_days
 
     return declare

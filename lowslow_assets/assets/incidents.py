@@ -8,15 +8,26 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from lowslow_assets import plots
-from lowslow_assets.assets.clusters import assign_masks, kept_assignments
+from lowslow_assets.assets.clusters import strays
 from lowslow_assets.assets.declare import OWNERS, permanent_failures, table_metadata
 from lowslow_assets.assets.hunt import Hunt, hunt_asset
-from lowslow_assets.detection.campaigns import invariants, plausible_successes, spray_tests
+from lowslow_assets.detection.campaigns import confidence, invariants, spray_tests
+from lowslow_assets.detection.entries import (
+    MIN_ENTRY_PROBABILITY,
+    TRAIT_COLUMNS,
+    count_traits,
+    entry_probability,
+    evidence,
+    lone_visits,
+    trait_key,
+    with_news,
+    with_traits,
+)
 from lowslow_assets.detection.statistics import ClusterStatistics, FeatureVariation
 from lowslow_assets.incidents.wording import (
     MAX_LISTED_USERS,
     SEVERITIES,
-    AccountSuccesses,
+    Entry,
     Incident,
     describe,
     incident_id,
@@ -25,7 +36,7 @@ from lowslow_assets.incidents.wording import (
 )
 from lowslow_assets.partitions import DAYS, SINGLE_RUN, days_of
 from lowslow_assets.resources import HuntParameters, LakeResource
-from lowslow_assets.signins.features import FAILURE, FEATURES, SUCCESS
+from lowslow_assets.signins.features import FAILURE, SUCCESS
 from lowslow_assets.storage import window_days
 from lowslow_assets.tables import (
     CATEGORY_COUNTS,
@@ -34,6 +45,7 @@ from lowslow_assets.tables import (
     CLUSTER_STATISTICS,
     ENCODED_FEATURES,
     ENRICHED_INCIDENTS,
+    EXPLAINED_FAILURES,
     INCIDENT_MEMBERS,
     PRUNED_CLUSTERS,
 )
@@ -41,40 +53,108 @@ from lowslow_assets.tables import (
 _DOCUMENTS = "incident_documents"
 
 
-@hunt_asset(
-    INCIDENT_MEMBERS, deps=[CLUSTER_MEMBERS, PRUNED_CLUSTERS, ENCODED_FEATURES, CATEGORY_COUNTS]
-)
+@hunt_asset(INCIDENT_MEMBERS, deps=[CLUSTER_MEMBERS, ENCODED_FEATURES, CATEGORY_COUNTS])
 def incident_members(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
-    """The kept clusters' failures, and the successes that follow a cluster's pattern."""
+    """The kept clusters' failures, and the successes with which they may have got in."""
     members = hunt.result(CLUSTER_MEMBERS)
-    clusters = [row["cluster_id"] for row in hunt.rows(PRUNED_CLUSTERS) if row["kept"]]
+    clusters = [row["cluster_id"] for row in members.select("cluster_id").distinct().collect()]
     ids = hunt.lake.spark.createDataFrame(
         [(cluster, incident_id(hunt.day, cluster)) for cluster in clusters],
         "cluster_id int, incident_id string",
     )
-    failures = members.withColumn("outcome", F.lit(FAILURE)).withColumn(
-        "network_shared", F.lit(True)
+    rows = members.withColumnRenamed("assignment_probability", "score").withColumn(
+        "outcome", F.lit(FAILURE)
     )
-    successes = _following_successes(hunt, members)
-    together = failures.unionByName(successes, allowMissingColumns=True)
-    rows = together.join(F.broadcast(ids), "cluster_id").withColumnRenamed(
-        "assignment_probability", "score"
+    # The notebook promises this step and does not have it.
+    if clusters and not hunt.of_notebook:
+        rows = rows.unionByName(_entries(hunt, members), allowMissingColumns=True)
+    in_order = (
+        rows.withColumn(
+            "evidence", F.col("evidence") if "evidence" in rows.columns else F.lit(None)
+        )
+        .join(F.broadcast(ids), "cluster_id")
+        .repartition(1)
+        .sortWithinPartitions("incident_id", "outcome", "time_generated", "signin_id")
     )
-    in_order = rows.repartition(1).sortWithinPartitions("incident_id", "outcome", "time_generated")
     return in_order, {}
 
 
-def _following_successes(hunt: Hunt, members: DataFrame) -> DataFrame:
-    """Plausible successes whose mask the model assigns to the campaign's own cluster."""
-    window = hunt.signins().where(F.col("outcome") == SUCCESS)
-    plausible = hunt.mask(plausible_successes(window, members))
-    assigned = kept_assignments(hunt, assign_masks(hunt, list(range(1 << len(FEATURES)))))
-    return plausible.join(F.broadcast(assigned), ["mask", "cluster_id"])
+def _entries(hunt: Hunt, members: DataFrame) -> DataFrame:
+    """Lone visits that are likelier a campaign's than a traveller's, each with one campaign."""
+    successes = hunt.signins().where(F.col("outcome") == SUCCESS)
+    campaigns = members.groupBy("cluster_id").agg(
+        F.min("time_generated").alias("first"), F.max("time_generated").alias("last")
+    )
+    in_time = F.col("time_generated").between(
+        F.col("first"), F.col("last") + F.expr("INTERVAL 1 DAY")
+    )
+    visits = (
+        with_news(hunt.mask(lone_visits(successes)), successes)
+        .where("new_network")
+        .crossJoin(F.broadcast(campaigns))
+        .where(in_time)
+        .join(_tries(members), ["cluster_id", "user"], "left")
+        .withColumn("tried", F.coalesce("tries", F.lit(0)) >= 1)
+    )
+    failures = (
+        with_news(members, successes)
+        .join(_tries(members), ["cluster_id", "user"])
+        .withColumn("tried", F.col("tries") >= 2)
+    )
+    seen = with_traits(visits).persist()
+    probability = _entry_probabilities(hunt, with_traits(failures), seen)
+    visit = Window.partitionBy("ip_prefix")
+    entries = (
+        seen.join(F.broadcast(probability), ["cluster_id", *TRAIT_COLUMNS])
+        # Sign-ins of one visit are one entry: as likely as the likeliest of them.
+        .withColumn(
+            "score", F.max("probability").over(Window.partitionBy("cluster_id", "ip_prefix"))
+        )
+        .where(F.col("score") >= MIN_ENTRY_PROBABILITY)
+        .withColumn(
+            "best", F.max_by("cluster_id", F.struct("score", -F.col("cluster_id"))).over(visit)
+        )
+        .where(F.col("cluster_id") == F.col("best"))
+        .withColumn("evidence", evidence())
+    )
+    return entries.select(
+        *members.drop("assignment_probability").columns, "score", "outcome", "evidence"
+    )
+
+
+def _tries(members: DataFrame) -> DataFrame:
+    return members.groupBy("cluster_id", "user").agg(F.count(F.lit(1)).alias("tries"))
+
+
+def _entry_probabilities(hunt: Hunt, failures: DataFrame, visits: DataFrame) -> DataFrame:
+    """Per cluster and combination of traits, the probability of an entry."""
+    failed, visited = (_by_cluster(count_traits(rows)) for rows in (failures, visits))
+    rows = [
+        (cluster, *traits, probability)
+        for cluster, counts in visited.items()
+        for traits, probability in entry_probability(failed[cluster], counts).items()
+    ]
+    columns = ", ".join(f"{column} int" for column in TRAIT_COLUMNS)
+    return hunt.lake.spark.createDataFrame(rows, f"cluster_id int, {columns}, probability double")
+
+
+def _by_cluster(counts: DataFrame) -> dict[int, dict[tuple[int, ...], int]]:
+    found: dict[int, dict[tuple[int, ...], int]] = {}
+    # In order: sums in another order end in other last digits.
+    for row in counts.orderBy("cluster_id", *TRAIT_COLUMNS).collect():
+        found.setdefault(row["cluster_id"], {})[trait_key(row.asDict())] = row["number"]
+    return found
 
 
 @hunt_asset(
     ENRICHED_INCIDENTS,
-    deps=[CLUSTER_STATISTICS, CLUSTER_FEATURES, PRUNED_CLUSTERS, INCIDENT_MEMBERS],
+    deps=[
+        CLUSTER_STATISTICS,
+        CLUSTER_FEATURES,
+        PRUNED_CLUSTERS,
+        EXPLAINED_FAILURES,
+        INCIDENT_MEMBERS,
+    ],
 )
 def enriched_incidents(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
     """Put each kept cluster into words."""
@@ -105,42 +185,51 @@ def _describe_all(hunt: Hunt) -> list[Incident]:
     variation: dict[int, list[FeatureVariation]] = {}
     for row in hunt.rows(CLUSTER_FEATURES):
         variation.setdefault(row["cluster_id"], []).append(FeatureVariation(**row))
-    anomalous = {row["cluster_id"]: row["anomalous_features"] for row in hunt.rows(PRUNED_CLUSTERS)}
-    successes = _successes_by_incident(hunt)
+    odd = {row["cluster_id"]: row["anomalous_features"] for row in hunt.rows(PRUNED_CLUSTERS)}
+    entries = _entries_by_incident(hunt)
     found = []
     for row in hunt.rows(CLUSTER_STATISTICS):
         cluster = ClusterStatistics(**row)
+        unusual = odd[cluster.cluster_id]
+        stray = strays(hunt, unusual)
         found.append(
             describe(
                 hunt.day,
                 cluster,
-                anomalous[cluster.cluster_id],
+                unusual,
                 invariants(variation[cluster.cluster_id]),
-                spray_tests(cluster),
-                successes.get(incident_id(hunt.day, cluster.cluster_id), []),
+                spray_tests(cluster, stray),
+                confidence(cluster, stray),
+                entries.get(incident_id(hunt.day, cluster.cluster_id), []),
             )
         )
     return sorted(found, key=lambda i: (SEVERITIES.index(i.severity), -i.confidence, -i.attempts))
 
 
-def _successes_by_incident(hunt: Hunt) -> dict[str, list[AccountSuccesses]]:
-    """Per incident its accounts with a success that follows the pattern, likeliest first."""
+def _entries_by_incident(hunt: Hunt) -> dict[str, list[Entry]]:
+    """Per incident the accounts it may have got into, likeliest first."""
     accounts = (
         hunt.result(INCIDENT_MEMBERS)
-        # Without a network of the campaign's, most that look like it are travellers.
-        .where((F.col("outcome") == SUCCESS) & F.col("network_shared"))
+        .where(F.col("outcome") == SUCCESS)
         .groupBy("incident_id", "user")
-        .agg(F.count(F.lit(1)).alias("successes"), F.max("score").alias("score"))
+        .agg(
+            F.max("score").alias("probability"),
+            F.min("time_generated").alias("first_success"),
+            F.count(F.lit(1)).alias("successes"),
+            F.min_by("evidence", F.struct(-F.col("score"), "time_generated")).alias("evidence"),
+        )
     )
     # Bounded: however many a campaign got into, so many names fit an incident.
-    rank = F.row_number().over(
-        Window.partitionBy("incident_id").orderBy(F.desc("score"), F.desc("successes"), "user")
+    likeliest = Window.partitionBy("incident_id").orderBy(
+        F.desc("probability"), "first_success", "user"
     )
-    rows = accounts.withColumn("rank", rank).where(F.col("rank") <= MAX_LISTED_USERS)
-    found: dict[str, list[AccountSuccesses]] = {}
-    for row in rows.orderBy("incident_id", "rank").collect():
-        account = AccountSuccesses(row["user"], row["successes"])
-        found.setdefault(row["incident_id"], []).append(account)
+    rows = accounts.withColumn("rank", F.row_number().over(likeliest)).where(
+        F.col("rank") <= MAX_LISTED_USERS
+    )
+    found: dict[str, list[Entry]] = {}
+    for row in rows.orderBy("incident_id", "rank").drop("rank").collect():
+        values = row.asDict()
+        found.setdefault(values.pop("incident_id"), []).append(Entry(**values))
     return found
 
 

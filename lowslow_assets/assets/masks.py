@@ -17,6 +17,7 @@ from lowslow_assets.tables import (
     ENCODED_FEATURES,
     FEATURE_BASELINE,
     MASK_PATTERNS,
+    SUSPECT_FAILURES,
 )
 
 _SHOWN_PATTERNS = 25
@@ -63,15 +64,12 @@ class _Pattern:
     failures: int
 
 
-@hunt_asset(MASK_PATTERNS, deps=[ANOMALY_MASKS, FEATURE_BASELINE, ENCODED_FEATURES])
+@hunt_asset(MASK_PATTERNS, deps=[SUSPECT_FAILURES, ANOMALY_MASKS, FEATURE_BASELINE])
 def mask_patterns(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
-    """Count the window's failures by mask: the day's own, and the other days' masked as of it."""
-    failed = F.col("outcome") == FAILURE
-    earlier = hunt.mask(hunt.signins(hunt.ingested_days()[:-1]).where(failed))
-    today = hunt.result(ANOMALY_MASKS).where(failed)
-    counted = count_patterns(earlier.select("mask").unionAll(today.select("mask"))).collect()
+    """Count the failures that the model is fitted on by mask."""
+    counted = count_patterns(modelled_failures(hunt)).collect()
     patterns = [
-        _Pattern(row["mask"], mask_names(row["mask"], FEATURES), row["failures"])
+        _Pattern(row["mask"], mask_names(row["mask"], hunt.model_features), row["failures"])
         for row in sorted(counted, key=lambda row: (-row["failures"], row["mask"]))
     ]
     return hunt.frame(MASK_PATTERNS, patterns), {
@@ -79,3 +77,23 @@ def mask_patterns(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
         "failures": sum(pattern.failures for pattern in patterns),
         "most common": table_metadata([vars(p) for p in patterns[:_SHOWN_PATTERNS]]),
     }
+
+
+def modelled_failures(hunt: Hunt) -> DataFrame:
+    """The failures that the model is fitted on, with their ``pattern`` over its features.
+
+    The notebook takes all of the window's; its patterns are their anomaly masks.
+    """
+    if not hunt.of_notebook:
+        return hunt.result(SUSPECT_FAILURES)
+    failures = hunt.signins().where(F.col("outcome") == FAILURE)
+    return masked(hunt, failures).withColumn("pattern", F.col("mask"))
+
+
+def masked(hunt: Hunt, failures: DataFrame) -> DataFrame:
+    """Failures of the window with their ``mask``; the hunt's own day has them made already."""
+    today = F.col("date") == hunt.day
+    own = hunt.result(ANOMALY_MASKS).select("signin_id", "mask")
+    return hunt.mask(failures.where(~today)).unionByName(
+        failures.where(today).join(own, "signin_id")
+    )

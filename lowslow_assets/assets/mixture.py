@@ -1,5 +1,6 @@
 """mixture_model: the components of the window's failures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,12 @@ from lowslow_assets import plots
 from lowslow_assets.assets.declare import table_metadata
 from lowslow_assets.assets.hunt import Hunt, hunt_asset
 from lowslow_assets.detection.masks import mask_bits
-from lowslow_assets.detection.mixture import FitTrace, MixtureFit, fit_mixture
-from lowslow_assets.signins.features import FEATURES
+from lowslow_assets.detection.mixture import (
+    FitTrace,
+    MixtureFit,
+    fit_by_births,
+    fit_by_restarts,
+)
 from lowslow_assets.tables import MASK_PATTERNS, MIXTURE_MODEL
 
 
@@ -35,14 +40,15 @@ def mixture_model(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
     patterns = sorted(hunt.rows(MASK_PATTERNS), key=lambda row: row["mask"])
     if not patterns:
         return hunt.frame(MIXTURE_MODEL, []), {"failures": 0}
-    fit, trace = fit_mixture(
-        mask_bits([row["mask"] for row in patterns], len(FEATURES)),
-        np.array([row["failures"] for row in patterns]),
-        hunt.parameters.components,
-        hunt.parameters.restarts,
-        hunt.parameters.seed,
-    )
-    return hunt.frame(MIXTURE_MODEL, _lines(fit)), _metadata(fit, trace)
+    features = hunt.model_features
+    bits = mask_bits([row["mask"] for row in patterns], len(features))
+    counts = np.array([row["failures"] for row in patterns])
+    if hunt.of_notebook:
+        p = hunt.parameters
+        fit, trace = fit_by_restarts(bits, counts, p.components, p.restarts, p.seed)
+    else:
+        fit, trace = fit_by_births(bits, counts)
+    return hunt.frame(MIXTURE_MODEL, _lines(fit, features)), _metadata(fit, trace, features)
 
 
 def read_fit(hunt: Hunt) -> MixtureFit | None:
@@ -53,12 +59,14 @@ def read_fit(hunt: Hunt) -> MixtureFit | None:
     components = range(1 + max(component for component, _ in lines))
 
     def array(column: str) -> np.ndarray:
-        return np.array([[lines[k, feature][column] for k in components] for feature in FEATURES])
+        return np.array(
+            [[lines[k, feature][column] for k in components] for feature in hunt.model_features]
+        )
 
     return MixtureFit(array("concentration")[0], array("alpha"), array("beta"))
 
 
-def _lines(fit: MixtureFit) -> list[_Line]:
+def _lines(fit: MixtureFit, features: Sequence[str]) -> list[_Line]:
     return [
         _Line(
             component=k,
@@ -71,17 +79,17 @@ def _lines(fit: MixtureFit) -> list[_Line]:
             geometric_probability=float(fit.geometric_probability[f, k]),
         )
         for k in range(len(fit.weights))
-        for f, feature in enumerate(FEATURES)
+        for f, feature in enumerate(features)
     ]
 
 
-def _metadata(fit: MixtureFit, trace: FitTrace) -> dict[str, Any]:
+def _metadata(fit: MixtureFit, trace: FitTrace, features: Sequence[str]) -> dict[str, Any]:
     components = [
         {
             "component": k,
             "weight": float(weight),
             "anomalous in (E[P] > 0.4)": [
-                f for f, p in zip(FEATURES, fit.probability[:, k], strict=True) if p > 0.4
+                f for f, p in zip(features, fit.probability[:, k], strict=True) if p > 0.4
             ],
         }
         for k, weight in enumerate(fit.weights)
@@ -89,13 +97,13 @@ def _metadata(fit: MixtureFit, trace: FitTrace) -> dict[str, Any]:
     return {
         "ELBO": float(trace.elbo[-1]),
         "sweeps": len(trace.elbo),
-        "ELBO of each start": [round(float(bound), 6) for bound in trace.restart_elbos],
+        "ELBO of each start": [round(float(bound), 6) for bound in trace.start_elbos],
         "ELBO trace": dg.MetadataValue.md(plots.elbo_trace(trace.elbo)),
         "component weights": dg.MetadataValue.md(
             plots.hinton_weights(fit.weights, fit.weight_deviations)
         ),
         "anomaly probabilities": dg.MetadataValue.md(
-            plots.hinton_probabilities(fit.probability, FEATURES)
+            plots.hinton_probabilities(fit.probability, features)
         ),
         "components": table_metadata(components),
     }

@@ -1,22 +1,26 @@
-"""What tells a low-and-slow spray from other clusters of odd failures, and whom it got into."""
+"""What tells a low-and-slow spray from other clusters of odd failures, and what it repeats."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+import numpy as np
+from scipy import stats
 
-from lowslow_assets.detection.statistics import ClusterStatistics, FeatureVariation
-from lowslow_assets.signins.features import NODATA
+from lowslow_assets.detection.statistics import ClusterSize, FeatureVariation
 
 MIN_USERS = 10
-MAX_ATTEMPTS_PER_USER = 10.0
+MAX_ATTEMPTS_PER_USER_AND_MONTH = 15.0
 MAX_ATTEMPTS_PER_ADDRESS = 2.0
 MIN_ACTIVE_DAYS = 7
-MIN_ACTIVE_SHARE = 0.5
 
-# An account with successes from a network on more days than this is at home there.
-MAX_DAYS_IN_STRANGE_NETWORK = 2
+# Stray failures look like attempts of a spray, one by one: noise of the internet, and people
+# who mistype in odd places and give up. The first are about one a day; with a tenant's size,
+# told by its resolved typos, grow both. Few people are odd in three properties at once.
+STRAYS_A_DAY, STRAYS_A_RESOLVED_TYPO = 1.0, 0.005
+ODD_PROPERTIES, LESS_ODD_FACTOR = 3, 2.5
+# By volume a hunt could raise a false alarm every day, so the bar is high; steadiness moves
+# slowly from one day to the next.
+MAX_VOLUME_P_VALUE, MAX_STEADINESS_P_VALUE = 1e-4, 5e-3
 
 # A feature is an invariant where the campaign varies much less than the tenant does,
 # or hardly at all.
@@ -43,19 +47,29 @@ class Invariant:
     share: float
 
 
-def spray_tests(cluster: ClusterStatistics) -> list[SprayTest]:
-    """Judge a cluster by how sprays work: many accounts, few tries, fresh addresses, for long."""
-    active_share = cluster.active_days / cluster.span_days
+def strays_a_day(resolved_typos_a_day: float, odd_properties: int) -> float:
+    """How many stray failures a day the tenant may have in a cluster as odd as this."""
+    strays = max(STRAYS_A_DAY, STRAYS_A_RESOLVED_TYPO * resolved_typos_a_day)
+    return strays if odd_properties >= ODD_PROPERTIES else strays * LESS_ODD_FACTOR
+
+
+def spray_tests(cluster: ClusterSize, strays: float) -> list[SprayTest]:
+    """Judge a cluster by how sprays work: many accounts, few tries, fresh addresses, for long.
+
+    ``strays`` a day are expected without any spray.
+    """
+    monthly = cluster.attempts_per_user * 30 / max(cluster.span_days, 30)
+    volume, steadiness = _p_values(cluster, strays)
     return [
         SprayTest(
             "many accounts",
             cluster.users >= MIN_USERS,
             float(cluster.users),
-            f"{cluster.users:,} accounts were tried; a forgotten device tries one.",
+            f"{_accounts(cluster.users)} tried; a forgotten device tries one.",
         ),
         SprayTest(
             "few tries each",
-            cluster.attempts_per_user <= MAX_ATTEMPTS_PER_USER,
+            monthly <= MAX_ATTEMPTS_PER_USER_AND_MONTH,
             cluster.attempts_per_user,
             f"{cluster.attempts_per_user:.1f} attempts an account; a device or connector with an "
             "old password makes hundreds.",
@@ -75,12 +89,53 @@ def spray_tests(cluster: ClusterStatistics) -> list[SprayTest]:
             "morning lasts hours.",
         ),
         SprayTest(
-            "steady",
-            active_share >= MIN_ACTIVE_SHARE,
-            active_share,
-            f"Active on {active_share:.0%} of the days from its first attempt to its last.",
+            "more than stray failures",
+            volume < MAX_VOLUME_P_VALUE or steadiness < MAX_STEADINESS_P_VALUE,
+            min(volume, steadiness),
+            f"{cluster.failures:,} attempts on {cluster.active_days} of {cluster.span_days} days; "
+            f"strays, at most {strays:.1f} a day, would make about "
+            f"{strays * cluster.span_days:,.0f} on {_busy(strays) * cluster.span_days:.0f} days.",
         ),
     ]
+
+
+def confidence(cluster: ClusterSize, strays: float) -> float:
+    """The share of the cluster, 0 to 1, that stray failures do not explain.
+
+    Of its attempts; where their number alone would not raise suspicion, of its active days.
+    """
+    if _p_values(cluster, strays)[0] < MAX_VOLUME_P_VALUE:
+        return max(0.0, 1 - strays * cluster.span_days / cluster.failures)
+    idle = 1 - cluster.active_days / cluster.span_days
+    return max(0.0, 1 - idle / (1 - _busy(strays)))
+
+
+def _p_values(cluster: ClusterSize, strays: float) -> tuple[float, float]:
+    """How probable so many attempts, and so many active days, are for strays (Poisson)."""
+    return (
+        float(stats.poisson.sf(cluster.failures - 1, strays * cluster.span_days)),
+        float(stats.binom.sf(cluster.active_days - 1, cluster.span_days, _busy(strays))),
+    )
+
+
+def _busy(strays: float) -> float:
+    """The share of days with a stray failure."""
+    return float(-np.expm1(-strays))
+
+
+def _accounts(number: int) -> str:
+    return "1 account was" if number == 1 else f"{number:,} accounts were"
+
+
+def verdict(tests: Sequence[SprayTest], odd: Sequence[str]) -> tuple[bool, str]:
+    """Whether a cluster is a candidate, and why, in a sentence."""
+    failed = [test for test in tests if not test.passed]
+    unusual = f"unusual in {', '.join(odd)}" if odd else "of a new source, else of usual kind"
+    if failed:
+        return False, f"{unusual}; not {', not '.join(test.name for test in failed)}: " + " ".join(
+            test.explanation for test in failed
+        )
+    return True, f"{unusual}; passes all tests of a spray"
 
 
 def invariants(variation: Iterable[FeatureVariation]) -> list[Invariant]:
@@ -92,44 +147,3 @@ def invariants(variation: Iterable[FeatureVariation]) -> list[Invariant]:
         or (line.variability is not None and line.variability <= MAX_INVARIANT_VARIABILITY)
     ]
     return sorted(found, key=lambda invariant: (-invariant.share, invariant.feature))
-
-
-def plausible_successes(successes: DataFrame, members: DataFrame) -> DataFrame:
-    """Successes that a campaign could be behind, as (cluster_id, network_shared, the success).
-
-    Of an account it tried, between its first attempt on anyone (the first guess at an account
-    can be right) and a day after its last, from a network where the account is not at home.
-    ``network_shared``: the campaign's failures on other accounts, too, come from that network
-    (a traveller's own mistakes come from the traveller's hotel). ``successes`` are all of the
-    window's.
-    """
-    span = members.groupBy("cluster_id").agg(
-        F.min("time_generated").alias("first_activity"),
-        F.max("time_generated").alias("last_activity"),
-    )
-    tried = members.select("cluster_id", "user").distinct()
-    networks = (
-        members.where(F.col("network") != NODATA)
-        .groupBy("cluster_id", "network")
-        .agg(F.min("user").alias("one_user"), F.max("user").alias("another_user"))
-    )
-    on_others = (F.col("one_user") != F.col("user")) | (F.col("another_user") != F.col("user"))
-    of_tried = successes.join(tried.select("user").distinct(), "user", "left_semi")
-    visited = (
-        of_tried.groupBy("user", "network")
-        .agg(F.count_distinct(F.to_date("time_generated")).alias("days"))
-        .where(F.col("days") <= MAX_DAYS_IN_STRANGE_NETWORK)
-        .drop("days")
-    )
-    in_time = (F.col("time_generated") >= F.col("first_activity")) & (
-        F.col("time_generated") <= F.col("last_activity") + F.expr("INTERVAL 1 DAY")
-    )
-    return (
-        of_tried.join(visited, ["user", "network"], "left_semi")
-        .join(tried, "user")
-        .join(F.broadcast(span), "cluster_id")
-        .where(in_time)
-        .join(networks, ["cluster_id", "network"], "left")
-        .withColumn("network_shared", F.coalesce(on_others, F.lit(False)))
-        .drop("first_activity", "last_activity", "one_user", "another_user")
-    )

@@ -51,9 +51,10 @@ def mask_signins(
     return signins.join(masks, ["date", "signin_id"])
 
 
-def count_patterns(masked: DataFrame) -> DataFrame:
-    """How many rows have each mask, as (mask, failures)."""
-    return masked.groupBy("mask").agg(F.count(F.lit(1)).alias("failures"))
+def count_patterns(failures: DataFrame) -> DataFrame:
+    """How many rows have each ``pattern``, as (mask, failures)."""
+    mask = F.col("pattern").alias("mask")
+    return failures.groupBy(mask).agg(F.count(F.lit(1)).alias("failures"))
 
 
 def mask_bits(masks: Sequence[int], features: int) -> np.ndarray:

@@ -20,9 +20,10 @@ class PruningRules:
 
 @dataclass(frozen=True)
 class Cluster:
-    """One component's verdict; the fields are the columns of the table ``pruned_clusters``."""
+    """One cluster's verdict; the fields are the columns of the table ``pruned_clusters``."""
 
     cluster_id: int
+    component: int
     weight: float
     anomalous_features: list[str]
     failures: int
@@ -95,6 +96,7 @@ def prune(
         clusters.append(
             Cluster(
                 cluster_id=k,
+                component=k,
                 weight=float(weight),
                 anomalous_features=consistent,
                 failures=failures,

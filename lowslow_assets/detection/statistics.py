@@ -13,21 +13,27 @@ from lowslow_assets.detection.baseline import entropy_of_counts
 
 
 @dataclass(frozen=True)
-class ClusterStatistics:
-    """One kept cluster; the fields are the columns of the table ``cluster_statistics``."""
+class ClusterSize:
+    """How large a cluster is and how long it goes on."""
 
     cluster_id: int
     failures: int
     users: int
     ip_addresses: int
     countries: int
-    attempts_per_user: float
-    attempts_per_address: float
     first_activity: datetime
     last_activity: datetime
     active_days: int
     span_days: int
+    attempts_per_user: float
+    attempts_per_address: float
     attempts_per_day: float
+
+
+@dataclass(frozen=True)
+class ClusterStatistics(ClusterSize):
+    """One kept cluster; the fields are the columns of the table ``cluster_statistics``."""
+
     ks_statistic: float | None
     ks_p_value: float | None
     hour_distance: float
@@ -51,6 +57,29 @@ class FeatureVariation:
     top_share: float
 
 
+def cluster_sizes(members: DataFrame) -> list[ClusterSize]:
+    """Size and span of each cluster, in the order of ``cluster_id``."""
+    time = F.col("time_generated")
+    failures = F.count(F.lit(1))
+    users, addresses = F.count_distinct("user"), F.count_distinct("ip_address")
+    span = F.date_diff(F.to_date(F.max(time)), F.to_date(F.min(time))) + 1
+    sizes = members.groupBy("cluster_id").agg(
+        failures.alias("failures"),
+        users.alias("users"),
+        addresses.alias("ip_addresses"),
+        F.count_distinct("Location").alias("countries"),
+        F.min(time).alias("first_activity"),
+        F.max(time).alias("last_activity"),
+        F.count_distinct(F.to_date(time)).alias("active_days"),
+        span.alias("span_days"),
+        (failures / users).alias("attempts_per_user"),
+        # Rows without an address count as one address.
+        (failures / F.greatest(addresses, F.lit(1))).alias("attempts_per_address"),
+        (failures / span).alias("attempts_per_day"),
+    )
+    return [ClusterSize(**row.asDict()) for row in sizes.orderBy("cluster_id").collect()]
+
+
 def cluster_statistics(
     members: DataFrame, success_hours: Mapping[int, int], success_weekdays: Mapping[int, int]
 ) -> list[ClusterStatistics]:
@@ -60,34 +89,19 @@ def cluster_statistics(
     rhythm is compared with.
     """
     time = F.col("time_generated")
-    sizes = members.groupBy("cluster_id").agg(
-        F.count(F.lit(1)).alias("failures"),
-        F.count_distinct("user").alias("users"),
-        F.count_distinct("ip_address").alias("ip_addresses"),
-        F.count_distinct("Location").alias("countries"),
-        F.min(time).alias("first_activity"),
-        F.max(time).alias("last_activity"),
-        F.count_distinct(F.to_date(time)).alias("active_days"),
-        (F.date_diff(F.to_date(F.max(time)), F.to_date(F.min(time))) + 1).alias("span_days"),
-    )
     distances = {row["cluster_id"]: row["distance"] for row in _uniform_distance(members).collect()}
     hours = _counts_by(members, F.hour(time))
     weekdays = _counts_by(members, F.weekday(time) + 1)
     found = []
-    for row in sizes.orderBy("cluster_id").collect():
-        cluster = row["cluster_id"]
-        hour_distance, hour_p = compare_counts(hours[cluster], success_hours)
-        weekday_distance, weekday_p = compare_counts(weekdays[cluster], success_weekdays)
-        distance = distances.get(cluster)
+    for size in cluster_sizes(members):
+        hour_distance, hour_p = compare_counts(hours[size.cluster_id], success_hours)
+        weekday_distance, weekday_p = compare_counts(weekdays[size.cluster_id], success_weekdays)
+        distance = distances.get(size.cluster_id)
         found.append(
             ClusterStatistics(
-                **row.asDict(),
-                attempts_per_user=row["failures"] / row["users"],
-                # Rows without an address count as one address.
-                attempts_per_address=row["failures"] / max(row["ip_addresses"], 1),
-                attempts_per_day=row["failures"] / row["span_days"],
+                **vars(size),
                 ks_statistic=distance,
-                ks_p_value=distance and float(stats.kstwo.sf(distance, row["failures"] - 2)),
+                ks_p_value=distance and float(stats.kstwo.sf(distance, size.failures - 2)),
                 hour_distance=hour_distance,
                 hour_p_value=hour_p,
                 weekday_distance=weekday_distance,

@@ -13,7 +13,7 @@ from lowslow_assets.detection.statistics import ClusterStatistics
 SEVERITIES = ("High", "Medium", "Low", "Informational")
 # MITRE ATT&CK: Brute Force, Password Spraying.
 TECHNIQUES = ["T1110.003"]
-HIGH_CONFIDENCE, MEDIUM_CONFIDENCE = 0.8, 0.6
+HIGH_CONFIDENCE, MEDIUM_CONFIDENCE = 0.75, 0.4
 MAX_LISTED_USERS = 100
 _SHOWN_USERS = 3
 _SHOWN_VALUE_LENGTH = 60
@@ -21,11 +21,14 @@ _NAMESPACE = UUID("6f0e3c5a-6a0f-5c3f-9e5a-0b9a4d0c7d11")
 
 
 @dataclass(frozen=True)
-class AccountSuccesses:
-    """An account's successes that follow a campaign's pattern, from a network it used."""
+class Entry:
+    """An account that a campaign may have got into, with the probability and the evidence."""
 
     user: str
+    probability: float
+    first_success: datetime
     successes: int
+    evidence: str
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Incident:
     tests: list[SprayTest]
     successes: int
     compromised_users: list[str]
+    entries: list[Entry]
     techniques: list[str]
 
 
@@ -67,11 +71,11 @@ def describe(
     anomalous_features: list[str],
     repeated: list[Invariant],
     tests: list[SprayTest],
-    accounts: list[AccountSuccesses],
+    confidence: float,
+    entries: list[Entry],
 ) -> Incident:
-    """Say what a kept cluster is; ``accounts`` are those it may have got into, likeliest first."""
-    compromised_users = [account.user for account in accounts]
-    confidence = sum(test.passed for test in tests) / len(tests)
+    """Say what a kept cluster is; ``entries`` it may have got into come likeliest first."""
+    compromised_users = [entry.user for entry in entries]
     label = _confidence_label(confidence)
     return Incident(
         incident_id=incident_id(day, cluster.cluster_id),
@@ -80,7 +84,7 @@ def describe(
         confidence=confidence,
         confidence_label=label,
         title=_title(cluster, compromised_users),
-        description=_description(cluster, anomalous_features, repeated, tests, compromised_users),
+        description=_description(cluster, anomalous_features, repeated, tests, confidence, entries),
         first_activity=cluster.first_activity,
         last_activity=cluster.last_activity,
         active_days=cluster.active_days,
@@ -93,8 +97,9 @@ def describe(
         anomalous_features=anomalous_features,
         invariants=repeated,
         tests=tests,
-        successes=sum(account.successes for account in accounts),
+        successes=sum(entry.successes for entry in entries),
         compromised_users=compromised_users,
+        entries=entries,
         techniques=TECHNIQUES,
     )
 
@@ -142,30 +147,41 @@ def _description(
     anomalous_features: Sequence[str],
     repeated: Sequence[Invariant],
     tests: Sequence[SprayTest],
-    compromised_users: Sequence[str],
+    confidence: float,
+    entries: Sequence[Entry],
 ) -> str:
+    unusual = (
+        f"Most are unusual for the tenant in: {', '.join(anomalous_features)}."
+        if anomalous_features
+        else "Application, client, device and place are usual ones; the sources are new."
+    )
     sentences = [
         f"{_plural(cluster.failures, 'failed sign-in')} on {_plural(cluster.users, 'account')} "
         f"from {_plural(cluster.ip_addresses, 'address', 'addresses')} in "
         f"{_plural(cluster.countries, 'country', 'countries')}, {_pace(cluster)}, from "
-        f"{utc(cluster.first_activity):%Y-%m-%d} to {utc(cluster.last_activity):%Y-%m-%d} "
-        f"(UTC), share an unusual pattern: {', '.join(anomalous_features)} are seldom or never "
-        "seen in the tenant's successful sign-ins."
+        f"{utc(cluster.first_activity):%Y-%m-%d} to {utc(cluster.last_activity):%Y-%m-%d} (UTC).",
+        unusual,
     ]
     if repeated:
         values = ", ".join(f"{i.feature} {_shown(i.value)} ({i.share:.0%})" for i in repeated)
         sentences.append(f"It keeps repeating: {values}.")
     failed = [test for test in tests if not test.passed]
-    sentences.append(f"It passes {len(tests) - len(failed)} of {len(tests)} tests of a spray.")
+    sentences.append(
+        f"Confidence is {_confidence_label(confidence)} ({confidence:.0%} of it is more than stray "
+        f"failures explain); it passes {len(tests) - len(failed)} of {len(tests)} tests of a spray."
+    )
+    sentences += [f'"{test.name}": {test.explanation}' for test in tests if test.passed]
     sentences += [f'Not "{test.name}": {test.explanation}' for test in failed]
-    if compromised_users:
-        named = ", ".join(map(_shown, compromised_users[:_SHOWN_USERS]))
-        more = len(compromised_users) - _SHOWN_USERS
+    if entries:
+        named = ", ".join(
+            f"{_shown(entry.user)} ({utc(entry.first_success):%Y-%m-%d %H:%M}, probability "
+            f"{entry.probability:.0%}: {entry.evidence})"
+            for entry in entries[:_SHOWN_USERS]
+        )
+        more = len(entries) - _SHOWN_USERS
         named += f" and {more} more" if more > 0 else ""
-        accounts = _plural(len(compromised_users), "account")
         sentences.append(
-            f"Successful sign-ins follow its pattern on {accounts} it had tried: {named}. "
-            "Check these first."
+            f"It may have got into {_plural(len(entries), 'account')}: {named}. Check these first."
         )
     return " ".join(sentences)
 

@@ -1,0 +1,221 @@
+"""Failures that something harmless, or something loud, explains.
+
+What is left are suspects: a single failure, from a source that is new to the user, that nobody
+repeats and that no success follows. Nearly all of a low-and-slow spray is among them, and hardly
+anything else. The rules say what people, devices and loud attacks do and such a spray cannot
+afford to do; none of them knows what a spray looks like.
+"""
+
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame, Row, Window
+from pyspark.sql import functions as F
+
+from lowslow_assets.signins.features import FAILURE, SUCCESS
+
+EXPLANATIONS = {
+    "resolved": "the same user succeeded from the same network within half an hour: a typo",
+    "busy account": "the account failed more than 5 times that day: a device or service with an "
+    "old password",
+    "retried": "the same user failed again from the same prefix within an hour: a person trying",
+    "shared address": "more than 3 failures came from the address: a service, a burst, an office",
+    "shared prefix": "many failures came from the address's prefix: a service, a burst, an office",
+    "own network": "the user succeeds from the network, and people from the prefix: given up",
+    "crowded hour": "far more unexplained failures in that hour than in others: a burst",
+}
+"""Why a failure is no suspect; the first that holds counts."""
+
+RESOLVED_SECONDS = 30 * 60
+RETRY_SECONDS = 60 * 60
+MAX_FAILURES_A_DAY = 5
+MAX_FAILURES_AN_ADDRESS = 3
+# A prefix is seen again by chance, the more often the longer the window.
+MAX_FAILURES_A_PREFIX, DAYS_A_PREFIX_FAILURE = 10, 6
+CROWD, CROWD_FACTOR = 5, 8
+
+
+def explain_failures(signins: DataFrame, window_days: int) -> DataFrame:
+    """The window's failures with the column ``explanation``, null for suspects.
+
+    ``signins`` are the window's ``encoded_features``; of their columns only what the rules
+    need comes out, with ``date`` and ``signin_id`` as the key.
+    """
+    events = signins.where(F.col("outcome").isin(SUCCESS, FAILURE)).select(
+        "date",
+        "signin_id",
+        "user",
+        "network",
+        "outcome",
+        F.unix_seconds("time_generated").alias("second"),
+        # Rows without an address share none.
+        F.coalesce("ip_address", "signin_id").alias("address"),
+        F.coalesce("ip_prefix", "ip_address", "signin_id").alias("prefix"),
+    )
+    succeeded = F.when(F.col("outcome") == SUCCESS, 1)
+    at_home = Window.partitionBy("user", "network")
+    soon = at_home.orderBy("second").rangeBetween(0, RESOLVED_SECONDS)
+    failures = (
+        events.withColumn("resolved", F.count(succeeded).over(soon) > 0)
+        .withColumn("known_network", F.count(succeeded).over(at_home) > 0)
+        .where(F.col("outcome") == FAILURE)
+    )
+    success_prefixes = (
+        events.where(F.col("outcome") == SUCCESS).select("prefix").distinct()
+    ).withColumn("prefix_succeeds", F.lit(True))
+    rules = {
+        "resolved": F.col("resolved"),
+        "busy account": _size("user", _day("second")) > MAX_FAILURES_A_DAY,
+        "retried": _again(Window.partitionBy("user", "prefix").orderBy("second")),
+        "shared address": _size("address") > MAX_FAILURES_AN_ADDRESS,
+        "shared prefix": _size("prefix")
+        > max(MAX_FAILURES_A_PREFIX, window_days // DAYS_A_PREFIX_FAILURE),
+        "own network": F.col("known_network") & F.col("prefix_succeeds").isNotNull(),
+    }
+    explained = failures.join(success_prefixes, "prefix", "left").withColumn(
+        "explanation", F.coalesce(*(F.when(rule, name) for name, rule in rules.items()))
+    )
+    return _explain_crowds(explained, window_days)
+
+
+def _size(*keys: Column | str) -> Column:
+    return F.count(F.lit(1)).over(Window.partitionBy(*keys))
+
+
+def _day(second: str) -> Column:
+    return F.floor(F.col(second) / 86_400)
+
+
+def _again(in_order) -> Column:
+    """Whether the one before or the one after is within an hour."""
+    second = F.col("second")
+    return F.least(
+        F.lead(second).over(in_order) - second, second - F.lag(second).over(in_order)
+    ) <= (RETRY_SECONDS)
+
+
+def _explain_crowds(explained: DataFrame, window_days: int) -> DataFrame:
+    suspect = F.when(F.col("explanation").isNull(), 1)
+    hour = F.floor(F.col("second") / 3_600)
+    usual = explained.agg((F.count(suspect) / (24 * window_days)).alias("usual"))
+    crowd = F.count(suspect).over(Window.partitionBy(hour))
+    crowded = crowd > CROWD + CROWD_FACTOR * F.col("usual")
+    return (
+        explained.crossJoin(F.broadcast(usual))
+        .withColumn("crowded", crowded)
+        .select(
+            "date",
+            "signin_id",
+            "user",
+            "address",
+            "prefix",
+            "second",
+            F.coalesce("explanation", F.when(F.col("crowded"), "crowded hour")).alias(
+                "explanation"
+            ),
+        )
+    )
+
+
+@dataclass(frozen=True)
+class ExplainedGroup:
+    """Failures with one explanation; the fields are the columns of ``explained_failures``.
+
+    A group of its own (``example``) for the accounts and addresses that fail most.
+    """
+
+    explanation: str
+    failures: int
+    users: int
+    addresses: int
+    example: str | None
+    minutes_apart: float | None
+    reason: str
+
+
+_GROUPED_BY = {
+    "busy account": "user",
+    "retried": "user",
+    "shared address": "address",
+    "shared prefix": "prefix",
+    "crowded hour": "hour",
+}
+MAX_EXAMPLES = 10
+
+
+def describe_groups(explained: DataFrame) -> list[ExplainedGroup]:
+    """What was explained and how often, and of each explanation the largest groups.
+
+    ``explained`` is the result of ``explain_failures``. At most MAX_EXAMPLES groups an
+    explanation come to the driver.
+    """
+    sizes = (
+        F.count(F.lit(1)).alias("failures"),
+        F.count_distinct("user").alias("users"),
+        F.count_distinct("address").alias("addresses"),
+    )
+    known = explained.where(F.col("explanation").isNotNull())
+    totals = known.groupBy("explanation").agg(*sizes).collect()
+    found = {row["explanation"]: [_total(row)] for row in totals}
+    hour = F.date_format(
+        F.timestamp_seconds(F.floor(F.col("second") / 3_600) * 3_600), "y-MM-dd HH"
+    )
+    example = F.coalesce(
+        *(
+            F.when(F.col("explanation") == name, hour if key == "hour" else F.col(key))
+            for name, key in _GROUPED_BY.items()
+        )
+    )
+    seconds = F.max("second") - F.min("second")
+    groups = (
+        known.withColumn("example", example)
+        .where(F.col("example").isNotNull())
+        .groupBy("explanation", "example")
+        .agg(*sizes, seconds.alias("seconds"))
+        .withColumn(
+            "rank",
+            F.row_number().over(
+                Window.partitionBy("explanation").orderBy(F.desc("failures"), "example")
+            ),
+        )
+        .where(F.col("rank") <= MAX_EXAMPLES)
+        .orderBy("explanation", "rank")
+        .collect()
+    )
+    for row in groups:
+        found[row["explanation"]].append(_example(row))
+    return [group for name in EXPLANATIONS for group in found.get(name, [])]
+
+
+def _total(row: Row) -> ExplainedGroup:
+    return ExplainedGroup(
+        row["explanation"],
+        row["failures"],
+        row["users"],
+        row["addresses"],
+        example=None,
+        minutes_apart=None,
+        reason=EXPLANATIONS[row["explanation"]],
+    )
+
+
+def _example(row: Row) -> ExplainedGroup:
+    apart = row["seconds"] / 60 / max(row["failures"] - 1, 1)
+    who = "one account" if row["users"] == 1 else f"{row['users']:,} accounts"
+    where = "one address" if row["addresses"] == 1 else f"{row['addresses']:,} addresses"
+    meaning = EXPLANATIONS[row["explanation"]].rpartition(": ")[2]
+    return ExplainedGroup(
+        row["explanation"],
+        row["failures"],
+        row["users"],
+        row["addresses"],
+        example=row["example"],
+        minutes_apart=apart,
+        reason=f"{who}, {where}, every {_duration(apart)}: {meaning}",
+    )
+
+
+def _duration(minutes: float) -> str:
+    for size, unit in ((1_440, "days"), (60, "hours"), (1, "minutes")):
+        if minutes >= 2 * size:
+            return f"{minutes / size:.0f} {unit}"
+    return f"{60 * minutes:.0f} seconds"
