@@ -88,54 +88,48 @@ def _entries(hunt: Hunt, members: DataFrame) -> DataFrame:
     in_time = F.col("time_generated").between(
         F.col("first"), F.col("last") + F.expr("INTERVAL 1 DAY")
     )
-    visits = (
-        with_news(hunt.mask(lone_visits(successes)), successes)
-        .where("new_network")
-        .crossJoin(F.broadcast(campaigns))
-        .where(in_time)
-        .join(_tries(members), ["cluster_id", "user"], "left")
-        .withColumn("tried", F.coalesce("tries", F.lit(0)) >= 1)
+    visits = hunt.mask(lone_visits(successes)).crossJoin(F.broadcast(campaigns)).where(in_time)
+    tries = members.groupBy("cluster_id", "user").agg(F.count(F.lit(1)).alias("tries"))
+    attempts = members.withColumn("outcome", F.lit(FAILURE))
+    of_visit = F.col("outcome") == SUCCESS
+    rows = (
+        with_news(visits.unionByName(attempts, allowMissingColumns=True), successes)
+        .where("new_network OR outcome = 'failure'")
+        .join(tries, ["cluster_id", "user"], "left")
+        # An attempt is not what makes its own account one that had been tried.
+        .withColumn("tried", F.coalesce("tries", F.lit(0)) > F.when(of_visit, 0).otherwise(1))
     )
-    failures = (
-        with_news(members, successes)
-        .join(_tries(members), ["cluster_id", "user"])
-        .withColumn("tried", F.col("tries") >= 2)
-    )
-    seen = with_traits(visits).persist()
-    probability = _entry_probabilities(hunt, with_traits(failures), seen)
-    visit = Window.partitionBy("ip_prefix")
+    seen = with_traits(rows).persist()
+    probability = _entry_probabilities(hunt, seen)
+    # Sign-ins of one visit are one entry: as likely as the likeliest of them.
+    of_campaign = Window.partitionBy("cluster_id", "ip_prefix")
+    likeliest = F.max_by("cluster_id", F.struct("score", -F.col("cluster_id")))
     entries = (
-        seen.join(F.broadcast(probability), ["cluster_id", *TRAIT_COLUMNS])
-        # Sign-ins of one visit are one entry: as likely as the likeliest of them.
-        .withColumn(
-            "score", F.max("probability").over(Window.partitionBy("cluster_id", "ip_prefix"))
-        )
+        seen.where(of_visit)
+        .join(F.broadcast(probability), ["cluster_id", *TRAIT_COLUMNS])
+        .withColumn("score", F.max("probability").over(of_campaign))
         .where(F.col("score") >= MIN_ENTRY_PROBABILITY)
-        .withColumn(
-            "best", F.max_by("cluster_id", F.struct("score", -F.col("cluster_id"))).over(visit)
-        )
-        .where(F.col("cluster_id") == F.col("best"))
+        .withColumn("likeliest", likeliest.over(Window.partitionBy("ip_prefix")))
+        .where(F.col("cluster_id") == F.col("likeliest"))
         .withColumn("evidence", evidence())
     )
-    return entries.select(
-        *members.drop("assignment_probability").columns, "score", "outcome", "evidence"
-    )
+    kept = members.drop("assignment_probability").columns
+    return entries.select(*kept, "score", "outcome", "evidence")
 
 
-def _tries(members: DataFrame) -> DataFrame:
-    return members.groupBy("cluster_id", "user").agg(F.count(F.lit(1)).alias("tries"))
-
-
-def _entry_probabilities(hunt: Hunt, failures: DataFrame, visits: DataFrame) -> DataFrame:
+def _entry_probabilities(hunt: Hunt, rows: DataFrame) -> DataFrame:
     """Per cluster and combination of traits, the probability of an entry."""
-    failed, visited = (_by_cluster(count_traits(rows)) for rows in (failures, visits))
-    rows = [
+    failed, visited = (
+        _by_cluster(count_traits(rows.where(F.col("outcome") == outcome)))
+        for outcome in (FAILURE, SUCCESS)
+    )
+    found = [
         (cluster, *traits, probability)
         for cluster, counts in visited.items()
         for traits, probability in entry_probability(failed[cluster], counts).items()
     ]
     columns = ", ".join(f"{column} int" for column in TRAIT_COLUMNS)
-    return hunt.lake.spark.createDataFrame(rows, f"cluster_id int, {columns}, probability double")
+    return hunt.lake.spark.createDataFrame(found, f"cluster_id int, {columns}, probability double")
 
 
 def _by_cluster(counts: DataFrame) -> dict[int, dict[tuple[int, ...], int]]:

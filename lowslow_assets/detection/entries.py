@@ -74,18 +74,22 @@ def with_news(signins: DataFrame, successes: DataFrame) -> DataFrame:
         F.col("last_prefix") != F.col("ip_prefix")
     )
     key = ["date", "signin_id"]
+    is_known = F.coalesce(F.bool_or(elsewhere), F.lit(False))
     news = (
         signins.select(*key, "user", "ip_prefix", _pairs())
         .select(*key, "user", "ip_prefix", "pair.*")
         .join(known, ["user", "feature", "category"], "left")
+        .groupBy(*key, "feature")
+        .agg((~is_known).alias("new"))
         .groupBy(*key)
-        .pivot("feature", [*_NEW_BY.values()])
-        .agg(~F.coalesce(F.bool_or(elsewhere), F.lit(False)))
+        .agg(
+            *(
+                F.bool_or(F.col("new") & (F.col("feature") == feature)).alias(f"new_{name}")
+                for name, feature in _NEW_BY.items()
+            )
+        )
     )
-    named = news.select(
-        *key, *(F.col(feature).alias(f"new_{name}") for name, feature in _NEW_BY.items())
-    )
-    return signins.join(named, key)
+    return signins.join(news, key)
 
 
 def _pairs() -> Column:
