@@ -88,7 +88,10 @@ def _entries(hunt: Hunt, members: DataFrame) -> DataFrame:
     in_time = F.col("time_generated").between(
         F.col("first"), F.col("last") + F.expr("INTERVAL 1 DAY")
     )
-    visits = hunt.mask(lone_visits(successes)).crossJoin(F.broadcast(campaigns)).where(in_time)
+    # Few, and dear to find: not once for each use below.
+    visits = (
+        hunt.mask(lone_visits(successes)).crossJoin(F.broadcast(campaigns)).where(in_time).persist()
+    )
     tries = members.groupBy("cluster_id", "user").agg(F.count(F.lit(1)).alias("tries"))
     attempts = members.withColumn("outcome", F.lit(FAILURE))
     of_visit = F.col("outcome") == SUCCESS

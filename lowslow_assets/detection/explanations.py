@@ -15,6 +15,7 @@ from lowslow_assets.signins.features import FAILURE, SUCCESS
 
 EXPLANATIONS = {
     "resolved": "the same user succeeded from the same network within half an hour: a typo",
+    "no source": "the log does not say from which address: nothing to judge by",
     "busy account": "the account failed more than 5 times that day: a device or service with an "
     "old password",
     "retried": "the same user failed again from the same prefix within an hour: a person trying",
@@ -47,9 +48,8 @@ def explain_failures(signins: DataFrame, window_days: int) -> DataFrame:
         "network",
         "outcome",
         F.unix_seconds("time_generated").alias("second"),
-        # Rows without an address share none.
-        F.coalesce("ip_address", "signin_id").alias("address"),
-        F.coalesce("ip_prefix", "ip_address", "signin_id").alias("prefix"),
+        F.col("ip_address").alias("address"),
+        F.col("ip_prefix").alias("prefix"),
     )
     succeeded = F.when(F.col("outcome") == SUCCESS, 1)
     at_home = Window.partitionBy("user", "network")
@@ -64,6 +64,7 @@ def explain_failures(signins: DataFrame, window_days: int) -> DataFrame:
     ).withColumn("prefix_succeeds", F.lit(True))
     rules = {
         "resolved": F.col("resolved"),
+        "no source": F.col("prefix").isNull(),
         "busy account": _size("user", _day("second")) > MAX_FAILURES_A_DAY,
         "retried": _again(Window.partitionBy("user", "prefix").orderBy("second")),
         "shared address": _size("address") > MAX_FAILURES_AN_ADDRESS,

@@ -1,0 +1,145 @@
+"""A made-up tenant straight into a lake, and the project's own hunts over it.
+
+The export's files and their parsing are left out: the drawn sign-ins become ``raw_signins``, and
+from there on every asset is the project's own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pyarrow.dataset as ds
+
+from benchmarks.detection.scoring import Alert
+from lowslow_assets.definitions import build_defs
+from lowslow_assets.sample_tenant import Tenant
+from lowslow_assets.sample_tenant.facts import facts_of
+from lowslow_assets.sample_tenant.signins import LABELS
+from lowslow_assets.sample_tenant.traffic import draw
+from lowslow_assets.settings import Settings
+from lowslow_assets.spark import SparkResource
+from lowslow_assets.storage import Lake
+from lowslow_assets.tables import ENCODED_FEATURES, RAW_SIGNINS
+
+_INGEST = ["encoded_features", "category_counts"]
+_HUNT = [
+    *("feature_baseline", "anomaly_masks", "explained_failures", "suspect_failures"),
+    *("mask_patterns", "mixture_model", "pruned_clusters", "cluster_members"),
+    *("success_hours_of_day", "success_weekdays", "cluster_statistics", "cluster_features"),
+    *("incident_members", "enriched_incidents"),
+]
+
+
+class KeptSpark(SparkResource):
+    """One session for all runs."""
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Left running for the next run."""
+
+
+@dataclass(frozen=True)
+class Hunting:
+    """A tenant in a lake of its own, to be hunted as of any of its days."""
+
+    tenant: Tenant
+    lake: Path
+    spark: KeptSpark
+
+    @property
+    def days(self) -> list[date]:
+        """The tenant's days."""
+        return [self.tenant.day(offset) for offset in range(self.tenant.days)]
+
+    def ingest(self) -> pd.DataFrame:
+        """Write the tenant's sign-ins; the labels of all of them by ``signin_id``."""
+        signins, labels = _signins(self.tenant)
+        lake = Lake(str(self.lake), self.spark.spark_session)
+        frame = self.spark.spark_session.createDataFrame(signins)
+        lake.write(RAW_SIGNINS, frame, self.days, {})
+        self._run("ingest_range", _INGEST, self.days, "campaigns")
+        return labels.merge(self.encoded()[["signin_id", "user", "outcome"]], on="signin_id")
+
+    def encoded(self) -> pd.DataFrame:
+        """All of ``encoded_features``, with the result codes."""
+        columns = [*("signin_id", "time_generated", "user", "outcome", "ip_address", "ip_prefix")]
+        columns += ["AppDisplayName", "ClientAppUsed", "Location", "state", "city"]
+        encoded = _read(self.lake / ENCODED_FEATURES.name, columns)
+        raw = _read(
+            self.lake / RAW_SIGNINS.name,
+            ["signin_id", "result_type", "autonomous_system_number"],
+        )
+        merged = encoded.merge(raw, on="signin_id")
+        merged["time_generated"] = merged["time_generated"].dt.tz_localize(None)
+        merged["asn"] = merged.pop("autonomous_system_number").astype("Int64").astype("string")
+        names = {"AppDisplayName": "app", "ClientAppUsed": "client", "Location": "country"}
+        return merged.rename(columns={**names, "time_generated": "time"})
+
+    def hunt(self, day: date, preset: str = "campaigns") -> list[Alert]:
+        """The incidents as of the end of a day."""
+        self._run("hunt_as_of_day", _HUNT, [day], preset)
+        incidents = _read(self.lake / f"enriched_incidents/date={day}").to_dict("records")
+        members = _read(self.lake / f"incident_members/date={day}")
+        failures = members[members["outcome"] == "failure"]
+        return [
+            Alert(
+                frozenset(
+                    failures.loc[failures["incident_id"] == incident["incident_id"], "signin_id"]
+                ),
+                day,
+                tuple(incident["compromised_users"]),
+            )
+            for incident in incidents
+        ]
+
+    def _run(self, job: str, assets: Sequence[str], days: Sequence[date], preset: str) -> None:
+        settings = Settings("unused", str(self.lake), self.tenant.days, preset=preset)
+        tags = {
+            "dagster/asset_partition_range_start": str(days[0]),
+            "dagster/asset_partition_range_end": str(days[-1]),
+        }
+        build_defs(settings, self.spark).resolve_job_def(job).execute_in_process(
+            asset_selection=[dg.AssetKey(name) for name in assets],
+            tags=tags,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+
+
+def _read(folder: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    return ds.dataset(folder, format="parquet").to_table(columns=columns).to_pandas()
+
+
+def _signins(tenant: Tenant) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tenant's sign-ins as ``raw_signins`` with ``date``, and their labels."""
+    world, rows = draw(tenant)
+    columns = pd.Index([field.name for field in RAW_SIGNINS.schema.fields])
+    records = []
+    for fact in facts_of(world, rows):
+        device, place = fact.device, fact.location
+        point = place.get("geoCoordinates", {})
+        records.append(
+            (
+                *(fact.id, fact.time, fact.upn, fact.user_id, str(fact.result), True),
+                *(fact.app.name, fact.client, device["browser"], device.get("displayName", "")),
+                *(device["operatingSystem"], fact.user_agent, fact.address or None, fact.asn),
+                *(place.get("countryOrRegion"), place.get("state"), place.get("city")),
+                *(point.get("latitude"), point.get("longitude"), 1),
+            )
+        )
+    signins = pd.DataFrame(records, columns=columns)
+    times = pd.to_datetime(signins["time_generated"])
+    signins["time_generated"] = times.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
+    signins["autonomous_system_number"] = pd.to_numeric(signins["autonomous_system_number"])
+    signins["date"] = signins["time_generated"].dt.date
+    names = np.array(["", *(campaign.name for campaign in tenant.campaigns)])
+    labels = pd.DataFrame(
+        {
+            "signin_id": signins["signin_id"],
+            "label": np.array(LABELS)[rows["label"]],
+            "campaign": names[rows["campaign"]],
+        }
+    )
+    return signins, labels
