@@ -7,6 +7,7 @@ from lowslow_assets.assets import (
     exports,
     features,
     incidents,
+    limit,
     masks,
     mixture,
     signins,
@@ -18,7 +19,7 @@ from lowslow_assets.sensors import new_days
 from lowslow_assets.settings import Settings, read_settings
 from lowslow_assets.spark import SparkResource
 
-_STAGES = [signins, features, masks, suspects, mixture, clusters, exports, incidents]
+_STAGES = [signins, features, masks, suspects, mixture, clusters, exports, incidents, limit]
 
 
 def build_defs(settings: Settings, spark: SparkResource | None = None) -> dg.Definitions:

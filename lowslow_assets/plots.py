@@ -81,6 +81,30 @@ def attempts_by_day(days: Sequence[str], series: Mapping[str, Sequence[int]]) ->
     return _markdown(figure, "Attempts a day of each incident")
 
 
+def detection_limits(kinds: Mapping[str, Mapping[int, int | None]], days: int) -> str:
+    """Per kind of spray, days until it is found (None: never) against its attempts a day."""
+    figure = Figure(figsize=(6.5, 3.4), layout="constrained")
+    axes = figure.subplots()
+    never = 1.12 * days
+    for (kind, found), marker, color in zip(
+        kinds.items(), "osD", (_INK, _ERROR, "#3f7d4f"), strict=True
+    ):
+        after = [never if value is None else value for value in found.values()]
+        axes.plot(list(found), after, marker=marker, color=color, alpha=0.8, label=kind)
+    ticks = sorted({rate for found in kinds.values() for rate in found})
+    axes.axhspan(1.04 * days, 1.2 * days, color=_PAPER)
+    axes.text(ticks[-1], never, "not found", ha="right", va="center", fontsize=8)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(ticks, [str(rate) for rate in ticks])
+    axes.set_ylim(0, 1.2 * days)
+    axes.set_xlabel("attempts a day")
+    axes.set_ylabel("found after days")
+    axes.set_title("Synthetic sprays put into this window", fontsize=10)
+    axes.legend(fontsize=8, frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    return _markdown(figure, "Days until a spray is found, by its rate")
+
+
 def _grid(axes, rows: Sequence[str], columns: Sequence[str]) -> None:
     axes.set_facecolor(_PAPER)
     axes.set_aspect("equal")

@@ -89,12 +89,17 @@ def _by_tests(hunt: Hunt, fit: MixtureFit) -> list[Cluster]:
 
 def strays(hunt: Hunt, odd_properties: list[str]) -> float:
     """How many stray failures a day a cluster as odd as this may consist of."""
+    return strays_a_day(resolved_a_day(hunt), len(odd_properties))
+
+
+def resolved_a_day(hunt: Hunt) -> float:
+    """The tenant's resolved typos, a day of the window."""
     resolved = sum(
         row["failures"]
         for row in hunt.rows(EXPLAINED_FAILURES)
         if row["explanation"] == "resolved" and row["example"] is None
     )
-    return strays_a_day(resolved / len(hunt.ingested_days()), len(odd_properties))
+    return resolved / len(hunt.ingested_days())
 
 
 def _odd_properties(members: DataFrame) -> dict[int, list[str]]:

@@ -118,18 +118,19 @@ HuntBody = Callable[[Hunt], Made]
 
 
 def hunt_asset(
-    table: Table, *kinds: str, deps: Sequence[Table]
+    table: Table, *kinds: str, deps: Sequence[Table], group: str = "hunt"
 ) -> Callable[[HuntBody], dg.AssetsDefinition]:
     """An asset of the hunt, from a function that gives one day's rows and their metadata."""
 
     def declare(body: HuntBody) -> dg.AssetsDefinition:
-        return hunt_assets(table.name, (table,), *kinds, deps=deps)(lambda hunt: iter([body(hunt)]))
+        declare_all = hunt_assets(table.name, (table,), *kinds, deps=deps, group=group)
+        return declare_all(lambda hunt: iter([body(hunt)]))
 
     return declare
 
 
 def hunt_assets(
-    name: str, tables: Sequence[Table], *kinds: str, deps: Sequence[Table]
+    name: str, tables: Sequence[Table], *kinds: str, deps: Sequence[Table], group: str = "hunt"
 ) -> Callable[[Callable[[Hunt], Iterator[Made]]], dg.AssetsDefinition]:
     """Assets that one pass over the window makes, from a function that yields them in order.
 
@@ -142,7 +143,7 @@ def hunt_assets(
             specs=[
                 dg.AssetSpec(
                     table.name,
-                    group_name="hunt",
+                    group_name=group,
                     deps=[dep.name for dep in deps],
                     **declaration(table, *kinds),
                 )

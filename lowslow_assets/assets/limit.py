@@ -1,0 +1,100 @@
+"""detection_limit: what a hunt over this window would have missed. Made on demand only."""
+
+from datetime import UTC, datetime, time
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lowslow_assets import plots
+from lowslow_assets.assets.clusters import resolved_a_day
+from lowslow_assets.assets.declare import table_metadata
+from lowslow_assets.assets.hunt import Hunt, hunt_asset
+from lowslow_assets.detection.explanations import explain_failures
+from lowslow_assets.detection.limit import (
+    KINDS,
+    RATES,
+    Limit,
+    find_limits,
+    in_words,
+    synthetic_attempts,
+)
+from lowslow_assets.detection.members import Population
+from lowslow_assets.detection.patterns import is_anomalous, pattern
+from lowslow_assets.tables import (
+    CLUSTER_MEMBERS,
+    DETECTION_LIMIT,
+    ENCODED_FEATURES,
+    EXPLAINED_FAILURES,
+    FEATURE_BASELINE,
+    SUSPECT_FAILURES,
+)
+
+
+@hunt_asset(
+    DETECTION_LIMIT,
+    deps=[
+        ENCODED_FEATURES,
+        FEATURE_BASELINE,
+        EXPLAINED_FAILURES,
+        SUSPECT_FAILURES,
+        CLUSTER_MEMBERS,
+    ],
+    group="on_demand",
+)
+def detection_limit(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
+    """Put sprays of falling rate into the window and see from which rate on they are found."""
+    days = hunt.ingested_days()
+    accounts = hunt.signins().select("user").distinct().count()
+    population = Population(accounts, (days[-1] - days[0]).days + 1)
+    resolved, rules = resolved_a_day(hunt), hunt.parameters.pruning_rules
+
+    def of_kind(suspects: pd.DataFrame) -> pd.DataFrame:
+        limits = find_limits(suspects, population, resolved, rules)
+        return pd.DataFrame([vars(limit) for limit in limits]).astype({"found_after_days": "Int64"})
+
+    found = (
+        _own_and_synthetic(hunt, population.days)
+        .groupBy("kind")
+        .applyInPandas(of_kind, "kind string, attempts_per_day long, found_after_days long")
+        .collect()
+    )
+    after = {(row["kind"], row["attempts_per_day"]): row["found_after_days"] for row in found}
+    limits = [
+        Limit(kind, rate, None if after[kind, rate] is None else int(after[kind, rate]))
+        for kind in KINDS
+        for rate in sorted(RATES)
+    ]
+    by_kind = {
+        kind: {x.attempts_per_day: x.found_after_days for x in limits if x.kind == kind}
+        for kind in KINDS
+    }
+    return hunt.frame(DETECTION_LIMIT, limits), {
+        "in words": dg.MetadataValue.md("\n".join(f"- {line}" for line in in_words(limits))),
+        "limits": table_metadata([vars(limit) for limit in limits]),
+        "days to detection": dg.MetadataValue.md(plots.detection_limits(by_kind, population.days)),
+    }
+
+
+def _own_and_synthetic(hunt: Hunt, days: int) -> DataFrame:
+    """Per kind of spray the window's own suspects, without known campaigns, and the spray's."""
+    signins = hunt.signins()
+    midnight = datetime.combine(hunt.ingested_days()[0], time(), UTC)
+    synthetic = synthetic_attempts(signins, F.lit(midnight.timestamp()), days).persist()
+    failures = synthetic.drop("kind", "number")
+    explained = explain_failures(signins.unionByName(failures), days)
+    unexplained = explained.where(F.col("explanation").isNull()).select("date", "signin_id")
+    planted = (
+        hunt.mask(synthetic.join(unexplained, ["date", "signin_id"], "left_semi"))
+        .withColumn("pattern", pattern())
+        .withColumn("odd_device", is_anomalous("device") == 1)
+    )
+    own = (
+        hunt.result(SUSPECT_FAILURES)
+        .join(hunt.result(CLUSTER_MEMBERS).select("signin_id"), "signin_id", "left_anti")
+        .withColumn("odd_device", is_anomalous("device") == 1)
+        .withColumn("kind", F.explode(F.array(*(F.lit(kind) for kind in KINDS))))
+    )
+    return planted.unionByName(own, allowMissingColumns=True)
