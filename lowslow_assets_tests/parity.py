@@ -2,8 +2,11 @@
 
 An independent computation of the design's formulas from ``encoded_features``, compared
 with what a hunt left in its lake: ``python -m lowslow_assets_tests.parity LAKE DAY DAYS``.
+Thresholds and masks are the same whatever the preset; the patterns of the window's masks are
+a hunt's only where it was made with the preset ``notebook``.
 """
 
+import json
 import sys
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
@@ -12,20 +15,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lowslow_assets.settings import NOTEBOOK
 from lowslow_assets.signins.features import FEATURES
 
 
 @dataclass(frozen=True)
 class Report:
-    """How far the hunt is from the plain computation."""
+    """How far the hunt is from the plain computation; what was not compared is None."""
 
+    preset: str
     signins: int
     failures: int
     threshold_difference: float
     anomalous_categories: int
     category_differences: int
     mask_differences: int
-    pattern_differences: int
+    pattern_differences: int | None
 
 
 def compare(lake: Path, day: date, lookback_days: int) -> Report:
@@ -58,8 +63,9 @@ def compare(lake: Path, day: date, lookback_days: int) -> Report:
 
     masks = pd.read_parquet(lake / "anomaly_masks" / f"date={day}")
     counted = today["outcome"] != "other"
-    patterns = pd.read_parquet(lake / "mask_patterns" / f"date={day}")
+    preset = preset_of(lake, day)
     return Report(
+        preset=preset,
         signins=len(signins),
         failures=int((~is_success).sum()),
         threshold_difference=float(max(differences)),
@@ -69,10 +75,25 @@ def compare(lake: Path, day: date, lookback_days: int) -> Report:
             dict(zip(masks["signin_id"], masks["mask"], strict=True)),
             dict(zip(today["signin_id"][counted], today_masks[counted], strict=True)),
         ),
-        pattern_differences=_differences(
-            dict(zip(patterns["mask"], patterns["failures"], strict=True)),
-            dict(zip(*np.unique(window_masks[~is_success], return_counts=True), strict=True)),
+        pattern_differences=(
+            _pattern_differences(lake, day, window_masks[~is_success])
+            if preset == NOTEBOOK
+            else None
         ),
+    )
+
+
+def preset_of(lake: Path, day: date) -> str:
+    """The preset that the hunt was made with."""
+    provenance = lake / "mask_patterns" / f"date={day}" / "_provenance.json"
+    return json.loads(provenance.read_text())["made_from"]["preset"]
+
+
+def _pattern_differences(lake: Path, day: date, masks: np.ndarray) -> int:
+    patterns = pd.read_parquet(lake / "mask_patterns" / f"date={day}")
+    return _differences(
+        dict(zip(patterns["mask"], patterns["failures"], strict=True)),
+        dict(zip(*np.unique(masks, return_counts=True), strict=True)),
     )
 
 
@@ -80,8 +101,18 @@ def _differences(ours: dict, expected: dict) -> int:
     return sum(ours.get(key) != expected.get(key) for key in ours.keys() | expected.keys())
 
 
+def main(lake: str, day: str, lookback_days: str) -> None:
+    """Print the comparison, a line a number."""
+    report = compare(Path(lake), date.fromisoformat(day), int(lookback_days))
+    for name, value in asdict(report).items():
+        if value is not None:
+            print(f"{name}: {value}")
+    if report.pattern_differences is None:
+        print(
+            f"Patterns were not compared: the hunt was made with the preset {report.preset}, "
+            f"and they are the window's masks only with {NOTEBOOK}."
+        )
+
+
 if __name__ == "__main__":
-    for name, value in asdict(
-        compare(Path(sys.argv[1]), date.fromisoformat(sys.argv[2]), int(sys.argv[3]))
-    ).items():
-        print(f"{name}: {value}")
+    main(*sys.argv[1:])

@@ -5,25 +5,35 @@ from datetime import date
 
 import pytest
 
-from lowslow_assets.settings import DEMO_LAKE, DEMO_SOURCE, Settings, SettingsError, read_settings
+from lowslow_assets.resources import HuntParameters
+from lowslow_assets.settings import (
+    DEMO_LAKE,
+    DEMO_SOURCE,
+    PRESETS,
+    Settings,
+    SettingsError,
+    read_settings,
+)
 
 NAMES: tuple[str, ...] = (
     "LOWSLOW_SOURCE",
     "LOWSLOW_LAKE",
     "LOWSLOW_LOOKBACK_DAYS",
     "LOWSLOW_START_DATE",
+    "LOWSLOW_PRESET",
 )
 
 
 @pytest.mark.parametrize("value", [None, "", "  "])
 def test_what_is_unset_or_empty_has_its_default(value: str | None):
     environment = {} if value is None else dict.fromkeys(NAMES, value)
-    assert read_settings(environment) == Settings(DEMO_SOURCE, DEMO_LAKE, 240, date(2025, 1, 1))
+    expected = Settings(DEMO_SOURCE, DEMO_LAKE, 240, date(2025, 1, 1), "campaigns")
+    assert read_settings(environment) == expected
 
 
 def test_what_is_set_is_taken():
-    values = (" /data/My export ", "/lake", " 30", "2026-05-02 ")
-    expected = Settings("/data/My export", "/lake", 30, date(2026, 5, 2))
+    values = (" /data/My export ", "/lake", " 30", "2026-05-02 ", " notebook ")
+    expected = Settings("/data/My export", "/lake", 30, date(2026, 5, 2), "notebook")
     assert read_settings(dict(zip(NAMES, values, strict=True))) == expected
 
 
@@ -45,3 +55,20 @@ def test_a_bad_value_is_said_in_one_sentence_that_names_the_variable(name: str, 
     assert re.fullmatch(
         rf"{name} must be a [^\n]+, not {re.escape(repr(value))}\.", str(caught.value)
     )
+
+
+@pytest.mark.parametrize("bad", ["Notebook", "other", "x" * 1_000])
+def test_a_preset_that_does_not_exist_is_told_with_those_that_do(bad: str):
+    with pytest.raises(SettingsError) as caught:
+        read_settings({"LOWSLOW_PRESET": bad})
+    assert str(caught.value) == (f"LOWSLOW_PRESET must be campaigns or notebook, not {bad[:20]!r}.")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_that_can_be_set_is_one_that_a_hunt_takes(preset: str):
+    assert HuntParameters(preset=preset).preset == read_settings({"LOWSLOW_PRESET": preset}).preset
+
+
+def test_a_hunt_takes_no_other_preset():
+    with pytest.raises(ValueError, match="preset"):
+        HuntParameters(preset="other")

@@ -78,6 +78,10 @@ class Hunting:
         names = {"AppDisplayName": "app", "ClientAppUsed": "client", "Location": "country"}
         return merged.rename(columns={**names, "time_generated": "time"})
 
+    def materialize(self, assets: Sequence[str], day: date) -> None:
+        """Make some assets of the hunt as of a day."""
+        self._run("hunt_as_of_day", assets, [day], "campaigns")
+
     def hunt(self, day: date, preset: str = "campaigns") -> list[Alert]:
         """The incidents as of the end of a day."""
         self._run("hunt_as_of_day", _HUNT, [day], preset)

@@ -113,7 +113,10 @@ def _odd_properties(members: DataFrame) -> dict[int, list[str]]:
     }
 
 
-@hunt_asset(CLUSTER_MEMBERS, deps=[PRUNED_CLUSTERS, MIXTURE_MODEL, SUSPECT_FAILURES])
+@hunt_asset(
+    CLUSTER_MEMBERS,
+    deps=[PRUNED_CLUSTERS, MIXTURE_MODEL, MASK_PATTERNS, SUSPECT_FAILURES, ENCODED_FEATURES],
+)
 def cluster_members(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
     """Find the failures that belong to kept clusters."""
     fit = read_fit(hunt)

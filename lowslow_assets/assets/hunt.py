@@ -151,17 +151,21 @@ def hunt_assets(
             ],
             partitions_def=DAYS,
             backfill_policy=SINGLE_RUN,
+            can_subset=True,
         )
         def hunt_days(
             context: dg.AssetExecutionContext, lake: LakeResource, parameters: HuntParameters
         ):
             days = days_of(context)
+            chosen = context.selected_asset_keys
             for number, day in enumerate(days, start=1):
                 if len(days) > 1:
                     context.log.info(f"{name}: {day}, day {number} of {len(days)}")
                 with permanent_failures():
                     hunt = Hunt(day, lake.open(), parameters)
                     for table, (frame, metadata) in zip(tables, body(hunt), strict=True):
+                        if dg.AssetKey(table.name) not in chosen:
+                            continue
                         # A row's own day is no column of a hunt's tables: theirs is the hunt's.
                         frame = frame.drop("date")
                         written = hunt.lake.write(table, frame, [day], hunt.made_from)
@@ -170,8 +174,8 @@ def hunt_assets(
                             dg.AssetKey(table.name),
                             day.isoformat(),
                         )
-            for table in tables:
-                yield dg.MaterializeResult(asset_key=table.name)
+            for key in sorted(chosen):
+                yield dg.MaterializeResult(asset_key=key)
 
         return hunt_days
 

@@ -46,6 +46,7 @@ from lowslow_assets.tables import (
     ENCODED_FEATURES,
     ENRICHED_INCIDENTS,
     EXPLAINED_FAILURES,
+    FEATURE_BASELINE,
     INCIDENT_MEMBERS,
     PRUNED_CLUSTERS,
 )
@@ -53,7 +54,10 @@ from lowslow_assets.tables import (
 _DOCUMENTS = "incident_documents"
 
 
-@hunt_asset(INCIDENT_MEMBERS, deps=[CLUSTER_MEMBERS, ENCODED_FEATURES, CATEGORY_COUNTS])
+@hunt_asset(
+    INCIDENT_MEMBERS,
+    deps=[CLUSTER_MEMBERS, ENCODED_FEATURES, FEATURE_BASELINE, CATEGORY_COUNTS],
+)
 def incident_members(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
     """The kept clusters' failures, and the successes with which they may have got in."""
     members = hunt.result(CLUSTER_MEMBERS)
@@ -146,6 +150,7 @@ def _by_cluster(counts: DataFrame) -> dict[int, dict[tuple[int, ...], int]]:
 @hunt_asset(
     ENRICHED_INCIDENTS,
     deps=[
+        CLUSTER_MEMBERS,
         CLUSTER_STATISTICS,
         CLUSTER_FEATURES,
         PRUNED_CLUSTERS,

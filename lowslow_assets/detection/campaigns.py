@@ -102,12 +102,15 @@ def spray_tests(cluster: ClusterSize, strays: float) -> list[SprayTest]:
 def confidence(cluster: ClusterSize, strays: float) -> float:
     """The share of the cluster, 0 to 1, that stray failures do not explain.
 
-    Of its attempts; where their number alone would not raise suspicion, of its active days.
+    Of its attempts; where their number alone would not raise suspicion, of its active days. Less
+    by the share of spray tests it fails.
     """
     if _p_values(cluster, strays)[0] < MAX_VOLUME_P_VALUE:
-        return max(0.0, 1 - strays * cluster.span_days / cluster.failures)
-    idle = 1 - cluster.active_days / cluster.span_days
-    return max(0.0, 1 - idle / (1 - _busy(strays)))
+        explained = strays * cluster.span_days / cluster.failures
+    else:
+        explained = (1 - cluster.active_days / cluster.span_days) * float(np.exp(strays))
+    tests = spray_tests(cluster, strays)
+    return max(0.0, 1 - explained) * sum(test.passed for test in tests) / len(tests)
 
 
 def _p_values(cluster: ClusterSize, strays: float) -> tuple[float, float]:

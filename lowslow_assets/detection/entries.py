@@ -65,7 +65,8 @@ def with_news(signins: DataFrame, successes: DataFrame) -> DataFrame:
     """
     of_users = successes.join(signins.select("user").distinct(), "user", "left_semi")
     known = (
-        of_users.select("user", "ip_prefix", _pairs())
+        # Without a prefix it is from another one than any visit's.
+        of_users.select("user", F.coalesce("ip_prefix", F.lit("")).alias("ip_prefix"), _pairs())
         .select("user", "ip_prefix", "pair.*")
         .groupBy("user", "feature", "category")
         .agg(F.min("ip_prefix").alias("one_prefix"), F.max("ip_prefix").alias("last_prefix"))

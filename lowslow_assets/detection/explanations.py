@@ -203,6 +203,7 @@ def _example(row: Row) -> ExplainedGroup:
     apart = row["seconds"] / 60 / max(row["failures"] - 1, 1)
     who = "one account" if row["users"] == 1 else f"{row['users']:,} accounts"
     where = "one address" if row["addresses"] == 1 else f"{row['addresses']:,} addresses"
+    pace = f"every {_duration(apart)}" if row["failures"] > 1 else "once"
     meaning = EXPLANATIONS[row["explanation"]].rpartition(": ")[2]
     return ExplainedGroup(
         row["explanation"],
@@ -211,7 +212,7 @@ def _example(row: Row) -> ExplainedGroup:
         row["addresses"],
         example=row["example"],
         minutes_apart=apart,
-        reason=f"{who}, {where}, every {_duration(apart)}: {meaning}",
+        reason=f"{who}, {where}, {pace}: {meaning}",
     )
 
 

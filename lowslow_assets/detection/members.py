@@ -12,7 +12,7 @@ import pandas as pd
 
 _CONCENTRATIONS = 10.0 ** np.arange(-1, 5)
 _STRAYS_AT_FIRST, _FEWEST_STRAYS, _MOST_STRAYS = 0.1, 0.01, 0.5
-_ROUNDS = 5
+_ROUNDS = 10
 _MIN_PROBABILITY = 0.5
 # A device that a tool repeats makes this share of a component, and no other a tenth of it.
 _KIT_SHARE, _RIVAL_SHARE = 0.15, 0.1

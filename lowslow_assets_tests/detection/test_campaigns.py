@@ -1,23 +1,29 @@
-"""What tells a spray from its look-alikes, what it repeats, and whom it may have got into."""
+"""What tells a spray from its look-alikes, how sure that is, and what it repeats."""
 
+import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from pyspark.sql import SparkSession
+from scipy import stats
 
 from lowslow_assets.detection.campaigns import (
     Invariant,
+    SprayTest,
+    confidence,
     invariants,
-    plausible_successes,
     spray_tests,
+    strays_a_day,
+    verdict,
 )
-from lowslow_assets.detection.statistics import ClusterStatistics, FeatureVariation
+from lowslow_assets.detection.statistics import ClusterSize, FeatureVariation
 
 FIRST = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
+# Probability of a day without a stray, at one a day.
+QUIET = math.exp(-1)
 
 
-def cluster(failures: int, users: int, addresses: int, active: int, span: int) -> ClusterStatistics:
-    return ClusterStatistics(
+def cluster(failures: int, users: int, addresses: int, active: int, span: int) -> ClusterSize:
+    return ClusterSize(
         cluster_id=0,
         failures=failures,
         users=users,
@@ -30,59 +36,199 @@ def cluster(failures: int, users: int, addresses: int, active: int, span: int) -
         active_days=active,
         span_days=span,
         attempts_per_day=failures / span,
-        ks_statistic=None,
-        ks_p_value=None,
-        hour_distance=0.0,
-        hour_p_value=None,
-        weekday_distance=0.0,
-        weekday_p_value=None,
     )
 
 
+def timed(failures: int, active: int, span: int) -> ClusterSize:
+    """A cluster of which only number and days matter."""
+    return cluster(failures, users=failures, addresses=failures, active=active, span=span)
+
+
 @pytest.mark.parametrize(
-    ("suspect", "failed"),
+    ("typos", "odd", "strays"),
     [
-        (cluster(failures=300, users=120, addresses=280, active=55, span=60), []),
+        (0, 3, 1.0),
+        (0, 2, 2.5),
+        (0, 0, 2.5),
+        (0, 5, 1.0),
+        # 0.005 a resolved typo, where that is more than one.
+        (200, 3, 1.0),
+        (400, 3, 2.0),
+        (400, 2, 5.0),
+    ],
+)
+def test_strays_a_day(typos: float, odd: int, strays: float) -> None:
+    assert strays_a_day(typos, odd) == pytest.approx(strays)
+
+
+@pytest.mark.parametrize(
+    ("suspect", "strays", "failed"),
+    [
+        (cluster(failures=300, users=120, addresses=280, active=55, span=60), 1.0, []),
         (
             cluster(failures=2880, users=1, addresses=3, active=60, span=60),
+            1.0,
             ["many accounts", "few tries each", "fresh addresses"],
         ),
         (
-            cluster(failures=6000, users=200, addresses=1, active=60, span=60),
+            cluster(failures=8000, users=200, addresses=1, active=60, span=60),
+            1.0,
             ["few tries each", "fresh addresses"],
         ),
         (
             cluster(failures=900, users=400, addresses=5, active=1, span=1),
+            1.0,
             ["fresh addresses", "goes on for days"],
         ),
-        (cluster(failures=40, users=30, addresses=40, active=7, span=60), ["steady"]),
-        # Each at its limit, and each just past it.
-        (cluster(failures=100, users=10, addresses=50, active=7, span=14), []),
         (
-            cluster(failures=100, users=9, addresses=49, active=6, span=13),
+            cluster(failures=40, users=30, addresses=40, active=20, span=60),
+            1.0,
+            ["more than stray failures"],
+        ),
+        # Each at its limit, and each just past it.
+        (cluster(failures=150, users=10, addresses=75, active=7, span=14), 1.0, []),
+        (
+            cluster(failures=136, users=9, addresses=67, active=6, span=13),
+            20.0,
             [
                 "many accounts",
                 "few tries each",
                 "fresh addresses",
                 "goes on for days",
-                "steady",
+                "more than stray failures",
             ],
         ),
+        # Tries an account are those of a month, where it goes on for longer than one.
+        (cluster(failures=300, users=10, addresses=150, active=60, span=60), 1.0, []),
+        (
+            cluster(failures=301, users=10, addresses=151, active=60, span=60),
+            1.0,
+            ["few tries each"],
+        ),
     ],
-    ids=["spray", "stale device", "connector", "burst", "odd failures", "limits", "past limits"],
+    ids=[
+        "spray",
+        "stale device",
+        "connector",
+        "burst",
+        "odd failures",
+        "limits",
+        "past limits",
+        "30 in two months",
+        "more in two months",
+    ],
 )
-def test_spray_tests(suspect: ClusterStatistics, failed: list[str]) -> None:
-    tests = spray_tests(suspect)
+def test_spray_tests(suspect: ClusterSize, strays: float, failed: list[str]) -> None:
+    tests = spray_tests(suspect, strays)
     assert [test.name for test in tests if not test.passed] == failed
     assert len(tests) == 5
 
 
+@pytest.mark.parametrize(
+    ("suspect", "p_value"),
+    [
+        # P(N >= 3), N ~ Poisson(1); the day is busy with probability 0.63.
+        (timed(failures=3, active=1, span=1), 1 - 2.5 * QUIET),
+        # P(N >= 2), N ~ Poisson(2) is 1 - 3 / e^2 = 0.59; both days are busy with less.
+        (timed(failures=2, active=2, span=2), (1 - QUIET) ** 2),
+        # P(N >= 1), N ~ Poisson(3) is 0.95; so is that of at least one busy day in three.
+        (timed(failures=1, active=1, span=3), 1 - QUIET**3),
+        # At least two busy days of three.
+        (timed(failures=2, active=2, span=3), 3 * (1 - QUIET) ** 2 * QUIET + (1 - QUIET) ** 3),
+    ],
+    ids=["volume", "steadiness", "one", "two of three"],
+)
+def test_strays_are_poisson_and_the_less_probable_of_number_and_days_counts(
+    suspect: ClusterSize, p_value: float
+) -> None:
+    assert spray_tests(suspect, 1.0)[-1].value == pytest.approx(p_value)
+
+
+@pytest.mark.parametrize("strays", [1.0, 2.5, 7.0])
+@pytest.mark.parametrize("span", [7, 30, 60, 240])
+def test_so_many_attempts_or_active_days_are_no_strays(strays: float, span: int) -> None:
+    def passes(failures: int, active: int) -> bool:
+        return spray_tests(timed(failures, active, span), strays)[-1].passed
+
+    busy = 1 - math.exp(-strays)
+    enough = int(stats.poisson.isf(1e-4, strays * span)) + 1
+    assert passes(enough, 0)
+    assert not passes(enough - 1, 0)
+    # Where strays are too many or the days too few, no number of active days is.
+    steady = int(stats.binom.isf(5e-3, span, busy)) + 1
+    assert not passes(1, steady - 1)
+    assert steady > span or passes(1, steady)
+
+
 def test_every_test_says_its_value_in_words() -> None:
-    tests = spray_tests(cluster(failures=3000, users=1200, addresses=2000, active=45, span=60))
-    assert [test.value for test in tests] == [1200, 2.5, 1.5, 45, 0.75]
-    shown = ["1,200 accounts", "2.5 attempts", "1.5 attempts", "45 days", "75%"]
+    tests = spray_tests(cluster(3000, 1200, 2000, active=45, span=60), 2.5)
+    assert [test.value for test in tests] == pytest.approx([1200, 2.5, 1.5, 45, 0])
+    shown = [
+        "1,200 accounts were tried",
+        "2.5 attempts",
+        "1.5 attempts",
+        "45 days",
+        # 60 (1 - exp(-2.5)) = 55.1.
+        "3,000 attempts on 45 of 60 days; strays, at most 2.5 a day, would make about 150 on 55",
+    ]
     for test, words in zip(tests, shown, strict=True):
         assert words in test.explanation
+    assert spray_tests(cluster(9, 1, 9, 1, 1), 1.0)[0].explanation.startswith("1 account was tried")
+
+
+@pytest.mark.parametrize(
+    ("suspect", "strays", "expected"),
+    [
+        # Of 300 attempts, strays would make 60.
+        (timed(failures=300, active=55, span=60), 1.0, 0.8),
+        (timed(failures=300, active=55, span=60), 2.5, 0.5),
+        # No more attempts than strays make, but few idle days: 10 of 60, where 60 / e were due.
+        (timed(failures=55, active=50, span=60), 1.0, 1 - math.e / 6),
+        (timed(failures=60, active=60, span=60), 1.0, 1.0),
+        # More idle days than strays leave.
+        (timed(failures=55, active=20, span=60), 1.0, 0.0),
+    ],
+    ids=["attempts", "more strays", "days", "every day", "idle"],
+)
+def test_confidence_is_the_share_that_strays_do_not_explain(
+    suspect: ClusterSize, strays: float, expected: float
+) -> None:
+    assert confidence(suspect, strays) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("strays", [1.0, 30.0, 40.0, 1000.0])
+def test_confidence_is_a_share_however_large_the_tenant(strays: float) -> None:
+    for active in (1, 30, 60):
+        assert 0 <= confidence(timed(failures=60, active=active, span=60), strays) <= 1
+
+
+def judged(*passed: bool) -> list[SprayTest]:
+    return [SprayTest(f"test {i}", ok, 1.5, f"Explanation {i}.") for i, ok in enumerate(passed)]
+
+
+@pytest.mark.parametrize(
+    ("tests", "odd", "expected"),
+    [
+        (
+            judged(True, True),
+            ["device", "place"],
+            (True, "unusual in device, place; passes all tests of a spray"),
+        ),
+        (
+            judged(True, True),
+            [],
+            (True, "of a new source, else of usual kind; passes all tests of a spray"),
+        ),
+        (
+            judged(False, True, False),
+            ["device"],
+            (False, "unusual in device; not test 0, not test 2: Explanation 0. Explanation 2."),
+        ),
+    ],
+    ids=["kept", "usual", "pruned"],
+)
+def test_verdict(tests: list[SprayTest], odd: list[str], expected: tuple[bool, str]) -> None:
+    assert verdict(tests, odd) == expected
 
 
 def variation(feature: str, variability: float | None, top_share: float) -> FeatureVariation:
@@ -115,53 +261,3 @@ def test_invariants_are_what_varies_little_or_hardly_at_all_steadiest_first() ->
         Invariant("city", "a city", 0.8),
     ]
     assert invariants([]) == []
-
-
-def test_successes_that_a_campaign_could_be_behind(spark: SparkSession) -> None:
-    def hours(number: float) -> datetime:
-        return FIRST + timedelta(hours=number)
-
-    members = spark.createDataFrame(
-        [
-            # (cluster, user, network, when); the campaign's last attempt is at 100 h.
-            (0, "ann", "AS64500", hours(10)),
-            (0, "ann", "NODATA", hours(20)),
-            (0, "bob", "AS64501", hours(100)),
-            (1, "ann", "AS64502", hours(40)),
-        ],
-        "cluster_id int, user string, network string, time_generated timestamp",
-    )
-    successes = spark.createDataFrame(
-        [
-            ("at the first try", "ann", "AS64500", hours(10)),
-            ("before the campaign", "ann", "AS64500", hours(10) - timedelta(seconds=1)),
-            ("another user's network", "ann", "AS64501", hours(30)),
-            ("own network", "ann", "AS64599", hours(30)),
-            ("unknown network", "ann", "NODATA", hours(30)),
-            ("after both", "ann", "AS64502", hours(50)),
-            ("a day after", "bob", "AS64501", hours(124)),
-            ("too late", "bob", "AS64501", hours(124) + timedelta(seconds=1)),
-            ("the first guess was right", "bob", "AS64509", hours(99)),
-            ("never tried", "cid", "AS64500", hours(50)),
-            # On three days: a network bob is at home in, campaign or not.
-            ("at home", "bob", "AS64500", hours(1)),
-            ("at home too", "bob", "AS64500", hours(50)),
-            ("still at home", "bob", "AS64500", hours(101)),
-        ],
-        "signin_id string, user string, network string, time_generated timestamp",
-    )
-    plausible = plausible_successes(successes, members)
-    assert set(plausible.columns) == {*successes.columns, "cluster_id", "network_shared"}
-    rows = [(r["cluster_id"], r["signin_id"], r["network_shared"]) for r in plausible.collect()]
-    assert sorted(rows) == [
-        (0, "a day after", False),
-        (0, "after both", False),
-        (0, "another user's network", True),
-        # Only the account's own mistakes come from there.
-        (0, "at the first try", False),
-        (0, "own network", False),
-        (0, "the first guess was right", False),
-        # That the log is silent about both is nothing they share.
-        (0, "unknown network", False),
-        (1, "after both", False),
-    ]

@@ -87,7 +87,7 @@ def test_masks_are_those_of_plain_python(
     expected = {1: 0, 2: 0b010, 3: 0b100, 4: 0b110, 5: 0b110, 6: 0}
     assert plain_masks() == expected
     assert masks_of(masked) == expected
-    patterns = count_patterns(masked).collect()
+    patterns = count_patterns(masked.withColumnRenamed("mask", "pattern")).collect()
     assert {row["mask"]: row["failures"] for row in patterns} == {
         0: 2,
         0b010: 1,

@@ -42,6 +42,7 @@ def test_every_component_gets_its_verdict() -> None:
         (2, False, "9 failures, 10 are needed (1 a day over 10 days)"),
         (3, False, "no failure belongs to it"),
     ]
+    assert [c.component for c in clusters] == [0, 1, 2, 3]
     assert [c.failures for c in clusters] == [30, 25, 9, 0]
     assert [c.weight for c in clusters] == pytest.approx([0.6, 0.2, 0.15, 0.05])
     assert [c.attempts_per_day for c in clusters] == [3.0, 2.5, 0.9, 0.0]

@@ -10,6 +10,7 @@ from scipy import stats
 
 from lowslow_assets.detection.statistics import (
     ClusterStatistics,
+    cluster_sizes,
     cluster_statistics,
     compare_counts,
     feature_variation,
@@ -65,6 +66,16 @@ def test_size_and_pace(found: dict[int, ClusterStatistics]) -> None:
     assert (cluster.active_days, cluster.span_days, cluster.attempts_per_day) == (5, 5, 8 / 5)
     assert cluster.first_activity.astimezone(UTC) == START
     assert cluster.last_activity.astimezone(UTC) == START + timedelta(hours=74)
+
+
+def test_sizes_alone_are_those_of_the_statistics(
+    spark: SparkSession, found: dict[int, ClusterStatistics]
+) -> None:
+    rows = [member(0, i, HOURS[i]) for i in SHUFFLED] + [member(3, 0, 0, user="only")]
+    sizes = cluster_sizes(spark.createDataFrame(rows, MEMBERS))
+    assert [size.cluster_id for size in sizes] == [0, 3]
+    for size in sizes:
+        assert vars(size).items() <= vars(found[size.cluster_id]).items()
 
 
 def test_days_without_a_member_are_in_the_span_alone(found: dict[int, ClusterStatistics]) -> None:

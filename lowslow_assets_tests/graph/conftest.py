@@ -1,5 +1,6 @@
-"""A small tenant, ingested and hunted once, and the means to run more of the graph on it."""
+"""A small tenant, ingested once and hunted once a preset, and the means to run more on it."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -14,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from lowslow_assets.definitions import build_defs
 from lowslow_assets.sample_tenant import Campaign, Tenant, generate
-from lowslow_assets.settings import Settings
+from lowslow_assets.settings import CAMPAIGNS, NOTEBOOK, Settings
 from lowslow_assets.spark import SparkResource
 
 TENANT = Tenant(
@@ -27,6 +28,7 @@ TENANT = Tenant(
 )
 DAYS = [TENANT.start + timedelta(days=n) for n in range(TENANT.days)]
 MISSING, LAST = DAYS[5], DAYS[-1]
+INGEST = {"raw_signins", "rejected_signins", "encoded_features", "category_counts"}
 
 
 class SharedSpark(SparkResource):
@@ -46,10 +48,13 @@ class Project:
     source: Path
     lake: Path
     lookback_days: int = TENANT.days
+    preset: str = CAMPAIGNS
 
     def run(self, job: str, days: Sequence[date], **options: Any) -> dg.ExecuteInProcessResult:
         """Run a job for a day or a range of days."""
-        settings = Settings(str(self.source), str(self.lake), self.lookback_days)
+        settings = Settings(
+            str(self.source), str(self.lake), self.lookback_days, preset=self.preset
+        )
         tags = {
             "dagster/asset_partition_range_start": str(days[0]),
             "dagster/asset_partition_range_end": str(days[-1]),
@@ -91,3 +96,21 @@ def hunted(
 def project(hunted) -> Project:
     """The project of the hunted tenant; tests read it and leave it as it is."""
     return hunted[0]
+
+
+@pytest.fixture(scope="session")
+def hunted_by_notebook(
+    project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Project, dg.ExecuteInProcessResult]:
+    """The same days in a lake of their own, hunted with the notebook's preset."""
+    lake = tmp_path_factory.mktemp("notebook")
+    for table in INGEST:
+        shutil.copytree(project.lake / table, lake / table)
+    notebook = Project(project.source, lake, preset=NOTEBOOK)
+    return notebook, notebook.run("hunt_as_of_day", [LAST])
+
+
+@pytest.fixture(scope="session")
+def notebook(hunted_by_notebook) -> Project:
+    """The project that was hunted with the notebook's preset; tests leave it as it is."""
+    return hunted_by_notebook[0]

@@ -8,6 +8,7 @@ import pytest
 from lowslow_assets import tables
 from lowslow_assets.definitions import build_defs
 from lowslow_assets.settings import Settings
+from lowslow_assets_tests.graph.conftest import INGEST
 
 DEFS = build_defs(Settings())
 GRAPH = DEFS.resolve_asset_graph()
@@ -20,10 +21,28 @@ DEPENDENCIES = {
     "category_counts": {"encoded_features"},
     "feature_baseline": {"category_counts"},
     "anomaly_masks": {"feature_baseline", "encoded_features", "category_counts"},
-    "mask_patterns": {"anomaly_masks", "feature_baseline", "encoded_features"},
+    "explained_failures": {
+        "anomaly_masks",
+        "feature_baseline",
+        "encoded_features",
+        "category_counts",
+    },
+    "suspect_failures": {
+        "anomaly_masks",
+        "feature_baseline",
+        "encoded_features",
+        "category_counts",
+    },
+    "mask_patterns": {"suspect_failures", "anomaly_masks", "feature_baseline"},
     "mixture_model": {"mask_patterns"},
-    "pruned_clusters": {"mixture_model", "mask_patterns"},
-    "cluster_members": {"pruned_clusters", "encoded_features", "category_counts"},
+    "pruned_clusters": {
+        "mixture_model",
+        "mask_patterns",
+        "suspect_failures",
+        "explained_failures",
+        "encoded_features",
+    },
+    "cluster_members": {"pruned_clusters", "mixture_model", "suspect_failures"},
     "cluster_statistics": {"cluster_members", "success_hours_of_day", "success_weekdays"},
     "cluster_features": {"cluster_members", "feature_baseline"},
     "success_hours": {"encoded_features"},
@@ -31,21 +50,25 @@ DEPENDENCIES = {
     "success_hours_of_day": {"encoded_features"},
     "success_locations": {"encoded_features"},
     "success_sample": {"encoded_features"},
-    "incident_members": {
-        "cluster_members",
-        "pruned_clusters",
-        "encoded_features",
-        "category_counts",
-    },
+    "incident_members": {"cluster_members", "encoded_features", "category_counts"},
     "enriched_incidents": {
         "cluster_statistics",
         "cluster_features",
         "pruned_clusters",
+        "explained_failures",
         "incident_members",
     },
     "incident_documents": {"enriched_incidents"},
+    "detection_limit": {
+        "encoded_features",
+        "feature_baseline",
+        "explained_failures",
+        "suspect_failures",
+        "cluster_members",
+    },
 }
-INGEST = {"raw_signins", "rejected_signins", "encoded_features", "category_counts"}
+ON_DEMAND = {"detection_limit"}
+HUNT = DEPENDENCIES.keys() - INGEST - ON_DEMAND
 
 
 def test_definitions_load():
@@ -62,15 +85,19 @@ def test_dependencies():
 
 def test_groups():
     groups = {key.to_user_string(): GRAPH.get(key).group_name for key in GRAPH.get_all_asset_keys()}
-    assert groups == {name: "ingest" if name in INGEST else "hunt" for name in DEPENDENCIES}
+    assert groups == {
+        **dict.fromkeys(INGEST, "ingest"),
+        **dict.fromkeys(HUNT, "hunt"),
+        **dict.fromkeys(ON_DEMAND, "on_demand"),
+    }
 
 
 @pytest.mark.parametrize(
     ("job", "assets"),
     [
         ("ingest_range", INGEST),
-        ("hunt_as_of_day", DEPENDENCIES.keys() - INGEST),
-        ("ingest_and_hunt", DEPENDENCIES.keys()),
+        ("hunt_as_of_day", HUNT),
+        ("ingest_and_hunt", INGEST | HUNT),
     ],
 )
 def test_jobs(job, assets):

@@ -2,15 +2,17 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from lowslow_assets_tests.graph.conftest import DAYS, LAST, Project
-from lowslow_assets_tests.graph.test_definitions import DEPENDENCIES, INGEST
+from lowslow_assets.settings import NOTEBOOK
+from lowslow_assets_tests.graph.conftest import DAYS, INGEST, LAST, Project
+from lowslow_assets_tests.graph.test_definitions import HUNT
 
-HUNT_TABLES = DEPENDENCIES.keys() - INGEST - {"incident_documents"}
+HUNT_TABLES = HUNT - {"incident_documents"}
 
 
 @pytest.fixture
@@ -57,9 +59,16 @@ def test_a_hunt_of_a_day_that_is_not_ingested_says_so(project):
     assert "materialize category_counts" in error.message
 
 
-def test_a_hunt_does_not_mix_windows(project, copy):
-    other = Project(copy.source, copy.lake, lookback_days=7)
-    result = other.run(
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"lookback_days": 7}, "made with lookback_days 14, not 7"),
+        ({"preset": NOTEBOOK}, "made with preset campaigns, not notebook"),
+    ],
+    ids=["windows", "presets"],
+)
+def test_a_hunt_does_not_mix_windows_or_presets(project, other, said):
+    result = replace(project, **other).run(
         "hunt_as_of_day",
         [LAST],
         asset_selection=[dg.AssetKey("mixture_model")],
@@ -68,7 +77,7 @@ def test_a_hunt_does_not_mix_windows(project, copy):
     assert not result.success
     error = result.get_step_failure_events()[0].step_failure_data.error
     assert error is not None
-    assert "made with lookback_days 14, not 7" in error.message
+    assert said in error.message
 
 
 def test_one_of_two_tables_made_together_can_be_asked_for(copy):

@@ -3,7 +3,7 @@
 import json
 import time
 from dataclasses import asdict, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -11,7 +11,8 @@ import pytest
 from lowslow_assets.detection.campaigns import Invariant, SprayTest
 from lowslow_assets.detection.statistics import ClusterStatistics
 from lowslow_assets.incidents.wording import (
-    AccountSuccesses,
+    MAX_LISTED_USERS,
+    Entry,
     Incident,
     describe,
     incident_id,
@@ -56,39 +57,56 @@ def spray_tests_of(passed: int) -> list[SprayTest]:
     return [SprayTest(f"test {i}", i < passed, 1.5, f"Explanation {i}.") for i in range(5)]
 
 
+def entries_of(users: tuple[str, ...]) -> list[Entry]:
+    """An entry a user, two sign-ins each, a day after the other and ever less probable."""
+    return [
+        Entry(
+            user,
+            probability=0.98 - i / 1000,
+            first_success=datetime(2026, 5, 20, 23, 30, tzinfo=UTC) + timedelta(days=i),
+            successes=2,
+            evidence="from a network new to the user",
+        )
+        for i, user in enumerate(users)
+    ]
+
+
 def incident(
     cluster: ClusterStatistics = CLUSTER,
     passed: int = 5,
+    confidence: float = 0.97,
     users: tuple[str, ...] = (),
     values: tuple[str, ...] = ("Android",),
 ) -> Incident:
     return describe(
         DAY,
         cluster,
-        ["browser", "city"],
+        ["device", "place"],
         [Invariant("operatingSystem", value, 0.987) for value in values],
         spray_tests_of(passed),
-        [AccountSuccesses(user, 2) for user in users],
+        confidence,
+        entries_of(users),
     )
 
 
 @pytest.mark.parametrize(
-    ("passed", "confidence", "severity", "severity_with_successes"),
+    ("confidence", "label", "severity", "severity_with_entries"),
     [
-        (5, "high", "Medium", "High"),
-        (4, "high", "Medium", "High"),
-        (3, "medium", "Low", "Low"),
-        (2, "low", "Informational", "Informational"),
-        (0, "low", "Informational", "Informational"),
+        (1.0, "high", "Medium", "High"),
+        (0.75, "high", "Medium", "High"),
+        (0.749, "medium", "Low", "Low"),
+        (0.4, "medium", "Low", "Low"),
+        (0.399, "low", "Informational", "Informational"),
+        (0.0, "low", "Informational", "Informational"),
     ],
 )
 def test_confidence_and_severity(
-    passed: int, confidence: str, severity: str, severity_with_successes: str
+    confidence: float, label: str, severity: str, severity_with_entries: str
 ) -> None:
-    quiet, loud = incident(passed=passed), incident(passed=passed, users=("ann",))
-    assert quiet.confidence == passed / 5
-    assert quiet.confidence_label == loud.confidence_label == confidence
-    assert (quiet.severity, loud.severity) == (severity, severity_with_successes)
+    quiet, loud = incident(confidence=confidence), incident(confidence=confidence, users=("ann",))
+    assert quiet.confidence == confidence
+    assert quiet.confidence_label == loud.confidence_label == label
+    assert (quiet.severity, loud.severity) == (severity, severity_with_entries)
 
 
 def test_title_and_description_say_the_numbers() -> None:
@@ -99,24 +117,37 @@ def test_title_and_description_say_the_numbers() -> None:
     )
     assert found.description == (
         "1,234 failed sign-ins on 1,100 accounts from 1,000 addresses in 12 countries, about 20.6 "
-        "a day, from 2026-05-01 to 2026-06-29 (UTC), share an unusual pattern: browser, city are "
-        "seldom or never seen in the tenant's successful sign-ins. It keeps repeating: "
-        'operatingSystem "Android" (99%). It passes 5 of 5 tests of a spray. Successful sign-ins '
-        'follow its pattern on 5 accounts it had tried: "ann@example.com", "bob", "cid" and 2 '
-        "more. Check these first."
+        "a day, from 2026-05-01 to 2026-06-29 (UTC). Most are unusual for the tenant in: device, "
+        'place. It keeps repeating: operatingSystem "Android" (99%). Confidence is high (97% of '
+        "it is more than stray failures explain); it passes 5 of 5 tests of a spray. "
+        '"test 0": Explanation 0. "test 1": Explanation 1. "test 2": Explanation 2. "test 3": '
+        'Explanation 3. "test 4": Explanation 4. It may have got into 5 accounts: '
+        '"ann@example.com" (2026-05-20 23:30, probability 98%: from a network new to the user), '
+        '"bob" (2026-05-21 23:30, probability 98%: from a network new to the user), '
+        '"cid" (2026-05-22 23:30, probability 98%: from a network new to the user) and 2 more. '
+        "Check these first."
     )
     assert (found.successes, found.compromised_users) == (
         10,
         ["ann@example.com", "bob", "cid", "dan", "eve"],
     )
     assert (found.attempts, found.users, found.active_days) == (1234, 1100, 58)
+    assert [entry.user for entry in found.entries] == found.compromised_users
+
+
+def test_usual_in_every_property_is_said() -> None:
+    found = describe(DAY, CLUSTER, [], [], spray_tests_of(5), 0.9, [])
+    assert "Application, client, device and place are usual ones; the sources are new." in (
+        found.description
+    )
+    assert "Most are unusual" not in found.description
 
 
 def test_failed_tests_are_named_with_what_they_mean() -> None:
     description = incident(passed=3).description
-    assert "It passes 3 of 5 tests of a spray." in description
+    assert "it passes 3 of 5 tests of a spray." in description
     assert 'Not "test 3": Explanation 3. Not "test 4": Explanation 4.' in description
-    assert "Explanation 2." not in description
+    assert ' "test 2": Explanation 2. Not "test 3"' in description
 
 
 def test_one_is_singular() -> None:
@@ -126,7 +157,10 @@ def test_one_is_singular() -> None:
     found = incident(single, users=("ann",))
     assert "spray on 1 account, about 1 a day, 1 possibly" in found.title
     assert "1 failed sign-in on 1 account from 1 address in 1 country, about" in found.description
-    assert 'pattern on 1 account it had tried: "ann". Check' in found.description
+    assert (
+        'It may have got into 1 account: "ann" (2026-05-20 23:30, probability 98%: '
+        "from a network new to the user). Check these first." in found.description
+    )
 
 
 @pytest.mark.parametrize(
@@ -140,7 +174,7 @@ def test_pace_is_a_number_people_read(per_day: float, words: str) -> None:
 def test_nothing_got_into_is_not_mentioned() -> None:
     found = incident(values=())
     assert "got into" not in found.title
-    assert "Successful sign-ins follow" not in found.description
+    assert "got into" not in found.description
     assert "keeps repeating" not in found.description
 
 
@@ -151,7 +185,7 @@ def test_hostile_values_are_bounded_and_printable(value: str) -> None:
     assert found.description.isprintable()
     assert len(found.title) < 150
     # Microsoft Sentinel takes 5,000 characters.
-    assert len(found.description) < 2_000
+    assert len(found.description) < 2_500
     found.description.encode()
 
 
@@ -160,6 +194,30 @@ def test_a_value_does_not_leave_its_quotes() -> None:
         """operatingSystem "x'. Ignore this. 'y" (99%)"""
         in incident(values=('x". Ignore this. "y',)).description
     )
+
+
+def test_the_name_of_an_account_does_not_leave_its_quotes() -> None:
+    description = incident(users=('x". Confidence is low. "y\n', "ann")).description
+    assert (
+        """got into 2 accounts: "x'. Confidence is low. 'y?" (2026-05-20 23:30, """ in description
+    )
+    assert description.count("Confidence is low") == 1
+
+
+@pytest.mark.parametrize(("users", "more"), [(3, None), (4, " and 1 more."), (99, " and 96 more.")])
+def test_three_accounts_are_named_and_the_others_counted(users: int, more: str | None) -> None:
+    names = tuple(f"user{i}@example.com" for i in range(users))
+    found = incident(users=names)
+    assert found.description.count("@example.com") == 3
+    assert (more or "user). Check") in found.description
+    assert (" more." in found.description) == bool(more)
+    assert found.compromised_users == list(names)
+
+
+def test_a_full_list_of_accounts_says_that_there_may_be_more() -> None:
+    users = tuple(f"user{i}" for i in range(MAX_LISTED_USERS))
+    assert incident(users=users[1:]).title.endswith("day, 99 possibly got into")
+    assert incident(users=users).title.endswith("day, 100 or more possibly got into")
 
 
 def test_a_cut_value_shows_that_it_is_cut() -> None:
@@ -180,11 +238,16 @@ def test_json_document_reads_back_as_it_was(value: str) -> None:
     assert document["invariants"] == [
         {"feature": "operatingSystem", "value": value, "share": 0.987}
     ]
-    times = {
+    [entry] = document["entries"]
+    assert entry["user"] == value
+    assert entry["first_success"] == "2026-05-20T23:30:00+00:00"
+    changed = {
         "first_activity": "2026-05-01T23:30:00+00:00",
         "last_activity": "2026-06-29T00:15:00+00:00",
+        "entries": [entry],
     }
-    assert document == row | times
+    assert document == row | changed
+    assert entry == row["entries"][0] | {"first_success": entry["first_success"]}
 
 
 def test_times_areutc_wherever_the_machine_stands(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,499 @@
+"""Each rule that explains a failure: at its limit and just past it, alone and beside the others."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from lowslow_assets.detection.explanations import (
+    EXPLANATIONS,
+    MAX_EXAMPLES,
+    ExplainedGroup,
+    describe_groups,
+    explain_failures,
+)
+
+SIGNINS = (
+    "date date, signin_id string, user string, network string, outcome string, "
+    "time_generated timestamp, ip_address string, ip_prefix string"
+)
+START = datetime(2026, 6, 1, tzinfo=UTC)
+DAY, HOUR, MINUTE, SECOND = 24 * 60.0, 60.0, 1.0, 1 / 60
+
+
+@dataclass(frozen=True)
+class Signin:
+    """A sign-in at so many minutes after START; what is empty is like no other's."""
+
+    id: str
+    at: float
+    user: str = ""
+    network: str = ""
+    address: str | None = ""
+    prefix: str | None = ""
+    outcome: str = "failure"
+
+    def row(self, scenario: str, shift: timedelta) -> tuple:
+        """As a row of ``encoded_features``; nothing is shared with other scenarios."""
+
+        def own(kind: str, value: str | None) -> str | None:
+            return None if value is None else f"{scenario}: {value or f'{kind} of {self.id}'}"
+
+        time = START + shift + timedelta(minutes=self.at)
+        return (
+            time.date(),
+            f"{scenario}: {self.id}",
+            own("user", self.user),
+            own("network", self.network),
+            self.outcome,
+            time,
+            own("address", self.address),
+            own("prefix", self.prefix),
+        )
+
+
+def success(id: str, at: float, **values: Any) -> Signin:
+    return Signin(id, at, **values, outcome="success")
+
+
+def failures(number: int, every: float = 2 * HOUR, **values: Any) -> list[Signin]:
+    """So many failures, named 0, 1, ..., by default too far apart to crowd an hour."""
+    return [Signin(str(i), i * every, **values) for i in range(number)]
+
+
+Scenario = tuple[list[Signin], dict[str, str | None]]
+
+
+def all_are(explanation: str | None, signins: list[Signin]) -> Scenario:
+    return signins, {s.id: explanation for s in signins if s.outcome == "failure"}
+
+
+ANN_AT_HOME: dict[str, Any] = {"user": "ann", "network": "home"}
+# At midday: half an hour before and after are the same day.
+NOON = 12 * HOUR
+
+RESOLVED: dict[str, Scenario] = {
+    "a success half an hour later": all_are(
+        "resolved", [Signin("f", NOON, **ANN_AT_HOME), success("s", NOON + 30, **ANN_AT_HOME)]
+    ),
+    "a success a second after that": all_are(
+        None,
+        [Signin("f", NOON, **ANN_AT_HOME), success("s", NOON + 30 + SECOND, **ANN_AT_HOME)],
+    ),
+    "a success in the same second": all_are(
+        "resolved", [Signin("f", NOON, **ANN_AT_HOME), success("s", NOON, **ANN_AT_HOME)]
+    ),
+    "a success a second before": all_are(
+        None, [Signin("f", NOON, **ANN_AT_HOME), success("s", NOON - SECOND, **ANN_AT_HOME)]
+    ),
+    "a success after midnight": all_are(
+        "resolved",
+        [Signin("f", DAY - 10, **ANN_AT_HOME), success("s", DAY + 10, **ANN_AT_HOME)],
+    ),
+    "another user's success": all_are(
+        None,
+        [Signin("f", NOON, **ANN_AT_HOME), success("s", NOON + 1, user="bob", network="home")],
+    ),
+    "a success from another network": all_are(
+        None, [Signin("f", NOON, **ANN_AT_HOME), success("s", NOON + 1, user="ann", network="cafe")]
+    ),
+    "an outcome that is neither": all_are(
+        None,
+        [Signin("f", NOON, **ANN_AT_HOME), Signin("o", NOON + 1, **ANN_AT_HOME, outcome="other")],
+    ),
+    "several at once": all_are(
+        "resolved",
+        [
+            *(Signin(str(i), NOON + i, **ANN_AT_HOME) for i in range(3)),
+            success("s", NOON + 5, **ANN_AT_HOME),
+        ],
+    ),
+}
+
+BUSY: dict[str, Scenario] = {
+    "five that day": all_are(None, failures(5, user="ann")),
+    "six that day": all_are("busy account", failures(6, user="ann")),
+    # 18:00, 20:00, 22:00, and as many after midnight.
+    "three on either side of midnight": all_are(
+        None, [Signin(str(i), 18 * HOUR + i * 2 * HOUR, user="ann") for i in range(6)]
+    ),
+    "six that day, one the next": (
+        [*failures(6, user="ann"), Signin("next", DAY + HOUR, user="ann")],
+        {**dict.fromkeys("012345", "busy account"), "next": None},
+    ),
+    "five, and successes": all_are(
+        None,
+        [
+            *failures(5, user="ann"),
+            *(success(f"s{i}", i * HOUR, user="ann") for i in range(6)),
+        ],
+    ),
+}
+
+RETRIED: dict[str, Scenario] = {
+    "again after an hour": all_are("retried", failures(2, HOUR, user="ann", prefix="p")),
+    "again in the same second": all_are("retried", failures(2, 0, user="ann", prefix="p")),
+    "again after a second more": all_are(None, failures(2, HOUR + SECOND, user="ann", prefix="p")),
+    "from another prefix": all_are(None, failures(2, MINUTE, user="ann")),
+    "another user": all_are(None, failures(2, MINUTE, prefix="p")),
+    "twice, and once more": (
+        [
+            Signin("one", 0, user="ann", prefix="p"),
+            Signin("two", HOUR, user="ann", prefix="p"),
+            Signin("later", 3 * HOUR, user="ann", prefix="p"),
+        ],
+        {"one": "retried", "two": "retried", "later": None},
+    ),
+    "with another user's between": (
+        [
+            Signin("one", 0, user="ann", prefix="p"),
+            Signin("between", 20, prefix="p"),
+            Signin("two", 40, user="ann", prefix="p"),
+        ],
+        {"one": "retried", "between": None, "two": "retried"},
+    ),
+}
+
+SHARED: dict[str, Scenario] = {
+    "three from an address": all_are(None, failures(3, 2 * DAY, address="a")),
+    "four from an address": all_are("shared address", failures(4, 2 * DAY, address="a")),
+    "three, and a success": all_are(
+        None, [*failures(3, 2 * DAY, address="a"), success("s", 5, address="a")]
+    ),
+    "three, and one that is neither": all_are(
+        None,
+        [*failures(3, 2 * DAY, address="a"), Signin("o", 5, address="a", outcome="other")],
+    ),
+    "ten from a prefix": all_are(None, failures(10, prefix="p")),
+    "eleven from a prefix": all_are("shared prefix", failures(11, prefix="p")),
+}
+
+OWN_NETWORK: dict[str, Scenario] = {
+    "network known, prefix known from others": all_are(
+        "own network",
+        [
+            Signin("f", 5 * DAY, **ANN_AT_HOME, prefix="p"),
+            success("home", 0, **ANN_AT_HOME),
+            success("other", 9 * DAY, prefix="p"),
+        ],
+    ),
+    "both from one success, though later": all_are(
+        "own network",
+        [
+            Signin("f", 0, **ANN_AT_HOME, prefix="p"),
+            success("home", 5 * DAY, **ANN_AT_HOME, prefix="p"),
+        ],
+    ),
+    "network known, nobody succeeds from the prefix": all_are(
+        None, [Signin("f", 5 * DAY, **ANN_AT_HOME, prefix="p"), success("s", 0, **ANN_AT_HOME)]
+    ),
+    "prefix known, the user never succeeds from the network": all_are(
+        None,
+        [
+            Signin("f", 5 * DAY, **ANN_AT_HOME, prefix="p"),
+            success("s", 0, user="bob", network="home", prefix="p"),
+        ],
+    ),
+}
+
+UNKNOWN: dict[str, Any] = {"address": None, "prefix": None}
+NO_SOURCE: dict[str, Scenario] = {
+    "neither address nor prefix": all_are("no source", failures(2, 2 * DAY, **UNKNOWN)),
+    # A GUID where the address should be.
+    "an address without a prefix": all_are("no source", failures(2, 2 * DAY, prefix=None)),
+    "resolved": all_are(
+        "resolved",
+        [
+            Signin("f", NOON, **ANN_AT_HOME, **UNKNOWN),
+            success("s", NOON + 1, **ANN_AT_HOME, **UNKNOWN),
+        ],
+    ),
+    "more than five that day": all_are("no source", failures(6, user="ann", **UNKNOWN)),
+    "one of six that day": (
+        [*failures(5, user="ann"), Signin("unknown", 15 * HOUR, user="ann", **UNKNOWN)],
+        {**dict.fromkeys("01234", "busy account"), "unknown": "no source"},
+    ),
+    # What is unknown is nobody's neighbour.
+    "beside one that has a source": (
+        [Signin("f", 0, user="ann"), Signin("unknown", 5, user="ann", **UNKNOWN)],
+        {"f": None, "unknown": "no source"},
+    ),
+    "of a user who succeeds from unknown sources": (
+        [Signin("f", 5 * DAY, **ANN_AT_HOME), success("s", 0, **ANN_AT_HOME, **UNKNOWN)],
+        {"f": None},
+    ),
+}
+
+# One account, address and prefix, five minutes apart: whatever rule comes later would hold too.
+BURST: dict[str, Any] = {**ANN_AT_HOME, "address": "a", "prefix": "p"}
+PRECEDENCE: dict[str, Scenario] = {
+    "resolved before all": all_are(
+        "resolved",
+        [
+            *failures(12, 2 * MINUTE, **BURST),
+            success("s", 23, **BURST),
+        ],
+    ),
+    "busy account before the rest": all_are(
+        "busy account", [*failures(12, 5, **BURST), success("s", 9 * DAY, **BURST)]
+    ),
+    "retried before shared": (
+        [
+            *failures(2, 5, **BURST),
+            *(
+                Signin(f"other {i}", 2 * HOUR * i, address="a", prefix="p", network="home")
+                for i in range(1, 11)
+            ),
+            success("s", 9 * DAY, **BURST),
+        ],
+        {
+            **dict.fromkeys("01", "retried"),
+            **{f"other {i}": "shared address" for i in range(1, 11)},
+        },
+    ),
+    "shared prefix before own network": all_are(
+        "shared prefix",
+        [*failures(11, DAY, **ANN_AT_HOME, prefix="p"), success("s", 20 * DAY, **BURST)],
+    ),
+    "own network before a crowd": all_are(
+        "own network",
+        [
+            signin
+            for i in range(8)
+            for signin in (
+                Signin(str(i), i, user=f"user {i}", network="home", prefix=f"p{i}"),
+                success(f"s{i}", 2 * DAY, user=f"user {i}", network="home", prefix=f"p{i}"),
+            )
+        ],
+    ),
+}
+
+SCENARIOS = {
+    f"{rule}: {name}": scenario
+    for rule, scenarios in {
+        "resolved": RESOLVED,
+        "busy": BUSY,
+        "retried": RETRIED,
+        "shared": SHARED,
+        "own network": OWN_NETWORK,
+        "no source": NO_SOURCE,
+        "precedence": PRECEDENCE,
+    }.items()
+    for name, scenario in scenarios.items()
+}
+
+
+def explain(
+    spark: SparkSession, scenarios: dict[str, list[Signin]], window_days: int
+) -> dict[str, dict[str, str | None]]:
+    """Per scenario, each failure's explanation; every scenario has a month of its own."""
+    rows = [
+        signin.row(name, timedelta(days=30 * number))
+        for number, (name, signins) in enumerate(scenarios.items())
+        for signin in signins
+    ]
+    # The order of rows says nothing.
+    rows = rows[1::2] + rows[::2]
+    explained = explain_failures(spark.createDataFrame(rows, SIGNINS), window_days).collect()
+    found: dict[str, dict[str, str | None]] = {name: {} for name in scenarios}
+    for row in explained:
+        name, _, id = row["signin_id"].rpartition(": ")
+        assert id not in found[name], "a sign-in came out twice"
+        found[name][id] = row["explanation"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def explained(spark: SparkSession) -> dict[str, dict[str, str | None]]:
+    """All scenarios, from one run over a window of sixty days."""
+    return explain(spark, {name: signins for name, (signins, _) in SCENARIOS.items()}, 60)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_explanations(explained: dict[str, dict[str, str | None]], name: str) -> None:
+    assert explained[name] == SCENARIOS[name][1]
+
+
+@pytest.mark.parametrize(
+    ("window_days", "explanation"),
+    [(1, "shared prefix"), (65, "shared prefix"), (66, None), (240, None)],
+)
+def test_a_longer_window_may_see_a_prefix_more_often(
+    spark: SparkSession, window_days: int, explanation: str | None
+) -> None:
+    found = explain(spark, {"window": failures(11, prefix="p")}, window_days)
+    assert set(found["window"].values()) == {explanation}
+
+
+def crowd(number: int, **values: Any) -> list[Signin]:
+    """So many within an hour of the clock, first and last second included."""
+    return failures(number, (HOUR - SECOND) / max(number - 1, 1), **values)
+
+
+@pytest.mark.parametrize(
+    ("signins", "window_days", "crowded"),
+    [
+        # Six in a window of 240 days are usually 0.001 an hour: more than 5 are a crowd.
+        (crowd(5), 240, 0),
+        (crowd(6), 240, 6),
+        # In a window of one day n suspects are usually n / 24 an hour: n > 5 + 8 n / 24 from 8 on.
+        (crowd(7), 1, 0),
+        (crowd(8), 1, 8),
+        # What is explained crowds nobody and raises no bar.
+        ([*crowd(5), *failures(6, 0, user="ann")], 240, 0),
+        ([*crowd(8), *failures(60, MINUTE / 2, user="ann")], 1, 8),
+        ([*crowd(5), *failures(6, 0, prefix=None)], 240, 0),
+        # Hours are the clock's.
+        (failures(6, HOUR / 5), 240, 0),
+        # An hour of one day is not that hour of all.
+        (failures(8, DAY), 240, 0),
+    ],
+    ids=[
+        "5",
+        "6",
+        "7 in a day",
+        "8 in a day",
+        "explained",
+        "bar",
+        "no source",
+        "over the hour",
+        "days",
+    ],
+)
+def test_crowded_hours(
+    spark: SparkSession, signins: list[Signin], window_days: int, crowded: int
+) -> None:
+    unique = [
+        Signin(f"{i}", s.at, s.user, s.network, s.address, s.prefix, s.outcome)
+        for i, s in enumerate(signins)
+    ]
+    explanations = list(explain(spark, {"crowd": unique}, window_days)["crowd"].values())
+    assert explanations.count("crowded hour") == crowded
+    assert explanations.count("busy account") == sum(s.user == "ann" for s in signins)
+
+
+def test_only_what_names_and_groups_comes_out(spark: SparkSession) -> None:
+    rows = [Signin("f", 90).row("x", timedelta(0))]
+    [row] = explain_failures(spark.createDataFrame(rows, SIGNINS), 60).collect()
+    assert row.asDict() == {
+        "date": START.date(),
+        "signin_id": "x: f",
+        "user": "x: user of f",
+        "address": "x: address of f",
+        "prefix": "x: prefix of f",
+        "second": int(START.timestamp()) + 5_400,
+        "explanation": None,
+    }
+
+
+@pytest.mark.parametrize(
+    "signins",
+    [[], [success("s", 0)], [Signin("o", 0, outcome="other")]],
+    ids=["nothing", "successes only", "others only"],
+)
+def test_without_failures_there_is_nothing_to_explain(
+    spark: SparkSession, signins: list[Signin]
+) -> None:
+    rows = [signin.row("x", timedelta(0)) for signin in signins]
+    explained = explain_failures(spark.createDataFrame(rows, SIGNINS), 60)
+    assert explained.collect() == []
+    assert describe_groups(explained) == []
+
+
+EXPLAINED = (
+    "date date, signin_id string, user string, address string, prefix string, second long, "
+    "explanation string"
+)
+Line = tuple[str | None, str, str | None, str | None, float]
+
+
+def groups(spark: SparkSession, lines: Sequence[Line]) -> list[ExplainedGroup]:
+    """The groups of explained failures given as (explanation, user, address, prefix, minute)."""
+    begin = int(START.timestamp())
+    rows = [
+        (START.date(), str(i), user, address, prefix, begin + round(minute * 60), explanation)
+        for i, (explanation, user, address, prefix, minute) in enumerate(lines)
+    ]
+    return describe_groups(spark.createDataFrame(rows, EXPLAINED))
+
+
+def test_groups_by_hand(spark: SparkSession) -> None:
+    found = groups(
+        spark,
+        [
+            # Ann's phone, every half hour from one address; Bob's, every 4 hours from two.
+            *(("busy account", "ann", "a", "p", 30.0 * i) for i in range(7)),
+            *(("busy account", "bob", f"b{i % 2}", "p", 240.0 * i) for i in range(6)),
+            # A connector: 3 days between the first of four and the last.
+            *(("shared address", f"u{i}", "c", "p", DAY * i) for i in range(4)),
+            # 12 seconds apart.
+            *(("crowded hour", f"v{i}", f"d{i}", f"q{i}", 60 + i / 5) for i in range(6)),
+            ("resolved", "ann", "a", "p", 0),
+            ("resolved", "bob", "a", "p", 9),
+            ("own network", "ann", "a", "p", 9),
+            ("no source", "ann", None, None, 9),
+            (None, "ann", "a", "p", 9),
+        ],
+    )
+    assert [
+        (g.explanation, g.failures, g.users, g.addresses, g.example, g.minutes_apart) for g in found
+    ] == [
+        ("resolved", 2, 2, 1, None, None),
+        ("no source", 1, 1, 0, None, None),
+        ("busy account", 13, 2, 3, None, None),
+        ("busy account", 7, 1, 1, "ann", 30.0),
+        ("busy account", 6, 1, 2, "bob", 240.0),
+        ("shared address", 4, 4, 1, None, None),
+        ("shared address", 4, 4, 1, "c", DAY),
+        ("own network", 1, 1, 1, None, None),
+        ("crowded hour", 6, 6, 6, None, None),
+        ("crowded hour", 6, 6, 6, "2026-06-01 01", 0.2),
+    ]
+    reasons = {g.example: g.reason for g in found if g.example}
+    assert reasons == {
+        "ann": "one account, one address, every 30 minutes: "
+        "a device or service with an old password",
+        "bob": "one account, 2 addresses, every 4 hours: a device or service with an old password",
+        "c": "4 accounts, one address, every 24 hours: a service, a burst, an office",
+        "2026-06-01 01": "6 accounts, 6 addresses, every 12 seconds: a burst",
+    }
+    for group in found:
+        if not group.example:
+            assert group.reason == EXPLANATIONS[group.explanation]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [
+        (1.5, "90 seconds"),
+        (2, "2 minutes"),
+        (119, "119 minutes"),
+        (120, "2 hours"),
+        (4_320, "3 days"),
+    ],
+)
+def test_time_apart_in_words(spark: SparkSession, minutes: float, words: str) -> None:
+    lines: list[Line] = [("retried", "ann", "a", "p", minutes * i) for i in range(3)]
+    assert f", every {words}: " in groups(spark, lines)[-1].reason
+
+
+def test_one_failure_does_not_come_every_0_seconds(spark: SparkSession) -> None:
+    """Of an address' failures all but one may have another explanation."""
+    [_, single] = groups(spark, [("shared address", "ann", "a", "p", 0)])
+    assert (single.failures, single.example) == (1, "a")
+    assert "every 0 seconds" not in single.reason
+
+
+def test_examples_are_the_largest_and_few(spark: SparkSession) -> None:
+    sizes = {f"user {i:02}": 6 + i % 4 for i in range(20)}
+    lines: list[Line] = [
+        ("busy account", user, "a", "p", i) for user, size in sizes.items() for i in range(size)
+    ]
+    total, *examples = groups(spark, lines)
+    assert (total.failures, total.users) == (sum(sizes.values()), 20)
+    # The largest first; of equals the first by name.
+    expected = sorted(sizes, key=lambda user: (-sizes[user], user))[:MAX_EXAMPLES]
+    assert [group.example for group in examples] == expected

@@ -1,0 +1,290 @@
+"""Who belongs to a campaign: planted habits are found again among strays that have none."""
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lowslow_assets.detection.members import (
+    Population,
+    campaign_members,
+    member_probability,
+    split_by_kit,
+)
+
+START = datetime(2026, 5, 4)  # noqa: DTZ001 (a Monday; Spark gives times to pandas without a zone)
+TENANT = Population(accounts=1_000, days=60)
+# The share of a week that one hour of all weekdays is.
+HOUR_OF_WEEKDAYS = 5 / 7 / 24
+
+
+def suspects(**columns: list) -> pd.DataFrame:
+    """Suspects alike in everything but these columns; the mask is sure of all."""
+    number = len(next(iter(columns.values())))
+    alike = {
+        "signin_id": [f"{i:04}" for i in range(number)],
+        "user": ["ann"] * number,
+        "time_generated": [START + timedelta(hours=10)] * number,
+        "AppDisplayName": ["Azure Portal"] * number,
+        "ClientAppUsed": ["Browser"] * number,
+        "browser": ["Chrome 125"] * number,
+        "operatingSystem": ["Windows10"] * number,
+        "ip_address": ["192.0.2.1"] * number,
+        "component": [2] * number,
+        "odd_device": [False] * number,
+        "assignment_probability": [1.0] * number,
+    }
+    return pd.DataFrame(alike | columns)
+
+
+def devices(*groups: tuple[int, str, bool]) -> pd.DataFrame:
+    """Suspects by number, browser and whether it is odd; a browser with {} is made up each time."""
+    rows = [(browser.format(i), odd) for number, browser, odd in groups for i in range(number)]
+    return suspects(browser=[name for name, _ in rows], odd_device=[odd for _, odd in rows])
+
+
+@pytest.mark.parametrize(
+    ("frame", "split"),
+    [
+        (devices((40, "Chrome", False), (60, "Edge {}", False)), 0),
+        (devices((100, "Hydra", True)), 0),
+        (devices((100, "made up {}", True)), 0),
+        (devices((40, "Hydra", True), (60, "made up {}", True)), 40),
+        (devices((60, "Hydra", True), (40, "made up {}", True)), 60),
+        # A tool among people's devices is one campaign with its strays.
+        (devices((40, "Hydra", True), (60, "Chrome", False)), 0),
+        (devices((40, "Hydra", True), (31, "Chrome", False), (29, "made up {}", True)), 0),
+        (devices((40, "Hydra", True), (30, "Chrome", False), (30, "made up {}", True)), 40),
+        # An odd device that others have as well, from where it is usual.
+        (devices((40, "Hydra", True), (60, "made up {}", True), (9, "Hydra", False)), 40),
+        # Two rivals: the campaign has a list of devices.
+        (devices((40, "Hydra", True), (4, "Medusa", True), (56, "made up {}", True)), 0),
+        (devices((40, "Hydra", True), (3, "Medusa", True), (57, "made up {}", True)), 40),
+        (devices((50, "Hydra", True), (50, "Medusa", True)), 0),
+        # Too few of either to be a campaign of its own.
+        (devices((15, "Hydra", True), (85, "made up {}", True)), 15),
+        (devices((14, "Hydra", True), (86, "made up {}", True)), 0),
+        (devices((85, "Hydra", True), (15, "made up {}", True)), 85),
+        (devices((86, "Hydra", True), (14, "made up {}", True)), 0),
+        (devices((1, "Hydra", True)), 0),
+        (devices((1, "Chrome", False)), 0),
+    ],
+    ids=[
+        "no odd device",
+        "the tool alone",
+        "made up alone",
+        "tool among made up",
+        "mostly the tool",
+        "tool among usual",
+        "others mostly usual",
+        "others half usual",
+        "tool elsewhere usual",
+        "a rival",
+        "hardly a rival",
+        "two tools",
+        "15 of 100",
+        "14 of 100",
+        "all but 15",
+        "all but 14",
+        "one odd",
+        "one usual",
+    ],
+)
+def test_a_repeated_odd_device_is_a_part_of_its_own(frame: pd.DataFrame, split: int) -> None:
+    parts = split_by_kit(frame)
+    assert parts.tolist() == [
+        int(bool(split) and browser == "Hydra" and odd)
+        for browser, odd in zip(frame["browser"], frame["odd_device"], strict=True)
+    ]
+    assert parts.sum() == split
+
+
+def test_a_device_is_browser_and_operating_system() -> None:
+    frame = devices((50, "Hydra", True), (50, "Hydra", True))
+    assert split_by_kit(frame).sum() == 0
+    # Another system each time, with one browser: made up.
+    frame["operatingSystem"] = ["Kali"] * 50 + [f"OS {i}" for i in range(50)]
+    assert split_by_kit(frame).tolist() == [1] * 50 + [0] * 50
+
+
+def test_probability_by_hand() -> None:
+    """Each account predicted from the others, with the concentration that predicts best.
+
+    Ann twice and Bob once, of 1,000 accounts: with a = 1 the others' shares are (1 + 0.001) / 3
+    for Ann and 0.001 / 3 for Bob; a = 0.1 and a = 10 predict the three worse. All on the only
+    day, at one hour: with a = 0.1 its share among the others is (2 + 0.1 w) / 2.1. One in ten is
+    taken for a stray at first, and as all are members it stays at that.
+    """
+    found = member_probability(suspects(user=["ann", "bob", "ann"]), Population(1_000, days=1))
+    hour = (2 + 0.1 * HOUR_OF_WEEKDAYS) / 2.1 / HOUR_OF_WEEKDAYS
+    odds = np.array([1_001 / 3, 1 / 3, 1_001 / 3]) * hour * 9
+    np.testing.assert_allclose(found, odds / (1 + odds), rtol=1e-12)
+
+
+def plain_probability(frame: pd.DataFrame, population: Population) -> list[float]:
+    """The documented formulas, suspect by suspect, while nobody drops out."""
+    times = [time.to_pydatetime() for time in frame["time_generated"]]
+    n = len(frame)
+    # Per attribute the suspects' values, and the weight of each.
+    values: list[tuple[list, list[float]]] = [
+        ([*frame["user"]], [1 / population.accounts] * n),
+        ([time.date() for time in times], [1 / population.days] * n),
+        (
+            [(time.hour, time.weekday() >= 5) for time in times],
+            [(2 if time.weekday() >= 5 else 5) / 7 / 24 for time in times],
+        ),
+    ]
+    for column in (
+        [*frame["AppDisplayName"]],
+        [*frame["ClientAppUsed"]],
+        list(zip(frame["browser"], frame["operatingSystem"], strict=True)),
+        [":" in (address or "") for address in frame["ip_address"]],
+    ):
+        values.append((column, [1 / len(set(column))] * n))
+    log_odds = [np.log(9.0)] * n
+    for column, weight in values:
+        ratios = [
+            [
+                np.log((column.count(column[i]) - 1 + a * weight[i]) / (n - 1 + a) / weight[i])
+                for i in range(n)
+            ]
+            for a in (0.1, 1, 10, 100, 1_000, 10_000)
+        ]
+        best = max(ratios, key=sum)
+        log_odds = [sum(pair) for pair in zip(log_odds, best, strict=True)]
+    return [1 / (1 + np.exp(-value)) for value in log_odds]
+
+
+def test_every_attribute_counts() -> None:
+    frame = suspects(
+        user=["ann", "ann", "bob", "cid", "ann", "bob"],
+        # 10 h and 11 h on weekdays, 10 h on the Saturday and the Sunday.
+        time_generated=[
+            START + timedelta(days=d, hours=h)
+            for d, h in [(0, 10), (1, 10), (1, 11), (5, 10), (6, 10), (7, 11)]
+        ],
+        AppDisplayName=["Azure Portal"] * 4 + ["Exchange"] * 2,
+        ClientAppUsed=["Browser", "IMAP"] * 3,
+        browser=["Chrome", "Edge", "Chrome", "Chrome", "Safari", "Chrome"],
+        operatingSystem=["Windows10"] * 3 + ["Ios"] * 3,
+        ip_address=["192.0.2.1", "2001:db8::1", "2001:db8::2", None, "2001:db8::3", "192.0.2.9"],
+    )
+    expected = plain_probability(frame, TENANT)
+    assert min(expected) > 0.5, "somebody drops out, and there is a second round"
+    np.testing.assert_allclose(member_probability(frame, TENANT), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1", None])
+def test_one_suspect_is_a_member_by_its_prior(address: str | None) -> None:
+    found = member_probability(suspects(ip_address=[address]), TENANT)
+    np.testing.assert_allclose(found, [0.9])
+
+
+def test_no_address_is_none_of_ipv6() -> None:
+    addresses = ["192.0.2.1", None, "192.0.2.2", None]
+    without, with_one = (
+        member_probability(suspects(ip_address=column), TENANT)
+        for column in (addresses, ["192.0.2.3"] * 4)
+    )
+    np.testing.assert_allclose(without, with_one)
+    assert len(member_probability(suspects(ip_address=[None] * 4), TENANT)) == 4
+
+
+def planted(campaign: int, strays: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Suspects of a campaign with habits and of strays without, and which are the campaign's.
+
+    The campaign: in business hours of weekdays, in three weeks of sixty days, on 25 accounts.
+    Strays: at any time, on any account. Both from the tenant's tools.
+    """
+    rng = np.random.default_rng(seed)
+    weekdays = np.array([14, 15, 16, 17, 18, 21, 22, 23, 24, 25, 28, 29, 30, 31, 32])
+    begin = np.concatenate(
+        [
+            rng.choice(weekdays, campaign) + rng.integers(8, 18, campaign) / 24,
+            rng.integers(0, 60, strays) + rng.integers(0, 24, strays) / 24,
+        ]
+    )
+    accounts = np.concatenate([rng.integers(0, 25, campaign), rng.integers(0, 1_000, strays)])
+    number = campaign + strays
+    frame = suspects(
+        user=[f"user{account}" for account in accounts],
+        time_generated=[START + timedelta(days=d, minutes=17) for d in begin],
+        AppDisplayName=rng.choice(["Azure Portal", "Office 365", "Teams"], number).tolist(),
+        browser=rng.choice(["Chrome 125", "Edge 125", "Safari 17"], number).tolist(),
+        ip_address=[f"192.0.2.{i % 250}" for i in range(number)],
+    )
+    return frame, np.arange(number) < campaign
+
+
+@pytest.mark.parametrize(
+    ("campaign", "strays"), [(150, 5), (150, 50), (150, 100), (60, 25)], ids=str
+)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_planted_habits_are_found_among_strays(campaign: int, strays: int, seed: int) -> None:
+    frame, is_campaigns = planted(campaign, strays, seed)
+    members = member_probability(frame, TENANT) >= 0.5
+    assert members[is_campaigns].mean() >= 0.95
+    assert is_campaigns[members].mean() >= 0.9
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_without_habits_nobody_is_left_out(seed: int) -> None:
+    """Nothing tells members from strays, so the campaign keeps what the mask gave it."""
+    frame, _ = planted(0, 150, seed)
+    assert (member_probability(frame, TENANT) >= 0.5).mean() >= 0.95
+
+
+def test_members_do_not_depend_on_the_order_of_suspects() -> None:
+    frame, _ = planted(100, 50, seed=4)
+    frame["odd_device"] = frame["browser"] == "Safari 17"
+    one, other = (
+        campaign_members(rows, TENANT, components=7, least_probability=0.4)
+        for rows in (frame, frame.sample(frac=1, random_state=0))
+    )
+    by_id = [
+        found.sort_values("signin_id", ignore_index=True)[sorted(found)] for found in (one, other)
+    ]
+    # To the last digit: a table's bytes depend on it.
+    pd.testing.assert_frame_equal(by_id[0], by_id[1], check_exact=True)
+
+
+def test_a_component_of_two_campaigns_has_two_clusters() -> None:
+    rows = [(f"made up {i}", "Exchange") for i in range(30)] + [("Hydra", "Azure Portal")] * 20
+    frame = suspects(
+        user=[f"user{i}" for i in range(50)],
+        browser=[browser for browser, _ in rows],
+        AppDisplayName=[app for _, app in rows],
+        odd_device=[True] * 50,
+        assignment_probability=[0.9] * 50,
+    )
+    found = campaign_members(frame, TENANT, components=7, least_probability=0.4)
+    assert found.groupby("browser")["cluster_id"].first()["Hydra"] == 2 + 7
+    assert found["cluster_id"].value_counts().to_dict() == {2: 30, 9: 20}
+    assert found["cluster_id"].dtype == np.int32
+    assert set(found["component"]) == {2}
+    assert "odd_device" not in found
+    # Each campaign is judged on its own.
+    tool = frame.tail(20).reset_index(drop=True)
+    expected = 0.9 * member_probability(tool, TENANT)
+    of_tool = found.query("cluster_id == 9").sort_values("signin_id")["assignment_probability"]
+    np.testing.assert_array_equal(of_tool, expected)
+
+
+@pytest.mark.parametrize(("least", "members"), [(0.0, 1), (0.72, 1), (0.73, 0), (1.0, 0)])
+def test_the_masks_probability_and_the_suspects_own_have_to_be_enough(
+    least: float, members: int
+) -> None:
+    # One suspect is a member with 0.9 (see above), its mask the component's with 0.8.
+    frame = suspects(assignment_probability=[0.8])
+    found = campaign_members(frame, TENANT, components=7, least_probability=least - 1e-12)
+    assert len(found) == members
+    assert list(found.columns) == [*frame.columns.drop("odd_device"), "cluster_id"]
+
+
+def test_an_outsider_is_left_out_however_sure_the_mask_is() -> None:
+    frame, _ = planted(150, 50, seed=1)
+    probability = member_probability(frame, TENANT)
+    found = campaign_members(frame, TENANT, components=7, least_probability=0.0)
+    assert 0 < (probability < 0.5).sum() < 60
+    assert set(found["signin_id"]) == set(frame["signin_id"][probability >= 0.5])
