@@ -20,4 +20,9 @@ ingest_and_hunt = dg.define_asset_job(
     selection=_INGEST | _HUNT,
     description="Ingest a day and hunt as of it: what the sensor runs.",
 )
-JOBS = [ingest_range, hunt_as_of_day, ingest_and_hunt]
+detection_limit_as_of_day = dg.define_asset_job(
+    "detection_limit_as_of_day",
+    selection=dg.AssetSelection.groups("on_demand"),
+    description="What the hunt as of a day would have missed: synthetic sprays in its window.",
+)
+JOBS = [ingest_range, hunt_as_of_day, ingest_and_hunt, detection_limit_as_of_day]

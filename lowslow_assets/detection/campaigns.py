@@ -108,7 +108,8 @@ def confidence(cluster: ClusterSize, strays: float) -> float:
     if _p_values(cluster, strays)[0] < MAX_VOLUME_P_VALUE:
         explained = strays * cluster.span_days / cluster.failures
     else:
-        explained = (1 - cluster.active_days / cluster.span_days) * float(np.exp(strays))
+        idle = 1 - cluster.active_days / cluster.span_days
+        explained = min(1.0, idle * float(np.exp(min(strays, 50.0))))
     tests = spray_tests(cluster, strays)
     return max(0.0, 1 - explained) * sum(test.passed for test in tests) / len(tests)
 

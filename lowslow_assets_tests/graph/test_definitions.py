@@ -42,7 +42,13 @@ DEPENDENCIES = {
         "explained_failures",
         "encoded_features",
     },
-    "cluster_members": {"pruned_clusters", "mixture_model", "suspect_failures"},
+    "cluster_members": {
+        "pruned_clusters",
+        "mixture_model",
+        "mask_patterns",
+        "suspect_failures",
+        "encoded_features",
+    },
     "cluster_statistics": {"cluster_members", "success_hours_of_day", "success_weekdays"},
     "cluster_features": {"cluster_members", "feature_baseline"},
     "success_hours": {"encoded_features"},
@@ -50,8 +56,14 @@ DEPENDENCIES = {
     "success_hours_of_day": {"encoded_features"},
     "success_locations": {"encoded_features"},
     "success_sample": {"encoded_features"},
-    "incident_members": {"cluster_members", "encoded_features", "category_counts"},
+    "incident_members": {
+        "cluster_members",
+        "encoded_features",
+        "feature_baseline",
+        "category_counts",
+    },
     "enriched_incidents": {
+        "cluster_members",
         "cluster_statistics",
         "cluster_features",
         "pruned_clusters",
@@ -98,6 +110,7 @@ def test_groups():
         ("ingest_range", INGEST),
         ("hunt_as_of_day", HUNT),
         ("ingest_and_hunt", INGEST | HUNT),
+        ("detection_limit_as_of_day", ON_DEMAND),
     ],
 )
 def test_jobs(job, assets):

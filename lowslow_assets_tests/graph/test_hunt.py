@@ -233,3 +233,15 @@ def test_pictures_are_in_the_metadata_and_small(hunted, asset, pictures):
     for picture in pictures:
         assert "data:image/png;base64," in seen[picture]
         assert len(seen[picture]) < 100_000
+
+
+def test_the_detection_limit_says_what_would_be_missed(project):
+    result = project.run("detection_limit_as_of_day", [LAST])
+    rows = project.table("detection_limit", LAST).to_pylist()
+    assert len({(row["kind"], row["attempts_per_day"]) for row in rows}) == len(rows) == 15
+    found = {(row["kind"], row["attempts_per_day"]): row["found_after_days"] for row in rows}
+    assert found["made-up clients", 16] == 10
+    assert found["common clients, in your cities", 1] is None
+    seen = metadata(result, "detection_limit", LAST)
+    assert "made-up clients is found from" in seen["in words"]
+    assert "data:image/png;base64," in seen["days to detection"]
