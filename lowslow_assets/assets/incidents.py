@@ -66,17 +66,14 @@ def incident_members(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
         [(cluster, incident_id(hunt.day, cluster)) for cluster in clusters],
         "cluster_id int, incident_id string",
     )
-    rows = members.withColumnRenamed("assignment_probability", "score").withColumn(
-        "outcome", F.lit(FAILURE)
+    rows = members.withColumnRenamed("assignment_probability", "score").withColumns(
+        {"outcome": F.lit(FAILURE), "evidence": F.lit(None).cast("string")}
     )
     # The notebook promises this step and does not have it.
     if clusters and not hunt.of_notebook:
         rows = rows.unionByName(_entries(hunt, members), allowMissingColumns=True)
     in_order = (
-        rows.withColumn(
-            "evidence", F.col("evidence") if "evidence" in rows.columns else F.lit(None)
-        )
-        .join(F.broadcast(ids), "cluster_id")
+        rows.join(F.broadcast(ids), "cluster_id")
         .repartition(1)
         .sortWithinPartitions("incident_id", "outcome", "time_generated", "signin_id")
     )

@@ -46,6 +46,8 @@ from lowslow_assets.tables import (
 )
 def detection_limit(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
     """Put sprays of falling rate into the window and see from which rate on they are found."""
+    if hunt.of_notebook:
+        return hunt.frame(DETECTION_LIMIT, []), {"in words": "Only the preset campaigns has one."}
     days = hunt.ingested_days()
     accounts = hunt.signins().select("user").distinct().count()
     population = Population(accounts, (days[-1] - days[0]).days + 1)
@@ -63,9 +65,7 @@ def detection_limit(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
     )
     after = {(row["kind"], row["attempts_per_day"]): row["found_after_days"] for row in found}
     limits = [
-        Limit(kind, rate, None if after[kind, rate] is None else int(after[kind, rate]))
-        for kind in KINDS
-        for rate in sorted(RATES)
+        Limit(kind, rate, after.get((kind, rate))) for kind in KINDS for rate in sorted(RATES)
     ]
     by_kind = {
         kind: {x.attempts_per_day: x.found_after_days for x in limits if x.kind == kind}
