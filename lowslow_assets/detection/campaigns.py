@@ -18,9 +18,11 @@ MIN_ACTIVE_DAYS = 7
 # told by its resolved typos, grow both. Few people are odd in three properties at once.
 STRAYS_A_DAY, STRAYS_A_RESOLVED_TYPO = 1.0, 0.005
 ODD_PROPERTIES, LESS_ODD_FACTOR = 3, 2.5
-# By volume a hunt could raise a false alarm every day, so the bar is high; steadiness moves
-# slowly from one day to the next.
-MAX_VOLUME_P_VALUE, MAX_STEADINESS_P_VALUE = 1e-4, 5e-3
+# A hunt is made every day, so the bars are high.
+MAX_VOLUME_P_VALUE, MAX_STEADINESS_P_VALUE = 1e-4, 1e-3
+MIN_STEADY_SPAN_DAYS = 20
+# With more attempts a day than this on average, no day is left out anyway.
+_ALL_BUT_SURE = 20
 
 # A feature is an invariant where the campaign varies much less than the tenant does,
 # or hardly at all.
@@ -93,8 +95,9 @@ def spray_tests(cluster: ClusterSize, strays: float) -> list[SprayTest]:
             volume < MAX_VOLUME_P_VALUE or steadiness < MAX_STEADINESS_P_VALUE,
             min(volume, steadiness),
             f"{cluster.failures:,} attempts on {cluster.active_days} of {cluster.span_days} days; "
-            f"strays, at most {strays:.1f} a day, would make about "
-            f"{strays * cluster.span_days:,.0f} on {_busy(strays) * cluster.span_days:.0f} days.",
+            f"strays, at most {strays:.1f} a day, would be about "
+            f"{strays * cluster.span_days:,.0f}, "
+            f"and so many scattered at random would leave out {_idle_days(cluster):.0f} days.",
         ),
     ]
 
@@ -102,29 +105,45 @@ def spray_tests(cluster: ClusterSize, strays: float) -> list[SprayTest]:
 def confidence(cluster: ClusterSize, strays: float) -> float:
     """The share of the cluster, 0 to 1, that stray failures do not explain.
 
-    Of its attempts; where their number alone would not raise suspicion, of its active days. Less
-    by the share of spray tests it fails.
+    Of its attempts; where their number alone would not raise suspicion, of the days that
+    scattered ones would leave out. Less by the share of spray tests it fails.
     """
     if _p_values(cluster, strays)[0] < MAX_VOLUME_P_VALUE:
         explained = strays * cluster.span_days / cluster.failures
     else:
-        idle = 1 - cluster.active_days / cluster.span_days
-        explained = min(1.0, idle * float(np.exp(min(strays, 50.0))))
+        explained = (cluster.span_days - cluster.active_days) / max(_idle_days(cluster), 1e-9)
     tests = spray_tests(cluster, strays)
     return max(0.0, 1 - explained) * sum(test.passed for test in tests) / len(tests)
 
 
 def _p_values(cluster: ClusterSize, strays: float) -> tuple[float, float]:
-    """How probable so many attempts, and so many active days, are for strays (Poisson)."""
-    return (
-        float(stats.poisson.sf(cluster.failures - 1, strays * cluster.span_days)),
-        float(stats.binom.sf(cluster.active_days - 1, cluster.span_days, _busy(strays))),
-    )
+    """How probable it is for strays to be so many (Poisson), and to leave out so few days."""
+    expected = strays * cluster.span_days
+    steadiness = 1.0
+    if cluster.span_days >= MIN_STEADY_SPAN_DAYS:
+        steadiness = occupancy_p_value(cluster.failures, cluster.span_days, cluster.active_days)
+    return float(stats.poisson.sf(cluster.failures - 1, expected)), steadiness
 
 
-def _busy(strays: float) -> float:
-    """The share of days with a stray failure."""
-    return float(-np.expm1(-strays))
+def occupancy_p_value(events: int, days: int, active: int) -> float:
+    """Probability that events scattered over days at random fall on at least so many of them.
+
+    The classical occupancy distribution (Feller, An Introduction to Probability Theory and Its
+    Applications I, section IV.2), by adding one event after the other. It needs no assumption on
+    how many strays there are.
+    """
+    occupied = np.zeros(days + 1)
+    occupied[0] = 1.0
+    again = np.arange(days + 1) / days
+    for _ in range(min(events, _ALL_BUT_SURE * days)):
+        occupied[1:] = occupied[1:] * again[1:] + occupied[:-1] * (1 - again[:-1])
+        occupied[0] = 0.0
+    return float(min(occupied[active:].sum(), 1.0))
+
+
+def _idle_days(cluster: ClusterSize) -> float:
+    """Days without an attempt to be expected if the attempts were scattered at random."""
+    return cluster.span_days * (1 - 1 / cluster.span_days) ** cluster.failures
 
 
 def _accounts(number: int) -> str:

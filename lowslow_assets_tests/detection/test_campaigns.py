@@ -11,6 +11,7 @@ from lowslow_assets.detection.campaigns import (
     SprayTest,
     confidence,
     invariants,
+    occupancy_p_value,
     spray_tests,
     strays_a_day,
     verdict,
@@ -127,21 +128,34 @@ def test_spray_tests(suspect: ClusterSize, strays: float, failed: list[str]) -> 
 @pytest.mark.parametrize(
     ("suspect", "p_value"),
     [
-        # P(N >= 3), N ~ Poisson(1); the day is busy with probability 0.63.
+        # P(N >= 3), N ~ Poisson(1).
         (timed(failures=3, active=1, span=1), 1 - 2.5 * QUIET),
-        # P(N >= 2), N ~ Poisson(2) is 1 - 3 / e^2 = 0.59; both days are busy with less.
-        (timed(failures=2, active=2, span=2), (1 - QUIET) ** 2),
-        # P(N >= 1), N ~ Poisson(3) is 0.95; so is that of at least one busy day in three.
-        (timed(failures=1, active=1, span=3), 1 - QUIET**3),
-        # At least two busy days of three.
-        (timed(failures=2, active=2, span=3), 3 * (1 - QUIET) ** 2 * QUIET + (1 - QUIET) ** 3),
+        # P(N >= 2), N ~ Poisson(2).
+        (timed(failures=2, active=2, span=2), 1 - 3 * QUIET**2),
+        # 20 attempts on 20 days, each on a day of its own.
+        (timed(failures=20, active=20, span=20), math.factorial(20) / 20**20),
     ],
-    ids=["volume", "steadiness", "one", "two of three"],
+    ids=["volume", "two", "steadiness"],
 )
-def test_strays_are_poisson_and_the_less_probable_of_number_and_days_counts(
-    suspect: ClusterSize, p_value: float
-) -> None:
+def test_the_less_probable_of_number_and_days_counts(suspect: ClusterSize, p_value: float) -> None:
     assert spray_tests(suspect, 1.0)[-1].value == pytest.approx(p_value)
+
+
+@pytest.mark.parametrize(
+    ("events", "days", "active", "p_value"),
+    [
+        (1, 3, 1, 1.0),
+        (2, 3, 2, 2 / 3),
+        (3, 3, 3, 6 / 27),
+        # All three on two days at most: 1 - 6/27; on one day: 3/27.
+        (3, 3, 2, 24 / 27),
+        (10, 10, 10, math.factorial(10) / 10**10),
+        (10**6, 30, 30, 1.0),
+        (5, 7, 6, 0.0),
+    ],
+)
+def test_occupancy(events: int, days: int, active: int, p_value: float) -> None:
+    assert occupancy_p_value(events, days, active) == pytest.approx(p_value)
 
 
 @pytest.mark.parametrize("strays", [1.0, 2.5, 7.0])
@@ -150,14 +164,11 @@ def test_so_many_attempts_or_active_days_are_no_strays(strays: float, span: int)
     def passes(failures: int, active: int) -> bool:
         return spray_tests(timed(failures, active, span), strays)[-1].passed
 
-    busy = 1 - math.exp(-strays)
     enough = int(stats.poisson.isf(1e-4, strays * span)) + 1
-    assert passes(enough, 0)
-    assert not passes(enough - 1, 0)
-    # Where strays are too many or the days too few, no number of active days is.
-    steady = int(stats.binom.isf(5e-3, span, busy)) + 1
-    assert not passes(1, steady - 1)
-    assert steady > span or passes(1, steady)
+    assert passes(enough, 1)
+    assert not passes(enough - 1, 1)
+    # One a day, no day left out: steady, however many strays there are, but not within a week.
+    assert passes(span, span) == (span >= 20)
 
 
 def test_every_test_says_its_value_in_words() -> None:
@@ -168,8 +179,8 @@ def test_every_test_says_its_value_in_words() -> None:
         "2.5 attempts",
         "1.5 attempts",
         "45 days",
-        # 60 (1 - exp(-2.5)) = 55.1.
-        "3,000 attempts on 45 of 60 days; strays, at most 2.5 a day, would make about 150 on 55",
+        "3,000 attempts on 45 of 60 days; strays, at most 2.5 a day, would be about 150, and so "
+        "many scattered at random would leave out 0 days",
     ]
     for test, words in zip(tests, shown, strict=True):
         assert words in test.explanation
@@ -182,8 +193,8 @@ def test_every_test_says_its_value_in_words() -> None:
         # Of 300 attempts, strays would make 60.
         (timed(failures=300, active=55, span=60), 1.0, 0.8),
         (timed(failures=300, active=55, span=60), 2.5, 0.5),
-        # No more attempts than strays make, but few idle days: 10 of 60, where 60 / e were due.
-        (timed(failures=55, active=50, span=60), 1.0, 1 - math.e / 6),
+        # No more attempts than strays make, but few idle days: 10, of 60 (59/60)^55 = 23.8.
+        (timed(failures=55, active=50, span=60), 1.0, 1 - 10 / (60 * (59 / 60) ** 55)),
         (timed(failures=60, active=60, span=60), 1.0, 1.0),
         # More idle days than strays leave.
         (timed(failures=55, active=20, span=60), 1.0, 0.0),
