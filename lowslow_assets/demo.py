@@ -111,7 +111,7 @@ def _report(day: date) -> None:
     """Say what was found, where it is and how to look at it."""
     lake = Path(DEMO_LAKE)
     incidents = ds.dataset(lake / ENRICHED_INCIDENTS.name / f"date={day}").to_table().to_pylist()
-    print(f"\nFound as of {day}: {len(incidents)} candidate(s)")
+    print(f"\nFound as of {day}: {len(incidents)} campaign(s)")
     for incident in incidents:
         print(
             f"\n  [{incident['severity']}, confidence {incident['confidence_label']}] "

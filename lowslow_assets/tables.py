@@ -376,7 +376,7 @@ DETECTION_LIMIT = _table(
     "detection_limit",
     "Made on demand: synthetic sprays of falling rate in the window, and when each would be found.",
     ("kind", _STRING, "What the spray looks like"),
-    ("attempts_per_day", _LONG, "Its rate, round the clock from the window's first day"),
+    ("attempts_per_day", _LONG, "Its rate, at random times from the window's first day"),
     ("found_after_days", _LONG, "Days (in steps of 5) after which a hunt finds it; null if never"),
 )
 

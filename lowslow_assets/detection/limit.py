@@ -51,7 +51,7 @@ class Limit:
 
 
 def synthetic_attempts(signins: DataFrame, first_second: Column, days: int) -> DataFrame:
-    """Failures of one spray of each kind at the highest rate, round the clock for so many days.
+    """Failures of one spray of each kind at the highest rate, at random times in so many days.
 
     With the columns of ``signins`` (the window's ``encoded_features``) and ``kind`` and
     ``number``, the attempt's place in its spray. Accounts are tried in turn.
@@ -70,8 +70,8 @@ def synthetic_attempts(signins: DataFrame, first_second: Column, days: int) -> D
     accounts = users.agg(F.count(F.lit(1)).alias("accounts"))
     kinds = F.explode(F.array(*(F.lit(kind) for kind in KINDS)))
     number = F.col("number")
-    # Unevenly spread, within each attempt's own stretch of time.
-    moment = (number + F.pmod(F.xxhash64("number", "kind"), F.lit(1000)) / 1000) / RATES[0]
+    # At random: an attacker who keeps a steadier pace is found sooner.
+    moment = F.pmod(F.xxhash64("number", "kind"), F.lit(1_000_000)) / 1_000_000 * days
     order = F.array_position(F.array(*(F.lit(kind) for kind in KINDS)), F.col("kind"))
     # From the range set aside for documentation: nobody signs in from there.
     prefix = F.format_string("2001:db8:%x::/48", F.pmod(number * len(KINDS) + order, F.lit(65_536)))
