@@ -66,30 +66,27 @@ def _by_rules(hunt: Hunt, fit: MixtureFit) -> list[Cluster]:
 def _by_tests(hunt: Hunt, fit: MixtureFit) -> list[Cluster]:
     members = _members(hunt, fit).persist()
     odd = _odd_properties(members)
+    resolved = resolved_a_day(hunt)
     components = len(fit.weights)
-    clusters = [
-        Cluster(
-            cluster_id=size.cluster_id,
-            component=size.cluster_id % components,
-            weight=float(fit.weights[size.cluster_id % components]),
-            anomalous_features=odd[size.cluster_id],
-            failures=size.failures,
-            attempts_per_day=size.attempts_per_day,
-            kept=kept,
-            reason=reason,
+    clusters = []
+    for size in statistics.cluster_sizes(members):
+        unusual = odd[size.cluster_id]
+        kept, reason = verdict(spray_tests(size, strays_a_day(resolved, len(unusual))), unusual)
+        component = size.cluster_id % components
+        clusters.append(
+            Cluster(
+                cluster_id=size.cluster_id,
+                component=component,
+                weight=float(fit.weights[component]),
+                anomalous_features=unusual,
+                failures=size.failures,
+                attempts_per_day=size.attempts_per_day,
+                kept=kept,
+                reason=reason,
+            )
         )
-        for size in statistics.cluster_sizes(members)
-        for kept, reason in [
-            verdict(spray_tests(size, strays(hunt, odd[size.cluster_id])), odd[size.cluster_id])
-        ]
-    ]
     members.unpersist()
     return clusters
-
-
-def strays(hunt: Hunt, odd_properties: list[str]) -> float:
-    """How many stray failures a day a cluster as odd as this may consist of."""
-    return strays_a_day(resolved_a_day(hunt), len(odd_properties))
 
 
 def resolved_a_day(hunt: Hunt) -> float:

@@ -8,10 +8,15 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from lowslow_assets import plots
-from lowslow_assets.assets.clusters import strays
+from lowslow_assets.assets.clusters import resolved_a_day
 from lowslow_assets.assets.declare import OWNERS, permanent_failures, table_metadata
 from lowslow_assets.assets.hunt import Hunt, hunt_asset
-from lowslow_assets.detection.campaigns import confidence, invariants, spray_tests
+from lowslow_assets.detection.campaigns import (
+    confidence,
+    invariants,
+    spray_tests,
+    strays_a_day,
+)
 from lowslow_assets.detection.entries import (
     MIN_ENTRY_PROBABILITY,
     TRAIT_COLUMNS,
@@ -186,19 +191,20 @@ def _describe_all(hunt: Hunt) -> list[Incident]:
         variation.setdefault(row["cluster_id"], []).append(FeatureVariation(**row))
     odd = {row["cluster_id"]: row["anomalous_features"] for row in hunt.rows(PRUNED_CLUSTERS)}
     entries = _entries_by_incident(hunt)
+    resolved = resolved_a_day(hunt)
     found = []
     for row in hunt.rows(CLUSTER_STATISTICS):
         cluster = ClusterStatistics(**row)
         unusual = odd[cluster.cluster_id]
-        stray = strays(hunt, unusual)
+        strays = strays_a_day(resolved, len(unusual))
         found.append(
             describe(
                 hunt.day,
                 cluster,
                 unusual,
                 invariants(variation[cluster.cluster_id]),
-                spray_tests(cluster, stray),
-                confidence(cluster, stray),
+                spray_tests(cluster, strays),
+                confidence(cluster, strays),
                 entries.get(incident_id(hunt.day, cluster.cluster_id), []),
             )
         )

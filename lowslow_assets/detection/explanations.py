@@ -89,9 +89,9 @@ def _day(second: str) -> Column:
 def _again(in_order) -> Column:
     """Whether the one before or the one after is within an hour."""
     second = F.col("second")
-    return F.least(
-        F.lead(second).over(in_order) - second, second - F.lag(second).over(in_order)
-    ) <= (RETRY_SECONDS)
+    to_next = F.lead(second).over(in_order) - second
+    from_last = second - F.lag(second).over(in_order)
+    return F.least(to_next, from_last) <= RETRY_SECONDS
 
 
 def _explain_crowds(explained: DataFrame, window_days: int) -> DataFrame:
