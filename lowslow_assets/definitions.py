@@ -24,7 +24,7 @@ _STAGES = [signins, features, masks, suspects, mixture, clusters, exports, incid
 
 def build_defs(settings: Settings, spark: SparkResource | None = None) -> dg.Definitions:
     """The project's definitions, for these settings; ``spark`` replaces the local session."""
-    spark = spark or SparkResource()
+    spark = spark or SparkResource(settings_file=settings.spark_conf)
     return dg.Definitions(
         assets=dg.load_assets_from_modules(_STAGES),
         asset_checks=dg.load_asset_checks_from_modules(_STAGES),

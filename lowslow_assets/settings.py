@@ -1,9 +1,11 @@
 """The environment variables, read once when the definitions are loaded."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 DEMO_SOURCE = "demo/signins"
 DEMO_LAKE = "demo/lake"
@@ -26,11 +28,13 @@ class Settings:
     lookback_days: int = 240
     start_date: date = date(2025, 1, 1)
     preset: str = CAMPAIGNS
+    spark_conf: str = ""
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read LOWSLOW_SOURCE, _LAKE, _LOOKBACK_DAYS, _START_DATE and _PRESET; an empty one is unset.
+    """Read LOWSLOW_SOURCE, _LAKE, _LOOKBACK_DAYS, _START_DATE, _PRESET and _SPARK_CONF.
 
+    An empty one is unset. The last names a file of Spark's settings, as spark-defaults.conf.
     Raises SettingsError with one sentence that names the variable.
     """
     default = Settings()
@@ -54,10 +58,37 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     preset = value("LOWSLOW_PRESET", default.preset)
     if preset not in PRESETS:
         raise SettingsError(f"LOWSLOW_PRESET must be {' or '.join(PRESETS)}, not {preset[:20]!r}.")
+    spark_conf = value("LOWSLOW_SPARK_CONF", default.spark_conf)
+    read_spark_settings(spark_conf)
     return Settings(
         source=value("LOWSLOW_SOURCE", default.source),
         lake=value("LOWSLOW_LAKE", default.lake),
         lookback_days=int(lookback),
         start_date=start_date,
         preset=preset,
+        spark_conf=spark_conf,
     )
+
+
+def read_spark_settings(path: str) -> dict[str, str]:
+    """Settings from a file with a name and its value a line, as Spark's own files have them.
+
+    No path, no settings. Raises SettingsError.
+    """
+    if not path:
+        return {}
+    try:
+        lines = Path(path).expanduser().read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeError) as error:
+        raise SettingsError(f"LOWSLOW_SPARK_CONF {path!r} cannot be read: {error}.") from error
+    settings = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, _, value = re.sub(r"\s*[=\s]\s*", "=", line.strip(), count=1).partition("=")
+        if not (name.startswith("spark.") and value):
+            raise SettingsError(
+                f"LOWSLOW_SPARK_CONF {path!r}, line {number}: not a Spark setting and its value."
+            )
+        settings[name] = value
+    return settings

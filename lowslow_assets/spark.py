@@ -9,9 +9,13 @@ from dagster import InitResourceContext
 from dagster_pyspark import LazyPySparkResource
 from pydantic import Field
 
+from lowslow_assets.class_archive import archive_options
 from lowslow_assets.java import ensure_java
+from lowslow_assets.settings import read_spark_settings
 
 _QUIET = Path(__file__).with_name("log4j2.properties")
+
+_JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 
 LOCAL_SPARK = {
     "spark.master": "local[*]",
@@ -21,11 +25,13 @@ LOCAL_SPARK = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_QUIET.as_uri()}",
+    _JAVA_OPTIONS: f"-Dlog4j2.configurationFile={_QUIET.as_uri()}",
     # Days and hours of the log are UTC, whatever the machine's own zone.
     "spark.sql.session.timeZone": "UTC",
     # A day is hundreds of small files; at the default each is billed as 4 MB.
     "spark.sql.files.openCostInBytes": "64k",
+    # A window is hundreds of folders: listing them is quicker than a job that lists them.
+    "spark.sql.sources.parallelPartitionDiscovery.threshold": "4000",
     "spark.sql.parquet.compression.codec": "zstd",
     # Spark's own default is INT96, which other engines read with reluctance.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
@@ -40,11 +46,20 @@ class SparkResource(LazyPySparkResource):
         default={}, description="Spark settings, on top of the local ones (`LOCAL_SPARK`)."
     )
 
+    settings_file: str = Field(
+        default="",
+        description="A file of further ones, as spark-defaults.conf: a cluster's, for one. It is "
+        "read when the session starts; what it says is nowhere shown.",
+    )
+
     def _init_session(self) -> None:
         if self._spark_session is None:
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-            os.environ["JAVA_HOME"] = ensure_java()
-            self.spark_config.update({**LOCAL_SPARK, **self.spark_config})
+            java_home = os.environ["JAVA_HOME"] = ensure_java()
+            from_file = read_spark_settings(self.settings_file)
+            settings = {**LOCAL_SPARK, **from_file, **self.spark_config}
+            settings[_JAVA_OPTIONS] += f" {archive_options(java_home)}"
+            self.spark_config.update(settings)
         super()._init_session()
 
     def teardown_after_execution(self, context: InitResourceContext) -> None:

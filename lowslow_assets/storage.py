@@ -8,6 +8,7 @@ as a whole or not at all. Nothing of Dagster in here.
 import ctypes
 import errno
 import json
+import math
 import os
 import shutil
 import time
@@ -19,6 +20,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -27,6 +30,8 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from lowslow_assets.signins.source import literal_path
 from lowslow_assets.tables import Table
+
+ROWS_A_FILE = 1_000_000
 
 _PROVENANCE = "_provenance.json"
 _STAGING = ".staging"
@@ -82,17 +87,7 @@ class Lake:
         was made from something else than ``made_from`` says.
         """
         days = sorted(days)
-        problems = [
-            f"{day}: {problem}"
-            for day in days
-            if (problem := self._mismatch(table, day, made_from or {}))
-        ]
-        if problems:
-            shown = "; ".join(problems[:5]) + ("; ..." if len(problems) > 5 else "")
-            raise LakeError(
-                f"{len(problems)} partition(s) of {table.name} cannot be used ({shown}): "
-                f"materialize {table.name} for those days."
-            )
+        self._require(table, days, made_from or {})
         schema = T.StructType([*table.schema.fields, T.StructField("date", T.DateType())])
         if not days:
             return self.spark.createDataFrame([], schema)
@@ -110,15 +105,43 @@ class Lake:
         With several days ``frame`` has the column ``date``; a day without rows becomes an
         empty partition. Rows of other days are an error.
         """
-        if len(days) == 1 and "date" not in frame.columns:
-            frame = frame.withColumn("date", F.lit(days[0]))
+        columns = [F.col(field.name).cast(field.dataType) for field in table.schema.fields]
         with self._staging(table.name) as staging:
-            columns = [F.col(field.name).cast(field.dataType) for field in table.schema.fields]
-            frame.select(*columns, "date").write.partitionBy("date").parquet(str(staging))
+            if len(days) == 1 and "date" not in frame.columns:
+                frame.select(columns).write.parquet(str(staging / f"date={days[0]}"))
+            else:
+                frame.select(*columns, "date").write.partitionBy("date").parquet(str(staging))
             strays = {path.name for path in staging.glob("date=*")} - {f"date={d}" for d in days}
             if strays:
                 raise LakeError(f"{table.name}: rows of days that were not asked for: {strays}")
             return {day: self._commit(table, staging, day, made_from) for day in days}
+
+    def write_rows(
+        self,
+        table: Table,
+        rows: Sequence[Mapping[str, Any]],
+        day: date,
+        made_from: Mapping[str, Any],
+    ) -> Partition:
+        """Replace the day's partition of a small table; a Spark job takes longer to plan than this.
+
+        Times are aware.
+        """
+        with self._staging(table.name) as staging:
+            folder = staging / f"date={day}"
+            folder.mkdir(parents=True)
+            found = pa.Table.from_pylist(list(rows), schema=_arrow_schema(table))
+            pq.write_table(found, folder / "rows.parquet", compression="zstd")
+            return self._commit(table, staging, day, made_from)
+
+    def rows(
+        self, table: Table, day: date, made_from: Mapping[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """The rows of a day's partition of a small table, times in UTC; errors as of ``read``."""
+        self._require(table, [day], made_from or {})
+        folder = self._folder(table.name, day)
+        found = ds.dataset(sorted(folder.glob("*.parquet")), schema=_arrow_schema(table))
+        return found.to_table().to_pylist()
 
     def write_documents(self, name: str, day: date, documents: Mapping[str, str]) -> Path:
         """Replace the day's folder of text files below ``name`` by these, file name to text."""
@@ -133,6 +156,19 @@ class Lake:
 
     def _folder(self, name: str, day: date) -> Path:
         return self.root / name / f"date={day}"
+
+    def _require(self, table: Table, days: Sequence[date], made_from: Mapping[str, Any]) -> None:
+        problems = [
+            f"{day}: {problem}"
+            for day in days
+            if (problem := self._mismatch(table, day, made_from))
+        ]
+        if problems:
+            shown = "; ".join(problems[:5]) + ("; ..." if len(problems) > 5 else "")
+            raise LakeError(
+                f"{len(problems)} partition(s) of {table.name} cannot be used ({shown}): "
+                f"materialize {table.name} for those days."
+            )
 
     def _mismatch(self, table: Table, day: date, made_from: Mapping[str, Any]) -> str | None:
         partition = self.partition(table, day)
@@ -151,10 +187,7 @@ class Lake:
         folder = staging / f"date={day}"
         if not folder.exists():
             folder.mkdir()
-            pq.write_table(
-                to_arrow_schema(table.schema, timezone="UTC").empty_table(),
-                folder / "empty.parquet",
-            )
+            pq.write_table(_arrow_schema(table).empty_table(), folder / "empty.parquet")
         rows = sum(pq.read_metadata(path).num_rows for path in folder.glob("*.parquet"))
         partition = Partition(rows, table.schema_digest, dict(made_from))
         (folder / _PROVENANCE).write_text(json.dumps(vars(partition), indent=1, default=str))
@@ -180,6 +213,20 @@ class Lake:
             yield staging
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+
+
+def pack(frame: DataFrame, key: str, rows_a_day: int) -> DataFrame:
+    """Bring each ``date`` together in as few parts as its files are to be, split by ``key``.
+
+    The number of the part is the column ``part``: what groups by it too moves no row again.
+    """
+    files = max(1, math.ceil(rows_a_day / ROWS_A_FILE))
+    part = F.pmod(F.xxhash64(key), F.lit(files)).cast("int")
+    return frame.withColumn("part", part).repartition("date", "part")
+
+
+def _arrow_schema(table: Table) -> pa.Schema:
+    return to_arrow_schema(table.schema, timezone="UTC")
 
 
 def _replace_folder(new: Path, target: Path) -> None:

@@ -108,6 +108,11 @@ ENCODED_FEATURES = _table(
     _TIME,
     _USER,
     _OUTCOME,
+    (
+        "seconds_to_success",
+        _INT,
+        "Of a failure: until the user's next success from the network that day; null if none",
+    ),
     *_PLACE_COLUMNS,
     *_FEATURE_COLUMNS,
 )
@@ -119,6 +124,22 @@ CATEGORY_COUNTS = _table(
     ("category", _STRING, "Value of the feature"),
     ("successes", _LONG, "Successes with it"),
     ("failures", _LONG, "Failures with it"),
+)
+
+SUCCESS_SOURCES = _table(
+    "success_sources",
+    "From where each user succeeded on the day: a row a user, network and place.",
+    _USER,
+    ("network", _STRING, _FEATURE_COMMENTS["network"]),
+    ("ip_prefix", _STRING, "First three octets (IPv4) or /48 (IPv6)"),
+    ("Location", _STRING, _FEATURE_COMMENTS["Location"]),
+    ("state", _STRING, _FEATURE_COMMENTS["state"]),
+    ("city", _STRING, _FEATURE_COMMENTS["city"]),
+    ("latitude", _DOUBLE, "Degrees north, null where unknown"),
+    ("longitude", _DOUBLE, "Degrees east, null where unknown"),
+    ("successes", _LONG, "Successes from there"),
+    ("first_success", _TIMESTAMP, "The earliest (UTC)"),
+    ("last_success", _TIMESTAMP, "The latest (UTC)"),
 )
 
 FEATURE_BASELINE = _table(

@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from lowslow_assets.settings import (
     Settings,
     SettingsError,
     read_settings,
+    read_spark_settings,
 )
 
 NAMES: tuple[str, ...] = (
@@ -21,6 +23,7 @@ NAMES: tuple[str, ...] = (
     "LOWSLOW_LOOKBACK_DAYS",
     "LOWSLOW_START_DATE",
     "LOWSLOW_PRESET",
+    "LOWSLOW_SPARK_CONF",
 )
 
 
@@ -31,9 +34,11 @@ def test_what_is_unset_or_empty_has_its_default(value: str | None):
     assert read_settings(environment) == expected
 
 
-def test_what_is_set_is_taken():
-    values = (" /data/My export ", "/lake", " 30", "2026-05-02 ", " notebook ")
-    expected = Settings("/data/My export", "/lake", 30, date(2026, 5, 2), "notebook")
+def test_what_is_set_is_taken(tmp_path: Path):
+    conf = tmp_path / "spark.conf"
+    conf.touch()
+    values = (" /data/My export ", "/lake", " 30", "2026-05-02 ", " notebook ", f" {conf} ")
+    expected = Settings("/data/My export", "/lake", 30, date(2026, 5, 2), "notebook", str(conf))
     assert read_settings(dict(zip(NAMES, values, strict=True))) == expected
 
 
@@ -72,3 +77,39 @@ def test_a_preset_that_can_be_set_is_one_that_a_hunt_takes(preset: str):
 def test_a_hunt_takes_no_other_preset():
     with pytest.raises(ValueError, match="preset"):
         HuntParameters(preset="other")
+
+
+def test_spark_settings_are_read_as_spark_reads_them(tmp_path: Path):
+    conf = tmp_path / "spark-defaults.conf"
+    conf.write_text(
+        "# a cluster\n\nspark.master   spark://host:7077\n"
+        "spark.executor.memory=4g\n  spark.app.name\tlow and slow\n"
+        "spark.executor.extraJavaOptions -Da=b -Dc=d\n"
+    )
+    assert read_spark_settings(str(conf)) == {
+        "spark.master": "spark://host:7077",
+        "spark.executor.memory": "4g",
+        "spark.app.name": "low and slow",
+        "spark.executor.extraJavaOptions": "-Da=b -Dc=d",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot be read: "),
+        (b"\xff", "cannot be read: "),
+        (b"spark.master", "line 1: not a Spark setting"),
+        (b"# no\nmaster local", "line 2: not a Spark setting"),
+    ],
+)
+def test_spark_settings_that_cannot_be_used_are_told_without_their_values(
+    tmp_path: Path, content: bytes | None, said: str
+):
+    conf = tmp_path / "spark.conf"
+    if content is not None:
+        conf.write_bytes(content)
+    with pytest.raises(SettingsError, match="LOWSLOW_SPARK_CONF") as caught:
+        read_settings({"LOWSLOW_SPARK_CONF": str(conf)})
+    assert said in str(caught.value)
+    assert "local" not in str(caught.value)

@@ -22,6 +22,7 @@ from benchmarks.detection.report import detectors_table
 from benchmarks.detection.scenarios import SCENARIOS, TUNING_SEEDS, tenant_of
 from benchmarks.detection.scoring import Alert, Case, score
 from benchmarks.detection.tenants import Hunting, KeptSpark
+from lowslow_assets.assets import clusters
 from lowslow_assets.assets.hunt import Hunt
 from lowslow_assets.detection import members
 from lowslow_assets.detection.campaigns import spray_tests, strays_a_day
@@ -136,19 +137,18 @@ def main() -> None:
 def _failures(hunting: Hunting) -> tuple[pd.DataFrame, members.Population]:
     """All of the window's failures, with mask, pattern and explanation."""
     day = hunting.days[-1]
-    hunting.materialize(["feature_baseline"], day)
+    hunting.materialize(["feature_baseline", "anomaly_masks", "suspect_failures"], day)
     parameters = HuntParameters(lookback_days=len(hunting.days))
     hunt = Hunt(day, Lake(str(hunting.lake), hunting.spark.spark_session), parameters)
-    signins = hunt.signins()
-    explained = explain_failures(signins, len(hunting.days))
-    failures = (
-        hunt.mask(signins.where(F.col("outcome") == FAILURE))
+    failures = hunt.signins().where(F.col("outcome") == FAILURE)
+    explained = explain_failures(failures, hunt.sources(), len(hunting.days))
+    judged = (
+        hunt.mask(failures)
         .withColumn("pattern", pattern())
         .withColumn("odd_device", is_anomalous("device") == 1)
         .join(explained.select("date", "signin_id", "explanation"), ["date", "signin_id"])
     )
-    accounts = signins.select("user").distinct().count()
-    return failures.toPandas(), members.Population(accounts, len(hunting.days))
+    return judged.toPandas(), clusters.population(hunt)
 
 
 if __name__ == "__main__":

@@ -25,11 +25,17 @@ from lowslow_assets.spark import SparkResource
 from lowslow_assets.storage import Lake
 from lowslow_assets.tables import ENCODED_FEATURES, RAW_SIGNINS
 
-_INGEST = ["encoded_features", "category_counts"]
+_INGEST = ["encoded_features", "category_counts", "success_sources"]
 _HUNT = [
     *("feature_baseline", "anomaly_masks", "explained_failures", "suspect_failures"),
     *("mask_patterns", "mixture_model", "pruned_clusters", "cluster_members"),
-    *("success_hours_of_day", "success_weekdays", "cluster_statistics", "cluster_features"),
+    *(
+        "success_hours",
+        "success_hours_of_day",
+        "success_weekdays",
+        "cluster_statistics",
+        "cluster_features",
+    ),
     *("incident_members", "enriched_incidents"),
 ]
 
@@ -39,6 +45,7 @@ class KeptSpark(SparkResource):
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Left running for the next run."""
+        self.spark_session.catalog.clearCache()
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
 """pruned_clusters, cluster_members and what is known of each kept cluster."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lowslow_assets.assets.declare import table_metadata
-from lowslow_assets.assets.hunt import Hunt, hunt_asset
+from lowslow_assets.assets.hunt import Hunt, Made, hunt_asset, hunt_assets
 from lowslow_assets.assets.masks import modelled_failures
 from lowslow_assets.assets.mixture import read_fit
 from lowslow_assets.detection import statistics
@@ -23,34 +22,44 @@ from lowslow_assets.tables import (
     CLUSTER_FEATURES,
     CLUSTER_MEMBERS,
     CLUSTER_STATISTICS,
-    ENCODED_FEATURES,
     EXPLAINED_FAILURES,
     FEATURE_BASELINE,
     MASK_PATTERNS,
     MIXTURE_MODEL,
     PRUNED_CLUSTERS,
     SUCCESS_HOURS_OF_DAY,
+    SUCCESS_SOURCES,
     SUCCESS_WEEKDAYS,
     SUSPECT_FAILURES,
 )
 
 
-@hunt_asset(
-    PRUNED_CLUSTERS,
-    deps=[MIXTURE_MODEL, MASK_PATTERNS, SUSPECT_FAILURES, EXPLAINED_FAILURES, ENCODED_FEATURES],
+@hunt_assets(
+    "judge_clusters",
+    (PRUNED_CLUSTERS, CLUSTER_MEMBERS),
+    deps=[MIXTURE_MODEL, MASK_PATTERNS, SUSPECT_FAILURES, EXPLAINED_FAILURES, SUCCESS_SOURCES],
 )
-def pruned_clusters(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
-    """Judge every cluster, and say why."""
+def pruned_clusters_and_members(hunt: Hunt) -> Iterator[Made]:
+    """Judge every cluster, say why, and give the failures of those that are kept."""
     fit = read_fit(hunt)
     if fit is None:
-        return hunt.frame(PRUNED_CLUSTERS, []), {"kept": 0, "pruned": 0}
-    clusters = _by_rules(hunt, fit) if hunt.of_notebook else _by_tests(hunt, fit)
-    kept = sum(cluster.kept for cluster in clusters)
-    return hunt.frame(PRUNED_CLUSTERS, clusters), {
-        "kept": kept,
-        "pruned": len(clusters) - kept,
-        "clusters": table_metadata([vars(cluster) for cluster in clusters]),
-    }
+        yield [], {"kept": 0, "pruned": 0}
+        yield hunt.no_rows(CLUSTER_MEMBERS), {}
+        return
+    members = _members(hunt, fit).persist()
+    clusters = _by_rules(hunt, fit) if hunt.of_notebook else _by_tests(hunt, fit, members)
+    kept = [cluster.cluster_id for cluster in clusters if cluster.kept]
+    yield (
+        clusters,
+        {
+            "kept": len(kept),
+            "pruned": len(clusters) - len(kept),
+            "clusters": table_metadata([vars(cluster) for cluster in clusters]),
+        },
+    )
+    of_kept = members.where(F.col("cluster_id").isin(kept)).repartition(1)
+    yield of_kept.sortWithinPartitions("cluster_id", "time_generated", "signin_id"), {}
+    members.unpersist()
 
 
 def _by_rules(hunt: Hunt, fit: MixtureFit) -> list[Cluster]:
@@ -63,8 +72,7 @@ def _by_rules(hunt: Hunt, fit: MixtureFit) -> list[Cluster]:
     return prune(fit, hunt.model_features, members, p.lookback_days, p.pruning_rules)
 
 
-def _by_tests(hunt: Hunt, fit: MixtureFit) -> list[Cluster]:
-    members = _members(hunt, fit).persist()
+def _by_tests(hunt: Hunt, fit: MixtureFit, members: DataFrame) -> list[Cluster]:
     odd = _odd_properties(members)
     resolved = resolved_a_day(hunt)
     components = len(fit.weights)
@@ -85,7 +93,6 @@ def _by_tests(hunt: Hunt, fit: MixtureFit) -> list[Cluster]:
                 reason=reason,
             )
         )
-    members.unpersist()
     return clusters
 
 
@@ -110,39 +117,29 @@ def _odd_properties(members: DataFrame) -> dict[int, list[str]]:
     }
 
 
-@hunt_asset(
-    CLUSTER_MEMBERS,
-    deps=[PRUNED_CLUSTERS, MIXTURE_MODEL, MASK_PATTERNS, SUSPECT_FAILURES, ENCODED_FEATURES],
-)
-def cluster_members(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
-    """Find the failures that belong to kept clusters."""
-    fit = read_fit(hunt)
-    kept = [row["cluster_id"] for row in hunt.rows(PRUNED_CLUSTERS) if row["kept"]]
-    if fit is None or not kept:
-        return hunt.frame(CLUSTER_MEMBERS, []), {}
-    members = _members(hunt, fit).where(F.col("cluster_id").isin(kept))
-    in_order = ("cluster_id", "time_generated", "signin_id")
-    return members.repartition(1).sortWithinPartitions(*in_order), {}
-
-
 def _members(hunt: Hunt, fit: MixtureFit) -> DataFrame:
     """The modelled failures with their cluster, kept or not, and the probability of it."""
     assigned = modelled_failures(hunt).join(F.broadcast(_assignment_frame(hunt, fit)), "pattern")
     if hunt.of_notebook:
         return assigned.withColumnRenamed("component", "cluster_id")
-    accounts = hunt.signins().select("user").distinct().count()
-    population = Population(accounts, len(hunt.ingested_days()))
+    tenant = population(hunt)
     components = len(fit.weights)
     least = hunt.parameters.min_assignment_probability
 
     def of_component(suspects: pd.DataFrame) -> pd.DataFrame:
-        return campaign_members(suspects, population, components, least)
+        return campaign_members(suspects, tenant, components, least)
 
     return (
         assigned.withColumn("odd_device", is_anomalous("device") == 1)
         .groupBy("component")
         .applyInPandas(of_component, _member_schema(assigned))
     )
+
+
+def population(hunt: Hunt) -> Population:
+    """What stray failures are spread over: accounts that succeed or are suspect, and days."""
+    users = hunt.sources().select("user").union(hunt.result(SUSPECT_FAILURES).select("user"))
+    return Population(users.distinct().count(), len(hunt.ingested_days()))
 
 
 def _member_schema(assigned: DataFrame) -> str:
@@ -167,21 +164,17 @@ def _assignment_frame(hunt: Hunt, fit: MixtureFit) -> DataFrame:
 @hunt_asset(
     CLUSTER_STATISTICS, "scipy", deps=[CLUSTER_MEMBERS, SUCCESS_HOURS_OF_DAY, SUCCESS_WEEKDAYS]
 )
-def cluster_statistics(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
+def cluster_statistics(hunt: Hunt) -> Made:
     """Size, pace and rhythm of each kept cluster."""
     hours = {row["hour_of_day"]: row["successes"] for row in hunt.rows(SUCCESS_HOURS_OF_DAY)}
     weekdays = {row["weekday"]: row["successes"] for row in hunt.rows(SUCCESS_WEEKDAYS)}
     found = statistics.cluster_statistics(hunt.result(CLUSTER_MEMBERS), hours, weekdays)
-    return hunt.frame(CLUSTER_STATISTICS, found), {
-        "clusters": table_metadata([vars(line) for line in found])
-    }
+    return found, {"clusters": table_metadata([vars(line) for line in found])}
 
 
 @hunt_asset(CLUSTER_FEATURES, deps=[CLUSTER_MEMBERS, FEATURE_BASELINE])
-def cluster_features(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
+def cluster_features(hunt: Hunt) -> Made:
     """How much each feature varies within each kept cluster."""
     entropy = {row["feature"]: row["entropy"] for row in hunt.rows(FEATURE_BASELINE)}
     variation = statistics.feature_variation(hunt.result(CLUSTER_MEMBERS), FEATURES, entropy)
-    return hunt.frame(CLUSTER_FEATURES, variation), {
-        "features": table_metadata([vars(line) for line in variation])
-    }
+    return variation, {"features": table_metadata([vars(line) for line in variation])}

@@ -1,36 +1,55 @@
 """The window's successes in small tables: baselines for rhythm tests, maps and plots."""
 
-from collections.abc import Callable
-from typing import Any
+from datetime import datetime
 
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lowslow_assets.assets.hunt import Hunt, hunt_asset
+from lowslow_assets.assets.hunt import Hunt, Made, hunt_asset
 from lowslow_assets.detection import exports
 from lowslow_assets.signins.features import SUCCESS
 from lowslow_assets.tables import (
     ENCODED_FEATURES,
+    FEATURE_BASELINE,
     SUCCESS_HOURS,
     SUCCESS_HOURS_OF_DAY,
     SUCCESS_LOCATIONS,
     SUCCESS_SAMPLE,
+    SUCCESS_SOURCES,
     SUCCESS_WEEKDAYS,
-    Table,
 )
 
 
-def _export(table: Table, summarize: Callable[[DataFrame], DataFrame]):
-    @hunt_asset(table, deps=[ENCODED_FEATURES])
-    def successes(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
-        window = hunt.signins().where(F.col("outcome") == SUCCESS)
-        return summarize(window), {}
-
-    return successes
+@hunt_asset(SUCCESS_HOURS, deps=[ENCODED_FEATURES])
+def success_hours(hunt: Hunt) -> Made:
+    """Count the window's successes by hour."""
+    return exports.by_calendar_hour(hunt.signins().where(F.col("outcome") == SUCCESS)), {}
 
 
-success_hours = _export(SUCCESS_HOURS, exports.by_calendar_hour)
-success_weekdays = _export(SUCCESS_WEEKDAYS, exports.by_weekday)
-success_hours_of_day = _export(SUCCESS_HOURS_OF_DAY, exports.by_hour_of_day)
-success_locations = _export(SUCCESS_LOCATIONS, exports.most_common_locations)
-success_sample = _export(SUCCESS_SAMPLE, exports.sample)
+@hunt_asset(SUCCESS_HOURS_OF_DAY, deps=[SUCCESS_HOURS])
+def success_hours_of_day(hunt: Hunt) -> Made:
+    """Sum them up by hour of the day."""
+    return exports.by_hour_of_day(_hours(hunt)), {}
+
+
+@hunt_asset(SUCCESS_WEEKDAYS, deps=[SUCCESS_HOURS])
+def success_weekdays(hunt: Hunt) -> Made:
+    """Sum them up by day of the week."""
+    return exports.by_weekday(_hours(hunt)), {}
+
+
+@hunt_asset(SUCCESS_LOCATIONS, deps=[SUCCESS_SOURCES])
+def success_locations(hunt: Hunt) -> Made:
+    """Count the window's successes by place."""
+    return exports.most_common_locations(hunt.sources()), {}
+
+
+@hunt_asset(SUCCESS_SAMPLE, deps=[ENCODED_FEATURES, FEATURE_BASELINE])
+def success_sample(hunt: Hunt) -> Made:
+    """Draw from the window's successes."""
+    successes = hunt.signins().where(F.col("outcome") == SUCCESS)
+    number = hunt.rows(FEATURE_BASELINE)[0]["successes"]
+    return exports.sample(successes, number), {}
+
+
+def _hours(hunt: Hunt) -> list[tuple[datetime, int]]:
+    return [(row["hour"], row["successes"]) for row in hunt.rows(SUCCESS_HOURS)]

@@ -1,8 +1,10 @@
-"""encoded_features and category_counts: a day's sign-ins as categories."""
+"""encoded_features, category_counts and success_sources: a day's sign-ins as categories."""
 
+from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
+from pyspark.sql import DataFrame
 
 from lowslow_assets.assets.declare import declaration, permanent_failures
 from lowslow_assets.partitions import DAYS, SINGLE_RUN, days_of
@@ -10,17 +12,28 @@ from lowslow_assets.resources import LakeResource, SourceResource
 from lowslow_assets.signins.features import (
     FAILURE,
     OTHER,
+    SOURCE,
     SUCCESS,
     count_categories,
     encode_features,
+    sum_sources,
+    with_seconds_to_success,
 )
-from lowslow_assets.tables import CATEGORY_COUNTS, ENCODED_FEATURES, RAW_SIGNINS
+from lowslow_assets.storage import pack
+from lowslow_assets.tables import (
+    CATEGORY_COUNTS,
+    ENCODED_FEATURES,
+    RAW_SIGNINS,
+    SUCCESS_SOURCES,
+    Table,
+)
 
 _FROM_RAW = {
     "signin_id": ["signin_id"],
     "time_generated": ["time_generated"],
     "user": ["user_principal_name", "user_id"],
     "outcome": ["result_type"],
+    "seconds_to_success": ["time_generated", "user_principal_name", "user_id", "result_type"],
     "ip_address": ["ip_address"],
     "ip_prefix": ["ip_address"],
     "latitude": ["latitude"],
@@ -58,13 +71,20 @@ def _made_from(source: SourceResource) -> dict[str, Any]:
 def encoded_features(
     context: dg.AssetExecutionContext, source: SourceResource, lake: LakeResource
 ) -> None:
-    """Encode the days' sign-ins; the rows stay in the order and files they are in."""
+    """Encode the days' sign-ins."""
     days = days_of(context)
     with permanent_failures():
         opened = lake.open()
         raw = opened.read(RAW_SIGNINS, days)
+        partitions = [opened.partition(RAW_SIGNINS, day) for day in days]
+        rows_a_day = max(partition.rows for partition in partitions if partition)
         encoded = encode_features(raw, tuple(source.failure_result_types))
-        written = opened.write(ENCODED_FEATURES, encoded, days, _made_from(source))
+        resolved = with_seconds_to_success(pack(encoded, "user", rows_a_day), "part")
+        # A hunt reads either failures or successes; by user, see raw_signins.
+        in_order = resolved.sortWithinPartitions(
+            "date", "outcome", "user", "time_generated", "signin_id"
+        )
+        written = opened.write(ENCODED_FEATURES, in_order, days, _made_from(source))
         outcomes = opened.read(ENCODED_FEATURES, days).groupBy("date", "outcome").count().collect()
     counts = {(row["date"], row["outcome"]): row["count"] for row in outcomes}
     for day in days:
@@ -80,26 +100,36 @@ def encoded_features(
         )
 
 
-@dg.asset(
-    name=CATEGORY_COUNTS.name,
-    group_name="ingest",
-    deps=[ENCODED_FEATURES.name],
-    partitions_def=DAYS,
-    backfill_policy=SINGLE_RUN,
-    **declaration(CATEGORY_COUNTS),
-)
-def category_counts(
-    context: dg.AssetExecutionContext, source: SourceResource, lake: LakeResource
-) -> None:
-    """Count the days' categories; sorted by feature, so that a hunt can read one at a time."""
-    days = days_of(context)
-    with permanent_failures():
-        opened = lake.open()
-        made_from = _made_from(source)
-        counts = count_categories(opened.read(ENCODED_FEATURES, days, made_from))
-        in_order = counts.repartition("date").sortWithinPartitions("date", "feature", "category")
-        written = opened.write(CATEGORY_COUNTS, in_order, days, made_from)
-    for day in days:
-        context.add_asset_metadata(
-            {"dagster/partition_row_count": written[day].rows}, partition_key=day.isoformat()
-        )
+def _summary(
+    table: Table, summarize: Callable[[DataFrame], DataFrame], *order: str
+) -> dg.AssetsDefinition:
+    """An asset that sums the days' encoded features up; in that order, for small files."""
+
+    @dg.asset(
+        name=table.name,
+        group_name="ingest",
+        deps=[ENCODED_FEATURES.name],
+        partitions_def=DAYS,
+        backfill_policy=SINGLE_RUN,
+        **declaration(table),
+    )
+    def summary(
+        context: dg.AssetExecutionContext, source: SourceResource, lake: LakeResource
+    ) -> None:
+        days = days_of(context)
+        with permanent_failures():
+            opened = lake.open()
+            made_from = _made_from(source)
+            rows = summarize(opened.read(ENCODED_FEATURES, days, made_from))
+            in_order = rows.repartition("date").sortWithinPartitions("date", *order)
+            written = opened.write(table, in_order, days, made_from)
+        for day in days:
+            context.add_asset_metadata(
+                {"dagster/partition_row_count": written[day].rows}, partition_key=day.isoformat()
+            )
+
+    return summary
+
+
+category_counts = _summary(CATEGORY_COUNTS, count_categories, "feature", "category")
+success_sources = _summary(SUCCESS_SOURCES, sum_sources, "user", *SOURCE)

@@ -6,7 +6,7 @@ the UI's runs over a range materialize hundreds of days that nobody asked for.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from functools import cached_property
 from typing import Any
@@ -24,7 +24,13 @@ from lowslow_assets.resources import HuntParameters, LakeResource
 from lowslow_assets.settings import NOTEBOOK
 from lowslow_assets.signins.features import FEATURES
 from lowslow_assets.storage import Lake, window_days
-from lowslow_assets.tables import CATEGORY_COUNTS, ENCODED_FEATURES, FEATURE_BASELINE, Table
+from lowslow_assets.tables import (
+    CATEGORY_COUNTS,
+    ENCODED_FEATURES,
+    FEATURE_BASELINE,
+    SUCCESS_SOURCES,
+    Table,
+)
 
 # The export's folders and the times of their rows differ by minutes, at times by hours.
 _TIME_SLACK = timedelta(days=1)
@@ -38,12 +44,18 @@ class Hunt:
     lake: Lake
     parameters: HuntParameters
 
-    def category_counts(self) -> DataFrame:
-        """The window's ``category_counts``, of the days that have been ingested.
+    def window_counts(self) -> DataFrame:
+        """The window's counts per (feature, category), of the days that have been ingested.
 
+        Summed once: Spark knows the same plan again in a later asset of the same run.
         Raises LakeError where a day was ingested with other settings than the hunt's day.
         """
-        return self.lake.read(CATEGORY_COUNTS, self.ingested_days(), self._encoding)
+        days = self.lake.read(CATEGORY_COUNTS, self.ingested_days(), self._encoding)
+        return self._kept(sum_counts(days))
+
+    def sources(self) -> DataFrame:
+        """The window's ``success_sources``; errors as of ``window_counts``."""
+        return self.lake.read(SUCCESS_SOURCES, self.ingested_days(), self._encoding)
 
     def signins(self, days: Sequence[date] | None = None) -> DataFrame:
         """The window's ``encoded_features``, or those of some of its days.
@@ -70,19 +82,28 @@ class Hunt:
         return self.lake.read(table, [self.day], self.made_from)
 
     def rows(self, table: Table) -> list[dict[str, Any]]:
-        """This hunt's rows of a small table, without ``date``."""
-        return [row.asDict(recursive=True) for row in self.result(table).drop("date").collect()]
+        """This hunt's rows of a small table; errors as of ``result``."""
+        return self.lake.rows(table, self.day, self.made_from)
 
     def mask(self, signins: DataFrame) -> DataFrame:
         """Sign-ins of any day with their mask as of this day."""
         baselines = {row["feature"]: FeatureBaseline(**row) for row in self.rows(FEATURE_BASELINE)}
-        counts = sum_counts(self.category_counts())
-        return mask_signins(signins, counts, [baselines[feature] for feature in FEATURES])
+        return mask_signins(
+            signins, self.window_counts(), [baselines[feature] for feature in FEATURES]
+        )
 
-    def frame(self, table: Table, rows: Sequence[Any]) -> DataFrame:
-        """Rows (dataclasses named like the table's columns) as a frame with the table's schema."""
-        records = [tuple(vars(row)[name] for name in table.schema.names) for row in rows]
-        return self.lake.spark.createDataFrame(records, table.schema)
+    def no_rows(self, table: Table) -> DataFrame:
+        """An empty frame of a table."""
+        return self.lake.spark.createDataFrame([], table.schema)
+
+    def write(self, table: Table, made: DataFrame | Sequence[Any]) -> int:
+        """Write this hunt's partition of a table; returns its number of rows."""
+        if isinstance(made, DataFrame):
+            # A row's own day is no column of a hunt's tables: theirs is the hunt's.
+            frame = made.drop("date")
+            return self.lake.write(table, frame, [self.day], self.made_from)[self.day].rows
+        rows = [asdict(row) for row in made]
+        return self.lake.write_rows(table, rows, self.day, self.made_from).rows
 
     @cached_property
     def made_from(self) -> dict[str, Any]:
@@ -103,6 +124,10 @@ class Hunt:
         """What the bits of the model's masks stand for."""
         return FEATURES if self.of_notebook else tuple(PROPERTIES)
 
+    @staticmethod
+    def _kept(frame: DataFrame) -> DataFrame:
+        return frame if frame.storageLevel.useMemory else frame.persist()
+
     @cached_property
     def _window(self) -> list[date]:
         return window_days(self.day, self.parameters.lookback_days)
@@ -113,7 +138,8 @@ class Hunt:
         return dict(partition.made_from) if partition else {}
 
 
-Made = tuple[DataFrame, dict[str, Any]]
+Made = tuple[DataFrame | Sequence[Any], dict[str, Any]]
+"""A frame, or the rows of a small table (dataclasses named like its columns), and metadata."""
 HuntBody = Callable[[Hunt], Made]
 
 
@@ -163,17 +189,17 @@ def hunt_assets(
                     context.log.info(f"{name}: {day}, day {number} of {len(days)}")
                 with permanent_failures():
                     hunt = Hunt(day, lake.open(), parameters)
-                    for table, (frame, metadata) in zip(tables, body(hunt), strict=True):
+                    for table, (made, metadata) in zip(tables, body(hunt), strict=True):
                         if dg.AssetKey(table.name) not in chosen:
                             continue
-                        # A row's own day is no column of a hunt's tables: theirs is the hunt's.
-                        frame = frame.drop("date")
-                        written = hunt.lake.write(table, frame, [day], hunt.made_from)
                         context.add_asset_metadata(
-                            {"dagster/partition_row_count": written[day].rows, **metadata},
+                            {"dagster/partition_row_count": hunt.write(table, made), **metadata},
                             dg.AssetKey(table.name),
                             day.isoformat(),
                         )
+                if len(days) > 1:
+                    # What one hunt's assets share; a range has too many windows to keep.
+                    hunt.lake.spark.catalog.clearCache()
             for key in sorted(chosen):
                 yield dg.MaterializeResult(asset_key=key)
 

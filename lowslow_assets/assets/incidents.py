@@ -1,6 +1,5 @@
 """incident_members, enriched_incidents and their JSON documents."""
 
-from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
@@ -10,7 +9,7 @@ from pyspark.sql import functions as F
 from lowslow_assets import plots
 from lowslow_assets.assets.clusters import resolved_a_day
 from lowslow_assets.assets.declare import OWNERS, permanent_failures, table_metadata
-from lowslow_assets.assets.hunt import Hunt, hunt_asset
+from lowslow_assets.assets.hunt import Hunt, Made, hunt_asset
 from lowslow_assets.detection.campaigns import (
     confidence,
     invariants,
@@ -23,7 +22,7 @@ from lowslow_assets.detection.entries import (
     count_traits,
     entry_probability,
     evidence,
-    lone_visits,
+    lone_prefixes,
     trait_key,
     with_news,
     with_traits,
@@ -54,6 +53,7 @@ from lowslow_assets.tables import (
     FEATURE_BASELINE,
     INCIDENT_MEMBERS,
     PRUNED_CLUSTERS,
+    SUCCESS_SOURCES,
 )
 
 _DOCUMENTS = "incident_documents"
@@ -61,9 +61,9 @@ _DOCUMENTS = "incident_documents"
 
 @hunt_asset(
     INCIDENT_MEMBERS,
-    deps=[CLUSTER_MEMBERS, ENCODED_FEATURES, FEATURE_BASELINE, CATEGORY_COUNTS],
+    deps=[CLUSTER_MEMBERS, ENCODED_FEATURES, SUCCESS_SOURCES, FEATURE_BASELINE, CATEGORY_COUNTS],
 )
-def incident_members(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
+def incident_members(hunt: Hunt) -> Made:
     """The kept clusters' failures, and the successes with which they may have got in."""
     members = hunt.result(CLUSTER_MEMBERS)
     clusters = [row["cluster_id"] for row in members.select("cluster_id").distinct().collect()]
@@ -91,13 +91,8 @@ def _entries(hunt: Hunt, members: DataFrame) -> DataFrame:
     campaigns = members.groupBy("cluster_id").agg(
         F.min("time_generated").alias("first"), F.max("time_generated").alias("last")
     )
-    in_time = F.col("time_generated").between(
-        F.col("first"), F.col("last") + F.expr("INTERVAL 1 DAY")
-    )
     # Few, and dear to find: not once for each use below.
-    visits = (
-        hunt.mask(lone_visits(successes)).crossJoin(F.broadcast(campaigns)).where(in_time).persist()
-    )
+    visits = hunt.mask(_visits(hunt, successes, campaigns)).persist()
     tries = members.groupBy("cluster_id", "user").agg(F.count(F.lit(1)).alias("tries"))
     attempts = members.withColumn("outcome", F.lit(FAILURE))
     of_visit = F.col("outcome") == SUCCESS
@@ -126,27 +121,30 @@ def _entries(hunt: Hunt, members: DataFrame) -> DataFrame:
     return entries.select(*kept, "score", "outcome", "evidence")
 
 
+def _visits(hunt: Hunt, successes: DataFrame, campaigns: DataFrame) -> DataFrame:
+    """Lone visits while a campaign went on, once for each such campaign."""
+    of_campaign = lone_prefixes(hunt.sources()).crossJoin(F.broadcast(campaigns))
+    in_time = F.col("first_success").between(
+        F.col("first"), F.col("last") + F.expr("INTERVAL 1 DAY")
+    )
+    prefixes = of_campaign.where(in_time).select("ip_prefix", "cluster_id")
+    return successes.join(prefixes, "ip_prefix")
+
+
 def _entry_probabilities(hunt: Hunt, rows: DataFrame) -> DataFrame:
     """Per cluster and combination of traits, the probability of an entry."""
-    failed, visited = (
-        _by_cluster(count_traits(rows.where(F.col("outcome") == outcome)))
-        for outcome in (FAILURE, SUCCESS)
-    )
+    counts: dict[str, dict[int, dict[tuple[int, ...], int]]] = {FAILURE: {}, SUCCESS: {}}
+    # In order: sums in another order end in other last digits.
+    for row in count_traits(rows).orderBy("cluster_id", *TRAIT_COLUMNS).collect():
+        of_outcome = counts[row["outcome"]].setdefault(row["cluster_id"], {})
+        of_outcome[trait_key(row.asDict())] = row["number"]
     found = [
         (cluster, *traits, probability)
-        for cluster, counts in visited.items()
-        for traits, probability in entry_probability(failed[cluster], counts).items()
+        for cluster, visited in counts[SUCCESS].items()
+        for traits, probability in entry_probability(counts[FAILURE][cluster], visited).items()
     ]
     columns = ", ".join(f"{column} int" for column in TRAIT_COLUMNS)
     return hunt.lake.spark.createDataFrame(found, f"cluster_id int, {columns}, probability double")
-
-
-def _by_cluster(counts: DataFrame) -> dict[int, dict[tuple[int, ...], int]]:
-    found: dict[int, dict[tuple[int, ...], int]] = {}
-    # In order: sums in another order end in other last digits.
-    for row in counts.orderBy("cluster_id", *TRAIT_COLUMNS).collect():
-        found.setdefault(row["cluster_id"], {})[trait_key(row.asDict())] = row["number"]
-    return found
 
 
 @hunt_asset(
@@ -160,15 +158,14 @@ def _by_cluster(counts: DataFrame) -> dict[int, dict[tuple[int, ...], int]]:
         INCIDENT_MEMBERS,
     ],
 )
-def enriched_incidents(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
+def enriched_incidents(hunt: Hunt) -> Made:
     """Put each kept cluster into words."""
     found = _describe_all(hunt)
     metadata: dict[str, Any] = {"incidents": len(found)}
     if found:
         metadata["campaigns"] = table_metadata([_summary(incident) for incident in found])
         metadata["attempts by day"] = dg.MetadataValue.md(_timeline(hunt, found))
-    rows = [tuple(asdict(incident).values()) for incident in found]
-    return hunt.lake.spark.createDataFrame(rows, ENRICHED_INCIDENTS.schema), metadata
+    return found, metadata
 
 
 def _summary(incident: Incident) -> dict[str, Any]:
@@ -233,7 +230,7 @@ def _entries_by_incident(hunt: Hunt) -> dict[str, list[Entry]]:
     )
     found: dict[str, list[Entry]] = {}
     for row in rows.orderBy("incident_id", "rank").drop("rank").collect():
-        values = row.asDict()
+        values = row.asDict() | {"first_success": utc(row["first_success"])}
         found.setdefault(values.pop("incident_id"), []).append(Entry(**values))
     return found
 

@@ -1,7 +1,7 @@
 """detection_limit: what a hunt over this window would have missed. Made on demand only."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, time
-from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -9,9 +9,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lowslow_assets import plots
-from lowslow_assets.assets.clusters import resolved_a_day
+from lowslow_assets.assets.clusters import population, resolved_a_day
 from lowslow_assets.assets.declare import table_metadata
-from lowslow_assets.assets.hunt import Hunt, hunt_asset
+from lowslow_assets.assets.hunt import Hunt, Made, hunt_asset
 from lowslow_assets.detection.explanations import explain_failures
 from lowslow_assets.detection.limit import (
     KINDS,
@@ -21,14 +21,15 @@ from lowslow_assets.detection.limit import (
     in_words,
     synthetic_attempts,
 )
-from lowslow_assets.detection.members import Population
 from lowslow_assets.detection.patterns import is_anomalous, pattern
+from lowslow_assets.signins.features import FAILURE
 from lowslow_assets.tables import (
     CLUSTER_MEMBERS,
     DETECTION_LIMIT,
     ENCODED_FEATURES,
     EXPLAINED_FAILURES,
     FEATURE_BASELINE,
+    SUCCESS_SOURCES,
     SUSPECT_FAILURES,
 )
 
@@ -37,6 +38,7 @@ from lowslow_assets.tables import (
     DETECTION_LIMIT,
     deps=[
         ENCODED_FEATURES,
+        SUCCESS_SOURCES,
         FEATURE_BASELINE,
         EXPLAINED_FAILURES,
         SUSPECT_FAILURES,
@@ -44,21 +46,20 @@ from lowslow_assets.tables import (
     ],
     group="on_demand",
 )
-def detection_limit(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
+def detection_limit(hunt: Hunt) -> Made:
     """Put sprays of falling rate into the window and see from which rate on they are found."""
     if hunt.of_notebook:
-        return hunt.frame(DETECTION_LIMIT, []), {"in words": "Only the preset campaigns has one."}
+        return [], {"in words": "Only the preset campaigns has one."}
     days = hunt.ingested_days()
-    accounts = hunt.signins().select("user").distinct().count()
-    population = Population(accounts, (days[-1] - days[0]).days + 1)
+    tenant = replace(population(hunt), days=(days[-1] - days[0]).days + 1)
     resolved, rules = resolved_a_day(hunt), hunt.parameters.pruning_rules
 
     def of_kind(suspects: pd.DataFrame) -> pd.DataFrame:
-        limits = find_limits(suspects, population, resolved, rules)
+        limits = find_limits(suspects, tenant, resolved, rules)
         return pd.DataFrame([vars(limit) for limit in limits]).astype({"found_after_days": "Int64"})
 
     found = (
-        _own_and_synthetic(hunt, population.days)
+        _own_and_synthetic(hunt, tenant.days)
         .groupBy("kind")
         .applyInPandas(of_kind, "kind string, attempts_per_day long, found_after_days long")
         .collect()
@@ -71,10 +72,10 @@ def detection_limit(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
         kind: {x.attempts_per_day: x.found_after_days for x in limits if x.kind == kind}
         for kind in KINDS
     }
-    return hunt.frame(DETECTION_LIMIT, limits), {
+    return limits, {
         "in words": dg.MetadataValue.md("\n".join(f"- {line}" for line in in_words(limits))),
         "limits": table_metadata([vars(limit) for limit in limits]),
-        "days to detection": dg.MetadataValue.md(plots.detection_limits(by_kind, population.days)),
+        "days to detection": dg.MetadataValue.md(plots.detection_limits(by_kind, tenant.days)),
     }
 
 
@@ -84,7 +85,8 @@ def _own_and_synthetic(hunt: Hunt, days: int) -> DataFrame:
     midnight = datetime.combine(hunt.ingested_days()[0], time(), UTC)
     synthetic = synthetic_attempts(signins, F.lit(midnight.timestamp()), days).persist()
     failures = synthetic.drop("kind", "number")
-    explained = explain_failures(signins.unionByName(failures), days)
+    own_failures = signins.where(F.col("outcome") == FAILURE)
+    explained = explain_failures(own_failures.unionByName(failures), hunt.sources(), days)
     unexplained = explained.where(F.col("explanation").isNull()).select("date", "signin_id")
     planted = (
         hunt.mask(synthetic.join(unexplained, ["date", "signin_id"], "left_semi"))

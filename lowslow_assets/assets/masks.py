@@ -1,14 +1,13 @@
 """feature_baseline, anomaly_masks and mask_patterns: what is anomalous in the window."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lowslow_assets.assets.declare import table_metadata
-from lowslow_assets.assets.hunt import Hunt, hunt_asset
-from lowslow_assets.detection.baseline import count_spectrum, fit_baseline, sum_counts
+from lowslow_assets.assets.hunt import Hunt, Made, hunt_asset
+from lowslow_assets.detection.baseline import count_spectrum, fit_baseline
 from lowslow_assets.detection.masks import count_patterns, mask_names
 from lowslow_assets.signins.features import FAILURE, FEATURES, OTHER
 from lowslow_assets.tables import (
@@ -24,9 +23,9 @@ _SHOWN_PATTERNS = 25
 
 
 @hunt_asset(FEATURE_BASELINE, deps=[CATEGORY_COUNTS])
-def feature_baseline(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
+def feature_baseline(hunt: Hunt) -> Made:
     """Fit each feature's baseline to the window's category counts."""
-    spectra = count_spectrum(sum_counts(hunt.category_counts()))
+    spectra = count_spectrum(hunt.window_counts())
     baselines = [fit_baseline(feature, spectra.get(feature, [])) for feature in FEATURES]
     ingested = hunt.ingested_days()
     partitions = [hunt.lake.partition(CATEGORY_COUNTS, day) for day in ingested]
@@ -39,7 +38,7 @@ def feature_baseline(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
         "anomalous_categories",
         "anomalous_failure_share",
     )
-    return hunt.frame(FEATURE_BASELINE, baselines), {
+    return baselines, {
         "window": f"{hunt.parameters.lookback_days} days to {hunt.day}",
         "days ingested": len(ingested),
         "days without sign-ins": empty,
@@ -51,7 +50,7 @@ def feature_baseline(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
 
 
 @hunt_asset(ANOMALY_MASKS, deps=[FEATURE_BASELINE, ENCODED_FEATURES, CATEGORY_COUNTS])
-def anomaly_masks(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
+def anomaly_masks(hunt: Hunt) -> Made:
     """Mask the day's successes and failures."""
     signins = hunt.signins([hunt.day]).where(F.col("outcome") != OTHER)
     return hunt.mask(signins).coalesce(1).sortWithinPartitions("signin_id"), {}
@@ -65,14 +64,14 @@ class _Pattern:
 
 
 @hunt_asset(MASK_PATTERNS, deps=[SUSPECT_FAILURES, ANOMALY_MASKS, FEATURE_BASELINE])
-def mask_patterns(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
+def mask_patterns(hunt: Hunt) -> Made:
     """Count the failures that the model is fitted on by mask."""
     counted = count_patterns(modelled_failures(hunt)).collect()
     patterns = [
         _Pattern(row["mask"], mask_names(row["mask"], hunt.model_features), row["failures"])
         for row in sorted(counted, key=lambda row: (-row["failures"], row["mask"]))
     ]
-    return hunt.frame(MASK_PATTERNS, patterns), {
+    return patterns, {
         "patterns": len(patterns),
         "failures": sum(pattern.failures for pattern in patterns),
         "most common": table_metadata([vars(p) for p in patterns[:_SHOWN_PATTERNS]]),

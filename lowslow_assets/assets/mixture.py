@@ -6,11 +6,10 @@ from typing import Any
 
 import dagster as dg
 import numpy as np
-from pyspark.sql import DataFrame
 
 from lowslow_assets import plots
 from lowslow_assets.assets.declare import table_metadata
-from lowslow_assets.assets.hunt import Hunt, hunt_asset
+from lowslow_assets.assets.hunt import Hunt, Made, hunt_asset
 from lowslow_assets.detection.masks import mask_bits
 from lowslow_assets.detection.mixture import (
     FitTrace,
@@ -34,12 +33,12 @@ class _Line:
 
 
 @hunt_asset(MIXTURE_MODEL, "bayespy", deps=[MASK_PATTERNS])
-def mixture_model(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
+def mixture_model(hunt: Hunt) -> Made:
     """Fit the mixture; a window without failures has no components."""
     # In the order of masks: sums in another order end in other last digits.
     patterns = sorted(hunt.rows(MASK_PATTERNS), key=lambda row: row["mask"])
     if not patterns:
-        return hunt.frame(MIXTURE_MODEL, []), {"failures": 0}
+        return [], {"failures": 0}
     features = hunt.model_features
     bits = mask_bits([row["mask"] for row in patterns], len(features))
     counts = np.array([row["failures"] for row in patterns])
@@ -48,7 +47,7 @@ def mixture_model(hunt: Hunt) -> tuple[DataFrame, dict[str, Any]]:
         fit, trace = fit_by_restarts(bits, counts, p.components, p.restarts, p.seed)
     else:
         fit, trace = fit_by_births(bits, counts)
-    return hunt.frame(MIXTURE_MODEL, _lines(fit, features)), _metadata(fit, trace, features)
+    return _lines(fit, features), _metadata(fit, trace, features)
 
 
 def read_fit(hunt: Hunt) -> MixtureFit | None:

@@ -10,7 +10,7 @@ from lowslow_assets.assets.declare import declaration, permanent_failures
 from lowslow_assets.partitions import DAYS, SINGLE_RUN, days_of
 from lowslow_assets.resources import LakeResource, SourceResource
 from lowslow_assets.signins.parsing import deduplicate, parse_lines
-from lowslow_assets.storage import Lake
+from lowslow_assets.storage import Lake, pack
 from lowslow_assets.tables import RAW_SIGNINS, REJECTED_SIGNINS
 
 MAX_REJECTED_SHARE = 0.01
@@ -38,7 +38,9 @@ def ingest_signins(context: dg.AssetExecutionContext, source: SourceResource, la
         opened = lake.open()
         lines = parse_lines(export.read_lines(opened.spark, listing, unreadable)).persist()
         good, bad = lines.where("reason IS NULL"), lines.where("reason IS NOT NULL")
-        raw = opened.write(RAW_SIGNINS, _one_file_a_day(deduplicate(good.drop(*_LINE))), days, {})
+        rows_a_day = max(files.total_bytes for files in listing) // _BYTES_A_ROW
+        packed = pack(good.drop(*_LINE), "signin_id", rows_a_day)
+        raw = opened.write(RAW_SIGNINS, _in_order(deduplicate(packed, "part")), days, {})
         files = export.reject(opened.spark, unreadable)
         rejected = opened.write(REJECTED_SIGNINS, _rejected(bad, files), days, {})
         lines.unpersist()
@@ -72,9 +74,15 @@ def ingest_signins(context: dg.AssetExecutionContext, source: SourceResource, la
 _LINE = ("file", "line", "reason")
 
 
-def _one_file_a_day(signins: DataFrame) -> DataFrame:
-    # By time, so that a scan of part of a day can skip the rest.
-    return signins.repartition("date").sortWithinPartitions("date", "time_generated", "signin_id")
+# A guess, for the number of files.
+_BYTES_A_ROW = 1_000
+
+
+def _in_order(signins: DataFrame) -> DataFrame:
+    # By user: a person's device, network and place repeat, and cost next to nothing then.
+    return signins.sortWithinPartitions(
+        "date", "user_principal_name", "time_generated", "signin_id"
+    )
 
 
 def _rejected(bad: DataFrame, files: DataFrame) -> DataFrame:

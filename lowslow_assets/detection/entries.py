@@ -42,20 +42,25 @@ TRAITS = {
 """Per trait the number of its levels (see ``with_traits``)."""
 
 
-def lone_visits(successes: DataFrame) -> DataFrame:
-    """Successes of a user from a prefix nobody else succeeds from, all within two hours."""
-    second = F.unix_seconds("time_generated")
-    lone = (
-        successes.where(F.col("ip_prefix").isNotNull())
+def lone_prefixes(sources: DataFrame) -> DataFrame:
+    """Prefixes from which one user alone succeeded, all within two hours.
+
+    ``sources`` are the window's ``success_sources``. Returns (ip_prefix, first_success).
+    """
+    # Spark sums numbers in a hash table; for the least of strings it would sort the window.
+    user = F.xxhash64("user")
+    first, last = F.min("first_success"), F.max("last_success")
+    return (
+        sources.where(F.col("ip_prefix").isNotNull())
         .groupBy("ip_prefix")
         .agg(
-            F.min("user").alias("user"),
-            F.max("user").alias("another"),
-            (F.max(second) - F.min(second)).alias("seconds"),
+            (F.min(user) == F.max(user)).alias("alone"),
+            (F.unix_seconds(last) - F.unix_seconds(first)).alias("seconds"),
+            first.alias("first_success"),
         )
-        .where((F.col("user") == F.col("another")) & (F.col("seconds") <= LONGEST_VISIT_SECONDS))
+        .where(F.col("alone") & (F.col("seconds") <= LONGEST_VISIT_SECONDS))
+        .select("ip_prefix", "first_success")
     )
-    return successes.join(lone.select("ip_prefix"), "ip_prefix", "left_semi")
 
 
 def with_news(signins: DataFrame, successes: DataFrame) -> DataFrame:
@@ -63,45 +68,31 @@ def with_news(signins: DataFrame, successes: DataFrame) -> DataFrame:
 
     ``successes`` are the window's. Without that exception a visit would make itself known.
     """
-    of_users = successes.join(signins.select("user").distinct(), "user", "left_semi")
-    known = (
-        # Without a prefix it is from another one than any visit's.
-        of_users.select("user", F.coalesce("ip_prefix", F.lit("")).alias("ip_prefix"), _pairs())
-        .select("user", "ip_prefix", "pair.*")
-        .groupBy("user", "feature", "category")
-        .agg(F.min("ip_prefix").alias("one_prefix"), F.max("ip_prefix").alias("last_prefix"))
-    )
-    elsewhere = (F.col("one_prefix") != F.col("ip_prefix")) | (
-        F.col("last_prefix") != F.col("ip_prefix")
-    )
     key = ["date", "signin_id"]
-    is_known = F.coalesce(F.bool_or(elsewhere), F.lit(False))
-    news = (
-        signins.select(*key, "user", "ip_prefix", _pairs())
-        .select(*key, "user", "ip_prefix", "pair.*")
-        .join(known, ["user", "feature", "category"], "left")
-        .groupBy(*key, "feature")
-        .agg((~is_known).alias("new"))
+    # Without a prefix it is from another one than any visit's.
+    prefix = F.coalesce("ip_prefix", F.lit(""))
+    judged = signins.select(
+        *key,
+        "user",
+        F.col("ip_prefix").alias("own_prefix"),
+        *(F.col(feature).alias(f"own_{name}") for name, feature in _NEW_BY.items()),
+    ).distinct()
+    seen = {
+        name: F.bool_or(F.col(feature) == F.col(f"own_{name}")) for name, feature in _NEW_BY.items()
+    }
+    known = (
+        successes.select("user", prefix.alias("prefix"), *_NEW_BY.values())
+        .join(judged, "user")
+        .where(F.col("prefix") != F.col("own_prefix"))
         .groupBy(*key)
-        .agg(
-            *(
-                F.bool_or(F.col("new") & (F.col("feature") == feature)).alias(f"new_{name}")
-                for name, feature in _NEW_BY.items()
-            )
-        )
+        .agg(*(is_seen.alias(f"known_{name}") for name, is_seen in seen.items()))
     )
-    return signins.join(news, key)
-
-
-def _pairs() -> Column:
-    return F.explode(
-        F.array(
-            *(
-                F.struct(F.lit(feature).alias("feature"), F.col(feature).alias("category"))
-                for feature in _NEW_BY.values()
-            )
-        )
-    ).alias("pair")
+    news = {f"new_{name}": ~F.coalesce(f"known_{name}", F.lit(False)) for name in _NEW_BY}
+    return (
+        signins.join(known, key, "left")
+        .withColumns(news)
+        .drop(*(f"known_{name}" for name in _NEW_BY))
+    )
 
 
 def with_traits(signins: DataFrame) -> DataFrame:
@@ -122,8 +113,13 @@ def with_traits(signins: DataFrame) -> DataFrame:
 
 
 def count_traits(signins: DataFrame) -> DataFrame:
-    """How many sign-ins of each cluster have each combination of traits: a few hundred rows."""
-    return signins.groupBy("cluster_id", *TRAIT_COLUMNS).agg(F.count(F.lit(1)).alias("number"))
+    """How many sign-ins of each cluster and outcome have each combination of traits.
+
+    A few hundred rows.
+    """
+    return signins.groupBy("cluster_id", "outcome", *TRAIT_COLUMNS).agg(
+        F.count(F.lit(1)).alias("number")
+    )
 
 
 TRAIT_COLUMNS = [f"trait_{name}" for name in TRAITS]

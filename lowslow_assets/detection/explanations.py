@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame, Row, Window
 from pyspark.sql import functions as F
 
-from lowslow_assets.signins.features import FAILURE, SUCCESS
-
 EXPLANATIONS = {
     "resolved": "the same user succeeded from the same network within half an hour: a typo",
     "no source": "the log does not say from which address: nothing to judge by",
@@ -35,47 +33,87 @@ MAX_FAILURES_A_PREFIX, DAYS_A_PREFIX_FAILURE = 10, 6
 CROWD, CROWD_FACTOR = 5, 8
 
 
-def explain_failures(signins: DataFrame, window_days: int) -> DataFrame:
+def explain_failures(failures: DataFrame, sources: DataFrame, window_days: int) -> DataFrame:
     """The window's failures with the column ``explanation``, null for suspects.
 
-    ``signins`` are the window's ``encoded_features``; of their columns only what the rules
-    need comes out, with ``date`` and ``signin_id`` as the key.
+    ``failures`` are those among the window's ``encoded_features``, ``sources`` its
+    ``success_sources``. Of the failures' columns only what the rules need comes out, with
+    ``date`` and ``signin_id`` as the key.
     """
-    events = signins.where(F.col("outcome").isin(SUCCESS, FAILURE)).select(
+    explained = explain_by_failures(failures, window_days)
+    return explain_by_others(explained, sources, window_days)
+
+
+def explain_by_failures(failures: DataFrame, window_days: int) -> DataFrame:
+    """The first step of ``explain_failures``: what a failure and those near it say."""
+    known = failures.select(
         "date",
         "signin_id",
         "user",
         "network",
-        "outcome",
+        "seconds_to_success",
         F.unix_seconds("time_generated").alias("second"),
         F.col("ip_address").alias("address"),
         F.col("ip_prefix").alias("prefix"),
     )
-    succeeded = F.when(F.col("outcome") == SUCCESS, 1)
-    at_home = Window.partitionBy("user", "network")
-    soon = at_home.orderBy("second").rangeBetween(0, RESOLVED_SECONDS)
-    failures = (
-        events.withColumn("resolved", F.count(succeeded).over(soon) > 0)
-        .withColumn("known_network", F.count(succeeded).over(at_home) > 0)
-        .where(F.col("outcome") == FAILURE)
-    )
-    success_prefixes = (
-        events.where(F.col("outcome") == SUCCESS).select("prefix").distinct()
-    ).withColumn("prefix_succeeds", F.lit(True))
     rules = {
-        "resolved": F.col("resolved"),
+        "resolved": F.col("seconds_to_success") <= RESOLVED_SECONDS,
         "no source": F.col("prefix").isNull(),
         "busy account": _size("user", _day("second")) > MAX_FAILURES_A_DAY,
         "retried": _again(Window.partitionBy("user", "prefix").orderBy("second")),
-        "shared address": _size("address") > MAX_FAILURES_AN_ADDRESS,
+        "shared address": _size("prefix", "address") > MAX_FAILURES_AN_ADDRESS,
         "shared prefix": _size("prefix")
         > max(MAX_FAILURES_A_PREFIX, window_days // DAYS_A_PREFIX_FAILURE),
-        "own network": F.col("known_network") & F.col("prefix_succeeds").isNotNull(),
     }
-    explained = failures.join(success_prefixes, "prefix", "left").withColumn(
-        "explanation", F.coalesce(*(F.when(rule, name) for name, rule in rules.items()))
+    holds = {name: F.col(name) for name in rules}
+    return (
+        # All windows are within a user or within a prefix: two moves of the rows, not one a rule.
+        known.repartition("user")
+        .withColumns({name: rules[name] for name in ("busy account", "retried")})
+        .repartition("prefix")
+        .withColumns({name: rules[name] for name in ("shared address", "shared prefix")})
+        .withColumns({name: rules[name] for name in ("resolved", "no source")})
+        .withColumn("explanation", F.coalesce(*(F.when(holds[name], name) for name in rules)))
+        .drop(*rules, "seconds_to_success")
     )
-    return _explain_crowds(explained, window_days)
+
+
+def explain_by_others(explained: DataFrame, sources: DataFrame, window_days: int) -> DataFrame:
+    """The second step of ``explain_failures``: what successes, and other suspects, say."""
+    # By now a few in a hundred failures: all that follows is on them.
+    unexplained = explained.where(F.col("explanation").isNull())
+    suspects = _explain_crowds(_explain_by_successes(unexplained, sources), window_days)
+    return explained.where(F.col("explanation").isNotNull()).unionByName(suspects).drop("network")
+
+
+def _explain_by_successes(unexplained: DataFrame, sources: DataFrame) -> DataFrame:
+    soon = F.timestamp_seconds("second"), F.timestamp_seconds(F.col("second") + RESOLVED_SECONDS)
+    key = ["date", "signin_id"]
+    of_user = (
+        sources.select("user", "network", "first_success")
+        .join(unexplained.select(*key, "user", "network", "second"), ["user", "network"])
+        .groupBy(*key)
+        # On the day itself ``seconds_to_success`` knows; just after midnight the next day does.
+        .agg(F.bool_or(F.col("first_success").between(*soon)).alias("resolved"))
+        .withColumn("known_network", F.lit(True))
+    )
+    of_anyone = (
+        sources.select(F.col("ip_prefix").alias("prefix"))
+        .join(unexplained.select("prefix").distinct(), "prefix")
+        .distinct()
+        .withColumn("prefix_succeeds", F.lit(True))
+    )
+    return (
+        unexplained.join(of_user, key, "left")
+        .join(of_anyone, "prefix", "left")
+        .withColumn(
+            "explanation",
+            F.when(F.col("resolved"), "resolved").when(
+                F.col("known_network") & F.col("prefix_succeeds"), "own network"
+            ),
+        )
+        .select(unexplained.columns)
+    )
 
 
 def _size(*keys: Column | str) -> Column:
@@ -94,26 +132,22 @@ def _again(in_order) -> Column:
     return F.least(to_next, from_last) <= RETRY_SECONDS
 
 
-def _explain_crowds(explained: DataFrame, window_days: int) -> DataFrame:
-    suspect = F.when(F.col("explanation").isNull(), 1)
+def _explain_crowds(suspects: DataFrame, window_days: int) -> DataFrame:
+    """Explain what is left by its hour, where that has far too many."""
     hour = F.floor(F.col("second") / 3_600)
-    usual = explained.agg((F.count(suspect) / (24 * window_days)).alias("usual"))
-    crowd = F.count(suspect).over(Window.partitionBy(hour))
-    crowded = crowd > CROWD + CROWD_FACTOR * F.col("usual")
+    open_ones = suspects.where(F.col("explanation").isNull())
+    by_hour = open_ones.groupBy(hour.alias("hour")).agg(F.count(F.lit(1)).alias("failures"))
+    usual = F.sum("failures").over(Window.partitionBy(F.lit(0))) / (24 * window_days)
+    crowded = (
+        by_hour.withColumn("usual", usual)
+        .where(F.col("failures") > CROWD + CROWD_FACTOR * F.col("usual"))
+        .select("hour", F.lit("crowded hour").alias("crowded"))
+    )
     return (
-        explained.crossJoin(F.broadcast(usual))
-        .withColumn("crowded", crowded)
-        .select(
-            "date",
-            "signin_id",
-            "user",
-            "address",
-            "prefix",
-            "second",
-            F.coalesce("explanation", F.when(F.col("crowded"), "crowded hour")).alias(
-                "explanation"
-            ),
-        )
+        suspects.withColumn("hour", hour)
+        .join(crowded, "hour", "left")
+        .withColumn("explanation", F.coalesce("explanation", "crowded"))
+        .select(suspects.columns)
     )
 
 

@@ -1,40 +1,72 @@
 """The successes in a few small tables: what plots and rhythm tests compare with."""
 
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 MOST_COMMON_LOCATIONS = 5_000
 SAMPLE_SIZE = 10_000
+# Five standard deviations and more: fewer than SAMPLE_SIZE come but once in ten million windows.
+_SAMPLE_MARGIN = 600
+
+
+@dataclass(frozen=True)
+class HourOfDay:
+    """A row of ``success_hours_of_day``."""
+
+    hour_of_day: int
+    successes: int
+
+
+@dataclass(frozen=True)
+class Weekday:
+    """A row of ``success_weekdays``; 1 is Monday."""
+
+    weekday: int
+    successes: int
 
 
 def by_calendar_hour(successes: DataFrame) -> DataFrame:
     """Successes by hour of the calendar, as (hour, successes)."""
-    return _count_by(successes, F.date_trunc("hour", "time_generated"), "hour")
+    hour = F.date_trunc("hour", "time_generated").alias("hour")
+    return successes.groupBy(hour).agg(F.count(F.lit(1)).alias("successes")).orderBy("hour")
 
 
-def by_weekday(successes: DataFrame) -> DataFrame:
-    """Successes by ISO day of the week, as (weekday, successes)."""
-    return _count_by(successes, F.weekday("time_generated") + 1, "weekday")
+def by_hour_of_day(hours: Iterable[tuple[datetime, int]]) -> list[HourOfDay]:
+    """Successes by hour of the day from those by hour of the calendar, both in UTC."""
+    sums = Counter[int]()
+    for hour, successes in hours:
+        sums[hour.hour] += successes
+    return [HourOfDay(*item) for item in sorted(sums.items())]
 
 
-def by_hour_of_day(successes: DataFrame) -> DataFrame:
-    """Successes by hour of the day in UTC, as (hour_of_day, successes)."""
-    return _count_by(successes, F.hour("time_generated"), "hour_of_day")
+def by_weekday(hours: Iterable[tuple[datetime, int]]) -> list[Weekday]:
+    """Successes by ISO day of the week from those by hour of the calendar, in UTC."""
+    sums = Counter[int]()
+    for hour, successes in hours:
+        sums[hour.isoweekday()] += successes
+    return [Weekday(*item) for item in sorted(sums.items())]
 
 
-def _count_by(successes: DataFrame, key, name: str) -> DataFrame:
-    return (
-        successes.groupBy(key.alias(name)).agg(F.count(F.lit(1)).alias("successes")).orderBy(name)
-    )
-
-
-def most_common_locations(successes: DataFrame) -> DataFrame:
-    """The most common places of successes; equal ones in the order of their names."""
+def most_common_locations(sources: DataFrame) -> DataFrame:
+    """The most common places of ``success_sources``; equal ones in the order of their names."""
     place = ["Location", "state", "city", "latitude", "longitude"]
-    counts = successes.groupBy(*place).agg(F.count(F.lit(1)).alias("successes"))
+    counts = sources.groupBy(*place).agg(F.sum("successes").alias("successes"))
     return counts.orderBy(F.desc("successes"), *place).limit(MOST_COMMON_LOCATIONS)
 
 
-def sample(successes: DataFrame) -> DataFrame:
-    """A sample without replacement that depends on nothing but the ids in the window."""
-    return successes.orderBy(F.xxhash64("signin_id"), "signin_id").limit(SAMPLE_SIZE)
+def sample(successes: DataFrame, number: int) -> DataFrame:
+    """A sample without replacement that depends on nothing but the ids in the window.
+
+    ``number`` is how many successes there are: most need not be sorted, nor read whole.
+    """
+    order = F.xxhash64("signin_id")
+    share = (SAMPLE_SIZE + _SAMPLE_MARGIN) / max(number, 1)
+    if share < 1:
+        # The hash is uniform over the 64-bit integers.
+        successes = successes.where(order < round((share - 0.5) * 2**64))
+    return successes.orderBy(order, "signin_id").limit(SAMPLE_SIZE)

@@ -21,16 +21,13 @@ plain NumPy, and BayesPy continues from the best of them. Where to start from:
 from dataclasses import dataclass
 
 import numpy as np
-from bayespy.inference import VB
-from bayespy.inference.vmp.nodes.categorical import CategoricalMoments
-from bayespy.nodes import Bernoulli, Beta, Dirichlet, Mixture, Multinomial
 from scipy.special import betaln, digamma, gammaln
 
 WEIGHT_CONCENTRATION = 1e-5
 ANOMALY_PRIOR = 0.5
 # In nats a sweep. Plateaus of 1e-3 a sweep still climb tens of nats.
-_CONVERGED_GAIN = 1e-6
-_MAX_SWEEPS = 20_000
+CONVERGED_GAIN = 1e-6
+MAX_SWEEPS = 20_000
 # In nats: with less, births go on in circles.
 _LEAST_BIRTH = 1.0
 _BIRTHS_TRIED = 5
@@ -166,6 +163,9 @@ def _confirm(
     bits: np.ndarray, counts: np.ndarray, fit: Posterior, start_elbos: list[float]
 ) -> tuple[MixtureFit, FitTrace]:
     """Let BayesPy go on from a converged fit; components come out by falling weight."""
+    # BayesPy takes as long to import as all of a daily ingest's Python: not before it is used.
+    from lowslow_assets.detection.counted_mixture import CountedMixture
+
     *posterior, bounds = fit
     model = CountedMixture(bits, counts, len(posterior[0]))
     model.start_from(*posterior)
@@ -180,61 +180,6 @@ def random_start(features: int, components: int, seed: int) -> np.ndarray:
     """Probabilities drawn from the prior, shape (F, K); never 0 or 1 to machine precision."""
     drawn = np.random.default_rng(seed).beta(ANOMALY_PRIOR, ANOMALY_PRIOR, (features, components))
     return np.clip(drawn, 1e-12, 1 - 1e-12)
-
-
-class _CountedCategorical(Multinomial):
-    """``count`` equal draws as one node, which Mixture takes for a Categorical.
-
-    A Multinomial's moments are the expected counts: a Categorical's moments times the
-    count, which is what the mixture's messages need. Only their type is in the way.
-    """
-
-    @classmethod
-    def _constructor(cls, *args, **kwargs):  # pyright: ignore[reportIncompatibleMethodOverride]
-        *head, moments, parent_moments = super()._constructor(*args, **kwargs)
-        return (*head, CategoricalMoments(moments.categories), parent_moments)
-
-
-class CountedMixture:
-    """The mixture as BayesPy nodes, on distinct masks with counts."""
-
-    def __init__(self, bits: np.ndarray, counts: np.ndarray, components: int) -> None:
-        self.weights = Dirichlet([WEIGHT_CONCENTRATION] * components, name="R")
-        self.classes = _CountedCategorical(
-            np.asarray(counts)[:, None], self.weights, plates=(len(bits), 1), name="Z"
-        )
-        self.anomalous = Beta(
-            [ANOMALY_PRIOR, ANOMALY_PRIOR], plates=(bits.shape[1], components), name="P"
-        )
-        masks = Mixture(self.classes, Bernoulli, self.anomalous, name="X")
-        masks.observe(bits)
-        self.inference = VB(self.classes, self.weights, masks, self.anomalous)
-
-    def start_from(self, concentration: np.ndarray, alpha: np.ndarray, beta: np.ndarray) -> None:
-        """Start from a posterior."""
-        self.weights.initialize_from_parameters(concentration)
-        self.anomalous.initialize_from_parameters(np.stack([alpha, beta], axis=-1))
-
-    def sweep(self, sweeps: int) -> np.ndarray:
-        """Update Z, R, X, P so many times; the bound after each."""
-        before = self.inference.iter
-        self.inference.update(repeat=sweeps, tol=0, verbose=False)
-        return np.asarray(self.inference.L)[before : self.inference.iter]
-
-    def converge(self) -> np.ndarray:
-        """Sweep until one gains nothing that counts; the bound after each sweep."""
-        bounds = self.sweep(2)
-        while bounds[-1] - bounds[-2] > _CONVERGED_GAIN and len(bounds) < _MAX_SWEEPS:
-            bounds = np.concatenate([bounds, self.sweep(1)])
-        return bounds
-
-    def parameters(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Concentration (K,), alpha (F, K), beta (F, K)."""
-        (concentration,), (beta_parameters,) = (
-            self.weights.get_parameters(),
-            self.anomalous.get_parameters(),
-        )
-        return concentration, beta_parameters[..., 0], beta_parameters[..., 1]
 
 
 def converge_from(
@@ -269,7 +214,7 @@ def converge_from(
         divergence = _divergence(concentration, alpha, beta, expectations)
         bounds.append(float(counts @ log_normalizer) - divergence)
         gained = bounds[-1] - bounds[-2] if len(bounds) > 1 else np.inf
-        if gained < _CONVERGED_GAIN or len(bounds) == _MAX_SWEEPS:
+        if gained < CONVERGED_GAIN or len(bounds) == MAX_SWEEPS:
             return concentration, alpha, beta, np.array(bounds)
 
 

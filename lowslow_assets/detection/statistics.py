@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 from pyspark.sql import DataFrame, Window
@@ -77,7 +77,14 @@ def cluster_sizes(members: DataFrame) -> list[ClusterSize]:
         (failures / F.greatest(addresses, F.lit(1))).alias("attempts_per_address"),
         (failures / span).alias("attempts_per_day"),
     )
-    return [ClusterSize(**row.asDict()) for row in sizes.orderBy("cluster_id").collect()]
+    found = []
+    for row in sizes.orderBy("cluster_id").collect():
+        values = row.asDict()
+        # Spark gives Python times without a zone, in the machine's own.
+        for name in ("first_activity", "last_activity"):
+            values[name] = values[name].astimezone(UTC)
+        found.append(ClusterSize(**values))
+    return found
 
 
 def cluster_statistics(

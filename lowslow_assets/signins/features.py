@@ -6,7 +6,7 @@ A category is a short string. What is null or empty becomes ``NODATA``, so that
 
 from collections.abc import Callable
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 NODATA = "NODATA"
@@ -24,6 +24,8 @@ FEATURES = (
     "state",
     "city",
 )
+
+SOURCE = ("network", "ip_prefix", "Location", "state", "city", "latitude", "longitude")
 
 SUCCESS_RESULT_TYPE = "0"
 # 50055: password expired; 50126: wrong user name or password.
@@ -128,6 +130,36 @@ def _let(value: Column, body: Callable[[Column], Column]) -> Column:
     code of a few such levels is more than Spark can compile.
     """
     return F.transform(F.array(value), body)[0]
+
+
+def with_seconds_to_success(encoded: DataFrame, *layout: str) -> DataFrame:
+    """Add ``seconds_to_success`` to failures: until their user's next success that ``date``.
+
+    From the same network; one in the same second counts. Null where there is none. ``layout``
+    are columns that depend on the date and user alone: rows that lie together by them already
+    are not moved.
+    """
+    second = F.unix_seconds("time_generated")
+    # From the day's end on: the other way round Spark takes the square of the time.
+    later = Window.partitionBy("date", *layout, "user", "network").orderBy(second.desc())
+    next_success = F.min(F.when(F.col("outcome") == SUCCESS, second)).over(later)
+    return encoded.withColumn(
+        "seconds_to_success",
+        F.when(F.col("outcome") == FAILURE, next_success - second).cast("int"),
+    )
+
+
+def sum_sources(encoded: DataFrame) -> DataFrame:
+    """From where each user succeeded, by day: rows of ``success_sources`` with ``date``."""
+    return (
+        encoded.where(F.col("outcome") == SUCCESS)
+        .groupBy("date", "user", *SOURCE)
+        .agg(
+            F.count(F.lit(1)).alias("successes"),
+            F.min("time_generated").alias("first_success"),
+            F.max("time_generated").alias("last_success"),
+        )
+    )
 
 
 def count_categories(encoded: DataFrame) -> DataFrame:

@@ -50,7 +50,7 @@ def _strings(*names: str) -> T.StructType:
     return T.StructType([T.StructField(name, T.StringType()) for name in names])
 
 
-_SENTINEL = _strings(*_SENTINEL_FIELDS, "_corrupt")
+_SENTINEL = _strings(*_SENTINEL_FIELDS)
 _DIAGNOSTIC = _strings("time", "resultType").add("properties", _strings(*_DIAGNOSTIC_FIELDS))
 _DETAILS = T.MapType(T.StringType(), T.StringType())
 
@@ -69,10 +69,13 @@ def parse_lines(lines: DataFrame) -> DataFrame:
     one, bounded. Blank lines are left out.
     """
     text = F.trim(F.col("value"), F.lit("\ufeff \t"))
-    row = F.from_json(text, _SENTINEL, {"columnNameOfCorruptRecord": "_corrupt"})
+    # from_json reads an object and stops: text after its end, even a second object, would
+    # go unnoticed. As the first of two items of an array it cannot have any.
+    items = F.from_json(F.concat(F.lit("["), text, F.lit(",{}]")), T.ArrayType(_SENTINEL))
     return (
         lines.where(text != "")
-        .withColumn("row", row)
+        .withColumn("items", items)
+        .withColumn("row", F.col("items")[0])
         .withColumn(
             "record",
             F.when(F.col("row.properties").isNotNull(), F.from_json(text, _DIAGNOSTIC)),
@@ -81,7 +84,7 @@ def parse_lines(lines: DataFrame) -> DataFrame:
         .withColumn("place", F.from_json(_either("LocationDetails", "location"), _DETAILS))
         .withColumn("point", F.from_json(_entry("place", "geoCoordinates"), _DETAILS))
         .withColumn("status", F.from_json(F.col("record.properties.status"), _DETAILS))
-        .select("date", "file", "value", F.col("row._corrupt").alias("corrupt"), *_signin_columns())
+        .select("date", "file", "value", F.size("items").alias("size"), *_signin_columns())
         .withColumn("reason", _reject_reason(text))
         # Good lines are not kept as text: they are most of what a day weighs.
         .withColumn(
@@ -92,7 +95,7 @@ def parse_lines(lines: DataFrame) -> DataFrame:
                 F.substring(F.make_valid_utf8("value"), 1, MAX_TEXT_LENGTH),
             ),
         )
-        .drop("corrupt", "value")
+        .drop("size", "value")
     )
 
 
@@ -178,10 +181,7 @@ def parse_boolean(text: Column) -> Column:
 
 
 def _reject_reason(text: Column) -> Column:
-    # from_json reads an object and stops: text after its end, even a second object, would
-    # go unnoticed. As the first of two items of an array it cannot have any.
-    items = F.json_array_length(F.concat(F.lit("["), text, F.lit(",0]")))
-    is_object = text.startswith("{") & F.col("corrupt").isNull() & items.eqNullSafe(2)
+    is_object = text.startswith("{") & F.col("size").eqNullSafe(2)
     user = F.coalesce("user_principal_name", "user_id")
     return (
         F.when(~is_object, NOT_JSON)
@@ -192,18 +192,18 @@ def _reject_reason(text: Column) -> Column:
     )
 
 
-def deduplicate(signins: DataFrame) -> DataFrame:
+def deduplicate(signins: DataFrame, *layout: str) -> DataFrame:
     """Keep one row per (date, signin_id) and count its ``copies``.
 
     The export repeats rows, exactly or with other details. Kept is the latest
     ``time_generated``, then the greatest row in column order: a total order, so
-    the choice does not depend on how Spark split the data.
+    the choice does not depend on how Spark split the data. ``layout`` are columns that depend
+    on the date and id alone: rows that lie together by them already are not moved.
     """
-    details = ["time_generated"] + [
-        c for c in signins.columns if c not in ("date", "signin_id", "time_generated")
-    ]
+    key = ("date", *layout, "signin_id")
+    details = ["time_generated"] + [c for c in signins.columns if c not in (*key, "time_generated")]
     return (
-        signins.groupBy("date", "signin_id")
+        signins.groupBy(*key)
         .agg(F.max(F.struct(*details)).alias("kept"), F.count(F.lit(1)).alias("copies"))
-        .select("date", "signin_id", "kept.*", "copies")
+        .select(*key, "kept.*", "copies")
     )

@@ -15,7 +15,7 @@ from lowslow_assets.detection.entries import (
     count_traits,
     entry_probability,
     evidence,
-    lone_visits,
+    lone_prefixes,
     trait_key,
     with_news,
     with_traits,
@@ -23,7 +23,6 @@ from lowslow_assets.detection.entries import (
 from lowslow_assets.signins.features import FEATURES
 
 START = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
-VISIT = "signin_id string, user string, ip_prefix string, time_generated timestamp"
 PROPERTIES = {
     "application": "AppDisplayName",
     "client": "ClientAppUsed",
@@ -37,36 +36,34 @@ SIGNIN = "date date, signin_id string, user string, ip_prefix string, " + ", ".j
 )
 
 
-def visit(id: str, user: str, prefix: str | None, hours: float) -> tuple:
-    return (id, user, prefix, START + timedelta(hours=hours))
+def test_lone_prefixes(spark: SparkSession) -> None:
+    def of(user: str, prefix: str | None, first: float, last: float) -> tuple:
+        return (user, prefix, START + timedelta(hours=first), START + timedelta(hours=last))
 
-
-def test_lone_visits(spark: SparkSession) -> None:
-    successes = [
-        visit("once", "ann", "p1", 0),
-        visit("two hours: first", "ann", "p2", 0),
-        visit("two hours: between", "ann", "p2", 1),
-        visit("two hours: last", "ann", "p2", 2),
-        visit("longer: first", "ann", "p3", 0),
-        visit("longer: last", "ann", "p3", 2 + 1 / 3600),
-        visit("another day: first", "ann", "p4", 0),
-        visit("another day: last", "ann", "p4", 24),
-        visit("two users: ann", "ann", "p5", 0),
-        visit("two users: bob", "bob", "p5", 0),
-        visit("unknown", "bob", None, 0),
-        visit("over midnight: first", "bob", "p6", 15.5),
-        visit("over midnight: last", "bob", "p6", 16.5),
+    sources = [
+        of("ann", "once", 0, 0),
+        of("ann", "two hours", 0, 2),
+        of("ann", "two rows, two hours", 0, 0.5),
+        of("ann", "two rows, two hours", 1, 2),
+        of("ann", "longer", 0, 2 + 1 / 3600),
+        of("ann", "two rows, longer", 0, 0.5),
+        of("ann", "two rows, longer", 1, 2 + 1 / 3600),
+        of("ann", "again the next day", 0, 0),
+        of("ann", "again the next day", 24, 24),
+        of("ann", "two users", 0, 0),
+        of("bob", "two users", 0, 0),
+        of("bob", None, 0, 0),
+        of("bob", "over midnight", 15.5, 15.9),
+        of("bob", "over midnight", 16.1, 16.5),
     ]
-    found = lone_visits(spark.createDataFrame(successes, VISIT))
-    assert sorted(row["signin_id"] for row in found.collect()) == [
-        "once",
-        "over midnight: first",
-        "over midnight: last",
-        "two hours: between",
-        "two hours: first",
-        "two hours: last",
-    ]
-    assert set(found.columns) == {"signin_id", "user", "ip_prefix", "time_generated"}
+    schema = "user string, ip_prefix string, first_success timestamp, last_success timestamp"
+    found = lone_prefixes(spark.createDataFrame(sources, schema)).collect()
+    assert {row["ip_prefix"]: row["first_success"].astimezone(UTC) for row in found} == {
+        "once": START,
+        "two hours": START,
+        "two rows, two hours": START,
+        "over midnight": START + timedelta(hours=15.5),
+    }
 
 
 def signin(id: str, prefix: str | None, user: str = "ann", **changed: str) -> tuple:
@@ -175,12 +172,21 @@ def test_levels_of_traits(spark: SparkSession, values: dict, levels: list[int]) 
         assert level < levels_of_trait
 
 
-def test_traits_are_counted_by_cluster(spark: SparkSession) -> None:
-    rows = [(0, *[1] * 7), (0, *[1] * 7), (0, *[0] * 7), (3, *[1] * 7)]
-    schema = ", ".join(f"{column} int" for column in ["cluster_id", *TRAIT_COLUMNS])
+def test_traits_are_counted_by_cluster_and_outcome(spark: SparkSession) -> None:
+    ones, zeros = [1] * 7, [0] * 7
+    rows = [("a", 0, *ones), ("a", 0, *ones), ("b", 0, *ones), ("a", 0, *zeros), ("a", 3, *ones)]
+    schema = "outcome string, " + ", ".join(f"{c} int" for c in ["cluster_id", *TRAIT_COLUMNS])
     counted = count_traits(spark.createDataFrame(rows, schema)).collect()
-    found = {(row["cluster_id"], trait_key(row.asDict())): row["number"] for row in counted}
-    assert found == {(0, (1,) * 7): 2, (0, (0,) * 7): 1, (3, (1,) * 7): 1}
+    found = {
+        (row["outcome"], row["cluster_id"], trait_key(row.asDict())): row["number"]
+        for row in counted
+    }
+    assert found == {
+        ("a", 0, (1,) * 7): 2,
+        ("b", 0, (1,) * 7): 1,
+        ("a", 0, (0,) * 7): 1,
+        ("a", 3, (1,) * 7): 1,
+    }
 
 
 # Levels in the order of TRAITS.

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from lowslow_assets.detection.explanations import (
     EXPLANATIONS,
@@ -15,13 +15,22 @@ from lowslow_assets.detection.explanations import (
     describe_groups,
     explain_failures,
 )
+from lowslow_assets.signins.features import sum_sources, with_seconds_to_success
 
 SIGNINS = (
     "date date, signin_id string, user string, network string, outcome string, "
     "time_generated timestamp, ip_address string, ip_prefix string"
 )
+PLACE = "'' AS Location", "'' AS state", "'' AS city", "0d AS latitude", "0d AS longitude"
 START = datetime(2026, 6, 1, tzinfo=UTC)
 DAY, HOUR, MINUTE, SECOND = 24 * 60.0, 60.0, 1.0, 1 / 60
+
+
+def explain_rows(spark: SparkSession, rows: list[tuple], window_days: int) -> DataFrame:
+    """Explain the failures among sign-ins given as rows."""
+    encoded = spark.createDataFrame(rows, SIGNINS).selectExpr("*", *PLACE)
+    failures = with_seconds_to_success(encoded).where("outcome = 'failure'")
+    return explain_failures(failures, sum_sources(encoded), window_days)
 
 
 @dataclass(frozen=True)
@@ -157,15 +166,14 @@ RETRIED: dict[str, Scenario] = {
     ),
 }
 
+A: dict[str, Any] = {"address": "a", "prefix": "of a"}
 SHARED: dict[str, Scenario] = {
-    "three from an address": all_are(None, failures(3, 2 * DAY, address="a")),
-    "four from an address": all_are("shared address", failures(4, 2 * DAY, address="a")),
-    "three, and a success": all_are(
-        None, [*failures(3, 2 * DAY, address="a"), success("s", 5, address="a")]
-    ),
+    "three from an address": all_are(None, failures(3, 2 * DAY, **A)),
+    "four from an address": all_are("shared address", failures(4, 2 * DAY, **A)),
+    "three, and a success": all_are(None, [*failures(3, 2 * DAY, **A), success("s", 5, **A)]),
     "three, and one that is neither": all_are(
         None,
-        [*failures(3, 2 * DAY, address="a"), Signin("o", 5, address="a", outcome="other")],
+        [*failures(3, 2 * DAY, **A), Signin("o", 5, **A, outcome="other")],
     ),
     "ten from a prefix": all_are(None, failures(10, prefix="p")),
     "eleven from a prefix": all_are("shared prefix", failures(11, prefix="p")),
@@ -297,7 +305,7 @@ def explain(
     ]
     # The order of rows says nothing.
     rows = rows[1::2] + rows[::2]
-    explained = explain_failures(spark.createDataFrame(rows, SIGNINS), window_days).collect()
+    explained = explain_rows(spark, rows, window_days).collect()
     found: dict[str, dict[str, str | None]] = {name: {} for name in scenarios}
     for row in explained:
         name, _, id = row["signin_id"].rpartition(": ")
@@ -377,7 +385,7 @@ def test_crowded_hours(
 
 def test_only_what_names_and_groups_comes_out(spark: SparkSession) -> None:
     rows = [Signin("f", 90).row("x", timedelta(0))]
-    [row] = explain_failures(spark.createDataFrame(rows, SIGNINS), 60).collect()
+    [row] = explain_rows(spark, rows, 60).collect()
     assert row.asDict() == {
         "date": START.date(),
         "signin_id": "x: f",
@@ -398,7 +406,7 @@ def test_without_failures_there_is_nothing_to_explain(
     spark: SparkSession, signins: list[Signin]
 ) -> None:
     rows = [signin.row("x", timedelta(0)) for signin in signins]
-    explained = explain_failures(spark.createDataFrame(rows, SIGNINS), 60)
+    explained = explain_rows(spark, rows, 60)
     assert explained.collect() == []
     assert describe_groups(explained) == []
 

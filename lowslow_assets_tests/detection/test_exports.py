@@ -22,18 +22,14 @@ def test_counts_by_hour_weekday_and_hour_of_day(spark: SparkSession) -> None:
         (datetime(2026, 6, 7, 0, tzinfo=UTC), 1),
         (datetime(2026, 6, 13, 23, tzinfo=UTC), 1),
     ]
-    weekdays = exports.by_weekday(successes)
-    assert weekdays.columns == ["weekday", "successes"]
-    assert [tuple(row) for row in weekdays.collect()] == [(6, 3), (7, 1)]
-    hours_of_day = exports.by_hour_of_day(successes)
-    assert hours_of_day.columns == ["hour_of_day", "successes"]
-    assert [tuple(row) for row in hours_of_day.collect()] == [(0, 1), (23, 3)]
+    by_hour = [(row["hour"].astimezone(UTC), row["successes"]) for row in hours]
+    assert exports.by_weekday(by_hour) == [exports.Weekday(6, 3), exports.Weekday(7, 1)]
+    assert exports.by_hour_of_day(by_hour) == [exports.HourOfDay(0, 1), exports.HourOfDay(23, 3)]
 
 
-def test_monday_is_the_first_day_of_the_week(spark: SparkSession) -> None:
-    monday = [(datetime(2026, 6, 8, 12, tzinfo=UTC),)]
-    rows = exports.by_weekday(spark.createDataFrame(monday, "time_generated timestamp")).collect()
-    assert [row["weekday"] for row in rows] == [1]
+def test_monday_is_the_first_day_of_the_week() -> None:
+    monday = datetime(2026, 6, 8, 12, tzinfo=UTC)
+    assert exports.by_weekday([(monday, 5)]) == [exports.Weekday(1, 5)]
 
 
 @pytest.mark.parametrize("partitions", [1, 3])
@@ -47,9 +43,10 @@ def test_most_common_locations_and_their_ties(
         ("NO", "Oslo", "Oslo", 59.9, 10.7),
         ("IT", "NODATA", "NODATA", None, None),
     )
-    rows = [rome, oslo, unknown, bern, rome, oslo, bern]
+    places = [rome, oslo, unknown, bern, rome, bern]
+    rows = [(*place, 2 if place is oslo else 1) for place in places]
     found = exports.most_common_locations(
-        spark.createDataFrame(rows, PLACES).repartition(partitions)
+        spark.createDataFrame(rows, f"{PLACES}, successes long").repartition(partitions)
     ).collect()
     # Three have two; the one with one is cut off.
     assert [tuple(row) for row in found] == [(*place, 2) for place in (bern, rome, oslo)]
@@ -64,7 +61,7 @@ def test_sample_depends_on_the_ids_alone(
     other = spark.createDataFrame([(i, "b") for i in reversed(ids)], columns).repartition(8)
     monkeypatch.setattr(exports, "SAMPLE_SIZE", 50)
     first, second = (
-        [row["signin_id"] for row in exports.sample(f).collect()] for f in (one, other)
+        [row["signin_id"] for row in exports.sample(f, 200).collect()] for f in (one, other)
     )
     assert set(first) == set(second)
     assert len(first) == len(set(first)) == 50
@@ -72,6 +69,20 @@ def test_sample_depends_on_the_ids_alone(
     assert 10 < sum(i in ids[:100] for i in first) < 40
 
     monkeypatch.setattr(exports, "SAMPLE_SIZE", 10_000)
-    everything = exports.sample(other)
+    everything = exports.sample(other, 200)
     assert sorted(row["signin_id"] for row in everything.collect()) == ids
     assert everything.columns == other.columns
+
+
+def test_a_sample_of_many_is_that_of_all(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be among the chosen is left out before they are sorted."""
+    monkeypatch.setattr(exports, "SAMPLE_SIZE", 50)
+    many = spark.range(20_000).selectExpr("format_string('%08x', id) AS signin_id")
+    ids = [
+        {row["signin_id"] for row in exports.sample(many, number).collect()}
+        for number in (20_000, 1)
+    ]
+    assert ids[0] == ids[1]
+    assert len(ids[0]) == 50

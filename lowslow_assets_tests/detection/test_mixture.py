@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scipy.special import betaln
 
 from lowslow_assets.detection import mixture
+from lowslow_assets.detection.counted_mixture import CountedMixture
 from lowslow_assets.detection.masks import mask_bits
 from lowslow_assets.detection.mixture import (
-    CountedMixture,
     MixtureFit,
     converge_from,
     fit_by_births,
@@ -117,7 +117,7 @@ def test_counts_give_the_same_bound_and_posterior_at_every_sweep(
 
 @pytest.mark.parametrize("sweeps", [1, 2, 20])
 def test_numpy_sweeps_are_bayespys(monkeypatch: pytest.MonkeyPatch, sweeps: int) -> None:
-    monkeypatch.setattr(mixture, "_MAX_SWEEPS", sweeps)
+    monkeypatch.setattr(mixture, "MAX_SWEEPS", sweeps)
     *posterior, bounds = converge_from(BITS, COUNTS, START)
     model = CountedMixture(BITS, COUNTS, 5)
     model.anomalous.initialize_from_value(START)

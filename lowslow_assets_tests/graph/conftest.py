@@ -28,7 +28,13 @@ TENANT = Tenant(
 )
 DAYS = [TENANT.start + timedelta(days=n) for n in range(TENANT.days)]
 MISSING, LAST = DAYS[5], DAYS[-1]
-INGEST = {"raw_signins", "rejected_signins", "encoded_features", "category_counts"}
+INGEST = {
+    "raw_signins",
+    "rejected_signins",
+    "encoded_features",
+    "category_counts",
+    "success_sources",
+}
 
 
 class SharedSpark(SparkResource):
@@ -39,6 +45,7 @@ class SharedSpark(SparkResource):
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Left running: other tests use it."""
+        self.spark_session.catalog.clearCache()
 
 
 @dataclass(frozen=True)
