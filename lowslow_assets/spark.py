@@ -35,7 +35,9 @@ LOCAL_SPARK = {
     "spark.sql.parquet.compression.codec": "zstd",
     # Spark's own default is INT96, which other engines read with reluctance.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    "spark.sql.shuffle.partitions": "16",
+    # Java compiles no method longer than this: without it Spark makes such, and they crawl.
+    "spark.sql.codegen.hugeMethodLimit": "8000",
+    "spark.sql.shuffle.partitions": "4",
 }
 
 

@@ -105,12 +105,11 @@ class Lake:
         With several days ``frame`` has the column ``date``; a day without rows becomes an
         empty partition. Rows of other days are an error.
         """
-        columns = [F.col(field.name).cast(field.dataType) for field in table.schema.fields]
+        if len(days) == 1 and "date" not in frame.columns:
+            frame = frame.withColumn("date", F.lit(days[0]))
         with self._staging(table.name) as staging:
-            if len(days) == 1 and "date" not in frame.columns:
-                frame.select(columns).write.parquet(str(staging / f"date={days[0]}"))
-            else:
-                frame.select(*columns, "date").write.partitionBy("date").parquet(str(staging))
+            columns = [F.col(field.name).cast(field.dataType) for field in table.schema.fields]
+            frame.select(*columns, "date").write.partitionBy("date").parquet(str(staging))
             strays = {path.name for path in staging.glob("date=*")} - {f"date={d}" for d in days}
             if strays:
                 raise LakeError(f"{table.name}: rows of days that were not asked for: {strays}")

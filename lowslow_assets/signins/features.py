@@ -4,10 +4,10 @@ A category is a short string. What is null or empty becomes ``NODATA``, so that
 "the log does not say" is a category like any other.
 """
 
-from collections.abc import Callable
-
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+
+from lowslow_assets.signins.columns import let
 
 NODATA = "NODATA"
 MAX_CATEGORY_LENGTH = 256
@@ -39,7 +39,7 @@ _IPV4 = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
 
 def encode_features(signins: DataFrame, failure_result_types: tuple[str, ...]) -> DataFrame:
     """Turn ``raw_signins`` rows into ``encoded_features`` rows (same number of rows)."""
-    prefix = _let(_bare_address(F.col("ip_address")), ip_prefix)
+    prefix = let(_bare_address(F.col("ip_address")), ip_prefix)
     network = F.coalesce(
         F.concat(F.lit("AS"), F.col("autonomous_system_number")), F.col("ip_prefix")
     )
@@ -89,7 +89,7 @@ def ip_prefix(address: Column) -> Column:
     # A mapped address (::ffff:203.0.113.7) is the IPv4 host it names.
     host = F.regexp_replace(address, r"^(?:::|(?:0{1,4}:){5})ffff:(?=.*\.)", "")
     ipv4 = F.when(host.rlike(f"^{_IPV4}$"), F.substring_index(host, ".", 3))
-    return F.coalesce(ipv4, F.when(address.contains(":"), _let(address, _ipv6_prefix)))
+    return F.coalesce(ipv4, F.when(address.contains(":"), let(address, _ipv6_prefix)))
 
 
 def _bare_address(address: Column) -> Column:
@@ -102,7 +102,7 @@ def _bare_address(address: Column) -> Column:
 def _ipv6_prefix(address: Column) -> Column:
     # The last 32 bits may be written as IPv4 (64:ff9b::192.0.2.1); no /48 contains them.
     hexadecimal = F.regexp_replace(address, f"(?<=:){_IPV4}$", "0:0")
-    return _let(_let(F.split(hexadecimal, "::"), _ipv6_hextets), _join_prefix)
+    return let(let(F.split(hexadecimal, "::"), _ipv6_hextets), _join_prefix)
 
 
 def _ipv6_hextets(halves: Column) -> Column:
@@ -121,15 +121,6 @@ def _join_prefix(hextets: Column) -> Column:
 
 def _hextets(half: Column) -> Column:
     return F.when(half != "", F.split(half, ":")).otherwise(F.array().cast("array<string>"))
-
-
-def _let(value: Column, body: Callable[[Column], Column]) -> Column:
-    """``body(value)``, with ``value`` computed once.
-
-    Column expressions are trees: one used ten times is compiled and run ten times, and the
-    code of a few such levels is more than Spark can compile.
-    """
-    return F.transform(F.array(value), body)[0]
 
 
 def with_seconds_to_success(encoded: DataFrame, *layout: str) -> DataFrame:

@@ -10,6 +10,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from lowslow_assets.signins.columns import let
+
 MAX_TEXT_LENGTH = 1024
 YEARS = (2000, 2199)
 
@@ -71,7 +73,11 @@ def parse_lines(lines: DataFrame) -> DataFrame:
     text = F.trim(F.col("value"), F.lit("\ufeff \t"))
     # from_json reads an object and stops: text after its end, even a second object, would
     # go unnoticed. As the first of two items of an array it cannot have any.
-    items = F.from_json(F.concat(F.lit("["), text, F.lit(",{}]")), T.ArrayType(_SENTINEL))
+    items = F.from_json(
+        F.concat(F.lit("["), text, F.lit(",{}]")),
+        T.ArrayType(_SENTINEL),
+        {"allowNonNumericNumbers": "false"},
+    )
     return (
         lines.where(text != "")
         .withColumn("items", items)
@@ -84,7 +90,8 @@ def parse_lines(lines: DataFrame) -> DataFrame:
         .withColumn("place", F.from_json(_either("LocationDetails", "location"), _DETAILS))
         .withColumn("point", F.from_json(_entry("place", "geoCoordinates"), _DETAILS))
         .withColumn("status", F.from_json(F.col("record.properties.status"), _DETAILS))
-        .select("date", "file", "value", F.size("items").alias("size"), *_signin_columns())
+        .withColumn("texts", F.transform(F.array(*_texts().values()), bounded_text))
+        .select("date", "file", "value", F.size("items").alias("size"), *_typed())
         .withColumn("reason", _reject_reason(text))
         # Good lines are not kept as text: they are most of what a day weighs.
         .withColumn(
@@ -110,56 +117,63 @@ def _entry(details: str, key: str) -> Column:
     return F.coalesce(column[key], column[key.lower()])
 
 
-def _text(value: Column) -> Column:
+def _texts() -> dict[str, Column]:
+    """The values of a sign-in by their name in ``raw_signins``, all as the text they are."""
+    return {
+        "signin_id": _either("Id", "id"),
+        "time_generated": F.coalesce("row.TimeGenerated", "record.time"),
+        "user_principal_name": _either("UserPrincipalName", "userPrincipalName"),
+        "user_id": _either("UserId", "userId"),
+        "result_type": F.coalesce(
+            F.col("row.ResultType"),
+            bounded_text(_entry("status", "errorCode")),
+            F.col("record.resultType"),
+        ),
+        "is_interactive": _either("IsInteractive", "isInteractive"),
+        "app_display_name": _either("AppDisplayName", "appDisplayName"),
+        "client_app_used": _either("ClientAppUsed", "clientAppUsed"),
+        "browser": _entry("device", "browser"),
+        "device_name": _entry("device", "displayName"),
+        "operating_system": _entry("device", "operatingSystem"),
+        "user_agent": _either("UserAgent", "userAgent"),
+        "ip_address": _either("IPAddress", "ipAddress"),
+        "autonomous_system_number": _either("AutonomousSystemNumber", "autonomousSystemNumber"),
+        "country": F.coalesce(
+            bounded_text(F.col("row.Location")), _entry("place", "countryOrRegion")
+        ),
+        "state": _entry("place", "state"),
+        "city": _entry("place", "city"),
+        "latitude": _entry("point", "latitude"),
+        "longitude": _entry("point", "longitude"),
+    }
+
+
+def bounded_text(value: Column) -> Column:
     """Trimmed and bounded; null where empty."""
     return F.nullif(F.substring(F.trim(value), 1, MAX_TEXT_LENGTH), F.lit(""))
 
 
-def _pick(sentinel: str, diagnostic: str) -> Column:
-    return _text(_either(sentinel, diagnostic))
-
-
-def _detail(details: str, key: str) -> Column:
-    return _text(_entry(details, key))
-
-
-def _signin_columns() -> list[Column]:
-    result_type = F.coalesce(
-        F.col("row.ResultType"), _detail("status", "errorCode"), F.col("record.resultType")
-    )
-    asn = F.regexp_extract(_pick("AutonomousSystemNumber", "autonomousSystemNumber"), r"\d+", 0)
-    country = F.coalesce(_text(F.col("row.Location")), _detail("place", "countryOrRegion"))
-    latitude, longitude = _coordinate("latitude", 90), _coordinate("longitude", 180)
+def _typed() -> list[Column]:
+    """The columns of ``raw_signins`` from the column ``texts``, in the order of ``_texts``."""
+    text = {name: F.col("texts")[index] for index, name in enumerate(_texts())}
+    asn = F.regexp_extract(text["autonomous_system_number"], r"\d+", 0)
+    latitude, longitude = _degrees(text["latitude"], 90), _degrees(text["longitude"], 180)
     known_point = (
         latitude.isNotNull() & longitude.isNotNull() & ~((latitude == 0) & (longitude == 0))
     )
-    columns = {
-        "signin_id": _pick("Id", "id"),
-        "time_generated": parse_time(_text(F.coalesce("row.TimeGenerated", "record.time"))),
-        "user_principal_name": _pick("UserPrincipalName", "userPrincipalName"),
-        "user_id": _pick("UserId", "userId"),
-        "result_type": _text(result_type),
-        "is_interactive": parse_boolean(_pick("IsInteractive", "isInteractive")),
-        "app_display_name": _pick("AppDisplayName", "appDisplayName"),
-        "client_app_used": _pick("ClientAppUsed", "clientAppUsed"),
-        "browser": _detail("device", "browser"),
-        "device_name": _detail("device", "displayName"),
-        "operating_system": _detail("device", "operatingSystem"),
-        "user_agent": _pick("UserAgent", "userAgent"),
-        "ip_address": _pick("IPAddress", "ipAddress"),
+    columns = text | {
+        "time_generated": let(text["time_generated"], parse_time),
+        "is_interactive": parse_boolean(text["is_interactive"]),
         # 0 is how the log writes an unknown system.
         "autonomous_system_number": F.nullif(asn.try_cast("bigint"), F.lit(0)),
-        "country": country,
-        "state": _detail("place", "state"),
-        "city": _detail("place", "city"),
         "latitude": F.when(known_point, latitude),
         "longitude": F.when(known_point, longitude),
     }
     return [column.alias(name) for name, column in columns.items()]
 
 
-def _coordinate(key: str, bound: int) -> Column:
-    degrees = _detail("point", key).try_cast("double")
+def _degrees(text: Column, bound: int) -> Column:
+    degrees = text.try_cast("double")
     return F.when(F.abs(degrees) <= bound, degrees)
 
 

@@ -16,13 +16,15 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+
+from lowslow_assets.signins.columns import let
 
 _SUFFIXES = (".json", ".json.gz")
 _HIDDEN = ("_", ".")
 # Greedy: the last y=/m=/d= of a path counts, whatever folders the export lies in.
-_DAY_PATH = r".*/(y=(\d{4})/m=(\d{1,2})/d=(\d{1,2})/.*)$"
+_DAY_PATH = r".*/(y=\d{4}/m=\d{1,2}/d=\d{1,2}/.*)$"
 
 _LINES = "date date, file string, value string"
 _REJECTED = "date date, file string, reason string, line string"
@@ -111,18 +113,15 @@ class Export:
         if not paths:
             return spark.createDataFrame([], _LINES)
         # The path is that of a URL: %20 is a space, and only + is a plus.
-        path = F.try_url_decode(F.replace("_metadata.file_path", F.lit("+"), F.lit("%2B")))
+        path = F.col("_metadata.file_path")
+        decoded = F.try_url_decode(F.replace(path, F.lit("+"), F.lit("%2B")))
+        plain = F.when(path.contains("%"), decoded).otherwise(path)
         return (
             spark.read.option("recursiveFileLookup", True)
             .option("pathGlobFilter", "{*.json,*.json.gz}")
             .text([literal_path(path) for path in paths])
-            .select(
-                F.make_date(
-                    *(F.regexp_extract(path, _DAY_PATH, group).cast("int") for group in (2, 3, 4))
-                ).alias("date"),
-                F.regexp_extract(path, _DAY_PATH, 1).alias("file"),
-                "value",
-            )
+            .withColumn("file", F.regexp_extract(plain, _DAY_PATH, 1))
+            .select(let(F.split("file", "/", 4), _date_of).alias("date"), "file", "value")
         )
 
     def reject(self, spark: SparkSession, unreadable: dict[Path, str]) -> DataFrame:
@@ -159,6 +158,11 @@ class Export:
                     for name in names
                     if name.endswith(_SUFFIXES) and not name.startswith(_HIDDEN)
                 )
+
+
+def _date_of(parts: Column) -> Column:
+    """The date of y=2026, m=6 and d=30, the first parts of a file's name."""
+    return F.make_date(*(F.substring(parts[i], 3, 4).cast("int") for i in range(3)))
 
 
 def literal_path(path: Path) -> str:

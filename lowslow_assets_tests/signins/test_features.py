@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,8 +16,10 @@ from lowslow_assets.signins.features import (
     NODATA,
     count_categories,
     encode_features,
+    sum_sources,
+    with_seconds_to_success,
 )
-from lowslow_assets.tables import CATEGORY_COUNTS, ENCODED_FEATURES, RAW_SIGNINS
+from lowslow_assets.tables import CATEGORY_COUNTS, ENCODED_FEATURES, RAW_SIGNINS, SUCCESS_SOURCES
 from lowslow_assets_tests.signins.drawing import draw_many
 
 DAY = date(2026, 6, 30)
@@ -38,7 +40,7 @@ def encode(
     names = [*RAW_SIGNINS.schema.names, "date"]
     schema = RAW_SIGNINS.schema.simpleString()[len("struct<") : -1] + ",date:date"
     frame = spark.createDataFrame([tuple(row[name] for name in names) for row in rows], schema)
-    encoded = encode_features(frame, failures)
+    encoded = with_seconds_to_success(encode_features(frame, failures))
     assert sorted(encoded.columns) == sorted([*ENCODED_FEATURES.schema.names, "date"])
     return [row.asDict() for row in encoded.orderBy("signin_id").collect()]
 
@@ -182,6 +184,7 @@ def test_a_sign_in_as_categories(spark: SparkSession):
         "signin_id": "s",
         "user": "anna@contoso.com",
         "outcome": "failure",
+        "seconds_to_success": None,
         "ip_address": "203.0.113.7",
         "ip_prefix": "203.0.113",
         "latitude": 47.07,
@@ -271,4 +274,74 @@ def test_counts_by_hand(spark: SparkSession):
         (other_day, "AppDisplayName", "Teams"): (1, 0),
         (other_day, "city", "Graz"): (1, 0),
         **{(other_day, feature, "same"): (1, 0) for feature in constant},
+    }
+
+
+TIMES = (
+    "date date, signin_id string, user string, network string, outcome string, "
+    "time_generated timestamp"
+)
+
+
+def test_seconds_to_the_next_success(spark: SparkSession) -> None:
+    def row(id: str, outcome: str, second: int, user: str = "ann", network: str = "home") -> tuple:
+        time = datetime(2026, 6, 1, 12, tzinfo=UTC) + timedelta(seconds=second)
+        return (DAY, id, user, network, outcome, time)
+
+    rows = [
+        row("before", "success", 0),
+        row("60 seconds", "failure", 40),
+        row("0 seconds", "failure", 100),
+        row("now", "success", 100),
+        row("one of two", "failure", 110),
+        row("next", "success", 130),
+        row("after that", "success", 131),
+        row("too late", "failure", 132),
+        row("other", "other", 90),
+        row("another network's", "failure", 90, network="cafe"),
+        row("another user's", "failure", 90, user="bob"),
+        # The same time, in another day's folder.
+        (date(2026, 6, 2), *row("another day's", "failure", 90)[1:]),
+    ]
+    found = with_seconds_to_success(spark.createDataFrame(rows, TIMES)).collect()
+    seconds = {row["signin_id"]: row["seconds_to_success"] for row in found}
+    assert {id: value for id, value in seconds.items() if value is not None} == {
+        "60 seconds": 60,
+        "0 seconds": 0,
+        "one of two": 20,
+    }
+    assert len(seconds) == len(rows)
+
+
+def test_sources_sum_up_successes_by_where_they_are_from(spark: SparkSession) -> None:
+    home = {"ip_address": "203.0.113.7", "city": "Rome", "latitude": 41.9, "user_id": "ann"}
+    at = [datetime(2026, 6, 1, hour, tzinfo=UTC) for hour in (9, 12, 17)]
+    signins = [
+        home | {"time_generated": at[1]},
+        home | {"time_generated": at[0], "app_display_name": "Mail"},
+        home | {"time_generated": at[2], "result_type": "50126"},
+        home | {"time_generated": at[2], "city": None},
+        home | {"time_generated": at[2], "user_id": "bob"},
+    ]
+    rows = [
+        dict.fromkeys(RAW_SIGNINS.schema.names) | {"result_type": "0", "date": DAY} | signin
+        for signin in signins
+    ]
+    names = [*RAW_SIGNINS.schema.names, "date"]
+    schema = RAW_SIGNINS.schema.simpleString()[len("struct<") : -1] + ",date:date"
+    frame = spark.createDataFrame([tuple(row[name] for name in names) for row in rows], schema)
+    found = sum_sources(encode_features(frame, FAILURE_RESULT_TYPES))
+    assert sorted(found.columns) == sorted([*SUCCESS_SOURCES.schema.names, "date"])
+    sums = {
+        (row["user"], row["city"]): (
+            row["successes"],
+            row["first_success"].astimezone(UTC).hour,
+            row["last_success"].astimezone(UTC).hour,
+        )
+        for row in found.collect()
+    }
+    assert sums == {
+        ("ann", "Rome"): (2, 9, 12),
+        ("ann", NODATA): (1, 17, 17),
+        ("bob", "Rome"): (1, 17, 17),
     }

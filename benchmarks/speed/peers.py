@@ -1,0 +1,140 @@
+"""Who is measured, and how each is run."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from benchmarks.speed.measure import Cost, measure
+from benchmarks.speed.tenants import Data
+
+AS_WRITTEN, MENDED = "notebook as written", "notebook mended"
+COLD, DAILY, INGEST = "ours, cold", "ours, daily update", "ours, ingest"
+DUCKDB = "DuckDB, ingest"
+PEERS = (AS_WRITTEN, MENDED, COLD, DAILY, INGEST, DUCKDB)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run of one peer; ``notes`` are its own facts (clusters, bytes, seconds of steps)."""
+
+    peer: str
+    cost: Cost
+    notes: dict
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where peers are run on a window: the last ``days`` of the data, in a scratch folder."""
+
+    data: Data
+    days: int
+    scratch: Path
+    limit: float
+
+    def run(self, turn: "Turn") -> list[Measured]:
+        """Run what measures the peers of a turn, in an empty scratch folder."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        self.scratch.mkdir(parents=True)
+        measured = list(turn.measure(self))
+        shutil.rmtree(self.scratch)
+        return measured
+
+    def duckdb(self) -> Iterator[Measured]:
+        """DuckDB's ingest of the window."""
+        lake = self.scratch / "duckdb"
+        cost = self._module("duckdb_ingest", str(lake))
+        yield Measured(DUCKDB, cost, {"lake_bytes": folder_bytes(lake)})
+
+    def as_written(self) -> Iterator[Measured]:
+        """The notebook's hunt over the window."""
+        yield self._notebook(AS_WRITTEN, "--as-written")
+
+    def mended(self) -> Iterator[Measured]:
+        """The mended notebook's."""
+        yield self._notebook(MENDED, "--mended")
+
+    def ours(self) -> Iterator[Measured]:
+        """Our ingest of the window and hunt, in an empty lake, then the update of the last day."""
+        lake, last = self.scratch / "lake", self.data.last
+        first = self.data.first(self.days)
+        ingest = self._materialize("group:ingest", "--partition-range", f"{first}...{last}")
+        yield Measured(INGEST, ingest, {})
+        hunt = self._materialize("group:hunt", "--partition", str(last))
+        sizes = {
+            "lake_bytes": folder_bytes(lake),
+            "json_bytes": self.data.json_bytes(self.days),
+        }
+        yield Measured(COLD, ingest + hunt, sizes)
+        # As on any other day: the day before has been hunted, and this one has never been seen.
+        self._materialize("group:hunt", "--partition", str(last - timedelta(days=1)))
+        forget_day(lake, last)
+        update = self._materialize("group:ingest or group:hunt", "--partition", str(last))
+        yield Measured(DAILY, update, {})
+
+    def _notebook(self, peer: str, way: str) -> Measured:
+        cost = self._module("notebook", way)
+        printed = (self.scratch / "output.txt").read_text()
+        return Measured(peer, cost, json.loads(printed) if cost.outcome == "finished" else {})
+
+    def _module(self, name: str, argument: str) -> Cost:
+        window = [str(self.data.export), str(self.data.first(self.days)), str(self.data.last)]
+        return self._run([sys.executable, "-m", f"{__package__}.{name}", *window, argument], {})
+
+    def _materialize(self, selection: str, *partitions: str) -> Cost:
+        home = self.scratch / "dagster"
+        home.mkdir(exist_ok=True)
+        (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+        settings = {
+            "LOWSLOW_SOURCE": str(self.data.export),
+            "LOWSLOW_LAKE": str(self.scratch / "lake"),
+            "LOWSLOW_LOOKBACK_DAYS": str(self.days),
+            "DAGSTER_HOME": str(home),
+        }
+        dagster = str(Path(sys.executable).with_name("dagster"))
+        command = [dagster, "asset", "materialize", "-m", "lowslow_assets.definitions"]
+        command += ["--select", selection, *partitions]
+        return self._run(command, settings)
+
+    def _run(self, command: list[str], settings: dict[str, str]) -> Cost:
+        # Everybody may keep compiled modules.
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        # Spark's own scratch, and the notebook's, are removed with ours.
+        environment |= {"TMPDIR": str(self.scratch), "SPARK_LOCAL_DIRS": str(self.scratch)}
+        output = self.scratch / "output.txt"
+        cost = measure(command, {**environment, **settings}, output, self.limit)
+        if cost.outcome == "failed":
+            messages = output.with_suffix(".log").read_text(errors="replace")
+            print(" ".join(command), messages[-3000:], sep="\n", file=sys.stderr)
+        return cost
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Peers that are measured in one go."""
+
+    peers: tuple[str, ...]
+    measure: Callable[[Bench], Iterator[Measured]]
+
+
+TURNS = (
+    Turn((DUCKDB,), Bench.duckdb),
+    Turn((INGEST, COLD, DAILY), Bench.ours),
+    Turn((MENDED,), Bench.mended),
+    Turn((AS_WRITTEN,), Bench.as_written),
+)
+
+
+def forget_day(lake: Path, day: date) -> None:
+    """Remove the day's partitions of all tables."""
+    for folder in lake.glob(f"*/date={day}"):
+        shutil.rmtree(folder)
+
+
+def folder_bytes(folder: Path) -> int:
+    """The sizes of all files in it."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
