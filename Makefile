@@ -23,9 +23,11 @@ install: $(INSTALLED)
 	@:
 
 # The stamp is written last, so that an install that was cut short is taken up again. Without
-# --no-compile pip takes half as long again, for modules that are mostly never imported.
+# --no-compile pip takes half as long again, for modules that are mostly never imported: those
+# that are, are compiled by importing them once.
 $(INSTALLED): pyproject.toml constraints.txt
 	@set -e; \
+	unset PYTHONDONTWRITEBYTECODE; \
 	python="$(PYTHON)"; \
 	if ! "$$python" -c '$(FITS)' 2>/dev/null; then \
 		echo "make: Python 3.11, 3.12 or 3.13 is needed and was not found: install one or name it with PYTHON=." >&2; exit 1; \
@@ -46,6 +48,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 	echo "Installing the packages of constraints.txt (takes a minute or two)"; \
 	$(BIN)/python -m pip install --no-compile --progress-bar off -c constraints.txt -e ".[$$extras]" \
 		>$(VENV)/install.log 2>&1 || { tail -n 30 $(VENV)/install.log >&2; exit 1; }; \
+	echo "Preparing quick starts of Spark and Dagster"; \
+	$(BIN)/python -m lowslow_assets.class_archive >>$(VENV)/install.log 2>&1 \
+		|| tail -n 1 $(VENV)/install.log; \
+	$(BIN)/dagster asset list -m lowslow_assets.definitions >>$(VENV)/install.log 2>&1; \
 	touch $@; \
 	echo "Installed in $(VENV)"
 

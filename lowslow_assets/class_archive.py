@@ -63,6 +63,8 @@ def main() -> None:
         gateway.shutdown()
         gateway.proc.stdin.close()
         gateway.proc.wait()
+        if not unfinished.is_file():
+            sys.exit("This Java writes no class archive: Spark starts more slowly without one.")
         os.replace(unfinished, archive)
 
 

@@ -15,6 +15,7 @@ from lowslow_assets.assets import (
 )
 from lowslow_assets.jobs import JOBS
 from lowslow_assets.resources import HuntParameters, LakeResource, SourceResource
+from lowslow_assets.retention import retention
 from lowslow_assets.sensors import new_days
 from lowslow_assets.settings import Settings, read_settings
 from lowslow_assets.spark import SparkResource
@@ -28,7 +29,7 @@ def build_defs(settings: Settings, spark: SparkResource | None = None) -> dg.Def
     return dg.Definitions(
         assets=dg.load_assets_from_modules(_STAGES),
         asset_checks=dg.load_asset_checks_from_modules(_STAGES),
-        jobs=JOBS,
+        jobs=[*JOBS, retention],
         sensors=[new_days],
         resources={
             "spark": spark,

@@ -62,8 +62,7 @@ class Lake:
 
     def days(self, table: Table) -> list[date]:
         """The days that have a partition, in order."""
-        folders = (self.root / table.name).glob("date=????-??-??")
-        return sorted(date.fromisoformat(path.name.removeprefix("date=")) for path in folders)
+        return sorted(map(_day_of, (self.root / table.name).glob("date=????-??-??")))
 
     def partition(self, table: Table, day: date) -> Partition | None:
         """The partition's provenance; None where there is no partition."""
@@ -153,6 +152,19 @@ class Lake:
             _replace_folder(folder, target)
         return target
 
+    def drop(self, name: str, before: date) -> list[date]:
+        """Remove a table's partitions of the days before; returns those days.
+
+        Each goes as a whole: it is moved out of the table first.
+        """
+        folders = sorted((self.root / name).glob("date=????-??-??"))
+        days = [day for folder in folders if (day := _day_of(folder)) < before]
+        with self._staging(name) as staging:
+            staging.mkdir()
+            for day in days:
+                self._folder(name, day).rename(staging / f"date={day}")
+        return days
+
     def _folder(self, name: str, day: date) -> Path:
         return self.root / name / f"date={day}"
 
@@ -212,6 +224,10 @@ class Lake:
             yield staging
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+
+
+def _day_of(folder: Path) -> date:
+    return date.fromisoformat(folder.name.removeprefix("date="))
 
 
 def pack(frame: DataFrame, key: str, rows_a_day: int) -> DataFrame:

@@ -40,6 +40,7 @@ from lowslow_assets.incidents.wording import (
 )
 from lowslow_assets.partitions import DAYS, SINGLE_RUN, days_of
 from lowslow_assets.resources import HuntParameters, LakeResource
+from lowslow_assets.signins.dataframes import held
 from lowslow_assets.signins.features import FAILURE, SUCCESS
 from lowslow_assets.storage import window_days
 from lowslow_assets.tables import (
@@ -91,13 +92,13 @@ def _entries(hunt: Hunt, members: DataFrame) -> DataFrame:
     campaigns = members.groupBy("cluster_id").agg(
         F.min("time_generated").alias("first"), F.max("time_generated").alias("last")
     )
-    # Few, and dear to find: not once for each use below.
-    visits = hunt.mask(_visits(hunt, successes, campaigns)).persist()
+    visits = hunt.mask(_visits(hunt, successes, campaigns))
     tries = members.groupBy("cluster_id", "user").agg(F.count(F.lit(1)).alias("tries"))
     attempts = members.withColumn("outcome", F.lit(FAILURE))
     of_visit = F.col("outcome") == SUCCESS
+    judged = held(visits.unionByName(attempts, allowMissingColumns=True))
     rows = (
-        with_news(visits.unionByName(attempts, allowMissingColumns=True), successes)
+        with_news(judged, successes)
         .where("new_network OR outcome = 'failure'")
         .join(tries, ["cluster_id", "user"], "left")
         # An attempt is not what makes its own account one that had been tried.
@@ -127,8 +128,8 @@ def _visits(hunt: Hunt, successes: DataFrame, campaigns: DataFrame) -> DataFrame
     in_time = F.col("first_success").between(
         F.col("first"), F.col("last") + F.expr("INTERVAL 1 DAY")
     )
-    prefixes = of_campaign.where(in_time).select("ip_prefix", "cluster_id")
-    return successes.join(prefixes, "ip_prefix")
+    prefixes = held(of_campaign.where(in_time).select("ip_prefix", "cluster_id"))
+    return held(successes.join(prefixes, "ip_prefix"))
 
 
 def _entry_probabilities(hunt: Hunt, rows: DataFrame) -> DataFrame:

@@ -13,6 +13,7 @@ from lowslow_assets.detection.explanations import (
     explain_by_others,
 )
 from lowslow_assets.detection.patterns import pattern
+from lowslow_assets.signins.dataframes import held
 from lowslow_assets.signins.features import FAILURE
 from lowslow_assets.tables import (
     ANOMALY_MASKS,
@@ -46,8 +47,8 @@ def explained_and_suspect_failures(hunt: Hunt) -> Iterator[Made]:
         groups,
         {"explanations": table_metadata([vars(group) for group in groups if not group.example])},
     )
-    unexplained = explained.where(F.col("explanation").isNull()).select("date", "signin_id")
-    suspects = masked(hunt, failures.join(unexplained, ["date", "signin_id"], "left_semi"))
+    unexplained = held(explained.where(F.col("explanation").isNull()).select("date", "signin_id"))
+    suspects = masked(hunt, held(failures.join(unexplained, ["date", "signin_id"], "left_semi")))
     in_order = (
         suspects.withColumn("pattern", pattern())
         .repartition(1)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame, Row, Window
 from pyspark.sql import functions as F
 
+from lowslow_assets.signins.dataframes import held
+
 EXPLANATIONS = {
     "resolved": "the same user succeeded from the same network within half an hour: a typo",
     "no source": "the log does not say from which address: nothing to judge by",
@@ -80,10 +82,8 @@ def explain_by_failures(failures: DataFrame, window_days: int) -> DataFrame:
 
 def explain_by_others(explained: DataFrame, sources: DataFrame, window_days: int) -> DataFrame:
     """The second step of ``explain_failures``: what successes, and other suspects, say."""
-    # By now a few in a hundred failures: all that follows is on them. Spark would take them for
-    # as many as before, and move the successes to them; of rows it holds it knows the size.
-    unexplained = explained.where(F.col("explanation").isNull()).persist()
-    unexplained.count()
+    # By now a few in a hundred failures: all that follows is on them.
+    unexplained = held(explained.where(F.col("explanation").isNull()))
     suspects = _explain_crowds(_explain_by_successes(unexplained, sources), window_days)
     return explained.where(F.col("explanation").isNotNull()).unionByName(suspects).drop("network")
 

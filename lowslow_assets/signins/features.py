@@ -7,7 +7,7 @@ A category is a short string. What is null or empty becomes ``NODATA``, so that
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from lowslow_assets.signins.columns import let
+from lowslow_assets.signins.dataframes import let
 
 NODATA = "NODATA"
 MAX_CATEGORY_LENGTH = 256

@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from lowslow_assets.signins.columns import let
+from lowslow_assets.signins.dataframes import let
 
 MAX_TEXT_LENGTH = 1024
 YEARS = (2000, 2199)

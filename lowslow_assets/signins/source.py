@@ -19,7 +19,7 @@ from pathlib import Path
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lowslow_assets.signins.columns import let
+from lowslow_assets.signins.dataframes import let
 
 _SUFFIXES = (".json", ".json.gz")
 _HIDDEN = ("_", ".")

@@ -1,0 +1,62 @@
+"""How long the lake keeps what: a job that drops old partitions, by hand or by a schedule."""
+
+from datetime import timedelta
+
+import dagster as dg
+from pydantic import Field
+
+from lowslow_assets.assets.declare import OWNERS, permanent_failures, table_metadata
+from lowslow_assets.resources import HuntParameters, LakeResource
+from lowslow_assets.tables import (
+    CATEGORY_COUNTS,
+    ENCODED_FEATURES,
+    RAW_SIGNINS,
+    SUCCESS_SOURCES,
+    TABLES,
+)
+
+_OF_WINDOWS = (ENCODED_FEATURES, CATEGORY_COUNTS, SUCCESS_SOURCES)
+_NAMES = [*(table.name for table in TABLES), "incident_documents"]
+
+
+class Retention(dg.Config):
+    """What to keep."""
+
+    keep_days: int = Field(
+        ge=1,
+        description="Days to keep, up to the last ingested one; tables that hunts read over "
+        "their window keep that many days at least.",
+    )
+
+
+@dg.op(description="Drop partitions that are older than the days to keep.")
+def drop_old_partitions(
+    context: dg.OpExecutionContext,
+    config: Retention,
+    lake: LakeResource,
+    parameters: HuntParameters,
+) -> None:
+    """Count back from the last ingested day, not from today: a lake that stands still stays."""
+    with permanent_failures():
+        opened = lake.open()
+        ingested = opened.days(RAW_SIGNINS)
+        if not ingested:
+            raise dg.Failure("The lake has no day.", allow_retries=False)
+        dropped = []
+        for name in _NAMES:
+            keep = config.keep_days
+            if name in {table.name for table in _OF_WINDOWS}:
+                keep = max(keep, parameters.lookback_days)
+            days = opened.drop(name, ingested[-1] - timedelta(days=keep - 1))
+            if days:
+                dropped.append({"table": name, "days": len(days), "from": days[0], "to": days[-1]})
+    context.add_output_metadata({"dropped": table_metadata(dropped)})
+
+
+@dg.job(
+    description="Drop what is older than `keep_days`; Dagster's records of it stay.",
+    owners=OWNERS,
+)
+def retention() -> None:
+    """One step."""
+    drop_old_partitions()
