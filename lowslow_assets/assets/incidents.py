@@ -231,7 +231,8 @@ def _entries_by_incident(hunt: Hunt) -> dict[str, list[Entry]]:
     )
     found: dict[str, list[Entry]] = {}
     for row in rows.orderBy("incident_id", "rank").drop("rank").collect():
-        values = row.asDict() | {"first_success": utc(row["first_success"])}
+        values: dict[str, Any] = row.asDict()
+        values["first_success"] = utc(row["first_success"])
         found.setdefault(values.pop("incident_id"), []).append(Entry(**values))
     return found
 

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from lowslow_assets.definitions import build_defs
@@ -37,6 +38,7 @@ def test_old_partitions_go_and_the_window_stays(lake: Path) -> None:
     assert not list((lake / ".staging").iterdir())
     [event] = [e for e in result.all_node_events if e.is_successful_output]
     table = event.step_output_data.metadata["dropped"]
+    assert isinstance(table, dg.TableMetadataValue)
     said = {record.data["table"]: record.data["days"] for record in table.records}
     assert said == {
         "raw_signins": "11",
