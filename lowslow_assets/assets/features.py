@@ -100,9 +100,7 @@ def encoded_features(
         )
 
 
-def _summary(
-    table: Table, summarize: Callable[[DataFrame], DataFrame], *order: str
-) -> dg.AssetsDefinition:
+def _summary(table: Table, summarize: Callable[[DataFrame], DataFrame], *order: str):
     """An asset that sums the days' encoded features up; in that order, for small files."""
 
     @dg.asset(
