@@ -5,7 +5,7 @@ from datetime import timedelta
 import dagster as dg
 from pydantic import Field
 
-from lowslow_assets.assets.declare import OWNERS, permanent_failures, table_metadata
+from lowslow_assets.assets.declare import permanent_failures, table_metadata
 from lowslow_assets.resources import HuntParameters, LakeResource
 from lowslow_assets.tables import (
     CATEGORY_COUNTS,
@@ -53,10 +53,7 @@ def drop_old_partitions(
     context.add_output_metadata({"dropped": table_metadata(dropped)})
 
 
-@dg.job(
-    description="Drop what is older than `keep_days`; Dagster's records of it stay.",
-    owners=OWNERS,
-)
+@dg.job(description="Drop what is older than `keep_days`; Dagster's records of it stay.")
 def retention() -> None:
     """One step."""
     drop_old_partitions()

@@ -58,7 +58,7 @@ class SparkResource(LazyPySparkResource):
     settings_file: str = Field(
         default="",
         description="A file of further ones, as spark-defaults.conf: a cluster's, for one. It is "
-        "read when the session starts; what it says is nowhere shown.",
+        "read when the session starts: what it says is in no run's configuration.",
     )
 
     def _init_session(self) -> None:

@@ -108,7 +108,8 @@ class Lake:
             frame = frame.withColumn("date", F.lit(days[0]))
         with self._staging(table.name) as staging:
             columns = [F.col(field.name).cast(field.dataType) for field in table.schema.fields]
-            frame.select(*columns, "date").write.partitionBy("date").parquet(str(staging))
+            rows = frame.select(*columns, "date").write.option("maxRecordsPerFile", ROWS_A_FILE)
+            rows.partitionBy("date").parquet(str(staging))
             strays = {path.name for path in staging.glob("date=*")} - {f"date={d}" for d in days}
             if strays:
                 raise LakeError(f"{table.name}: rows of days that were not asked for: {strays}")
@@ -231,7 +232,7 @@ def _day_of(folder: Path) -> date:
 
 
 def pack(frame: DataFrame, key: str, rows_a_day: int) -> DataFrame:
-    """Bring each ``date`` together in as few parts as its files are to be, split by ``key``.
+    """Bring each ``date`` together in as few parts as its files should be, split by ``key``.
 
     The number of the part is the column ``part``: what groups by it too moves no row again.
     """

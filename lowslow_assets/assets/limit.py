@@ -22,6 +22,7 @@ from lowslow_assets.detection.limit import (
     synthetic_attempts,
 )
 from lowslow_assets.detection.patterns import is_anomalous, pattern
+from lowslow_assets.signins.dataframes import held
 from lowslow_assets.signins.features import FAILURE
 from lowslow_assets.tables import (
     CLUSTER_MEMBERS,
@@ -89,7 +90,7 @@ def _own_and_synthetic(hunt: Hunt, days: int) -> DataFrame:
     explained = explain_failures(own_failures.unionByName(failures), hunt.sources(), days)
     unexplained = explained.where(F.col("explanation").isNull()).select("date", "signin_id")
     planted = (
-        hunt.mask(synthetic.join(unexplained, ["date", "signin_id"], "left_semi"))
+        hunt.mask(held(synthetic.join(unexplained, ["date", "signin_id"], "left_semi")))
         .withColumn("pattern", pattern())
         .withColumn("odd_device", is_anomalous("device") == 1)
     )

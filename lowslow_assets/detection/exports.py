@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 MOST_COMMON_LOCATIONS = 5_000
 SAMPLE_SIZE = 10_000
-# Five standard deviations and more: fewer than SAMPLE_SIZE come but once in ten million windows.
+# More than five standard deviations: hardly a window in ten million has fewer than SAMPLE_SIZE.
 _SAMPLE_MARGIN = 600
 
 

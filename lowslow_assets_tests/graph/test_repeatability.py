@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from lowslow_assets import storage
 from lowslow_assets.settings import NOTEBOOK
 from lowslow_assets_tests.graph.conftest import DAYS, INGEST, LAST, Project
 from lowslow_assets_tests.graph.test_definitions import HUNT
@@ -36,6 +37,16 @@ def test_ingested_alone_again_and_with_more_partitions(project, copy, spark):
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", "1")
     assert_same(project, copy, INGEST, DAYS[2:5])
+
+
+def test_a_day_of_many_files_holds_what_one_of_one_file_does(project, copy, monkeypatch):
+    monkeypatch.setattr(storage, "ROWS_A_FILE", 100)
+    copy.run("ingest_range", DAYS[3:5])
+    assert_same(project, copy, INGEST, DAYS[3:5])
+    for table in ("raw_signins", "encoded_features"):
+        for day in DAYS[3:5]:
+            files = (copy.lake / table / f"date={day}").glob("*.parquet")
+            assert len(list(files)) > 1
 
 
 def test_hunted_in_a_range_after_its_neighbour_and_with_more_partitions(project, copy, spark):
