@@ -10,12 +10,22 @@ from lowslow_assets.resources import HuntParameters, LakeResource
 from lowslow_assets.tables import (
     CATEGORY_COUNTS,
     ENCODED_FEATURES,
+    FAILURE_SOURCES,
+    OPEN_FAILURES,
     RAW_SIGNINS,
+    SIGNIN_HOURS,
     SUCCESS_SOURCES,
     TABLES,
 )
 
-_OF_WINDOWS = (ENCODED_FEATURES, CATEGORY_COUNTS, SUCCESS_SOURCES)
+_OF_WINDOWS = (
+    ENCODED_FEATURES,
+    SIGNIN_HOURS,
+    CATEGORY_COUNTS,
+    SUCCESS_SOURCES,
+    FAILURE_SOURCES,
+    OPEN_FAILURES,
+)
 _NAMES = [*(table.name for table in TABLES), "incident_documents"]
 
 

@@ -134,13 +134,15 @@ class Lake:
             return self._commit(table, staging, day, made_from)
 
     def rows(
-        self, table: Table, day: date, made_from: Mapping[str, Any] | None = None
+        self, table: Table, days: Iterable[date], made_from: Mapping[str, Any] | None = None
     ) -> list[dict[str, Any]]:
-        """The rows of a day's partition of a small table, times in UTC; errors as of ``read``."""
-        self._require(table, [day], made_from or {})
-        folder = self._folder(table.name, day)
-        found = ds.dataset(sorted(folder.glob("*.parquet")), schema=_arrow_schema(table))
-        return found.to_table().to_pylist()
+        """The days' rows of a small table, times in UTC; errors as of ``read``."""
+        days = sorted(days)
+        self._require(table, days, made_from or {})
+        files = [
+            path for day in days for path in sorted(self._folder(table.name, day).glob("*.parquet"))
+        ]
+        return ds.dataset(files, schema=_arrow_schema(table)).to_table().to_pylist()
 
     def write_documents(self, name: str, day: date, documents: Mapping[str, str]) -> Path:
         """Replace the day's folder of text files below ``name`` by these, file name to text."""

@@ -61,9 +61,11 @@ _FEATURE_COMMENTS = {
     "city": "City, from LocationDetails",
 }
 _FEATURE_COLUMNS: list[_Column] = [(f, _STRING, _FEATURE_COMMENTS[f]) for f in FEATURES]
+_ADDRESS: _Column = ("ip_address", _STRING, "Address as logged")
+_PREFIX: _Column = ("ip_prefix", _STRING, "First three octets (IPv4) or /48 (IPv6)")
 _PLACE_COLUMNS: list[_Column] = [
-    ("ip_address", _STRING, "Address as logged"),
-    ("ip_prefix", _STRING, "First three octets (IPv4) or /48 (IPv6)"),
+    _ADDRESS,
+    _PREFIX,
     ("latitude", _DOUBLE, "Degrees north, null where unknown"),
     ("longitude", _DOUBLE, "Degrees east, null where unknown"),
 ]
@@ -131,15 +133,45 @@ SUCCESS_SOURCES = _table(
     "From where each user succeeded on the day: a row a user, network and place.",
     _USER,
     ("network", _STRING, _FEATURE_COMMENTS["network"]),
-    ("ip_prefix", _STRING, "First three octets (IPv4) or /48 (IPv6)"),
+    _PREFIX,
     ("Location", _STRING, _FEATURE_COMMENTS["Location"]),
     ("state", _STRING, _FEATURE_COMMENTS["state"]),
     ("city", _STRING, _FEATURE_COMMENTS["city"]),
     ("latitude", _DOUBLE, "Degrees north, null where unknown"),
     ("longitude", _DOUBLE, "Degrees east, null where unknown"),
     ("successes", _LONG, "Successes from there"),
-    ("first_success", _TIMESTAMP, "The earliest (UTC)"),
-    ("last_success", _TIMESTAMP, "The latest (UTC)"),
+    ("first_success", _TIMESTAMP, "The earliest (UTC), to the second"),
+    ("seconds", _INT, "From the earliest to the latest"),
+)
+
+FAILURE_SOURCES = _table(
+    "failure_sources",
+    "From where each user failed on the day: a row a user, address and explanation.",
+    _USER,
+    _PREFIX,
+    _ADDRESS,
+    ("explanation", _STRING, "What of the day explains them; null for open_failures"),
+    ("failures", _LONG, "Failures from there"),
+    ("first_failure", _TIMESTAMP, "The earliest (UTC), to the second"),
+    ("seconds", _INT, "From the earliest to the latest"),
+)
+
+OPEN_FAILURES = _table(
+    "open_failures",
+    "The day's failures that nothing of the day explains: of failures, hunts read no others.",
+    _SIGNIN_ID,
+    _TIME,
+    _USER,
+    *_PLACE_COLUMNS,
+    *_FEATURE_COLUMNS,
+)
+
+SIGNIN_HOURS = _table(
+    "signin_hours",
+    "The day's sign-ins by outcome and hour of the calendar.",
+    _OUTCOME,
+    ("hour", _TIMESTAMP, "Beginning of the hour (UTC)"),
+    ("signins", _LONG, "Sign-ins in it"),
 )
 
 FEATURE_BASELINE = _table(

@@ -86,7 +86,7 @@ WITH events AS (
         count(*) FILTER (explanation IS NULL) OVER () / (24.0 * {days}) AS usual
     FROM explained
 )
-SELECT date, signin_id, "user", address, prefix, second,
+SELECT date, signin_id,
     coalesce(explanation, CASE WHEN crowd > 5 + 8 * usual THEN 'crowded hour' END) AS explanation
 FROM crowds
 """

@@ -14,7 +14,7 @@ from benchmarks.engines.sessions import SESSIONS
 from lowslow_assets.assets.hunt import Hunt
 from lowslow_assets.assets.mixture import read_fit
 from lowslow_assets.detection.entries import lone_prefixes, with_news
-from lowslow_assets.detection.explanations import explain_failures
+from lowslow_assets.detection.explanations import explain_failures, sum_failures
 from lowslow_assets.detection.masks import mask_bits
 from lowslow_assets.detection.pruning import assign
 from lowslow_assets.resources import HuntParameters
@@ -89,10 +89,12 @@ def _frames(hunt: Hunt, export: Export, day: date) -> dict[str, DataFrame]:
     return {
         "lines": lines,
         "parsed": parse_lines(lines),
-        "explained": explain_failures(
-            hunt.signins().where(F.col("outcome") == FAILURE),
-            hunt.sources(),
-            len(hunt.ingested_days()),
+        "explained": sum_failures(
+            explain_failures(
+                hunt.signins().where(F.col("outcome") == FAILURE),
+                hunt.sources(),
+                len(hunt.ingested_days()),
+            )
         ),
         "assigned": hunt.result(SUSPECT_FAILURES).join(assignments, "pattern"),
         "visits": visits,

@@ -113,7 +113,8 @@ def _explain_failures(inputs: Inputs) -> Result:
     from lowslow_assets.signins.features import FAILURE
 
     sources = inputs.table("success_sources")
-    return explain_failures(inputs.signins(FAILURE), sources, len(inputs.days()))
+    explained = explain_failures(inputs.signins(FAILURE), sources, len(inputs.days()))
+    return explained.select("date", "signin_id", "explanation")
 
 
 def _describe_groups(inputs: Inputs) -> Result:

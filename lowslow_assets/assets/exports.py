@@ -10,6 +10,7 @@ from lowslow_assets.signins.features import SUCCESS
 from lowslow_assets.tables import (
     ENCODED_FEATURES,
     FEATURE_BASELINE,
+    SIGNIN_HOURS,
     SUCCESS_HOURS,
     SUCCESS_HOURS_OF_DAY,
     SUCCESS_LOCATIONS,
@@ -19,10 +20,10 @@ from lowslow_assets.tables import (
 )
 
 
-@hunt_asset(SUCCESS_HOURS, deps=[ENCODED_FEATURES])
+@hunt_asset(SUCCESS_HOURS, deps=[SIGNIN_HOURS])
 def success_hours(hunt: Hunt) -> Made:
-    """Count the window's successes by hour."""
-    return exports.by_calendar_hour(hunt.signins().where(F.col("outcome") == SUCCESS)), {}
+    """Sum the days' successes up by hour."""
+    return [exports.Hour(*item) for item in sorted(hunt.success_hours().items())], {}
 
 
 @hunt_asset(SUCCESS_HOURS_OF_DAY, deps=[SUCCESS_HOURS])

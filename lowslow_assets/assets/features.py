@@ -1,12 +1,15 @@
-"""encoded_features, category_counts and success_sources: a day's sign-ins as categories."""
+"""encoded_features and what sums a day's up: all that a hunt reads of it."""
 
 from collections.abc import Callable
+from datetime import UTC, date
 from typing import Any
 
 import dagster as dg
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from lowslow_assets.assets.declare import declaration, permanent_failures
+from lowslow_assets.detection.explanations import explain_by_day, sum_failures
 from lowslow_assets.partitions import DAYS, SINGLE_RUN, days_of
 from lowslow_assets.resources import LakeResource, SourceResource
 from lowslow_assets.signins.features import (
@@ -15,15 +18,19 @@ from lowslow_assets.signins.features import (
     SOURCE,
     SUCCESS,
     count_categories,
+    count_hours,
     encode_features,
     sum_sources,
     with_seconds_to_success,
 )
-from lowslow_assets.storage import pack
+from lowslow_assets.storage import Lake, pack
 from lowslow_assets.tables import (
     CATEGORY_COUNTS,
     ENCODED_FEATURES,
+    FAILURE_SOURCES,
+    OPEN_FAILURES,
     RAW_SIGNINS,
+    SIGNIN_HOURS,
     SUCCESS_SOURCES,
     Table,
 )
@@ -60,19 +67,20 @@ def _made_from(source: SourceResource) -> dict[str, Any]:
     return {"failure_result_types": sorted(source.failure_result_types)}
 
 
-@dg.asset(
-    name=ENCODED_FEATURES.name,
-    group_name="ingest",
-    deps=[RAW_SIGNINS.name],
+@dg.multi_asset(
+    name="encode_signins",
+    specs=[
+        dg.AssetSpec(table.name, group_name="ingest", deps=[RAW_SIGNINS.name], **declaration(table))
+        for table in (ENCODED_FEATURES, SIGNIN_HOURS)
+    ],
+    can_subset=True,
     partitions_def=DAYS,
     backfill_policy=SINGLE_RUN,
-    **declaration(ENCODED_FEATURES),
 )
-def encoded_features(
-    context: dg.AssetExecutionContext, source: SourceResource, lake: LakeResource
-) -> None:
-    """Encode the days' sign-ins."""
+def encode_signins(context: dg.AssetExecutionContext, source: SourceResource, lake: LakeResource):
+    """Encode the days' sign-ins, and count them by outcome and hour."""
     days = days_of(context)
+    made_from = _made_from(source)
     with permanent_failures():
         opened = lake.open()
         raw = opened.read(RAW_SIGNINS, days)
@@ -84,20 +92,38 @@ def encoded_features(
         in_order = resolved.sortWithinPartitions(
             "date", "outcome", "user", "time_generated", "signin_id"
         )
-        written = opened.write(ENCODED_FEATURES, in_order, days, _made_from(source))
-        outcomes = opened.read(ENCODED_FEATURES, days).groupBy("date", "outcome").count().collect()
-    counts = {(row["date"], row["outcome"]): row["count"] for row in outcomes}
+        written = opened.write(ENCODED_FEATURES, in_order, days, made_from)
+        hours = _count_hours(opened, days)
+        for day in days:
+            opened.write_rows(SIGNIN_HOURS, hours[day], day, made_from)
     for day in days:
-        context.add_asset_metadata(
-            {
+        counts = dict.fromkeys((SUCCESS, FAILURE, OTHER), 0)
+        for row in hours[day]:
+            counts[row["outcome"]] += row["signins"]
+        of_table = {
+            ENCODED_FEATURES.name: {
                 "dagster/partition_row_count": written[day].rows,
                 "dagster/column_lineage": _LINEAGE,
-                "successes": counts.get((day, SUCCESS), 0),
-                "failures": counts.get((day, FAILURE), 0),
-                "other outcomes": counts.get((day, OTHER), 0),
+                "successes": counts[SUCCESS],
+                "failures": counts[FAILURE],
+                "other outcomes": counts[OTHER],
             },
-            partition_key=day.isoformat(),
-        )
+            SIGNIN_HOURS.name: {"dagster/partition_row_count": len(hours[day])},
+        }
+        for asset in context.selected_asset_keys:
+            context.add_asset_metadata(of_table[asset.to_user_string()], asset, day.isoformat())
+    for asset in sorted(context.selected_asset_keys):
+        yield dg.MaterializeResult(asset_key=asset)
+
+
+def _count_hours(lake: Lake, days: list[date]) -> dict[date, list[dict[str, Any]]]:
+    """Per day, its rows of ``signin_hours``."""
+    counted = count_hours(lake.read(ENCODED_FEATURES, days)).orderBy("date", "outcome", "hour")
+    found: dict[date, list[dict[str, Any]]] = {day: [] for day in days}
+    for row in counted.collect():
+        # Spark gives Python times without a zone, in the machine's own.
+        found[row["date"]].append({**row.asDict(), "hour": row["hour"].astimezone(UTC)})
+    return found
 
 
 def _summary(table: Table, summarize: Callable[[DataFrame], DataFrame], *order: str):
@@ -129,5 +155,21 @@ def _summary(table: Table, summarize: Callable[[DataFrame], DataFrame], *order: 
     return summary
 
 
+def _failures(encoded: DataFrame) -> DataFrame:
+    return explain_by_day(encoded.where(F.col("outcome") == FAILURE))
+
+
+def _open_failures(encoded: DataFrame) -> DataFrame:
+    return _failures(encoded).where(F.col("explanation").isNull())
+
+
+def _failure_sources(encoded: DataFrame) -> DataFrame:
+    return sum_failures(_failures(encoded))
+
+
 category_counts = _summary(CATEGORY_COUNTS, count_categories, "feature", "category")
 success_sources = _summary(SUCCESS_SOURCES, sum_sources, "user", *SOURCE)
+failure_sources = _summary(
+    FAILURE_SOURCES, _failure_sources, "user", "ip_prefix", "ip_address", "explanation"
+)
+open_failures = _summary(OPEN_FAILURES, _open_failures, "user", "time_generated", "signin_id")

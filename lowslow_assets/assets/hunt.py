@@ -5,9 +5,10 @@ lake itself. A partition mapping over the window would say so in the graph, but 
 the UI's runs over a range materialize hundreds of days that nobody asked for.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -22,12 +23,15 @@ from lowslow_assets.detection.patterns import PROPERTIES
 from lowslow_assets.partitions import DAYS, SINGLE_RUN, days_of
 from lowslow_assets.resources import HuntParameters, LakeResource
 from lowslow_assets.settings import NOTEBOOK
-from lowslow_assets.signins.features import FEATURES
+from lowslow_assets.signins.features import FEATURES, SUCCESS
 from lowslow_assets.storage import Lake, window_days
 from lowslow_assets.tables import (
     CATEGORY_COUNTS,
     ENCODED_FEATURES,
+    FAILURE_SOURCES,
     FEATURE_BASELINE,
+    OPEN_FAILURES,
+    SIGNIN_HOURS,
     SUCCESS_SOURCES,
     Table,
 )
@@ -57,6 +61,23 @@ class Hunt:
         """The window's ``success_sources``; errors as of ``window_counts``."""
         return self.lake.read(SUCCESS_SOURCES, self.ingested_days(), self._encoding)
 
+    def failure_sources(self) -> DataFrame:
+        """The window's ``failure_sources``; errors as of ``window_counts``."""
+        return self.lake.read(FAILURE_SOURCES, self.ingested_days(), self._encoding)
+
+    def open_failures(self) -> DataFrame:
+        """The window's ``open_failures``, by time as of ``signins``."""
+        return self._in_window(self.lake.read(OPEN_FAILURES, self.ingested_days(), self._encoding))
+
+    def success_hours(self) -> Counter[datetime]:
+        """The window's successes by hour (UTC), by time as of ``signins``."""
+        counts = Counter[datetime]()
+        begin, end = self._time_bounds
+        for row in self.lake.rows(SIGNIN_HOURS, self.ingested_days(), self._encoding):
+            if row["outcome"] == SUCCESS and begin <= row["hour"] <= end:
+                counts[row["hour"]] += row["signins"]
+        return counts
+
     def signins(self, days: Sequence[date] | None = None) -> DataFrame:
         """The window's ``encoded_features``, or those of some of its days.
 
@@ -64,10 +85,7 @@ class Hunt:
         one sign-in of the year 2000 would make a campaign 26 years long.
         """
         chosen = self.ingested_days() if days is None else days
-        rows = self.lake.read(ENCODED_FEATURES, chosen, self._encoding)
-        begin = self._window[0] - _TIME_SLACK
-        end = self.day + timedelta(days=1) + _TIME_SLACK
-        return rows.where(F.col("time_generated").between(begin, end))
+        return self._in_window(self.lake.read(ENCODED_FEATURES, chosen, self._encoding))
 
     def ingested_days(self) -> list[date]:
         """The window's days that have been ingested, in order; the hunt's own is required."""
@@ -83,7 +101,7 @@ class Hunt:
 
     def rows(self, table: Table) -> list[dict[str, Any]]:
         """This hunt's rows of a small table; errors as of ``result``."""
-        return self.lake.rows(table, self.day, self.made_from)
+        return self.lake.rows(table, [self.day], self.made_from)
 
     def mask(self, signins: DataFrame) -> DataFrame:
         """Sign-ins of any day with their mask as of this day."""
@@ -123,6 +141,15 @@ class Hunt:
     def model_features(self) -> tuple[str, ...]:
         """What the bits of the model's masks stand for."""
         return FEATURES if self.of_notebook else tuple(PROPERTIES)
+
+    def _in_window(self, rows: DataFrame) -> DataFrame:
+        return rows.where(F.col("time_generated").between(*self._time_bounds))
+
+    @cached_property
+    def _time_bounds(self) -> tuple[datetime, datetime]:
+        midnight = datetime.combine(self._window[0], time(), UTC)
+        after = datetime.combine(self.day + timedelta(days=1), time(), UTC)
+        return midnight - _TIME_SLACK, after + _TIME_SLACK
 
     @staticmethod
     def _kept(frame: DataFrame) -> DataFrame:

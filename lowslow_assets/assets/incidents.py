@@ -62,47 +62,52 @@ _DOCUMENTS = "incident_documents"
 
 @hunt_asset(
     INCIDENT_MEMBERS,
-    deps=[CLUSTER_MEMBERS, ENCODED_FEATURES, SUCCESS_SOURCES, FEATURE_BASELINE, CATEGORY_COUNTS],
+    deps=[
+        CLUSTER_MEMBERS,
+        CLUSTER_STATISTICS,
+        ENCODED_FEATURES,
+        SUCCESS_SOURCES,
+        FEATURE_BASELINE,
+        CATEGORY_COUNTS,
+    ],
 )
 def incident_members(hunt: Hunt) -> Made:
     """The kept clusters' failures, and the successes with which they may have got in."""
     members = hunt.result(CLUSTER_MEMBERS)
-    clusters = [row["cluster_id"] for row in members.select("cluster_id").distinct().collect()]
-    ids = hunt.lake.spark.createDataFrame(
-        [(cluster, incident_id(hunt.day, cluster)) for cluster in clusters],
-        "cluster_id int, incident_id string",
-    )
+    clusters = hunt.rows(CLUSTER_STATISTICS)
+    ids = [(row["cluster_id"], incident_id(hunt.day, row["cluster_id"])) for row in clusters]
+    of_cluster = hunt.lake.spark.createDataFrame(ids, "cluster_id int, incident_id string")
     rows = members.withColumnRenamed("assignment_probability", "score").withColumns(
         {"outcome": F.lit(FAILURE), "evidence": F.lit(None).cast("string")}
     )
     # The notebook promises this step and does not have it.
     if clusters and not hunt.of_notebook:
-        rows = rows.unionByName(_entries(hunt, members), allowMissingColumns=True)
+        times = hunt.lake.spark.createDataFrame(
+            [(row["cluster_id"], row["first_activity"], row["last_activity"]) for row in clusters],
+            "cluster_id int, first timestamp, last timestamp",
+        )
+        rows = rows.unionByName(_entries(hunt, members, times), allowMissingColumns=True)
     in_order = (
-        rows.join(F.broadcast(ids), "cluster_id")
+        rows.join(F.broadcast(of_cluster), "cluster_id")
         .repartition(1)
         .sortWithinPartitions("incident_id", "outcome", "time_generated", "signin_id")
     )
     return in_order, {}
 
 
-def _entries(hunt: Hunt, members: DataFrame) -> DataFrame:
+def _entries(hunt: Hunt, members: DataFrame, times: DataFrame) -> DataFrame:
     """Lone visits that are likelier a campaign's than a traveller's, each with one campaign."""
     successes = hunt.signins().where(F.col("outcome") == SUCCESS)
-    campaigns = members.groupBy("cluster_id").agg(
-        F.min("time_generated").alias("first"), F.max("time_generated").alias("last")
-    )
-    visits = hunt.mask(_visits(hunt, successes, campaigns))
-    tries = members.groupBy("cluster_id", "user").agg(F.count(F.lit(1)).alias("tries"))
+    visits = hunt.mask(_visits(hunt, successes, times))
     attempts = members.withColumn("outcome", F.lit(FAILURE))
     of_visit = F.col("outcome") == SUCCESS
     judged = held(visits.unionByName(attempts, allowMissingColumns=True))
+    tries = F.count_if(~of_visit).over(Window.partitionBy("cluster_id", "user"))
     rows = (
         with_news(judged, successes)
         .where("new_network OR outcome = 'failure'")
-        .join(tries, ["cluster_id", "user"], "left")
         # An attempt is not what makes its own account one that had been tried.
-        .withColumn("tried", F.coalesce("tries", F.lit(0)) > F.when(of_visit, 0).otherwise(1))
+        .withColumn("tried", tries > F.when(of_visit, 0).otherwise(1))
     )
     seen = with_traits(rows).persist()
     probability = _entry_probabilities(hunt, seen)
@@ -122,9 +127,9 @@ def _entries(hunt: Hunt, members: DataFrame) -> DataFrame:
     return entries.select(*kept, "score", "outcome", "evidence")
 
 
-def _visits(hunt: Hunt, successes: DataFrame, campaigns: DataFrame) -> DataFrame:
+def _visits(hunt: Hunt, successes: DataFrame, times: DataFrame) -> DataFrame:
     """Lone visits while a campaign went on, once for each such campaign."""
-    of_campaign = lone_prefixes(hunt.sources()).crossJoin(F.broadcast(campaigns))
+    of_campaign = lone_prefixes(hunt.sources()).crossJoin(F.broadcast(times))
     in_time = F.col("first_success").between(
         F.col("first"), F.col("last") + F.expr("INTERVAL 1 DAY")
     )

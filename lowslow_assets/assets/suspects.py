@@ -9,18 +9,17 @@ from lowslow_assets.assets.hunt import Hunt, Made, hunt_assets
 from lowslow_assets.assets.masks import masked
 from lowslow_assets.detection.explanations import (
     describe_groups,
-    explain_by_failures,
-    explain_by_others,
+    explain_by_window,
+    sum_failures,
 )
 from lowslow_assets.detection.patterns import pattern
-from lowslow_assets.signins.dataframes import held
-from lowslow_assets.signins.features import FAILURE
 from lowslow_assets.tables import (
     ANOMALY_MASKS,
     CATEGORY_COUNTS,
-    ENCODED_FEATURES,
     EXPLAINED_FAILURES,
+    FAILURE_SOURCES,
     FEATURE_BASELINE,
+    OPEN_FAILURES,
     SUCCESS_SOURCES,
     SUSPECT_FAILURES,
 )
@@ -29,7 +28,14 @@ from lowslow_assets.tables import (
 @hunt_assets(
     "explain_failures",
     (EXPLAINED_FAILURES, SUSPECT_FAILURES),
-    deps=[ENCODED_FEATURES, SUCCESS_SOURCES, FEATURE_BASELINE, ANOMALY_MASKS, CATEGORY_COUNTS],
+    deps=[
+        OPEN_FAILURES,
+        FAILURE_SOURCES,
+        SUCCESS_SOURCES,
+        FEATURE_BASELINE,
+        ANOMALY_MASKS,
+        CATEGORY_COUNTS,
+    ],
 )
 def explained_and_suspect_failures(hunt: Hunt) -> Iterator[Made]:
     """Explain what can be explained; the notebook's hunt takes all failures as they are."""
@@ -37,23 +43,23 @@ def explained_and_suspect_failures(hunt: Hunt) -> Iterator[Made]:
         yield [], {}
         yield hunt.no_rows(SUSPECT_FAILURES), {}
         return
-    failures = hunt.signins().where(F.col("outcome") == FAILURE)
-    days = len(hunt.ingested_days())
-    # Each step is dear, and read more than once.
-    first_step = explain_by_failures(failures, days).persist()
-    explained = explain_by_others(first_step, hunt.sources(), days).persist()
-    groups = describe_groups(explained)
+    by_day = hunt.failure_sources()
+    by_window = explain_by_window(
+        hunt.open_failures(), by_day, hunt.sources(), len(hunt.ingested_days())
+    ).persist()
+    # What the day leaves open, the window may explain.
+    groups = describe_groups(
+        by_day.where(F.col("explanation").isNotNull()).unionByName(sum_failures(by_window))
+    )
     yield (
         groups,
         {"explanations": table_metadata([vars(group) for group in groups if not group.example])},
     )
-    unexplained = held(explained.where(F.col("explanation").isNull()).select("date", "signin_id"))
-    suspects = masked(hunt, held(failures.join(unexplained, ["date", "signin_id"], "left_semi")))
+    suspects = masked(hunt, by_window.where(F.col("explanation").isNull()))
     in_order = (
         suspects.withColumn("pattern", pattern())
         .repartition(1)
         .sortWithinPartitions("time_generated", "signin_id")
     )
     yield in_order, {}
-    explained.unpersist()
-    first_step.unpersist()
+    by_window.unpersist()

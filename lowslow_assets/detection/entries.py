@@ -49,16 +49,17 @@ def lone_prefixes(sources: DataFrame) -> DataFrame:
     """
     # Spark sums numbers in a hash table; for the least of strings it would sort the window.
     user = F.xxhash64("user")
-    first, last = F.min("first_success"), F.max("last_success")
+    first = F.min("first_success")
+    last = F.max(F.unix_seconds("first_success") + F.col("seconds"))
     return (
         sources.where(F.col("ip_prefix").isNotNull())
         .groupBy("ip_prefix")
         .agg(
             (F.min(user) == F.max(user)).alias("alone"),
-            (F.unix_seconds(last) - F.unix_seconds(first)).alias("seconds"),
+            (last - F.unix_seconds(first)).alias("visit_seconds"),
             first.alias("first_success"),
         )
-        .where(F.col("alone") & (F.col("seconds") <= LONGEST_VISIT_SECONDS))
+        .where(F.col("alone") & (F.col("visit_seconds") <= LONGEST_VISIT_SECONDS))
         .select("ip_prefix", "first_success")
     )
 

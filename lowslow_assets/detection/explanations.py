@@ -4,6 +4,9 @@ What is left are suspects: a single failure, from a source that is new to the us
 repeats and that no success follows. Nearly all of a low-and-slow spray is among them, and hardly
 anything else. The rules say what people, devices and loud attacks do and such a spray cannot
 afford to do; none of them knows what a spray looks like.
+
+Most failures are explained by their own day. That is asked once, when the day is ingested; a hunt
+asks the window about those left open, and sees the others only summed up.
 """
 
 from dataclasses import dataclass
@@ -24,7 +27,7 @@ EXPLANATIONS = {
     "own network": "the user succeeds from the network, and people from the prefix: given up",
     "crowded hour": "far more unexplained failures in that hour than in others: a burst",
 }
-"""Why a failure is no suspect; the first that holds counts."""
+"""Why a failure is no suspect; what its day says comes first."""
 
 RESOLVED_SECONDS = 30 * 60
 RETRY_SECONDS = 60 * 60
@@ -34,111 +37,146 @@ MAX_FAILURES_AN_ADDRESS = 3
 MAX_FAILURES_A_PREFIX, DAYS_A_PREFIX_FAILURE = 10, 6
 CROWD, CROWD_FACTOR = 5, 8
 
-
-def explain_failures(failures: DataFrame, sources: DataFrame, window_days: int) -> DataFrame:
-    """The window's failures with the column ``explanation``, null for suspects.
-
-    ``failures`` are those among the window's ``encoded_features``, ``sources`` its
-    ``success_sources``. Of the failures' columns only what the rules need comes out, with
-    ``date`` and ``signin_id`` as the key.
-    """
-    explained = explain_by_failures(failures, window_days)
-    return explain_by_others(explained, sources, window_days)
+_KEY = ["date", "signin_id"]
 
 
-def explain_by_failures(failures: DataFrame, window_days: int) -> DataFrame:
-    """The first step of ``explain_failures``: what a failure and those near it say."""
-    known = failures.select(
-        "date",
-        "signin_id",
-        "user",
-        "network",
-        "seconds_to_success",
-        F.unix_seconds("time_generated").alias("second"),
-        F.col("ip_address").alias("address"),
-        F.col("ip_prefix").alias("prefix"),
-    )
+def explain_by_day(failures: DataFrame) -> DataFrame:
+    """Add ``explanation`` to failures among ``encoded_features``; null where their day has none."""
+    second = F.unix_seconds("time_generated")
+    of_user = Window.partitionBy("date", "user")
+    from_prefix = Window.partitionBy("date", "user", "ip_prefix").orderBy(second)
     rules = {
         "resolved": F.col("seconds_to_success") <= RESOLVED_SECONDS,
-        "no source": F.col("prefix").isNull(),
-        "busy account": _size("user", _day("second")) > MAX_FAILURES_A_DAY,
-        "retried": _again(Window.partitionBy("user", "prefix").orderBy("second")),
-        "shared address": _size("prefix", "address") > MAX_FAILURES_AN_ADDRESS,
-        "shared prefix": _size("prefix")
-        > max(MAX_FAILURES_A_PREFIX, window_days // DAYS_A_PREFIX_FAILURE),
+        "no source": F.col("ip_prefix").isNull(),
+        "busy account": F.count(F.lit(1)).over(of_user) > MAX_FAILURES_A_DAY,
+        "retried": F.least(
+            F.lead(second).over(from_prefix) - second, second - F.lag(second).over(from_prefix)
+        )
+        <= RETRY_SECONDS,
     }
-    holds = {name: F.col(name) for name in rules}
     return (
-        # All windows are within a user or within a prefix: two moves of the rows, not one a rule.
-        known.repartition("user")
-        .withColumns({name: rules[name] for name in ("busy account", "retried")})
-        .repartition("prefix")
-        .withColumns({name: rules[name] for name in ("shared address", "shared prefix")})
-        .withColumns({name: rules[name] for name in ("resolved", "no source")})
-        .withColumn("explanation", F.coalesce(*(F.when(holds[name], name) for name in rules)))
-        .drop(*rules, "seconds_to_success")
+        # All windows are within a user: one move of the rows.
+        failures.repartition("date", "user")
+        .withColumns(rules)
+        .withColumn("explanation", F.coalesce(*(F.when(F.col(rule), rule) for rule in rules)))
+        .drop(*rules)
     )
 
 
-def explain_by_others(explained: DataFrame, sources: DataFrame, window_days: int) -> DataFrame:
-    """The second step of ``explain_failures``: what successes, and other suspects, say."""
+def sum_failures(explained: DataFrame) -> DataFrame:
+    """From where each user failed, by day and explanation: rows of ``failure_sources``."""
+    first = F.date_trunc("second", F.min("time_generated"))
+    seconds = F.unix_seconds(F.max("time_generated")) - F.unix_seconds(F.min("time_generated"))
+    return explained.groupBy("date", "user", "ip_prefix", "ip_address", "explanation").agg(
+        F.count(F.lit(1)).alias("failures"),
+        first.alias("first_failure"),
+        seconds.cast("int").alias("seconds"),
+    )
+
+
+def explain_by_window(
+    failures: DataFrame,
+    failure_sources: DataFrame,
+    success_sources: DataFrame,
+    window_days: int,
+) -> DataFrame:
+    """Add ``explanation`` to a window's ``open_failures``; null for suspects.
+
+    The sources are the tables of these names, of the same window.
+    """
+    first_step = _explain_by_failures(failures, failure_sources, window_days).persist()
     # By now a few in a hundred failures: all that follows is on them.
-    unexplained = held(explained.where(F.col("explanation").isNull()))
-    suspects = _explain_crowds(_explain_by_successes(unexplained, sources), window_days)
-    return explained.where(F.col("explanation").isNotNull()).unionByName(suspects).drop("network")
+    unexplained = held(first_step.where(F.col("explanation").isNull()))
+    suspects = _explain_crowds(_explain_by_successes(unexplained, success_sources), window_days)
+    return first_step.where(F.col("explanation").isNotNull()).unionByName(suspects)
+
+
+def explain_failures(
+    failures: DataFrame, success_sources: DataFrame, window_days: int
+) -> DataFrame:
+    """Both at once: explain a window's failures among ``encoded_features``."""
+    by_day = explain_by_day(failures).persist()
+    left_open = by_day.where(F.col("explanation").isNull()).drop("explanation")
+    by_window = explain_by_window(left_open, sum_failures(by_day), success_sources, window_days)
+    return by_day.where(F.col("explanation").isNotNull()).unionByName(by_window)
+
+
+def _explain_by_failures(
+    failures: DataFrame, failure_sources: DataFrame, window_days: int
+) -> DataFrame:
+    prefix = failures.select("ip_prefix").distinct()
+    total = F.sum(F.sum("failures"))
+    of_address = (
+        failure_sources.join(prefix, "ip_prefix", "left_semi")
+        .groupBy("ip_prefix", "ip_address")
+        .agg(
+            F.sum("failures").alias("of_address"),
+            total.over(Window.partitionBy("ip_prefix")).alias("of_prefix"),
+        )
+    )
+    # On the day itself ``explain_by_day`` knows; this is about midnight.
+    second, first = F.unix_seconds("time_generated"), F.unix_seconds("first_failure")
+    others = failure_sources.select("user", "ip_prefix", "first_failure", "seconds", "date")
+    near = (
+        failures.select(*_KEY, "user", "ip_prefix", "time_generated")
+        .join(others.withColumnRenamed("date", "other_date"), ["user", "ip_prefix"])
+        .where(F.col("date") != F.col("other_date"))
+        .where(
+            (first - second).between(0, RETRY_SECONDS)
+            | (second - first - F.col("seconds")).between(0, RETRY_SECONDS)
+        )
+        .select(*_KEY, F.lit("retried").alias("retried"))
+        .distinct()
+    )
+    many = max(MAX_FAILURES_A_PREFIX, window_days // DAYS_A_PREFIX_FAILURE)
+    explanation = F.coalesce(
+        "retried",
+        F.when(F.col("of_address") > MAX_FAILURES_AN_ADDRESS, "shared address"),
+        F.when(F.col("of_prefix") > many, "shared prefix"),
+    )
+    return (
+        failures.join(near, _KEY, "left")
+        .join(of_address, ["ip_prefix", "ip_address"], "left")
+        .withColumn("explanation", explanation)
+        .select(*failures.columns, "explanation")
+    )
 
 
 def _explain_by_successes(unexplained: DataFrame, sources: DataFrame) -> DataFrame:
-    soon = F.timestamp_seconds("second"), F.timestamp_seconds(F.col("second") + RESOLVED_SECONDS)
-    key = ["date", "signin_id"]
+    second = F.unix_seconds("time_generated")
+    later = F.unix_seconds("first_success") - second
     of_user = (
         sources.select("user", "network", "first_success")
-        .join(unexplained.select(*key, "user", "network", "second"), ["user", "network"])
-        .groupBy(*key)
+        .join(unexplained.select(*_KEY, "user", "network", "time_generated"), ["user", "network"])
+        .groupBy(*_KEY)
         # On the day itself ``seconds_to_success`` knows; just after midnight the next day does.
-        .agg(F.bool_or(F.col("first_success").between(*soon)).alias("resolved"))
+        .agg(F.bool_or(later.between(0, RESOLVED_SECONDS)).alias("resolved"))
         .withColumn("known_network", F.lit(True))
     )
     of_anyone = (
-        sources.select(F.col("ip_prefix").alias("prefix"))
-        .join(unexplained.select("prefix").distinct(), "prefix")
+        sources.select("ip_prefix")
+        .join(unexplained.select("ip_prefix").distinct(), "ip_prefix", "left_semi")
         .distinct()
         .withColumn("prefix_succeeds", F.lit(True))
     )
+    own_network = F.col("known_network") & F.col("prefix_succeeds")
     return (
-        unexplained.join(of_user, key, "left")
-        .join(of_anyone, "prefix", "left")
+        unexplained.join(of_user, _KEY, "left")
+        .join(of_anyone, "ip_prefix", "left")
         .withColumn(
             "explanation",
-            F.when(F.col("resolved"), "resolved").when(
-                F.col("known_network") & F.col("prefix_succeeds"), "own network"
-            ),
+            F.when(F.col("resolved"), "resolved").when(own_network, "own network"),
         )
         .select(unexplained.columns)
     )
 
 
-def _size(*keys: Column | str) -> Column:
-    return F.count(F.lit(1)).over(Window.partitionBy(*keys))
-
-
-def _day(second: str) -> Column:
-    return F.floor(F.col(second) / 86_400)
-
-
-def _again(in_order) -> Column:
-    """Whether the one before or the one after is within an hour."""
-    second = F.col("second")
-    to_next = F.lead(second).over(in_order) - second
-    from_last = second - F.lag(second).over(in_order)
-    return F.least(to_next, from_last) <= RETRY_SECONDS
-
-
 def _explain_crowds(suspects: DataFrame, window_days: int) -> DataFrame:
     """Explain what is left by its hour, where that has far too many."""
-    hour = F.floor(F.col("second") / 3_600)
     open_ones = suspects.where(F.col("explanation").isNull())
-    by_hour = open_ones.groupBy(hour.alias("hour")).agg(F.count(F.lit(1)).alias("failures"))
+    by_hour = open_ones.groupBy(_hour("time_generated").alias("hour")).agg(
+        F.count(F.lit(1)).alias("failures")
+    )
     usual = F.sum("failures").over(Window.partitionBy(F.lit(0))) / (24 * window_days)
     crowded = (
         by_hour.withColumn("usual", usual)
@@ -146,11 +184,15 @@ def _explain_crowds(suspects: DataFrame, window_days: int) -> DataFrame:
         .select("hour", F.lit("crowded hour").alias("crowded"))
     )
     return (
-        suspects.withColumn("hour", hour)
+        suspects.withColumn("hour", _hour("time_generated"))
         .join(crowded, "hour", "left")
         .withColumn("explanation", F.coalesce("explanation", "crowded"))
         .select(suspects.columns)
     )
+
+
+def _hour(time: str) -> Column:
+    return F.date_trunc("hour", time)
 
 
 @dataclass(frozen=True)
@@ -172,54 +214,51 @@ class ExplainedGroup:
 _GROUPED_BY = {
     "busy account": "user",
     "retried": "user",
-    "shared address": "address",
-    "shared prefix": "prefix",
+    "shared address": "ip_address",
+    "shared prefix": "ip_prefix",
     "crowded hour": "hour",
 }
 MAX_EXAMPLES = 10
 
 
-def describe_groups(explained: DataFrame) -> list[ExplainedGroup]:
+def describe_groups(failures: DataFrame) -> list[ExplainedGroup]:
     """What was explained and how often, and of each explanation the largest groups.
 
-    ``explained`` is the result of ``explain_failures``. At most MAX_EXAMPLES groups an
+    ``failures`` are rows as those of ``failure_sources``. At most MAX_EXAMPLES groups an
     explanation come to the driver.
     """
-    sizes = (
-        F.count(F.lit(1)).alias("failures"),
-        F.count_distinct("user").alias("users"),
-        F.count_distinct("address").alias("addresses"),
-    )
-    known = explained.where(F.col("explanation").isNotNull())
-    totals = known.groupBy("explanation").agg(*sizes).collect()
-    found = {row["explanation"]: [_total(row)] for row in totals}
-    hour = F.date_format(
-        F.timestamp_seconds(F.floor(F.col("second") / 3_600) * 3_600), "y-MM-dd HH"
-    )
+    hour = F.date_format(_hour("first_failure"), "y-MM-dd HH")
     example = F.coalesce(
         *(
             F.when(F.col("explanation") == name, hour if key == "hour" else F.col(key))
             for name, key in _GROUPED_BY.items()
         )
     )
-    seconds = F.max("second") - F.min("second")
+    second = F.unix_seconds("first_failure")
+    is_group = F.grouping("example") == 0
+    largest = Window.partitionBy("explanation", "is_group").orderBy(F.desc("failures"), "example")
     groups = (
-        known.withColumn("example", example)
-        .where(F.col("example").isNotNull())
-        .groupBy("explanation", "example")
-        .agg(*sizes, seconds.alias("seconds"))
-        .withColumn(
-            "rank",
-            F.row_number().over(
-                Window.partitionBy("explanation").orderBy(F.desc("failures"), "example")
-            ),
+        failures.where(F.col("explanation").isNotNull())
+        .withColumn("example", example)
+        .rollup("explanation", "example")
+        .agg(
+            F.sum("failures").alias("failures"),
+            F.count_distinct("user").alias("users"),
+            F.count_distinct("ip_address").alias("addresses"),
+            (F.max(second + F.col("seconds")) - F.min(second)).alias("seconds"),
+            is_group.alias("is_group"),
         )
+        # Not the sum of all, nor the groups that no example stands for.
+        .where("explanation IS NOT NULL AND (NOT is_group OR example IS NOT NULL)")
+        .withColumn("rank", F.row_number().over(largest))
         .where(F.col("rank") <= MAX_EXAMPLES)
-        .orderBy("explanation", "rank")
+        .orderBy("explanation", "is_group", "rank")
         .collect()
     )
+    found: dict[str, list[ExplainedGroup]] = {}
     for row in groups:
-        found[row["explanation"]].append(_example(row))
+        describe = _example if row["is_group"] else _total
+        found.setdefault(row["explanation"], []).append(describe(row))
     return [group for name in EXPLANATIONS for group in found.get(name, [])]
 
 

@@ -15,6 +15,14 @@ _SAMPLE_MARGIN = 600
 
 
 @dataclass(frozen=True)
+class Hour:
+    """A row of ``success_hours``; ``hour`` is its beginning in UTC."""
+
+    hour: datetime
+    successes: int
+
+
+@dataclass(frozen=True)
 class HourOfDay:
     """A row of ``success_hours_of_day``."""
 
@@ -28,12 +36,6 @@ class Weekday:
 
     weekday: int
     successes: int
-
-
-def by_calendar_hour(successes: DataFrame) -> DataFrame:
-    """Successes by hour of the calendar, as (hour, successes)."""
-    hour = F.date_trunc("hour", "time_generated").alias("hour")
-    return successes.groupBy(hour).agg(F.count(F.lit(1)).alias("successes")).orderBy("hour")
 
 
 def by_hour_of_day(hours: Iterable[tuple[datetime, int]]) -> list[HourOfDay]:

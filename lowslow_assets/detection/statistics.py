@@ -1,5 +1,6 @@
 """What a cluster looks like: size, pace, rhythm, and how much each feature varies."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -97,8 +98,15 @@ def cluster_statistics(
     """
     time = F.col("time_generated")
     distances = {row["cluster_id"]: row["distance"] for row in _uniform_distance(members).collect()}
-    hours = _counts_by(members, F.hour(time))
-    weekdays = _counts_by(members, F.weekday(time) + 1)
+    hours: dict[int, Counter[int]] = {}
+    weekdays: dict[int, Counter[int]] = {}
+    rhythm = members.groupBy(
+        "cluster_id", F.hour(time).alias("hour"), (F.weekday(time) + 1).alias("weekday")
+    )
+    for row in rhythm.count().collect():
+        cluster = row["cluster_id"]
+        hours.setdefault(cluster, Counter())[row["hour"]] += row["count"]
+        weekdays.setdefault(cluster, Counter())[row["weekday"]] += row["count"]
     found = []
     for size in cluster_sizes(members):
         hour_distance, hour_p = compare_counts(hours[size.cluster_id], success_hours)
@@ -147,14 +155,6 @@ def _uniform_distance(members: DataFrame) -> DataFrame:
             ).alias("distance")
         )
     )
-
-
-def _counts_by(members: DataFrame, key) -> dict[int, dict[int, int]]:
-    rows = members.groupBy("cluster_id", key.alias("key")).count().collect()
-    counts: dict[int, dict[int, int]] = {}
-    for row in rows:
-        counts.setdefault(row["cluster_id"], {})[row["key"]] = row["count"]
-    return counts
 
 
 def compare_counts(one: Mapping[int, int], other: Mapping[int, int]) -> tuple[float, float | None]:

@@ -142,15 +142,22 @@ def with_seconds_to_success(encoded: DataFrame, *layout: str) -> DataFrame:
 
 def sum_sources(encoded: DataFrame) -> DataFrame:
     """From where each user succeeded, by day: rows of ``success_sources`` with ``date``."""
+    first, last = F.min("time_generated"), F.max("time_generated")
     return (
         encoded.where(F.col("outcome") == SUCCESS)
         .groupBy("date", "user", *SOURCE)
         .agg(
             F.count(F.lit(1)).alias("successes"),
-            F.min("time_generated").alias("first_success"),
-            F.max("time_generated").alias("last_success"),
+            F.date_trunc("second", first).alias("first_success"),
+            (F.unix_seconds(last) - F.unix_seconds(first)).cast("int").alias("seconds"),
         )
     )
+
+
+def count_hours(encoded: DataFrame) -> DataFrame:
+    """Count sign-ins by date, outcome and hour (UTC): rows of ``signin_hours`` with ``date``."""
+    hour = F.date_trunc("hour", "time_generated").alias("hour")
+    return encoded.groupBy("date", "outcome", hour).agg(F.count(F.lit(1)).alias("signins"))
 
 
 def count_categories(encoded: DataFrame) -> DataFrame:

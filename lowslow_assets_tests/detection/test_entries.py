@@ -38,7 +38,7 @@ SIGNIN = "date date, signin_id string, user string, ip_prefix string, " + ", ".j
 
 def test_lone_prefixes(spark: SparkSession) -> None:
     def of(user: str, prefix: str | None, first: float, last: float) -> tuple:
-        return (user, prefix, START + timedelta(hours=first), START + timedelta(hours=last))
+        return (user, prefix, START + timedelta(hours=first), round((last - first) * 3600))
 
     sources = [
         of("ann", "once", 0, 0),
@@ -56,7 +56,7 @@ def test_lone_prefixes(spark: SparkSession) -> None:
         of("bob", "over midnight", 15.5, 15.9),
         of("bob", "over midnight", 16.1, 16.5),
     ]
-    schema = "user string, ip_prefix string, first_success timestamp, last_success timestamp"
+    schema = "user string, ip_prefix string, first_success timestamp, seconds int"
     found = lone_prefixes(spark.createDataFrame(sources, schema)).collect()
     assert {row["ip_prefix"]: row["first_success"].astimezone(UTC) for row in found} == {
         "once": START,

@@ -14,6 +14,7 @@ from lowslow_assets.detection.explanations import (
     ExplainedGroup,
     describe_groups,
     explain_failures,
+    sum_failures,
 )
 from lowslow_assets.signins.features import sum_sources, with_seconds_to_success
 
@@ -23,6 +24,7 @@ SIGNINS = (
 )
 PLACE = "'' AS Location", "'' AS state", "'' AS city", "0d AS latitude", "0d AS longitude"
 START = datetime(2026, 6, 1, tzinfo=UTC)
+HOUR_25 = timedelta(hours=25)
 DAY, HOUR, MINUTE, SECOND = 24 * 60.0, 60.0, 1.0, 1 / 60
 
 
@@ -146,6 +148,25 @@ RETRIED: dict[str, Scenario] = {
     "again after an hour": all_are("retried", failures(2, HOUR, user="ann", prefix="p")),
     "again in the same second": all_are("retried", failures(2, 0, user="ann", prefix="p")),
     "again after a second more": all_are(None, failures(2, HOUR + SECOND, user="ann", prefix="p")),
+    "again after midnight": all_are(
+        "retried",
+        [Signin(i, DAY + at, user="ann", prefix="p") for i, at in (("one", -10), ("two", 50))],
+    ),
+    "more than an hour later, after midnight": all_are(
+        None,
+        [
+            Signin(i, DAY + at, user="ann", prefix="p")
+            for i, at in (("one", -10), ("two", 50 + SECOND))
+        ],
+    ),
+    "after midnight, near what is explained": (
+        [
+            Signin("one", DAY - 10, user="ann", prefix="p"),
+            Signin("two", DAY + 10, user="ann", prefix="p"),
+            Signin("three", DAY + 20, user="ann", prefix="p"),
+        ],
+        dict.fromkeys(("one", "two", "three"), "retried"),
+    ),
     "from another prefix": all_are(None, failures(2, MINUTE, user="ann")),
     "another user": all_are(None, failures(2, MINUTE, prefix="p")),
     "twice, and once more": (
@@ -383,17 +404,42 @@ def test_crowded_hours(
     assert explanations.count("busy account") == sum(s.user == "ann" for s in signins)
 
 
-def test_only_what_names_and_groups_comes_out(spark: SparkSession) -> None:
-    rows = [Signin("f", 90).row("x", timedelta(0))]
-    [row] = explain_rows(spark, rows, 60).collect()
-    assert row.asDict() == {
-        "date": START.date(),
-        "signin_id": "x: f",
-        "user": "x: user of f",
-        "address": "x: address of f",
-        "prefix": "x: prefix of f",
-        "second": int(START.timestamp()) + 5_400,
-        "explanation": None,
+def test_failures_keep_their_columns(spark: SparkSession) -> None:
+    rows = [Signin("f", 90).row("x", timedelta(0)), Signin("g", 91, prefix=None).row("x", HOUR_25)]
+    found = explain_rows(spark, rows, 60)
+    encoded = spark.createDataFrame(rows, SIGNINS).selectExpr("*", *PLACE)
+    assert set(found.columns) == {*encoded.columns, "seconds_to_success", "explanation"}
+    kept = found.select(encoded.columns).collect()
+    assert sorted(kept, key=str) == sorted(encoded.collect(), key=str)
+
+
+def test_failures_are_summed_by_source(spark: SparkSession) -> None:
+    """By hand: one row a day, user, address and explanation, with its span in seconds."""
+    rows = [
+        (START.date(), "ann", "p", "a", None, START + timedelta(seconds=0.7)),
+        (START.date(), "ann", "p", "a", None, START + timedelta(seconds=9.1)),
+        (START.date(), "ann", "p", "a", "retried", START),
+        (START.date(), "ann", "p", "b", None, START),
+        (START.date() + timedelta(days=1), "ann", "p", "a", None, START + timedelta(days=1)),
+        (START.date(), "bob", None, None, "no source", START),
+    ]
+    schema = (
+        "date date, user string, ip_prefix string, ip_address string, explanation string, "
+        "time_generated timestamp"
+    )
+    found = sum_failures(spark.createDataFrame(rows, schema)).collect()
+    assert {
+        (
+            *(row["date"].day, row["user"], row["ip_address"], row["explanation"]),
+            *(row["failures"], row["first_failure"].astimezone(UTC), row["seconds"]),
+        )
+        for row in found
+    } == {
+        (1, "ann", "a", None, 2, START, 9),
+        (1, "ann", "a", "retried", 1, START, 0),
+        (1, "ann", "b", None, 1, START, 0),
+        (2, "ann", "a", None, 1, START + timedelta(days=1), 0),
+        (1, "bob", None, "no source", 1, START, 0),
     }
 
 
@@ -408,11 +454,11 @@ def test_without_failures_there_is_nothing_to_explain(
     rows = [signin.row("x", timedelta(0)) for signin in signins]
     explained = explain_rows(spark, rows, 60)
     assert explained.collect() == []
-    assert describe_groups(explained) == []
+    assert describe_groups(sum_failures(explained)) == []
 
 
 EXPLAINED = (
-    "date date, signin_id string, user string, address string, prefix string, second long, "
+    "date date, user string, ip_address string, ip_prefix string, time_generated timestamp, "
     "explanation string"
 )
 Line = tuple[str | None, str, str | None, str | None, float]
@@ -420,12 +466,11 @@ Line = tuple[str | None, str, str | None, str | None, float]
 
 def groups(spark: SparkSession, lines: Sequence[Line]) -> list[ExplainedGroup]:
     """The groups of explained failures given as (explanation, user, address, prefix, minute)."""
-    begin = int(START.timestamp())
-    rows = [
-        (START.date(), str(i), user, address, prefix, begin + round(minute * 60), explanation)
-        for i, (explanation, user, address, prefix, minute) in enumerate(lines)
-    ]
-    return describe_groups(spark.createDataFrame(rows, EXPLAINED))
+    rows = []
+    for explanation, user, address, prefix, minute in lines:
+        time = START + timedelta(minutes=minute)
+        rows.append((time.date(), user, address, prefix, time, explanation))
+    return describe_groups(sum_failures(spark.createDataFrame(rows, EXPLAINED)))
 
 
 def test_groups_by_hand(spark: SparkSession) -> None:

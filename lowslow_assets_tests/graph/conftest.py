@@ -32,8 +32,11 @@ INGEST = {
     "raw_signins",
     "rejected_signins",
     "encoded_features",
+    "signin_hours",
     "category_counts",
     "success_sources",
+    "failure_sources",
+    "open_failures",
 }
 
 

@@ -15,6 +15,7 @@ from lowslow_assets.signins.features import (
     MAX_CATEGORY_LENGTH,
     NODATA,
     count_categories,
+    count_hours,
     encode_features,
     sum_sources,
     with_seconds_to_success,
@@ -313,6 +314,24 @@ def test_seconds_to_the_next_success(spark: SparkSession) -> None:
     assert len(seconds) == len(rows)
 
 
+def test_hours_count_signins_by_outcome(spark: SparkSession) -> None:
+    at = [datetime(2026, 6, 1, 9, minute, tzinfo=UTC) for minute in (0, 59)]
+    rows = [(DAY, "success", at[0]), (DAY, "success", at[1]), (DAY, "failure", at[1])]
+    # The same time, in another day's folder.
+    rows += [(date(2026, 6, 2), "success", at[0]), (DAY, "success", at[0] + timedelta(hours=1))]
+    encoded = spark.createDataFrame(rows, "date date, outcome string, time_generated timestamp")
+    found = {
+        (row["date"].day, row["outcome"], row["hour"].astimezone(UTC).hour): row["signins"]
+        for row in count_hours(encoded).collect()
+    }
+    assert found == {
+        (DAY.day, "success", 9): 2,
+        (DAY.day, "failure", 9): 1,
+        (2, "success", 9): 1,
+        (DAY.day, "success", 10): 1,
+    }
+
+
 def test_sources_sum_up_successes_by_where_they_are_from(spark: SparkSession) -> None:
     home = {"ip_address": "203.0.113.7", "city": "Rome", "latitude": 41.9, "user_id": "ann"}
     at = [datetime(2026, 6, 1, hour, tzinfo=UTC) for hour in (9, 12, 17)]
@@ -336,12 +355,12 @@ def test_sources_sum_up_successes_by_where_they_are_from(spark: SparkSession) ->
         (row["user"], row["city"]): (
             row["successes"],
             row["first_success"].astimezone(UTC).hour,
-            row["last_success"].astimezone(UTC).hour,
+            row["seconds"],
         )
         for row in found.collect()
     }
     assert sums == {
-        ("ann", "Rome"): (2, 9, 12),
-        ("ann", NODATA): (1, 17, 17),
-        ("bob", "Rome"): (1, 17, 17),
+        ("ann", "Rome"): (2, 9, 3 * 3600),
+        ("ann", NODATA): (1, 17, 0),
+        ("bob", "Rome"): (1, 17, 0),
     }
