@@ -11,7 +11,7 @@ asks the window about those left open, and sees the others only summed up.
 
 from dataclasses import dataclass
 
-from pyspark.sql import Column, DataFrame, Row, Window
+from pyspark.sql import DataFrame, Row, Window
 from pyspark.sql import functions as F
 
 from lowslow_assets.signins.dataframes import held
@@ -84,11 +84,13 @@ def explain_by_window(
 
     The sources are the tables of these names, of the same window.
     """
-    first_step = _explain_by_failures(failures, failure_sources, window_days).persist()
-    # By now a few in a hundred failures: all that follows is on them.
-    unexplained = held(first_step.where(F.col("explanation").isNull()))
-    suspects = _explain_crowds(_explain_by_successes(unexplained, success_sources), window_days)
-    return first_step.where(F.col("explanation").isNotNull()).unionByName(suspects)
+    # Each step leaves a few in a hundred: the next is on them, and Spark plans it for few.
+    by_failures = _explain_by_failures(failures, failure_sources, window_days).persist()
+    unexplained = held(by_failures.where(F.col("explanation").isNull()))
+    by_successes = held(_explain_by_successes(unexplained, success_sources))
+    return by_failures.where(F.col("explanation").isNotNull()).unionByName(
+        _explain_crowds(by_successes, window_days)
+    )
 
 
 def explain_failures(
@@ -104,39 +106,39 @@ def explain_failures(
 def _explain_by_failures(
     failures: DataFrame, failure_sources: DataFrame, window_days: int
 ) -> DataFrame:
-    prefix = failures.select("ip_prefix").distinct()
-    total = F.sum(F.sum("failures"))
-    of_address = (
-        failure_sources.join(prefix, "ip_prefix", "left_semi")
-        .groupBy("ip_prefix", "ip_address")
-        .agg(
-            F.sum("failures").alias("of_address"),
-            total.over(Window.partitionBy("ip_prefix")).alias("of_prefix"),
+    source = ["date", "user", "ip_prefix", "ip_address"]
+    first = F.unix_seconds("first_failure")
+    by_day = Window.partitionBy("ip_prefix", "user").orderBy(F.unix_date("date"))
+    day_before, day_after = by_day.rangeBetween(-1, -1), by_day.rangeBetween(1, 1)
+    number = F.sum("failures")
+    # All windows are within a prefix: one move of the rows.
+    seen = (
+        failure_sources.repartition("ip_prefix")
+        .withColumns(
+            {
+                "of_address": number.over(Window.partitionBy("ip_prefix", "ip_address")),
+                "of_prefix": number.over(Window.partitionBy("ip_prefix")),
+                "day_before_ended": F.max(first + F.col("seconds")).over(day_before),
+                "day_after_began": F.min(first).over(day_after),
+            }
         )
+        .where(F.col("explanation").isNull())
+        .select(*source, "of_address", "of_prefix", "day_before_ended", "day_after_began")
     )
-    # On the day itself ``explain_by_day`` knows; this is about midnight.
-    second, first = F.unix_seconds("time_generated"), F.unix_seconds("first_failure")
-    others = failure_sources.select("user", "ip_prefix", "first_failure", "seconds", "date")
-    near = (
-        failures.select(*_KEY, "user", "ip_prefix", "time_generated")
-        .join(others.withColumnRenamed("date", "other_date"), ["user", "ip_prefix"])
-        .where(F.col("date") != F.col("other_date"))
-        .where(
-            (first - second).between(0, RETRY_SECONDS)
-            | (second - first - F.col("seconds")).between(0, RETRY_SECONDS)
-        )
-        .select(*_KEY, F.lit("retried").alias("retried"))
-        .distinct()
-    )
+    second = F.unix_seconds("time_generated")
     many = max(MAX_FAILURES_A_PREFIX, window_days // DAYS_A_PREFIX_FAILURE)
-    explanation = F.coalesce(
-        "retried",
-        F.when(F.col("of_address") > MAX_FAILURES_AN_ADDRESS, "shared address"),
-        F.when(F.col("of_prefix") > many, "shared prefix"),
+    explanation = (
+        # On the day itself ``explain_by_day`` knows; this is about midnight.
+        F.when(
+            F.least(second - F.col("day_before_ended"), F.col("day_after_began") - second)
+            <= RETRY_SECONDS,
+            "retried",
+        )
+        .when(F.col("of_address") > MAX_FAILURES_AN_ADDRESS, "shared address")
+        .when(F.col("of_prefix") > many, "shared prefix")
     )
     return (
-        failures.join(near, _KEY, "left")
-        .join(of_address, ["ip_prefix", "ip_address"], "left")
+        failures.join(seen, source, "left")
         .withColumn("explanation", explanation)
         .select(*failures.columns, "explanation")
     )
@@ -173,26 +175,16 @@ def _explain_by_successes(unexplained: DataFrame, sources: DataFrame) -> DataFra
 
 def _explain_crowds(suspects: DataFrame, window_days: int) -> DataFrame:
     """Explain what is left by its hour, where that has far too many."""
-    open_ones = suspects.where(F.col("explanation").isNull())
-    by_hour = open_ones.groupBy(_hour("time_generated").alias("hour")).agg(
-        F.count(F.lit(1)).alias("failures")
+    left = F.col("explanation").isNull()
+    hour = F.floor(F.unix_seconds("time_generated") / 3_600)
+    # As many rows as the window has hours, at most.
+    hours = suspects.where(left).groupBy(hour.alias("hour")).count().collect()
+    usual = sum(row["count"] for row in hours) / (24 * window_days)
+    crowded = [row["hour"] for row in hours if row["count"] > CROWD + CROWD_FACTOR * usual]
+    return suspects.withColumn(
+        "explanation",
+        F.when(left & hour.isin(crowded), "crowded hour").otherwise(F.col("explanation")),
     )
-    usual = F.sum("failures").over(Window.partitionBy(F.lit(0))) / (24 * window_days)
-    crowded = (
-        by_hour.withColumn("usual", usual)
-        .where(F.col("failures") > CROWD + CROWD_FACTOR * F.col("usual"))
-        .select("hour", F.lit("crowded hour").alias("crowded"))
-    )
-    return (
-        suspects.withColumn("hour", _hour("time_generated"))
-        .join(crowded, "hour", "left")
-        .withColumn("explanation", F.coalesce("explanation", "crowded"))
-        .select(suspects.columns)
-    )
-
-
-def _hour(time: str) -> Column:
-    return F.date_trunc("hour", time)
 
 
 @dataclass(frozen=True)
@@ -227,7 +219,7 @@ def describe_groups(failures: DataFrame) -> list[ExplainedGroup]:
     ``failures`` are rows as those of ``failure_sources``. At most MAX_EXAMPLES groups an
     explanation come to the driver.
     """
-    hour = F.date_format(_hour("first_failure"), "y-MM-dd HH")
+    hour = F.date_format("first_failure", "y-MM-dd HH")
     example = F.coalesce(
         *(
             F.when(F.col("explanation") == name, hour if key == "hour" else F.col(key))
