@@ -42,6 +42,10 @@ LOCAL_SPARK = {
     "spark.sql.parquet.compression.codec": "zstd",
     # Spark's own default is INT96, which other engines read with reluctance.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    # A hunt says what is small by holding it; planning each stage anew costs more than it finds.
+    "spark.sql.adaptive.enabled": "false",
+    # Else Python looks for the line of code at every call of a column's or frame's method.
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
     # Java compiles no method longer than this: without it Spark makes such, and they crawl.
     "spark.sql.codegen.hugeMethodLimit": "8000",
     "spark.sql.shuffle.partitions": "4",
