@@ -21,10 +21,16 @@ def labels(project: Project) -> pd.DataFrame:
     return pd.read_csv(project.source.parent / "labels" / "labels.csv")
 
 
+# Assets that are not made by a node of their own name.
+NODES = {
+    "raw_signins": "ingest_signins",
+    "rejected_signins": "ingest_signins",
+    "encoded_features": "encode_signins",
+}
+
+
 def metadata(result, asset: str, day) -> dict:
-    events = result.asset_materializations_for_node(
-        "ingest_signins" if asset in ("raw_signins", "rejected_signins") else asset
-    )
+    events = result.asset_materializations_for_node(NODES.get(asset, asset))
     [found] = [
         event
         for event in events
