@@ -129,9 +129,10 @@ def _explain_by_failures(
     many = max(MAX_FAILURES_A_PREFIX, window_days // DAYS_A_PREFIX_FAILURE)
     explanation = (
         # On the day itself ``explain_by_day`` knows; this is about midnight.
+        # Not below zero: a row's time and its folder's day differ at times.
         F.when(
-            F.least(second - F.col("day_before_ended"), F.col("day_after_began") - second)
-            <= RETRY_SECONDS,
+            (second - F.col("day_before_ended")).between(0, RETRY_SECONDS)
+            | (F.col("day_after_began") - second).between(0, RETRY_SECONDS),
             "retried",
         )
         .when(F.col("of_address") > MAX_FAILURES_AN_ADDRESS, "shared address")

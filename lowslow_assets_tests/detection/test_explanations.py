@@ -24,7 +24,6 @@ SIGNINS = (
 )
 PLACE = "'' AS Location", "'' AS state", "'' AS city", "0d AS latitude", "0d AS longitude"
 START = datetime(2026, 6, 1, tzinfo=UTC)
-HOUR_25 = timedelta(hours=25)
 DAY, HOUR, MINUTE, SECOND = 24 * 60.0, 60.0, 1.0, 1 / 60
 
 
@@ -404,8 +403,20 @@ def test_crowded_hours(
     assert explanations.count("busy account") == sum(s.user == "ann" for s in signins)
 
 
+def test_a_row_in_another_days_folder_is_near_by_its_time(spark: SparkSession) -> None:
+    """Folders and times differ at times: hours between are hours, whichever folder is earlier."""
+    first = Signin("first", 30, user="ann", prefix="p").row("x", timedelta(0))
+    later = Signin("later", 5 * HOUR, user="ann", prefix="p").row("x", timedelta(0))
+    folder = START.date() - timedelta(days=1)
+    found = explain_rows(spark, [first, (folder, *later[1:])], 60).collect()
+    assert [row["explanation"] for row in found] == [None, None]
+
+
 def test_failures_keep_their_columns(spark: SparkSession) -> None:
-    rows = [Signin("f", 90).row("x", timedelta(0)), Signin("g", 91, prefix=None).row("x", HOUR_25)]
+    rows = [
+        Signin("f", 90).row("x", timedelta(0)),
+        Signin("g", 91, prefix=None).row("x", timedelta(days=1)),
+    ]
     found = explain_rows(spark, rows, 60)
     encoded = spark.createDataFrame(rows, SIGNINS).selectExpr("*", *PLACE)
     assert set(found.columns) == {*encoded.columns, "seconds_to_success", "explanation"}
