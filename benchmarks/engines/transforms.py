@@ -197,11 +197,10 @@ def _feature_variation(inputs: Inputs) -> Result:
     ]
 
 
-def _by_calendar_hour(inputs: Inputs) -> Result:
-    from lowslow_assets.detection.exports import by_calendar_hour
-    from lowslow_assets.signins.features import SUCCESS
+def _count_hours(inputs: Inputs) -> Result:
+    from lowslow_assets.signins.features import count_hours
 
-    return by_calendar_hour(inputs.signins(SUCCESS))
+    return count_hours(inputs.table("encoded_features"))
 
 
 def _most_common_locations(inputs: Inputs) -> Result:
@@ -256,7 +255,7 @@ CASES: dict[str, Callable[[Inputs], Result]] = {
     "cluster_sizes": _cluster_sizes,
     "cluster_statistics": _cluster_statistics,
     "feature_variation": _feature_variation,
-    "by_calendar_hour": _by_calendar_hour,
+    "count_hours": _count_hours,
     "most_common_locations": _most_common_locations,
     "sample": _sample,
     "Lake.read": _read_lake,
