@@ -158,7 +158,7 @@ FAILURE_SOURCES = _table(
 
 OPEN_FAILURES = _table(
     "open_failures",
-    "The day's failures that nothing of the day explains: of failures, hunts read no others.",
+    "The day's failures that nothing of the day explains: those a hunt reads one by one.",
     _SIGNIN_ID,
     _TIME,
     _USER,

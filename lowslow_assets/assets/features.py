@@ -1,7 +1,7 @@
 """encoded_features and what sums a day's up: all that a hunt reads of it."""
 
 from collections.abc import Callable
-from datetime import UTC, date
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -12,6 +12,7 @@ from lowslow_assets.assets.declare import declaration, permanent_failures
 from lowslow_assets.detection.explanations import explain_by_day, sum_failures
 from lowslow_assets.partitions import DAYS, SINGLE_RUN, days_of
 from lowslow_assets.resources import LakeResource, SourceResource
+from lowslow_assets.signins.dataframes import utc
 from lowslow_assets.signins.features import (
     FAILURE,
     OTHER,
@@ -121,8 +122,7 @@ def _count_hours(lake: Lake, days: list[date]) -> dict[date, list[dict[str, Any]
     counted = count_hours(lake.read(ENCODED_FEATURES, days)).orderBy("date", "outcome", "hour")
     found: dict[date, list[dict[str, Any]]] = {day: [] for day in days}
     for row in counted.collect():
-        # Spark gives Python times without a zone, in the machine's own.
-        found[row["date"]].append({**row.asDict(), "hour": row["hour"].astimezone(UTC)})
+        found[row["date"]].append({**row.asDict(), "hour": utc(row["hour"])})
     return found
 
 

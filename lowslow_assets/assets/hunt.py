@@ -74,7 +74,7 @@ class Hunt:
         counts = Counter[datetime]()
         begin, end = self._time_bounds
         for row in self.lake.rows(SIGNIN_HOURS, self.ingested_days(), self._encoding):
-            if row["outcome"] == SUCCESS and begin <= row["hour"] <= end:
+            if row["outcome"] == SUCCESS and begin <= row["hour"] < end:
                 counts[row["hour"]] += row["signins"]
         return counts
 

@@ -36,11 +36,10 @@ from lowslow_assets.incidents.wording import (
     describe,
     incident_id,
     to_json,
-    utc,
 )
 from lowslow_assets.partitions import DAYS, SINGLE_RUN, days_of
 from lowslow_assets.resources import HuntParameters, LakeResource
-from lowslow_assets.signins.dataframes import held
+from lowslow_assets.signins.dataframes import held, utc
 from lowslow_assets.signins.features import FAILURE, SUCCESS
 from lowslow_assets.storage import window_days
 from lowslow_assets.tables import (

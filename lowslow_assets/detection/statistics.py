@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import numpy as np
 from pyspark.sql import DataFrame, Window
@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from scipy import stats
 
 from lowslow_assets.detection.baseline import entropy_of_counts
+from lowslow_assets.signins.dataframes import utc
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,8 @@ def cluster_sizes(members: DataFrame) -> list[ClusterSize]:
     found = []
     for row in sizes.orderBy("cluster_id").collect():
         values = row.asDict()
-        # Spark gives Python times without a zone, in the machine's own.
         for name in ("first_activity", "last_activity"):
-            values[name] = values[name].astimezone(UTC)
+            values[name] = utc(values[name])
         found.append(ClusterSize(**values))
     return found
 

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
 from lowslow_assets.detection.campaigns import Invariant, SprayTest
 from lowslow_assets.detection.statistics import ClusterStatistics
+from lowslow_assets.signins.dataframes import utc
 
 SEVERITIES = ("High", "Medium", "Low", "Informational")
 # MITRE ATT&CK: Brute Force, Password Spraying.
@@ -112,11 +113,6 @@ def to_json(incident: Mapping[str, Any], day: date) -> str:
 
 def _iso(value: date | datetime) -> str:
     return (utc(value) if isinstance(value, datetime) else value).isoformat()
-
-
-def utc(time: datetime) -> datetime:
-    """A time as Spark gives it to Python (naive, in the machine's own zone) in UTC."""
-    return time.astimezone(UTC)
 
 
 def _confidence_label(confidence: float) -> str:

@@ -1,6 +1,7 @@
 """What Spark's data frames and column expressions lack."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -24,3 +25,8 @@ def held(frame: DataFrame) -> DataFrame:
     kept = frame.persist()
     kept.count()
     return kept
+
+
+def utc(time: datetime) -> datetime:
+    """A time as Spark gives it to Python (naive, in the machine's own zone) in UTC."""
+    return time.astimezone(UTC)

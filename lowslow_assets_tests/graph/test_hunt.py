@@ -21,19 +21,10 @@ def labels(project: Project) -> pd.DataFrame:
     return pd.read_csv(project.source.parent / "labels" / "labels.csv")
 
 
-# Assets that are not made by a node of their own name.
-NODES = {
-    "raw_signins": "ingest_signins",
-    "rejected_signins": "ingest_signins",
-    "encoded_features": "encode_signins",
-}
-
-
 def metadata(result, asset: str, day) -> dict:
-    events = result.asset_materializations_for_node(NODES.get(asset, asset))
     [found] = [
-        event
-        for event in events
+        event.materialization
+        for event in result.get_asset_materialization_events()
         if event.partition == str(day) and event.asset_key.to_user_string() == asset
     ]
     return {key: value.value for key, value in found.metadata.items()}

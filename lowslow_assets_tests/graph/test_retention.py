@@ -8,7 +8,7 @@ import pytest
 
 from lowslow_assets.definitions import build_defs
 from lowslow_assets.settings import Settings
-from lowslow_assets_tests.graph.conftest import DAYS, LAST, Project, SharedSpark
+from lowslow_assets_tests.graph.conftest import DAYS, INGEST, LAST, Project, SharedSpark
 
 
 def drop(lake: Path, keep_days: int, lookback_days: int, raise_on_error: bool = True):
@@ -24,14 +24,7 @@ def days_of(lake: Path, table: str) -> list[str]:
 
 
 # What hunts read over their window.
-OF_WINDOWS = (
-    "encoded_features",
-    "signin_hours",
-    "category_counts",
-    "success_sources",
-    "failure_sources",
-    "open_failures",
-)
+OF_WINDOWS = INGEST - {"raw_signins", "rejected_signins"}
 
 
 @pytest.fixture
