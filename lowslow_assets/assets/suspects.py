@@ -46,7 +46,7 @@ def explained_and_suspect_failures(hunt: Hunt) -> Iterator[Made]:
     by_day = hunt.failure_sources()
     by_window = explain_by_window(
         hunt.open_failures(), by_day, hunt.sources(), len(hunt.ingested_days())
-    ).persist()
+    )
     # What the day leaves open, the window may explain.
     groups = describe_groups(
         by_day.where(F.col("explanation").isNotNull()).unionByName(sum_failures(by_window))
@@ -62,4 +62,3 @@ def explained_and_suspect_failures(hunt: Hunt) -> Iterator[Made]:
         .sortWithinPartitions("time_generated", "signin_id")
     )
     yield in_order, {}
-    by_window.unpersist()
