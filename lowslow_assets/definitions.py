@@ -3,6 +3,7 @@
 import dagster as dg
 
 from lowslow_assets.assets import (
+    campaigns,
     clusters,
     exports,
     features,
@@ -20,7 +21,18 @@ from lowslow_assets.sensors import new_days
 from lowslow_assets.settings import Settings, read_settings
 from lowslow_assets.spark import SparkResource
 
-_STAGES = [signins, features, masks, suspects, mixture, clusters, exports, incidents, limit]
+_STAGES = [
+    signins,
+    features,
+    masks,
+    suspects,
+    mixture,
+    clusters,
+    campaigns,
+    exports,
+    incidents,
+    limit,
+]
 
 
 def build_defs(settings: Settings, spark: SparkResource | None = None) -> dg.Definitions:

@@ -29,7 +29,7 @@ class Table:
 
 _STRING, _LONG, _DOUBLE = T.StringType(), T.LongType(), T.DoubleType()
 _TIMESTAMP, _BOOLEAN, _INT = T.TimestampType(), T.BooleanType(), T.IntegerType()
-_STRINGS = T.ArrayType(T.StringType())
+_DATE, _STRINGS = T.DateType(), T.ArrayType(T.StringType())
 
 _Column = tuple[str, T.DataType, str]
 
@@ -46,7 +46,7 @@ _TIME: _Column = ("time_generated", _TIMESTAMP, "When it happened (UTC)")
 _USER: _Column = ("user", _STRING, "UserPrincipalName, else UserId, in lower case")
 _OUTCOME: _Column = ("outcome", _STRING, "success, failure (password wrong or expired) or other")
 _CLUSTER_ID: _Column = ("cluster_id", _INT, "Number of the cluster, see pruned_clusters")
-_INCIDENT_ID: _Column = ("incident_id", _STRING, "Id of the incident")
+_INCIDENT_ID: _Column = ("incident_id", _STRING, "Id of the incident: its campaign's")
 _FEATURE: _Column = ("feature", _STRING, "Property of a sign-in")
 
 _FEATURE_COMMENTS = {
@@ -359,6 +359,32 @@ _INVARIANT = T.StructType(
         T.StructField("share", _DOUBLE),
     ]
 )
+CAMPAIGNS = _table(
+    "campaigns",
+    "Every campaign known as of the day, under one id for life: docs/campaigns.md has the rules.",
+    ("campaign_id", _STRING, "Its id, the incident's too"),
+    ("state", _STRING, "new, continued, resumed, split, quiet or merged"),
+    ("cluster_id", _INT, "Its cluster of this day; null when quiet or merged"),
+    ("first_hunted", _DATE, "Day of the first hunt that had it as a candidate"),
+    ("last_hunted", _DATE, "Day of the last one; this day unless quiet or merged"),
+    ("previous_hunt", _DATE, "Day of the hunt it was matched with; null when new, quiet or merged"),
+    ("matched_by", _STRING, "How: by members or by fingerprint; null where it was not"),
+    ("first_activity", _TIMESTAMP, "Earliest attempt that any hunt knew (UTC)"),
+    ("last_activity", _TIMESTAMP, "Latest attempt (UTC)"),
+    ("attempts", _LONG, "Attempts so far, those that have left the window too"),
+    ("new_attempts", _LONG, "Attempts on days after previous_hunt"),
+    ("users", _LONG, "Accounts tried within the window of its last hunt"),
+    ("merged_into", _STRING, "Of a merged one: the campaign that goes on"),
+    ("split_from", _STRING, "The campaign it came apart from, if it did"),
+    ("fingerprint", T.ArrayType(_INVARIANT), "What it keeps repeating and the tenant seldom shows"),
+    ("attempts_by_day", T.MapType(_DATE, _LONG), "Attempts by day (UTC), since its first"),
+    (
+        "sample",
+        T.MapType(_LONG, _DATE),
+        "The members with the 256 smallest hashes of their ids (xxHash64), each with its day",
+    ),
+)
+
 _TEST = T.StructType(
     [
         T.StructField("name", _STRING),
@@ -383,6 +409,9 @@ ENRICHED_INCIDENTS = _table(
     "One row a spray candidate, in the words an analyst needs.",
     _INCIDENT_ID,
     _CLUSTER_ID,
+    ("state", _STRING, "Of the campaign: new, continued, resumed or split"),
+    ("first_hunted", _DATE, "Day of the first hunt that found it"),
+    ("previous_hunt", _DATE, "Day of the hunt that what is new is counted from; null when new"),
     ("severity", _STRING, "High, Medium, Low or Informational, as Microsoft Sentinel has them"),
     ("confidence", _DOUBLE, "Share of it, 0 to 1, that stray failures do not explain"),
     ("confidence_label", _STRING, "The same in a word: high, medium or low"),
@@ -392,6 +421,7 @@ ENRICHED_INCIDENTS = _table(
     ("last_activity", _TIMESTAMP, "Latest attempt (UTC)"),
     ("active_days", _LONG, "Days (UTC) with an attempt"),
     ("attempts", _LONG, "Failed sign-ins"),
+    ("new_attempts", _LONG, "Those on days after the previous hunt"),
     ("users", _LONG, "Accounts tried"),
     ("ip_addresses", _LONG, "Distinct addresses"),
     ("countries", _LONG, "Distinct countries"),
@@ -402,6 +432,7 @@ ENRICHED_INCIDENTS = _table(
     ("tests", T.ArrayType(_TEST), "Why we think so: each test of a spray, with its value"),
     ("successes", _LONG, "Successes with which it may have got into an account"),
     ("compromised_users", _STRINGS, "Their accounts, likeliest first, at most 100"),
+    ("new_compromised_users", _STRINGS, "Those got into on days after the previous hunt"),
     (
         "entries",
         T.ArrayType(_ENTRY),

@@ -27,6 +27,7 @@ from lowslow_assets.detection.entries import (
     with_news,
     with_traits,
 )
+from lowslow_assets.detection.identity import Campaign
 from lowslow_assets.detection.statistics import ClusterStatistics, FeatureVariation
 from lowslow_assets.incidents.wording import (
     MAX_LISTED_USERS,
@@ -34,7 +35,6 @@ from lowslow_assets.incidents.wording import (
     Entry,
     Incident,
     describe,
-    incident_id,
     to_json,
 )
 from lowslow_assets.partitions import DAYS, SINGLE_RUN, days_of
@@ -43,6 +43,7 @@ from lowslow_assets.signins.dataframes import held, utc
 from lowslow_assets.signins.features import FAILURE, SUCCESS
 from lowslow_assets.storage import window_days
 from lowslow_assets.tables import (
+    CAMPAIGNS,
     CATEGORY_COUNTS,
     CLUSTER_FEATURES,
     CLUSTER_MEMBERS,
@@ -62,6 +63,7 @@ _DOCUMENTS = "incident_documents"
 @hunt_asset(
     INCIDENT_MEMBERS,
     deps=[
+        CAMPAIGNS,
         CLUSTER_MEMBERS,
         CLUSTER_STATISTICS,
         ENCODED_FEATURES,
@@ -74,7 +76,7 @@ def incident_members(hunt: Hunt) -> Made:
     """The kept clusters' failures, and the successes with which they may have got in."""
     members = hunt.result(CLUSTER_MEMBERS)
     clusters = hunt.rows(CLUSTER_STATISTICS)
-    ids = [(row["cluster_id"], incident_id(hunt.day, row["cluster_id"])) for row in clusters]
+    ids = [(c.cluster_id, c.campaign_id) for c in _campaigns(hunt) if c.cluster_id is not None]
     of_cluster = hunt.lake.spark.createDataFrame(ids, "cluster_id int, incident_id string")
     rows = members.withColumnRenamed("assignment_probability", "score").withColumns(
         {"outcome": F.lit(FAILURE), "evidence": F.lit(None).cast("string")}
@@ -92,6 +94,10 @@ def incident_members(hunt: Hunt) -> Made:
         .sortWithinPartitions("incident_id", "outcome", "time_generated", "signin_id")
     )
     return in_order, {}
+
+
+def _campaigns(hunt: Hunt) -> list[Campaign]:
+    return [Campaign.from_row(row) for row in hunt.rows(CAMPAIGNS)]
 
 
 def _entries(hunt: Hunt, members: DataFrame, times: DataFrame) -> DataFrame:
@@ -155,6 +161,7 @@ def _entry_probabilities(hunt: Hunt, rows: DataFrame) -> DataFrame:
 @hunt_asset(
     ENRICHED_INCIDENTS,
     deps=[
+        CAMPAIGNS,
         CLUSTER_MEMBERS,
         CLUSTER_STATISTICS,
         CLUSTER_FEATURES,
@@ -177,9 +184,11 @@ def _summary(incident: Incident) -> dict[str, Any]:
     """One line of the UI's table, whose columns must be few and narrow."""
     return {
         "severity": incident.severity,
+        "state": incident.state,
         "confidence": incident.confidence_label,
         "accounts tried": incident.users,
         "attempts": incident.attempts,
+        "new": incident.new_attempts,
         "a day": round(incident.attempts_per_day, 1),
         "from": utc(incident.first_activity).date(),
         "to": utc(incident.last_activity).date(),
@@ -192,22 +201,25 @@ def _describe_all(hunt: Hunt) -> list[Incident]:
     for row in hunt.rows(CLUSTER_FEATURES):
         variation.setdefault(row["cluster_id"], []).append(FeatureVariation(**row))
     odd = {row["cluster_id"]: row["anomalous_features"] for row in hunt.rows(PRUNED_CLUSTERS)}
-    entries = _entries_by_incident(hunt)
+    entries, campaigns = _entries_by_incident(hunt), _campaigns(hunt)
+    of_cluster = {campaign.cluster_id: campaign for campaign in campaigns}
     resolved = resolved_a_day(hunt)
     found = []
     for row in hunt.rows(CLUSTER_STATISTICS):
         cluster = ClusterStatistics(**row)
         unusual = odd[cluster.cluster_id]
+        campaign = of_cluster[cluster.cluster_id]
         strays = strays_a_day(resolved, len(unusual))
         found.append(
             describe(
-                hunt.day,
+                campaign,
+                [c.campaign_id for c in campaigns if c.merged_into == campaign.campaign_id],
                 cluster,
                 unusual,
                 invariants(variation[cluster.cluster_id]),
                 spray_tests(cluster, strays),
                 confidence(cluster, strays),
-                entries.get(incident_id(hunt.day, cluster.cluster_id), []),
+                entries.get(campaign.campaign_id, []),
             )
         )
     return sorted(found, key=lambda i: (SEVERITIES.index(i.severity), -i.confidence, -i.attempts))

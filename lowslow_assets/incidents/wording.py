@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
-from uuid import UUID, uuid5
 
 from lowslow_assets.detection.campaigns import Invariant, SprayTest
+from lowslow_assets.detection.identity import NEW, RESUMED, Campaign
 from lowslow_assets.detection.statistics import ClusterStatistics
 from lowslow_assets.signins.dataframes import utc
 
@@ -18,7 +18,6 @@ HIGH_CONFIDENCE, MEDIUM_CONFIDENCE = 0.75, 0.4
 MAX_LISTED_USERS = 100
 _SHOWN_USERS = 3
 _SHOWN_VALUE_LENGTH = 60
-_NAMESPACE = UUID("6f0e3c5a-6a0f-5c3f-9e5a-0b9a4d0c7d11")
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,9 @@ class Incident:
 
     incident_id: str
     cluster_id: int
+    state: str
+    first_hunted: date
+    previous_hunt: date | None
     severity: str
     confidence: float
     confidence_label: str
@@ -47,6 +49,7 @@ class Incident:
     last_activity: datetime
     active_days: int
     attempts: int
+    new_attempts: int
     users: int
     ip_addresses: int
     countries: int
@@ -57,17 +60,14 @@ class Incident:
     tests: list[SprayTest]
     successes: int
     compromised_users: list[str]
+    new_compromised_users: list[str]
     entries: list[Entry]
     techniques: list[str]
 
 
-def incident_id(day: date, cluster_id: int) -> str:
-    """The same at every run of the same hunt."""
-    return str(uuid5(_NAMESPACE, f"{day}/{cluster_id}"))
-
-
 def describe(
-    day: date,
+    campaign: Campaign,
+    merged: Sequence[str],
     cluster: ClusterStatistics,
     anomalous_features: list[str],
     repeated: list[Invariant],
@@ -75,21 +75,32 @@ def describe(
     confidence: float,
     entries: list[Entry],
 ) -> Incident:
-    """Say what a kept cluster is; ``entries`` it may have got into come likeliest first."""
+    """Say what a campaign's kept cluster is.
+
+    ``merged`` are the ids of campaigns it took in; ``entries`` it may have got into come likeliest
+    first.
+    """
     compromised_users = [entry.user for entry in entries]
+    previous = campaign.previous_hunt
+    new_users = [e.user for e in entries if not previous or utc(e.first_success).date() > previous]
     label = _confidence_label(confidence)
     return Incident(
-        incident_id=incident_id(day, cluster.cluster_id),
+        incident_id=campaign.campaign_id,
         cluster_id=cluster.cluster_id,
+        state=campaign.state,
+        first_hunted=campaign.first_hunted,
+        previous_hunt=previous,
         severity=_severity(label, compromised_users),
         confidence=confidence,
         confidence_label=label,
         title=_title(cluster, compromised_users),
-        description=_description(cluster, anomalous_features, repeated, tests, confidence, entries),
+        description=f"{_history(campaign, merged, new_users)} "
+        + _description(cluster, anomalous_features, repeated, tests, confidence, entries),
         first_activity=cluster.first_activity,
         last_activity=cluster.last_activity,
         active_days=cluster.active_days,
         attempts=cluster.failures,
+        new_attempts=campaign.new_attempts,
         users=cluster.users,
         ip_addresses=cluster.ip_addresses,
         countries=cluster.countries,
@@ -100,6 +111,7 @@ def describe(
         tests=tests,
         successes=sum(entry.successes for entry in entries),
         compromised_users=compromised_users,
+        new_compromised_users=new_users,
         entries=entries,
         techniques=TECHNIQUES,
     )
@@ -136,6 +148,27 @@ def _title(cluster: ClusterStatistics, compromised_users: Sequence[str]) -> str:
         or_more = " or more" if len(compromised_users) == MAX_LISTED_USERS else ""
         title += f", {len(compromised_users):,}{or_more} possibly got into"
     return title
+
+
+def _history(campaign: Campaign, merged: Sequence[str], new_users: Sequence[str]) -> str:
+    """Since when it is known and what is new."""
+    if campaign.state == NEW:
+        sentences = [f"First found by the hunt of {campaign.first_hunted}."]
+    else:
+        news = _plural(campaign.new_attempts, "attempt")
+        if new_users:
+            news += f", {_plural(len(new_users), 'account')} possibly got into"
+        quiet = ", then quiet" if campaign.state == RESUMED else ""
+        sentences = [
+            f"Known since the hunt of {campaign.first_hunted}{quiet}; new since that of "
+            f"{campaign.previous_hunt}: {news}."
+        ]
+    if campaign.split_from:
+        sentences.append(f"It was one with campaign {campaign.split_from}.")
+    if merged:
+        more = f" and {len(merged) - 1} more" if len(merged) > 1 else ""
+        sentences.append(f"It took in campaign {merged[0]}{more}.")
+    return " ".join(sentences)
 
 
 def _description(

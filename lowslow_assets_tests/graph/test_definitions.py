@@ -59,12 +59,14 @@ DEPENDENCIES = {
     },
     "cluster_statistics": {"cluster_members", "success_hours_of_day", "success_weekdays"},
     "cluster_features": {"cluster_members", "feature_baseline"},
+    "campaigns": {"cluster_members", "cluster_statistics", "cluster_features"},
     "success_hours": {"signin_hours"},
     "success_weekdays": {"success_hours"},
     "success_hours_of_day": {"success_hours"},
     "success_locations": {"success_sources"},
     "success_sample": {"encoded_features", "feature_baseline"},
     "incident_members": {
+        "campaigns",
         "success_sources",
         "cluster_members",
         "cluster_statistics",
@@ -73,6 +75,7 @@ DEPENDENCIES = {
         "category_counts",
     },
     "enriched_incidents": {
+        "campaigns",
         "cluster_members",
         "cluster_statistics",
         "cluster_features",

@@ -14,6 +14,8 @@ from lowslow_assets_tests.graph.conftest import DAYS, INGEST, LAST, Project
 from lowslow_assets_tests.graph.test_definitions import HUNT
 
 HUNT_TABLES = HUNT - {"incident_documents"}
+# What is new depends on what was hunted before: test_campaigns.py.
+WITH_HISTORY = {"campaigns", "enriched_incidents"}
 
 
 @pytest.fixture
@@ -55,10 +57,10 @@ def test_hunted_in_a_range_after_its_neighbour_and_with_more_partitions(project,
         copy.run("hunt_as_of_day", DAYS[-2:])
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", "1")
-    assert_same(project, copy, HUNT_TABLES, [LAST])
+    assert_same(project, copy, HUNT_TABLES - WITH_HISTORY, [LAST])
     documents = [p.lake / "incident_documents" / f"date={LAST}" for p in (project, copy)]
-    texts = [{path.name: path.read_text() for path in folder.iterdir()} for folder in documents]
-    assert texts[0] == texts[1]
+    names = [{path.name for path in folder.iterdir()} for folder in documents]
+    assert names[0] == names[1]
 
 
 def test_a_hunt_of_a_day_that_is_not_ingested_says_so(project):

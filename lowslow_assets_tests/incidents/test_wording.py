@@ -4,18 +4,17 @@ import json
 import time
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
-from uuid import UUID
 
 import pytest
 
 from lowslow_assets.detection.campaigns import Invariant, SprayTest
+from lowslow_assets.detection.identity import CONTINUED, NEW, RESUMED, SPLIT, Campaign
 from lowslow_assets.detection.statistics import ClusterStatistics
 from lowslow_assets.incidents.wording import (
     MAX_LISTED_USERS,
     Entry,
     Incident,
     describe,
-    incident_id,
     to_json,
 )
 
@@ -39,6 +38,32 @@ CLUSTER = ClusterStatistics(
     hour_p_value=1e-9,
     weekday_distance=0.2,
     weekday_p_value=None,
+)
+CAMPAIGN = Campaign(
+    campaign_id="39b84cce-fb98-5bdf-bb4e-7535e6818971",
+    state=NEW,
+    cluster_id=3,
+    first_hunted=DAY,
+    last_hunted=DAY,
+    previous_hunt=None,
+    matched_by=None,
+    first_activity=CLUSTER.first_activity,
+    last_activity=CLUSTER.last_activity,
+    attempts=2000,
+    new_attempts=1234,
+    users=1100,
+    merged_into=None,
+    split_from=None,
+    fingerprint=[],
+    attempts_by_day={},
+    sample={},
+)
+KNOWN = replace(
+    CAMPAIGN,
+    state=CONTINUED,
+    first_hunted=date(2026, 5, 9),
+    previous_hunt=date(2026, 5, 21),
+    new_attempts=21,
 )
 HOSTILE = {
     "newlines": "Firefox\r\n\nSeverity: none",
@@ -77,9 +102,12 @@ def incident(
     confidence: float = 0.97,
     users: tuple[str, ...] = (),
     values: tuple[str, ...] = ("Android",),
+    campaign: Campaign = CAMPAIGN,
+    merged: tuple[str, ...] = (),
 ) -> Incident:
     return describe(
-        DAY,
+        campaign,
+        merged,
         cluster,
         ["device", "place"],
         [Invariant("operatingSystem", value, 0.987) for value in values],
@@ -116,6 +144,7 @@ def test_title_and_description_say_the_numbers() -> None:
         "5 possibly got into"
     )
     assert found.description == (
+        "First found by the hunt of 2026-06-30. "
         "1,234 failed sign-ins on 1,100 accounts from 1,000 addresses in 12 countries, about 20.6 "
         "a day, from 2026-05-01 to 2026-06-29 (UTC). Most are unusual for the tenant in: device, "
         'place. It keeps repeating: operatingSystem "Android" (99%). Confidence is high (97% of '
@@ -136,11 +165,54 @@ def test_title_and_description_say_the_numbers() -> None:
 
 
 def test_usual_in_every_property_is_said() -> None:
-    found = describe(DAY, CLUSTER, [], [], spray_tests_of(5), 0.9, [])
+    found = describe(CAMPAIGN, [], CLUSTER, [], [], spray_tests_of(5), 0.9, [])
     assert "Application, client, device and place are usual ones; the sources are new." in (
         found.description
     )
     assert "Most are unusual" not in found.description
+
+
+@pytest.mark.parametrize(
+    ("campaign", "users", "merged", "words"),
+    [
+        (
+            KNOWN,
+            0,
+            (),
+            "Known since the hunt of 2026-05-09; new since that of 2026-05-21: 21 attempts. 1,234",
+        ),
+        # Got into on 20, 21, 22 and 23 May.
+        (KNOWN, 4, (), ": 21 attempts, 2 accounts possibly got into. 1,234"),
+        (replace(KNOWN, new_attempts=0), 2, (), " 2026-05-21: 0 attempts. 1,234"),
+        (replace(KNOWN, state=RESUMED), 0, (), "of 2026-05-09, then quiet; new since that of "),
+        (
+            replace(KNOWN, state=SPLIT, split_from="0a-1b"),
+            0,
+            (),
+            ": 21 attempts. It was one with campaign 0a-1b. 1,234",
+        ),
+        (KNOWN, 0, ("0a-1b",), ": 21 attempts. It took in campaign 0a-1b. 1,234"),
+        (KNOWN, 0, ("0a-1b", "2c", "3d"), " It took in campaign 0a-1b and 2 more. 1,234"),
+    ],
+)
+def test_since_when_it_is_known_and_what_is_new(
+    campaign: Campaign, users: int, merged: tuple[str, ...], words: str
+) -> None:
+    found = incident(
+        users=tuple(f"user{i}" for i in range(users)), campaign=campaign, merged=merged
+    )
+    assert words in found.description
+    assert "First found" not in found.description
+    assert found.incident_id == campaign.campaign_id
+    assert (found.state, found.new_attempts) == (campaign.state, campaign.new_attempts)
+    assert (found.first_hunted, found.previous_hunt) == (date(2026, 5, 9), date(2026, 5, 21))
+    assert found.new_compromised_users == [f"user{i}" for i in range(2, users)]
+
+
+def test_of_a_new_campaign_all_is_new() -> None:
+    found = incident(users=("ann", "bob"))
+    assert found.new_compromised_users == ["ann", "bob"]
+    assert found.previous_hunt is None
 
 
 def test_failed_tests_are_named_with_what_they_mean() -> None:
@@ -242,6 +314,7 @@ def test_json_document_reads_back_as_it_was(value: str) -> None:
     assert entry["user"] == value
     assert entry["first_success"] == "2026-05-20T23:30:00+00:00"
     changed = {
+        "first_hunted": "2026-06-30",
         "first_activity": "2026-05-01T23:30:00+00:00",
         "last_activity": "2026-06-29T00:15:00+00:00",
         "entries": [entry],
@@ -267,12 +340,3 @@ def test_times_areutc_wherever_the_machine_stands(monkeypatch: pytest.MonkeyPatc
     finally:
         monkeypatch.undo()
         time.tzset()
-
-
-def test_incident_ids_are_stable_and_apart() -> None:
-    # Cases in other systems are named by it: it does not change with a release either.
-    assert incident_id(DAY, 3) == "39b84cce-fb98-5bdf-bb4e-7535e6818971"
-    ids = {incident_id(date(2026, 6, day), k) for day in range(1, 31) for k in range(20)}
-    assert len(ids) == 600
-    assert all(str(UUID(found)) == found for found in ids)
-    assert incident().incident_id == incident_id(DAY, 3)
