@@ -6,8 +6,10 @@ import dagster as dg
 from pydantic import Field
 
 from lowslow_assets.assets.declare import permanent_failures, table_metadata
+from lowslow_assets.detection.identity import MEMORY_DAYS
 from lowslow_assets.resources import HuntParameters, LakeResource
 from lowslow_assets.tables import (
+    CAMPAIGNS,
     CATEGORY_COUNTS,
     ENCODED_FEATURES,
     FAILURE_SOURCES,
@@ -35,7 +37,7 @@ class Retention(dg.Config):
     keep_days: int = Field(
         ge=1,
         description="Days to keep, up to the last ingested one; tables that hunts read over "
-        "their window keep that many days at least.",
+        "their window keep that many days at least, and campaigns those in which they are known.",
     )
 
 
@@ -57,6 +59,8 @@ def drop_old_partitions(
             keep = config.keep_days
             if name in {table.name for table in _OF_WINDOWS}:
                 keep = max(keep, parameters.lookback_days)
+            if name == CAMPAIGNS.name:
+                keep = max(keep, parameters.lookback_days, MEMORY_DAYS)
             days = opened.drop(name, ingested[-1] - timedelta(days=keep - 1))
             if days:
                 dropped.append({"table": name, "days": len(days), "from": days[0], "to": days[-1]})

@@ -36,7 +36,7 @@ _HUNT = [
         "cluster_statistics",
         "cluster_features",
     ),
-    *("incident_members", "enriched_incidents"),
+    *("campaigns", "incident_members", "enriched_incidents"),
 ]
 
 

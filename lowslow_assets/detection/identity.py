@@ -48,7 +48,8 @@ _NAMESPACE = UUID("6f0e3c5a-6a0f-5c3f-9e5a-0b9a4d0c7d11")
 
 Before = TypeVar("Before", str, int)
 After = TypeVar("After", str, int)
-Key, Value = TypeVar("Key"), TypeVar("Value")
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def test_a_hunt_finds_its_campaigns_over_missing_days_and_says_which_it_asked(fo
     ]
     assert asked[0]["earlier hunts asked"] == "none: it starts afresh"
     assert asked[1]["earlier hunts asked"] == str(HUNTED[0])
-    [shown] = asked[1]["campaigns"]
+    [shown] = asked[1]["campaigns"].records
     assert (shown.data["state"], shown.data["new"]) == (
         CONTINUED,
         str(other.table("campaigns", LAST)["new_attempts"][0].as_py()),

@@ -52,11 +52,12 @@ def test_old_partitions_go_and_the_window_stays(lake: Path) -> None:
 
 
 def test_a_hunt_of_another_day_goes_by_its_day(lake: Path) -> None:
-    shutil.copytree(
-        lake / "incident_documents" / f"date={LAST}", lake / f"incident_documents/date={DAYS[0]}"
-    )
+    for table in ("incident_documents", "campaigns"):
+        shutil.copytree(lake / table / f"date={LAST}", lake / table / f"date={DAYS[0]}")
     drop(lake, keep_days=13, lookback_days=5)
     assert days_of(lake, "incident_documents") == [str(LAST)]
+    # What later hunts know their campaigns by.
+    assert days_of(lake, "campaigns") == [str(DAYS[0]), str(LAST)]
     assert days_of(lake, "raw_signins") == [str(day) for day in DAYS[1:]]
 
 
