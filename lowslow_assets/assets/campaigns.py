@@ -55,7 +55,7 @@ def _read(hunt: Hunt, days: Iterable[date]) -> list[tuple[date, list[Campaign]]]
     def readable() -> Iterator[tuple[date, list[Campaign]]]:
         for day in days:
             with suppress(LakeError):
-                rows = hunt.lake.rows(CAMPAIGNS, day, fits)
+                rows = hunt.lake.rows(CAMPAIGNS, [day], fits)
                 yield day, [Campaign.from_row(row) for row in rows]
 
     return list(islice(readable(), _HUNTS_ASKED))
