@@ -11,6 +11,7 @@ from lowslow_assets.assets import (
     limit,
     masks,
     mixture,
+    rules,
     signins,
     suspects,
 )
@@ -31,6 +32,7 @@ _STAGES = [
     campaigns,
     exports,
     incidents,
+    rules,
     limit,
 ]
 

@@ -28,7 +28,7 @@ _OF_WINDOWS = (
     FAILURE_SOURCES,
     OPEN_FAILURES,
 )
-_NAMES = [*(table.name for table in TABLES), "incident_documents"]
+_NAMES = [*(table.name for table in TABLES), "incident_documents", "rule_documents"]
 
 
 class Retention(dg.Config):

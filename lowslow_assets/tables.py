@@ -456,6 +456,38 @@ INCIDENT_MEMBERS = _table(
     *_FEATURE_COLUMNS,
 )
 
+_TERM = T.StructType(
+    [
+        T.StructField("feature", _STRING),
+        T.StructField("values", _STRINGS),
+        T.StructField("negated", _BOOLEAN),
+    ]
+)
+
+HUNTING_RULES = _table(
+    "hunting_rules",
+    "Each incident as rules that other tools run, with what they hit in the window: a row for its "
+    "attempts, and one for the successes that look like them.",
+    _INCIDENT_ID,
+    ("outcome", _STRING, "failure: a rule for its attempts; success: for what may have got in"),
+    ("usable", _BOOLEAN, "Whether there is a rule: it hits at most 1 % of legitimate sign-ins"),
+    ("summary", _STRING, "What it finds and what else it hits, or why there is none"),
+    ("terms", T.ArrayType(_TERM), "All hold: a feature is (or, negated, is not) one of the values"),
+    ("attempts", _LONG, "Failures of the incident"),
+    ("attempts_hit", _LONG, "Those that meet the terms"),
+    ("attempts_share", _DOUBLE, "Their share of the attempts"),
+    ("entries", _LONG, "Successes of the incident, with which it may have got in"),
+    ("entries_hit", _LONG, "Those that meet the terms"),
+    ("legitimate", _LONG, "Successes of the window that belong to no incident"),
+    ("legitimate_hit", _LONG, "Those that meet the terms"),
+    ("legitimate_share", _DOUBLE, "Their share of the legitimate ones"),
+    ("other_failures", _LONG, "Failures of the window that belong to no incident"),
+    ("other_failures_hit", _LONG, "Those that meet the terms"),
+    ("since", _DATE, "First day of the window: where the query begins"),
+    ("kql", _STRING, "A query for Microsoft Sentinel or Log Analytics; null if not usable"),
+    ("sigma", _STRING, "The same as a Sigma rule, in YAML; null if not usable"),
+)
+
 DETECTION_LIMIT = _table(
     "detection_limit",
     "Made on demand: synthetic sprays of falling rate in the window, and when each would be found.",
