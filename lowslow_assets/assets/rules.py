@@ -83,9 +83,8 @@ def _terms(hunt: Hunt, incidents: Sequence[str]) -> list[list[Term]]:
     successes = hunt.rows(FEATURE_BASELINE)[0]["successes"]
     values: dict[str, list[ValueCount]] = {}
     for row in common_values(attempts, hunt.window_counts()).collect():
-        values.setdefault(row["incident_id"], []).append(
-            ValueCount(row["feature"], row["category"], row["attempts"], row["successes"])
-        )
+        incident, *value = row
+        values.setdefault(incident, []).append(ValueCount(*value))
     return [
         candidate_terms(values.get(incident, []), made.get(incident, 0), successes)
         for incident in incidents

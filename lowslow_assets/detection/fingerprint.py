@@ -94,7 +94,8 @@ def common_values(members: DataFrame, window_counts: DataFrame) -> DataFrame:
         .crossJoin(shown.select("incident_id").distinct())
         .join(shown, ["incident_id", *key], "left")
     )
-    return of_campaigns.unionByName(of_tenant).fillna(0).distinct()
+    both = of_campaigns.unionByName(of_tenant).fillna(0).distinct()
+    return both.select("incident_id", *ValueCount._fields)
 
 
 def _most(counts: DataFrame, count: str, *group: str) -> DataFrame:

