@@ -11,9 +11,14 @@ import duckdb
 import duckdb_kql
 import pyarrow as pa
 from sigma.conditions import ConditionAND, ConditionNOT, ConditionOR
-from sigma.modifiers import SigmaCasedString
 from sigma.rule import SigmaRule
-from sigma.types import SigmaCIDRExpression, SigmaNull, SigmaRegularExpression, SigmaString
+from sigma.types import (
+    SigmaCasedString,
+    SigmaCIDRExpression,
+    SigmaNull,
+    SigmaRegularExpression,
+    SigmaString,
+)
 
 Event = Mapping[str, Any]
 

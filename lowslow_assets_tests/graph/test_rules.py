@@ -49,7 +49,7 @@ def meeting(encoded: pd.DataFrame, terms: Sequence[Mapping[str, Any]]) -> pd.Dat
         among = encoded[term["feature"]].isin(term["values"])
         if term["feature"] == "network":
             among |= encoded["ip_prefix"].isin(term["values"])
-        encoded = encoded[among != term["negated"]]
+        encoded = encoded.loc[among != term["negated"]]
     return encoded
 
 
