@@ -11,6 +11,7 @@ from lowslow_assets.assets import (
     limit,
     masks,
     mixture,
+    pages,
     rules,
     signins,
     suspects,
@@ -33,6 +34,7 @@ _STAGES = [
     exports,
     incidents,
     rules,
+    pages,
     limit,
 ]
 

@@ -28,7 +28,8 @@ _OF_WINDOWS = (
     FAILURE_SOURCES,
     OPEN_FAILURES,
 )
-_NAMES = [*(table.name for table in TABLES), "incident_documents", "rule_documents"]
+_DOCUMENTS = ("incident_documents", "rule_documents", "case_pages")
+_NAMES = [*(table.name for table in TABLES), *_DOCUMENTS]
 
 
 class Retention(dg.Config):

@@ -74,3 +74,5 @@ def test_a_bare_window_is_hunted_and_holds_no_incident(
         assert bare.table(table, day).num_rows == 0
     assert all((bare.lake / name / f"date={day}").is_dir() for name in HUNT)
     assert not list((bare.lake / "incident_documents" / f"date={day}").iterdir())
+    [page] = (bare.lake / "case_pages" / f"date={day}").iterdir()
+    assert "No campaign as of" in page.read_text()

@@ -92,6 +92,17 @@ DEPENDENCIES = {
         "category_counts",
     },
     "rule_documents": {"hunting_rules"},
+    "case_pages": {
+        "enriched_incidents",
+        "incident_members",
+        "cluster_statistics",
+        "cluster_features",
+        "pruned_clusters",
+        "explained_failures",
+        "feature_baseline",
+        "success_hours",
+        "success_locations",
+    },
     "detection_limit": {
         "success_sources",
         "encoded_features",
@@ -103,7 +114,7 @@ DEPENDENCIES = {
 }
 ON_DEMAND = {"detection_limit"}
 HUNT = DEPENDENCIES.keys() - INGEST - ON_DEMAND
-DOCUMENTS = {"incident_documents", "rule_documents"}
+DOCUMENTS = {"incident_documents", "rule_documents", "case_pages"}
 
 
 def test_definitions_load():
