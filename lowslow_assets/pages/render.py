@@ -22,6 +22,8 @@ from lowslow_assets.pages import charts, words
 from lowslow_assets.pages.case import Case, Cell, CopyText, Hours, HuntDay, Window
 
 _HOURS = [f"{hour:02}" for hour in range(24)]
+# Our own sentences are shorter; values of the log are cut before, to fit their places.
+_LONGEST = 1_000
 _WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 
 
@@ -103,14 +105,15 @@ def as_json(data: Any) -> Markup:
     return Markup(text)
 
 
-def _printed(value: Any) -> Any:
-    """What a template prints; what is markup has been through this."""
-    is_text = isinstance(value, str) and not isinstance(value, Markup)
-    return words.visible(value) if is_text else value
-
-
 def _page(template: str, data: Mapping[str, Any], **shown: Any) -> str:
     return _environment().get_template(template).render(data=as_json(data), **shown)
+
+
+def _printed(value: Any) -> Any:
+    """What a template prints, bounded; what is markup has been through this."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return words.visible(value if len(value) <= _LONGEST else value[:_LONGEST] + "…")
 
 
 @cache
