@@ -10,11 +10,11 @@ from pyspark.sql import DataFrame
 from lowslow_assets.assets.declare import OWNERS, permanent_failures
 from lowslow_assets.assets.hunt import Hunt
 from lowslow_assets.incidents import activity
-from lowslow_assets.incidents.wording import utc
 from lowslow_assets.pages.case import Case, Cell, Hours, HuntDay, Place, Window
 from lowslow_assets.pages.render import render_case, render_day
 from lowslow_assets.partitions import DAYS, SINGLE_RUN, days_of
 from lowslow_assets.resources import HuntParameters, LakeResource
+from lowslow_assets.signins.dataframes import utc
 from lowslow_assets.signins.features import FAILURE, NODATA, SUCCESS
 from lowslow_assets.tables import (
     CLUSTER_FEATURES,
@@ -22,6 +22,7 @@ from lowslow_assets.tables import (
     ENRICHED_INCIDENTS,
     EXPLAINED_FAILURES,
     FEATURE_BASELINE,
+    HUNTING_RULES,
     INCIDENT_MEMBERS,
     PRUNED_CLUSTERS,
     SUCCESS_HOURS,
@@ -37,6 +38,7 @@ _INPUTS = (
     PRUNED_CLUSTERS,
     EXPLAINED_FAILURES,
     FEATURE_BASELINE,
+    HUNTING_RULES,
     SUCCESS_HOURS,
     SUCCESS_LOCATIONS,
 )
@@ -110,7 +112,7 @@ def _cases(hunt: Hunt, window: Window) -> list[Case]:
     pairs = _by_incident(activity.by_user_and_network(members))
     newest = activity.newest(members).toArrow()
     statistics = {row["cluster_id"]: row for row in hunt.rows(CLUSTER_STATISTICS)}
-    features = hunt.rows(CLUSTER_FEATURES)
+    features, rules = hunt.rows(CLUSTER_FEATURES), hunt.rows(HUNTING_RULES)
     found = []
     for incident in incidents:
         key, cluster = incident["incident_id"], incident["cluster_id"]
@@ -120,6 +122,7 @@ def _cases(hunt: Hunt, window: Window) -> list[Case]:
                 incident=incident,
                 statistics=statistics[cluster],
                 features=[row for row in features if row["cluster_id"] == cluster],
+                rules=[row for row in rules if row["incident_id"] == key],
                 attempts=_hours(hours[key], FAILURE),
                 entries=_hours(hours[key], SUCCESS),
                 attempt_places=_places(places[key], FAILURE),

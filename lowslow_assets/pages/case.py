@@ -34,14 +34,6 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class CopyText:
-    """A text to be taken along: for a ticket, a query, a rule."""
-
-    title: str
-    text: str
-
-
-@dataclass(frozen=True)
 class Window:
     """The days a hunt looked at, and the tenant's normal in them."""
 
@@ -54,14 +46,15 @@ class Window:
 
 @dataclass(frozen=True)
 class Case:
-    """A campaign: its rows of ``enriched_incidents``, ``cluster_statistics`` and
-    ``cluster_features``, and its members in figures.
+    """A campaign: its rows of ``enriched_incidents``, ``cluster_statistics``,
+    ``cluster_features`` and ``hunting_rules``, and its members in figures.
     """
 
     window: Window
     incident: Row
     statistics: Row
     features: Sequence[Row]
+    rules: Sequence[Row]
     attempts: Hours
     entries: Hours
     attempt_places: Sequence[Place]
@@ -69,7 +62,6 @@ class Case:
     matrix: Sequence[Cell]
     members: pa.Table
     """Columns of text by their titles; some of the members, where there are very many."""
-    texts: Sequence[CopyText] = ()
 
 
 @dataclass(frozen=True)

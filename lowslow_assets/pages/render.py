@@ -19,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from lowslow_assets.pages import charts, words
-from lowslow_assets.pages.case import Case, Cell, CopyText, Hours, HuntDay, Window
+from lowslow_assets.pages.case import Case, Cell, Hours, HuntDay, Window
 
 _HOURS = [f"{hour:02}" for hour in range(24)]
 # Our own sentences are shorter; values of the log are cut before, to fit their places.
@@ -55,9 +55,9 @@ def render_case(case: Case) -> str:
         case=case,
         incident=case.incident,
         features=_features(case),
-        texts=[CopyText("In words, for a ticket", case.incident["description"]), *case.texts],
         days=days,
         summary=words.summary(case.incident),
+        history=words.history(case.incident),
         steps=words.next_steps(case.incident, case.features),
         attempts_chart=charts.bars("campaign", attempts, entries, "plot tall"),
         successes_chart=charts.bars("normal", successes, [0] * len(days), "plot"),

@@ -56,6 +56,17 @@ def summary(incident: Row) -> str:
     return " ".join(said)
 
 
+def history(incident: Row) -> str:
+    """Since when it is known, and what is new."""
+    known = f"First found by the hunt of {long_date(incident['first_hunted'])}"
+    if incident["previous_hunt"] is None:
+        return f"{known}: all of it is new."
+    news = number(incident["new_attempts"], "attempt")
+    if entered := len(incident["new_compromised_users"]):
+        news += f", {number(entered, 'account')} possibly got into"
+    return f"{known}. New since that of {long_date(incident['previous_hunt'])}: {news}."
+
+
 def hunt_summary(hunt: HuntDay) -> str:
     """What a hunt started from and what was left."""
     if not hunt.failures:

@@ -102,6 +102,7 @@ DEPENDENCIES = {
         "feature_baseline",
         "success_hours",
         "success_locations",
+        "hunting_rules",
     },
     "detection_limit": {
         "success_sources",

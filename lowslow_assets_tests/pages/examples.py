@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 
-from lowslow_assets.pages.case import Case, Cell, CopyText, HuntDay, Place, Window
+from lowslow_assets.pages.case import Case, Cell, HuntDay, Place, Window
 
 DAY = date(2026, 6, 7)
 FIRST = date(2026, 6, 1)  # a Monday
@@ -46,11 +46,16 @@ def window_of(days: int = 7) -> Window:
     )
 
 
-def case_of(value: str = "plain", members: int = 3, texts: tuple[CopyText, ...] = ()) -> Case:
+def case_of(value: str = "plain", members: int = 3) -> Case:
     """A campaign of four attempts and one entry; whatever the log may say is ``value``."""
     incident = {
         "incident_id": "00000000-0000-5000-8000-000000000001",
         "cluster_id": 0,
+        "state": "continued",
+        "first_hunted": FIRST,
+        "previous_hunt": FIRST + timedelta(days=3),
+        "new_attempts": 1,
+        "new_compromised_users": [value],
         "severity": "High",
         "confidence": 0.97,
         "confidence_label": "high",
@@ -106,13 +111,28 @@ def case_of(value: str = "plain", members: int = 3, texts: tuple[CopyText, ...] 
             {"feature": "browser", **feature},
             {"feature": "city", **feature, "variability": None},
         ],
+        rules=[
+            {
+                "outcome": "failure",
+                "usable": True,
+                "summary": "Finds 75.0% of its 4 attempts.",
+                "kql": f"SigninLogs | where Browser == {value}",
+                "sigma": f"title: {value}",
+            },
+            {
+                "outcome": "success",
+                "usable": False,
+                "summary": "No rule: it repeats too little.",
+                "kql": None,
+                "sigma": None,
+            },
+        ],
         attempts={time_of(1, 3): 1, time_of(1, 4): 1, time_of(3, 12): 1, time_of(5, 22): 1},
         entries={time_of(5, 22): 1},
         attempt_places=[Place(value, -33.9, 18.4, 3), Place("Lima, PE", -12.0, -77.0, 1)],
         entry_places=[Place(value, -12.0, -77.0, 1)],
         matrix=[Cell(value, value, 2, 1), Cell("other", value, 1, 0), Cell("third", "AS1", 1, 0)],
         members=members_of(value, members),
-        texts=texts,
     )
 
 

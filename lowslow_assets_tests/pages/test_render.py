@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lowslow_assets.pages.case import CopyText
 from lowslow_assets.pages.render import as_json, render_case, render_day
 from lowslow_assets.pages.words import visible
 from lowslow_assets_tests.pages.examples import (
@@ -171,10 +170,17 @@ def test_a_cut_table_says_so():
 
 
 def test_a_text_to_copy_is_exact():
-    query = 'SigninLogs\n| where Browser == "a\u202eb & <c>"'
-    page = Page(render_case(case_of(texts=(CopyText("KQL", query),))))
-    assert page.texts["pre"] == ["In words: plain", query]
-    assert page.texts["summary"] == ["In words, for a ticket", "KQL"]
+    value = '"a\u202eb & <c>"\n| where'
+    page = Page(render_case(case_of(value)))
+    query = f"SigninLogs | where Browser == {value}"
+    assert page.texts["pre"] == [f"In words: {value}", query, f"title: {value}"]
+    assert page.texts["summary"] == ["In words, for a ticket", "KQL hunting query", "Sigma rule"]
+
+
+def test_a_rule_says_what_it_hits_or_why_there_is_none():
+    html = render_case(case_of())
+    assert "Finds 75.0% of its 4 attempts." in html
+    assert "No rule: it repeats too little." in html
 
 
 def test_a_hunt_has_its_figures():

@@ -12,6 +12,16 @@ def test_the_summary_has_the_figures_and_how_sure_it_is():
     assert said.endswith("It probably got into one account: check it first.")
 
 
+def test_the_history_says_since_when_and_what_is_new():
+    incident = case_of().incident
+    assert words.history(incident) == (
+        "First found by the hunt of 1 June 2026. New since that of 4 June 2026: 1 attempt, "
+        "1 account possibly got into."
+    )
+    first = {**incident, "state": "new", "previous_hunt": None}
+    assert words.history(first) == "First found by the hunt of 1 June 2026: all of it is new."
+
+
 def test_without_entries_it_says_so_and_asks_for_no_reset():
     case = case_of()
     incident = {**case.incident, "compromised_users": [], "confidence_label": "low"}
