@@ -4,6 +4,7 @@ import dagster as dg
 
 from lowslow_assets.assets import (
     campaigns,
+    checks,
     clusters,
     exports,
     features,
@@ -17,9 +18,9 @@ from lowslow_assets.assets import (
     suspects,
 )
 from lowslow_assets.jobs import JOBS
-from lowslow_assets.resources import HuntParameters, LakeResource, SourceResource
+from lowslow_assets.resources import HuntParameters, LakeResource, Notifier, SourceResource
 from lowslow_assets.retention import retention
-from lowslow_assets.sensors import new_days
+from lowslow_assets.sensors import failed_runs, new_days
 from lowslow_assets.settings import Settings, read_settings
 from lowslow_assets.spark import SparkResource
 
@@ -44,13 +45,14 @@ def build_defs(settings: Settings, spark: SparkResource | None = None) -> dg.Def
     spark = spark or SparkResource(settings_file=settings.spark_conf)
     return dg.Definitions(
         assets=dg.load_assets_from_modules(_STAGES),
-        asset_checks=dg.load_asset_checks_from_modules(_STAGES),
+        asset_checks=dg.load_asset_checks_from_modules([checks]),
         jobs=[*JOBS, retention],
-        sensors=[new_days],
+        sensors=[new_days, failed_runs],
         resources={
             "spark": spark,
             "source": SourceResource(root=settings.source),
             "lake": LakeResource(root=settings.lake, spark=spark),
+            "notifier": Notifier(),
             "parameters": HuntParameters(
                 lookback_days=settings.lookback_days, preset=settings.preset
             ),

@@ -4,6 +4,11 @@ Each is a plain thing once opened (`Export`, `Lake`, `PruningRules`): the code t
 uses it never sees Dagster's types. Where a run finds Spark is in `spark.py`.
 """
 
+import json
+import os
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
 import dagster as dg
 from pydantic import Field
 
@@ -74,3 +79,39 @@ class HuntParameters(dg.ConfigurableResource):
             min_assignment_probability=self.min_assignment_probability,
             min_avg_attempts_per_day=self.min_avg_attempts_per_day,
         )
+
+
+class NotificationError(Exception):
+    """A message could not be delivered."""
+
+
+class Notifier(dg.ConfigurableResource):
+    """Where messages to people go: a web hook of Teams, Slack, Mattermost and the like.
+
+    Replace it in ``build_defs`` by a subclass that sends them elsewhere.
+    """
+
+    url_variable: str = Field(
+        default="LOWSLOW_NOTIFY_URL",
+        description="The environment variable with the hook's address, which is a secret; "
+        "while it is unset, nothing is sent.",
+    )
+    timeout_seconds: float = Field(default=10, gt=0)
+
+    def send(self, text: str) -> None:
+        """Post ``{"text": ...}``; raises NotificationError, which does not name the address."""
+        url = os.environ.get(self.url_variable, "").strip()
+        if not url:
+            return
+        if not url.startswith(("https://", "http://")):
+            raise NotificationError(f"{self.url_variable} is not the address of a web hook.")
+        body = json.dumps({"text": text}).encode()
+        try:
+            request = Request(url, data=body, headers={"Content-Type": "application/json"})
+            with urlopen(request, timeout=self.timeout_seconds):
+                pass
+        except (URLError, OSError, ValueError) as error:
+            reason = getattr(error, "code", None) or type(error).__name__
+            raise NotificationError(
+                f"The web hook of {self.url_variable} did not take the message: {reason}."
+            ) from None

@@ -1,6 +1,7 @@
-"""The sensor that turns new files of the export into runs."""
+"""The sensors: new files of the export become runs, and runs that fail are told of."""
 
 import json
+import re
 from datetime import UTC, datetime, time, timedelta
 from itertools import islice
 
@@ -8,12 +9,13 @@ import dagster as dg
 
 from lowslow_assets.jobs import ingest_and_hunt
 from lowslow_assets.partitions import DAYS
-from lowslow_assets.resources import SourceResource
+from lowslow_assets.resources import Notifier, SourceResource
 from lowslow_assets.signins.source import SourceError
 
 # The export is retried for 12 hours; files have been seen later.
 WATCHED_DAYS = 7
 SETTLE_TIME = timedelta(hours=1)
+_TOLD_LENGTH = 1_000
 
 
 @dg.sensor(
@@ -65,3 +67,28 @@ def _read_cursor(cursor: str | None) -> dict[str, str]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+@dg.run_failure_sensor(
+    minimum_interval_seconds=60,
+    description="Tells of each run that failed, if switched on.",
+)
+def failed_runs(context: dg.RunFailureSensorContext, notifier: Notifier) -> None:
+    """Tell which run failed, of which day, where and why, in a few lines."""
+    run = context.dagster_run
+    tags = run.tags
+    days = tags.get("dagster/partition") or " to ".join(
+        tags[name]
+        for name in ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+        if name in tags
+    )
+    said = [f"lowslow_assets: {run.job_name} failed{f' for {days}' if days else ''}."]
+    for event in context.get_step_failure_events():
+        error = event.step_failure_data.error
+        cause = error.cause if error and error.cause else error
+        reason = cause.message.strip().splitlines()[0] if cause else "no reason is known"
+        # Our own sentences come as dagster's Failure, whose full name says nothing.
+        reason = re.sub(r"^dagster\S*\.Failure: ", "", reason)
+        said.append(f"{event.step_key}: {reason}")
+    said.append(f"Run {run.run_id}.")
+    notifier.send("\n".join(line[:_TOLD_LENGTH] for line in said))

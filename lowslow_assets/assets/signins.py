@@ -13,8 +13,6 @@ from lowslow_assets.signins.parsing import deduplicate, parse_lines
 from lowslow_assets.storage import Lake, pack
 from lowslow_assets.tables import RAW_SIGNINS, REJECTED_SIGNINS
 
-MAX_REJECTED_SHARE = 0.01
-
 
 @dg.multi_asset(
     name="ingest_signins",
@@ -107,29 +105,3 @@ def _count_lines(lake: Lake, days: list[date]) -> dict[date, dict[str, int]]:
         .collect()
     )
     return {row["date"]: row.asDict() for row in rows}
-
-
-@dg.asset_check(
-    asset=RAW_SIGNINS.name,
-    partitions_def=DAYS,
-    description="The day has sign-ins, and hardly a line of its export was rejected.",
-)
-def lines_are_signins(
-    context: dg.AssetCheckExecutionContext, lake: LakeResource
-) -> dg.AssetCheckResult:
-    """Warn of a day without sign-ins or with many rejected lines."""
-    opened = lake.open()
-    days = days_of(context)
-    bad_days = {}
-    for day in days:
-        signins, rejected = (
-            partition.rows if (partition := opened.partition(table, day)) else 0
-            for table in (RAW_SIGNINS, REJECTED_SIGNINS)
-        )
-        if not signins:
-            bad_days[str(day)] = "no sign-ins"
-        elif rejected > MAX_REJECTED_SHARE * (signins + rejected):
-            bad_days[str(day)] = f"{rejected:,} rejected beside {signins:,} sign-ins"
-    return dg.AssetCheckResult(
-        passed=not bad_days, severity=dg.AssetCheckSeverity.WARN, metadata={"days": bad_days}
-    )

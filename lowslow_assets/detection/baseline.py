@@ -66,6 +66,42 @@ def count_spectrum(window_counts: DataFrame) -> dict[str, list[SpectrumLine]]:
     return spectra
 
 
+def held_usual(
+    entries: DataFrame, window_counts: DataFrame, baselines: Iterable[FeatureBaseline]
+) -> DataFrame:
+    """The categories that are not anomalous, but would be without these successes.
+
+    ``entries`` are successes with their features, of those that the window counts. Thresholds stay
+    as they are. Returns rows (feature, category, successes, of_campaigns), the worst first.
+    """
+    below = {baseline.feature: baseline.anomalous_below for baseline in baselines}
+    pairs = F.explode(
+        F.array(
+            *(
+                F.struct(
+                    F.lit(feature).alias("feature"),
+                    F.col(feature).alias("category"),
+                    F.lit(least).alias("below"),
+                )
+                for feature, least in below.items()
+            )
+        )
+    )
+    of_campaigns = (
+        entries.select(pairs.alias("pair"))
+        .groupBy("pair.feature", "pair.category", "pair.below")
+        .agg(F.count(F.lit(1)).alias("of_campaigns"))
+    )
+    usual = F.col("successes") >= F.col("below")
+    held = F.col("successes") - F.col("of_campaigns") < F.col("below")
+    return (
+        window_counts.join(F.broadcast(of_campaigns), ["feature", "category"])
+        .where(usual & held)
+        .select("feature", "category", "successes", "of_campaigns")
+        .orderBy(F.desc("of_campaigns"), "feature", "category")
+    )
+
+
 def fit_baseline(feature: str, spectrum: Iterable[SpectrumLine]) -> FeatureBaseline:
     """The baseline of one feature.
 

@@ -1,6 +1,7 @@
 """The baseline by hand, and against the same formulas written down a second time."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from lowslow_assets.detection.baseline import (
     count_spectrum,
     entropy_of_counts,
     fit_baseline,
+    held_usual,
     sum_counts,
 )
 
@@ -188,3 +190,27 @@ def test_entropy_of_counts_of_counts() -> None:
     # 2, 1, 1 of 4.
     assert entropy_of_counts([(2, 1), (1, 2), (0, 9)]) == pytest.approx(1.5 * math.log(2))
     assert entropy_of_counts([]) == 0
+
+
+def test_categories_that_only_entries_hold_up_are_found(spark: SparkSession) -> None:
+    counts = spark.createDataFrame(
+        [
+            ("city", "Oslo", 5, 0),
+            ("city", "Lima", 5, 9),
+            ("city", "Rome", 2, 0),
+            ("browser", "Edge", 12, 9),
+        ],
+        COUNTS,
+    )
+    entries = spark.createDataFrame(
+        [("Lima", "Edge"), ("Lima", "Edge"), ("Lima", "Edge"), ("Oslo", "Edge"), ("Rome", "Edge")],
+        "city string, browser string",
+    )
+    # A city is usual from 3 successes on: Lima has 2 without the entries, Oslo 4, Rome never had.
+    baselines = [
+        replace(fit([(5, 2), (2, 1)]), feature="city", anomalous_below=3),
+        replace(fit([(12, 1)]), feature="browser", anomalous_below=7),
+    ]
+    rows = held_usual(entries, counts, baselines).collect()
+    assert [tuple(row) for row in rows] == [("city", "Lima", 5, 3)]
+    assert held_usual(entries.where("false"), counts, baselines).collect() == []

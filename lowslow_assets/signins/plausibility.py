@@ -1,0 +1,91 @@
+"""Whether a day's sign-ins look like those before: what an export that broke shows first."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from statistics import median
+from typing import TypeVar
+
+COMPARED_DAYS = 56
+# Eight weeks hold eight days of a weekday; of fewer than three nothing follows.
+_MIN_SAME_WEEKDAYS, _MIN_DAYS = 3, 7
+# A public holiday keeps more of its weekday's sign-ins than that, half a lost export less.
+_FAR_EMPTIER = 0.25
+_SHARE_JUMP, _MIN_FAILURES = 3.0, 50
+_NODATA_JUMP = 0.5
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """A day's sign-ins by outcome."""
+
+    successes: int = 0
+    failures: int = 0
+    others: int = 0
+
+    @property
+    def signins(self) -> int:
+        """All of them."""
+        return self.successes + self.failures + self.others
+
+    @property
+    def failure_share(self) -> float:
+        """Failures over failures and successes; 0 without either."""
+        return self.failures / max(self.successes + self.failures, 1)
+
+
+def unusual_volume(day: date, of_days: Mapping[date, Outcomes]) -> list[str]:
+    """What is odd of a day's numbers, in words; ``of_days`` has it and days before.
+
+    A day is far emptier than usual with less than a quarter of the median of its weekday. The
+    share of failures jumped where it is three times the median of the days before, or a third,
+    and that is 50 failures or more. Of too few days before nothing is said.
+    """
+    today = of_days[day]
+    if not today.signins:
+        return ["no sign-ins"]
+    before = {d: o for d, o in _before(day, of_days).items() if o.signins}
+    odd = []
+    weekday = [o.signins for d, o in before.items() if d.weekday() == day.weekday()]
+    if len(weekday) >= _MIN_SAME_WEEKDAYS and today.signins < _FAR_EMPTIER * median(weekday):
+        odd.append(
+            f"{today.signins:,} sign-ins, where a {day:%A} usually has {median(weekday):,.0f}"
+        )
+    if len(before) >= _MIN_DAYS:
+        usual = median(o.failure_share for o in before.values())
+        expected = usual * (today.successes + today.failures)
+        jumped = today.failures > _SHARE_JUMP * expected
+        dropped = today.failures * _SHARE_JUMP < expected
+        if (jumped or dropped) and max(today.failures, expected) >= _MIN_FAILURES:
+            odd.append(
+                f"{today.failure_share:.1%} of sign-ins failed for a wrong or expired password, "
+                f"where {usual:.1%} are usual"
+            )
+    return odd
+
+
+def silent_features(day: date, nodata: Mapping[date, Mapping[str, float]]) -> dict[str, str]:
+    """The features that the log stopped to give, or never gives, each with the fact in words.
+
+    ``nodata`` is, by day, the share of successes without a value, by feature. It stopped where
+    that share is half of all above the median of the days before.
+    """
+    found = {}
+    before = _before(day, nodata)
+    for feature, share in nodata.get(day, {}).items():
+        usual = [shares[feature] for shares in before.values() if feature in shares]
+        if len(usual) >= _MIN_DAYS and share - median(usual) > _NODATA_JUMP:
+            found[feature] = (
+                f"{share:.0%} of successes are without {feature}, where {median(usual):.0%} "
+                "are usual"
+            )
+        elif share == 1:
+            found[feature] = f"no success has {feature}"
+    return found
+
+
+def _before(day: date, of_days: Mapping[date, Value]) -> dict[date, Value]:
+    first = day - timedelta(days=COMPARED_DAYS)
+    return {d: value for d, value in of_days.items() if first <= d < day}
