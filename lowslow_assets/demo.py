@@ -126,6 +126,8 @@ def _report(day: date) -> None:
             print(f"    check first: {', '.join(map(ascii, accounts[:5]))}{more}")
     print(
         f"\nTables    {lake}/<asset>/date=YYYY-MM-DD/*.parquet"
+        f"\nPages     {lake}/case_pages/date={day}/index.html: for a browser"
+        f"\nRules     {lake}/rule_documents/date={day}/*.kql and *.sigma.yml"
         f"\nIncidents {lake}/incident_documents/date={day}/*.json"
         f"\nPictures  {_PICTURES}/*.png"
         f"\nUI        DAGSTER_HOME=$PWD/{DEMO}/dagster .venv/bin/dagster dev"
