@@ -357,4 +357,5 @@ def test_every_birth_raises_the_bound(patterns: dict[int, int]) -> None:
     anomalous = counts @ bits
     alone = betaln(0.5 + anomalous, 0.5 + counts.sum() - anomalous) - betaln(0.5, 0.5)
     assert trace.start_elbos[0] == pytest.approx(alone.sum(), rel=1e-9, abs=1e-6)
-    assert trace.elbo[-1] >= alone.sum() * (1 + 1e-12)
+    # Sums over many thousand failures cancel: to rounding.
+    assert trace.elbo[-1] >= alone.sum() - 1e-9 * abs(alone.sum()) - 1e-6
