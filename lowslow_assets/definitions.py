@@ -1,10 +1,13 @@
 """Everything Dagster loads, put together."""
 
+from dataclasses import asdict
+
 import dagster as dg
 
 from lowslow_assets.assets import (
     campaigns,
     clusters,
+    enrichment,
     exports,
     features,
     incidents,
@@ -15,7 +18,12 @@ from lowslow_assets.assets import (
     suspects,
 )
 from lowslow_assets.jobs import JOBS
-from lowslow_assets.resources import HuntParameters, LakeResource, SourceResource
+from lowslow_assets.resources import (
+    EnrichmentResource,
+    HuntParameters,
+    LakeResource,
+    SourceResource,
+)
 from lowslow_assets.retention import retention
 from lowslow_assets.sensors import new_days
 from lowslow_assets.settings import Settings, read_settings
@@ -30,6 +38,7 @@ _STAGES = [
     clusters,
     campaigns,
     exports,
+    enrichment,
     incidents,
     limit,
 ]
@@ -47,6 +56,7 @@ def build_defs(settings: Settings, spark: SparkResource | None = None) -> dg.Def
             "spark": spark,
             "source": SourceResource(root=settings.source),
             "lake": LakeResource(root=settings.lake, spark=spark),
+            "enrichment": EnrichmentResource(**asdict(settings.enrichment)),
             "parameters": HuntParameters(
                 lookback_days=settings.lookback_days, preset=settings.preset
             ),

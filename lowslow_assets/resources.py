@@ -4,11 +4,13 @@ Each is a plain thing once opened (`Export`, `Lake`, `PruningRules`): the code t
 uses it never sees Dagster's types. Where a run finds Spark is in `spark.py`.
 """
 
+from datetime import timedelta
+
 import dagster as dg
 from pydantic import Field
 
 from lowslow_assets.detection.pruning import PruningRules
-from lowslow_assets.settings import CAMPAIGNS, MAX_LOOKBACK_DAYS, PRESETS
+from lowslow_assets.settings import CAMPAIGNS, MAX_LOOKBACK_DAYS, PRESETS, EnrichmentSettings
 from lowslow_assets.signins.features import FAILURE_RESULT_TYPES
 from lowslow_assets.signins.source import Export
 from lowslow_assets.spark import SparkResource
@@ -74,3 +76,34 @@ class HuntParameters(dg.ConfigurableResource):
             min_assignment_probability=self.min_assignment_probability,
             min_avg_attempts_per_day=self.min_avg_attempts_per_day,
         )
+
+
+class EnrichmentResource(dg.ConfigurableResource):
+    """Where a campaign's addresses are looked up; keys come from the environment only."""
+
+    indicators: str = Field(default="", description="A local file of indicators: CSV or STIX 2.")
+    ti_providers: list[str] = Field(
+        default=[], description="Threat-intelligence providers that may be asked."
+    )
+    geo_database: str = Field(
+        default="", description="A City database (.mmdb), or iptocc: countries without a file."
+    )
+    whois: int = Field(default=0, ge=0, description="Addresses a campaign whose network is asked.")
+    addresses_per_campaign: int = Field(
+        default=EnrichmentSettings.addresses_per_campaign,
+        ge=1,
+        description="Addresses a campaign that are looked up, the most telling ones.",
+    )
+    keep_answers_days: float = Field(
+        default=7, ge=0, description="Days for which a provider's answer is good."
+    )
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is to be looked up."""
+        return bool(self.indicators or self.ti_providers or self.geo_database or self.whois)
+
+    @property
+    def keep_answers(self) -> timedelta:
+        """For how long a provider's answer is good."""
+        return timedelta(days=self.keep_answers_days)
