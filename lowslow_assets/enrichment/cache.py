@@ -4,6 +4,7 @@ import json
 import os
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,8 +23,9 @@ class AnswerCache:
         self._folder, self._max_age = folder, max_age
         folder.mkdir(parents=True, exist_ok=True)
         for path in folder.iterdir():
-            if time.time() - path.stat().st_mtime > max_age.total_seconds():
-                path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # another run does the same
+                if time.time() - path.stat().st_mtime > max_age.total_seconds():
+                    path.unlink()
 
     def get(self, address: Address) -> Answer | None:
         """The kept answer; None where there is none, or an old or damaged one."""

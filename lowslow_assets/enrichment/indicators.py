@@ -8,7 +8,7 @@ shown; it stops nothing.
 import csv
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -34,6 +34,7 @@ _SHOWN_REJECTED = 5
 _SHOWN_MATCHES = 3
 _MAX_LINE_LENGTH = 10_000
 _ADDRESS_COLUMNS = ("indicator", "address", "ip", "ip_address", "network", "cidr", "value")
+_WITHOUT_HEADER = ("indicator", "description")
 _SEVERITIES = {MALICIOUS: "high", SUSPICIOUS: "warning", CLEAN: "information"}
 # STIX 2.1, indicator type vocabulary; an indicator of none is what a list of bad things is of.
 _OF_INDICATOR_TYPE = {
@@ -150,7 +151,7 @@ def _is_expired(valid_until: object, day: date) -> bool:
 
 
 def _read_csv(path: Path, day: date, matches: Matches) -> Iterator[Indicator]:
-    columns: list[str] | None = None
+    columns: Sequence[str] | None = None
     with path.open(encoding="utf-8-sig", errors="replace", newline=None) as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip() or line.lstrip().startswith(("#", ";")):
@@ -162,7 +163,8 @@ def _read_csv(path: Path, day: date, matches: Matches) -> Iterator[Indicator]:
                     columns = _header(cells)
                     if columns:
                         continue
-                row = dict(zip(columns or ("indicator", "description"), cells, strict=False))
+                    columns = _WITHOUT_HEADER
+                row = dict(zip(columns, cells, strict=False))
                 indicator = _of_row(row)
                 if _is_expired(row.get("valid_until"), day):
                     matches.expired += 1
@@ -182,7 +184,8 @@ def _cells(line: str) -> list[str]:
 def _header(cells: list[str]) -> list[str]:
     """The columns that a first line names; none where it is a line like any other."""
     names = [cell.lower() for cell in cells]
-    return names if set(names) & set(_ADDRESS_COLUMNS) else []
+    is_header = all(name.replace("_", "").isalpha() for name in names if name)
+    return names if is_header and set(names) & set(_ADDRESS_COLUMNS) else []
 
 
 def _of_row(row: Mapping[str, str]) -> Indicator:
