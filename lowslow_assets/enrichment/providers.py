@@ -39,7 +39,10 @@ CALLS_A_MINUTE = {"AbuseIPDB": 60, "GreyNoise": 60, "OTX": 60, "VirusTotal": 4, 
 """The providers, and how often each may be asked: VirusTotal's public keys take 4 a minute."""
 _WITH_ID = ("XForce",)
 _FAILURES_UNTIL_GIVEN_UP = 3
-_OK, _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 0, 404, 429, 500
+# MSTICPy's own status for success is 0; it leaves 200 where an answer lacks what it looks for.
+_OK, _UNREAD = 0, 200
+_NOT_FOUND, _TOO_MANY = 404, 429
+_REFUSALS = range(300, 500)
 _VERDICTS = {"high": MALICIOUS, "warning": SUSPICIOUS}
 
 
@@ -107,8 +110,7 @@ class Provider:
             if answer.error is None:
                 self._cache.put(address, answer)
                 return answer
-            is_refusal = status and status < _SERVER_ERROR and status != _TOO_MANY
-            if is_refusal or time.monotonic() > ends:
+            if (status in _REFUSALS and status != _TOO_MANY) or time.monotonic() > ends:
                 break
         return answer
 
@@ -123,10 +125,10 @@ class Provider:
         raw, details = found["RawResult"], found["Details"]
         if found["Status"] == _NOT_FOUND:
             return Answer(details="not found", looked_up_at=datetime.now(UTC))
-        if found["Status"] != _OK:
+        if found["Status"] not in (_OK, _UNREAD):
             return self._failure(f"status {found['Status']}: {details}")
-        # A page of a proxy or a portal with status 200 has status 0 here, too.
-        if not (found["Result"] and isinstance(raw, dict)):
+        # A page of a proxy or a portal with status 200 has MSTICPy's status for success, too.
+        if not (found["Status"] == _OK and found["Result"] and isinstance(raw, dict)):
             return self._failure("its answer is none that it documents")
         severity = str(found["Severity"])
         verdict = _VERDICTS.get(severity, CLEAN if _vouches(self._name, raw) else UNKNOWN)
