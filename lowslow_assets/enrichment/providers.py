@@ -97,22 +97,26 @@ class Provider:
 
     def _ask(self, address: Address, ends: float) -> Answer:
         """Ask until there is an answer, retries are used up or asking again is no use."""
-        for attempt in range(self._limits.retries + 1):
-            self._wait_for_turn(self._limits.pause_seconds * 2**attempt if attempt else 0)
-            try:
-                found = _within(self._limits.seconds_a_call, lambda: self._look_up(address))
-            except Exception as error:  # whatever an HTTP client or a parser can raise
-                status = None
-                answer = self._failure(f"{type(error).__name__}: {error}")
-            else:
-                status = int(found["Status"])
-                answer = self._read(found)
-            if answer.error is None:
-                self._cache.put(address, answer)
-                return answer
-            if (status in _REFUSALS and status != _TOO_MANY) or time.monotonic() > ends:
+        answer, is_final = self._ask_once(address, pause=0)
+        for attempt in range(1, self._limits.retries + 1):
+            if is_final or time.monotonic() > ends:
                 break
+            answer, is_final = self._ask_once(address, self._limits.pause_seconds * 2**attempt)
+        if answer.error is None:
+            self._cache.put(address, answer)
         return answer
+
+    def _ask_once(self, address: Address, pause: float) -> tuple[Answer, bool]:
+        """The answer, and whether it would be the same if asked again."""
+        self._wait_for_turn(pause)
+        try:
+            found = _within(self._limits.seconds_a_call, lambda: self._look_up(address))
+            answer = self._read(found)
+        except Exception as error:  # whatever an HTTP client or a parser can raise
+            return self._failure(f"{type(error).__name__}: {error}"), False
+        status = found["Status"]
+        is_refusal = status in _REFUSALS and status != _TOO_MANY
+        return answer, answer.error is None or is_refusal
 
     def _look_up(self, address: Address) -> Mapping[str, Any]:
         # MSTICPy keeps every answer, a failure too, for the life of the process.
