@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Any
 
 import dagster as dg
+from pyspark.sql import Row
 
 from lowslow_assets.assets.declare import declaration, permanent_failures, table_metadata
 from lowslow_assets.assets.hunt import Hunt
@@ -17,7 +18,6 @@ from lowslow_assets.enrichment.reports import (
     INDICATORS,
     WHOIS,
     AddressReport,
-    report,
 )
 from lowslow_assets.enrichment.whois import whois
 from lowslow_assets.partitions import DAYS, SINGLE_RUN, days_of
@@ -64,7 +64,24 @@ def _look_up(
     """Every source's answers, one row an incident, address and source."""
     most = enrichment.addresses_per_campaign
     told = telling_addresses(hunt.result(INCIDENT_MEMBERS), most).orderBy("rank", "incident_id")
-    rows = [(row, address) for row in told.collect() if (address := parse_address(row.ip_address))]
+    parsed = [(row, parse_address(row["ip_address"])) for row in told.collect()]
+    rows = [(row, address) for row, address in parsed if address]
+    answers, metadata = _ask_sources(hunt, enrichment, rows)
+    reports = [
+        AddressReport(
+            row["incident_id"], row["ip_address"], row["rank"], source, **vars(found[address])
+        )
+        for row, address in rows
+        for source, found in answers.items()
+        if address in found
+    ]
+    return reports, metadata
+
+
+def _ask_sources(
+    hunt: Hunt, enrichment: EnrichmentResource, rows: list[tuple[Row, Address]]
+) -> tuple[dict[str, dict[Address, Answer]], dict[str, Any]]:
+    """What each source that is on says of each address it is asked for, most telling first."""
     addresses = list(dict.fromkeys(address for _, address in rows))
     answers: dict[str, dict[Address, Answer]] = {}
     metadata: dict[str, Any] = {"addresses": len(addresses)}
@@ -80,24 +97,18 @@ def _look_up(
         if matches.examples:
             metadata["rejected"] = table_metadata([{"where": text} for text in matches.examples])
     if enrichment.ti_providers:
-        providers = open_providers(
-            enrichment.ti_providers, hunt.lake.root / _ANSWERS, enrichment.keep_answers
-        )
+        folder = hunt.lake.root / _ANSWERS
+        providers = open_providers(enrichment.ti_providers, folder, enrichment.keep_answers)
         answers |= ask_all(providers, addresses)
     if enrichment.geo_database:
-        unplaced = dict.fromkeys(address for row, address in rows if not row.located)
+        unplaced = dict.fromkeys(address for row, address in rows if not row["located"])
         answers[GEOLOCATION] = locate(enrichment.geo_database, unplaced)
     if enrichment.whois:
-        first = dict.fromkeys(address for row, address in rows if row.rank <= enrichment.whois)
+        first = dict.fromkeys(address for row, address in rows if row["rank"] <= enrichment.whois)
         answers[WHOIS] = whois(list(first))
     if addresses:
         metadata["providers"] = table_metadata([_summary(*source) for source in answers.items()])
-    return [
-        report(row.incident_id, row.ip_address, row["rank"], source, found[address])
-        for row, address in rows
-        for source, found in answers.items()
-        if address in found
-    ], metadata
+    return answers, metadata
 
 
 def _summary(source: str, found: dict[Address, Answer]) -> dict[str, Any]:

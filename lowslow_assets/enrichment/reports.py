@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from lowslow_assets.enrichment.answers import MALICIOUS, Answer
+from lowslow_assets.enrichment.answers import MALICIOUS
 
 INDICATORS, GEOLOCATION, WHOIS = "indicators", "geolocation", "whois"
 """The sources that are no threat-intelligence providers."""
@@ -13,7 +13,10 @@ INDICATORS, GEOLOCATION, WHOIS = "indicators", "geolocation", "whois"
 
 @dataclass(frozen=True)
 class AddressReport:
-    """What one provider says of one address of an incident; the columns of ``address_reports``."""
+    """What one provider says of one address of an incident; the columns of ``address_reports``.
+
+    The fields after ``provider`` are an answer's.
+    """
 
     incident_id: str
     ip_address: str
@@ -45,13 +48,6 @@ class Known:
 
     looked_up: int = 0
     malicious: list[KnownAddress] = field(default_factory=list)
-
-
-def report(
-    incident_id: str, ip_address: str, rank: int, provider: str, answer: Answer
-) -> AddressReport:
-    """The row for an answer."""
-    return AddressReport(incident_id, ip_address, rank, provider, **vars(answer))
 
 
 def known_by_incident(rows: Iterable[Mapping[str, Any]]) -> dict[str, Known]:

@@ -1,20 +1,18 @@
 """What rows about addresses come to for an incident."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 from lowslow_assets.enrichment.answers import CLEAN, MALICIOUS, SUSPICIOUS, UNKNOWN, Answer
 from lowslow_assets.enrichment.reports import (
     GEOLOCATION,
     INDICATORS,
     WHOIS,
+    AddressReport,
     Known,
     KnownAddress,
     known_by_incident,
-    report,
 )
-
-NOW = datetime(2026, 6, 30, tzinfo=UTC)
+from lowslow_assets.tables import ADDRESS_REPORTS
 
 
 def test_addresses_are_counted_once_and_only_where_someone_answered():
@@ -30,7 +28,7 @@ def test_addresses_are_counted_once_and_only_where_someone_answered():
         ("two", "192.0.2.1", 1, "OTX", Answer(SUSPICIOUS)),
         ("three", "192.0.2.1", 1, WHOIS, Answer()),
     ]
-    rows = [asdict(report(*row)) for row in said]
+    rows = [asdict(AddressReport(*row, **vars(answer))) for *row, answer in said]
     expected = {
         "one": Known(
             3,
@@ -45,13 +43,6 @@ def test_addresses_are_counted_once_and_only_where_someone_answered():
     assert known_by_incident(reversed(rows)) == expected
 
 
-def test_a_report_is_the_answer_with_its_place():
-    answer = Answer(MALICIOUS, "high", "text", "FR", "Lyon", 45.75, 4.85, NOW, True, None)
-    row = asdict(report("one", "192.0.2.1", 7, "OTX", answer))
-    assert row == {
-        "incident_id": "one",
-        "ip_address": "192.0.2.1",
-        "rank": 7,
-        "provider": "OTX",
-        **asdict(answer),
-    }
+def test_every_field_of_an_answer_is_a_column():
+    row = AddressReport("one", "192.0.2.1", 7, "OTX", **vars(Answer()))
+    assert list(asdict(row)) == ADDRESS_REPORTS.schema.names
