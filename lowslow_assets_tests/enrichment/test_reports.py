@@ -28,7 +28,10 @@ def test_addresses_are_counted_once_and_only_where_someone_answered():
         ("two", "192.0.2.1", 1, "OTX", Answer(SUSPICIOUS)),
         ("three", "192.0.2.1", 1, WHOIS, Answer()),
     ]
-    rows = [asdict(AddressReport(*row, **vars(answer))) for *row, answer in said]
+    rows = [
+        asdict(AddressReport(incident, address, rank, provider, **vars(answer)))
+        for incident, address, rank, provider, answer in said
+    ]
     expected = {
         "one": Known(
             3,
