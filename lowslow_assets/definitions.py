@@ -1,11 +1,14 @@
 """Everything Dagster loads, put together."""
 
+from dataclasses import asdict
+
 import dagster as dg
 
 from lowslow_assets.assets import (
     campaigns,
     checks,
     clusters,
+    enrichment,
     exports,
     features,
     incidents,
@@ -18,7 +21,13 @@ from lowslow_assets.assets import (
     suspects,
 )
 from lowslow_assets.jobs import JOBS
-from lowslow_assets.resources import HuntParameters, LakeResource, Notifier, SourceResource
+from lowslow_assets.resources import (
+    EnrichmentResource,
+    HuntParameters,
+    LakeResource,
+    Notifier,
+    SourceResource,
+)
 from lowslow_assets.retention import retention
 from lowslow_assets.sensors import failed_runs, new_days
 from lowslow_assets.settings import Settings, read_settings
@@ -33,6 +42,7 @@ _STAGES = [
     clusters,
     campaigns,
     exports,
+    enrichment,
     incidents,
     rules,
     pages,
@@ -53,6 +63,7 @@ def build_defs(settings: Settings, spark: SparkResource | None = None) -> dg.Def
             "source": SourceResource(root=settings.source),
             "lake": LakeResource(root=settings.lake, spark=spark),
             "notifier": Notifier(),
+            "enrichment": EnrichmentResource(**asdict(settings.enrichment)),
             "parameters": HuntParameters(
                 lookback_days=settings.lookback_days, preset=settings.preset
             ),

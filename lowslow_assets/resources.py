@@ -6,6 +6,7 @@ uses it never sees Dagster's types. Where a run finds Spark is in `spark.py`.
 
 import json
 import os
+from datetime import timedelta
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
@@ -13,7 +14,7 @@ import dagster as dg
 from pydantic import Field
 
 from lowslow_assets.detection.pruning import PruningRules
-from lowslow_assets.settings import CAMPAIGNS, MAX_LOOKBACK_DAYS, PRESETS
+from lowslow_assets.settings import CAMPAIGNS, MAX_LOOKBACK_DAYS, PRESETS, EnrichmentSettings
 from lowslow_assets.signins.features import FAILURE_RESULT_TYPES
 from lowslow_assets.signins.source import Export
 from lowslow_assets.spark import SparkResource
@@ -115,3 +116,34 @@ class Notifier(dg.ConfigurableResource):
             raise NotificationError(
                 f"The web hook of {self.url_variable} did not take the message: {reason}."
             ) from None
+
+
+class EnrichmentResource(dg.ConfigurableResource):
+    """Where a campaign's addresses are looked up; keys come from the environment only."""
+
+    indicators: str = Field(default="", description="A local file of indicators: CSV or STIX 2.")
+    ti_providers: list[str] = Field(
+        default=[], description="Threat-intelligence providers that may be asked."
+    )
+    geo_database: str = Field(
+        default="", description="A City database (.mmdb), or iptocc: countries without a file."
+    )
+    whois: int = Field(default=0, ge=0, description="Addresses a campaign whose network is asked.")
+    addresses_per_campaign: int = Field(
+        default=EnrichmentSettings.addresses_per_campaign,
+        ge=1,
+        description="Addresses a campaign that are looked up, the most telling ones.",
+    )
+    keep_answers_days: float = Field(
+        default=7, ge=0, description="Days for which a provider's answer is good."
+    )
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is to be looked up."""
+        return bool(self.indicators or self.ti_providers or self.geo_database or self.whois)
+
+    @property
+    def keep_answers(self) -> timedelta:
+        """For how long a provider's answer is good."""
+        return timedelta(days=self.keep_answers_days)

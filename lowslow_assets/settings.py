@@ -2,14 +2,15 @@
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
 DEMO_SOURCE = "demo/signins"
 DEMO_LAKE = "demo/lake"
 MAX_LOOKBACK_DAYS = 3650
+MAX_WHOIS, MAX_ADDRESSES_PER_CAMPAIGN = 25, 1000
 CAMPAIGNS, NOTEBOOK = "campaigns", "notebook"
 PRESETS = (CAMPAIGNS, NOTEBOOK)
 """How to hunt: our own way, or exactly the public guided-hunting notebook's."""
@@ -17,6 +18,17 @@ PRESETS = (CAMPAIGNS, NOTEBOOK)
 
 class SettingsError(Exception):
     """An environment variable has a value that cannot be used."""
+
+
+@dataclass(frozen=True)
+class EnrichmentSettings:
+    """Where a campaign's addresses are looked up: nowhere, by default."""
+
+    indicators: str = ""
+    ti_providers: list[str] = field(default_factory=list)
+    geo_database: str = ""
+    whois: int = 0
+    addresses_per_campaign: int = 25
 
 
 @dataclass(frozen=True)
@@ -29,12 +41,15 @@ class Settings:
     start_date: date = date(2025, 1, 1)
     preset: str = CAMPAIGNS
     spark_conf: str = ""
+    enrichment: EnrichmentSettings = field(default_factory=EnrichmentSettings)
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read LOWSLOW_SOURCE, _LAKE, _LOOKBACK_DAYS, _START_DATE, _PRESET and _SPARK_CONF.
 
     An empty one is unset. The last names a file of Spark's settings, as spark-defaults.conf.
+    What is looked up is in LOWSLOW_INDICATORS, _TI_PROVIDERS, _GEO_DATABASE, _WHOIS and
+    _ADDRESSES_PER_CAMPAIGN.
     Raises SettingsError with one sentence that names the variable.
     """
     default = Settings()
@@ -67,6 +82,33 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         start_date=start_date,
         preset=preset,
         spark_conf=spark_conf,
+        enrichment=_read_enrichment(value),
+    )
+
+
+def _read_enrichment(value: Callable[[str, object], str]) -> EnrichmentSettings:
+    default = EnrichmentSettings()
+
+    def number(name: str, otherwise: int, least: int, most: int) -> int:
+        text = value(name, otherwise)
+        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+            raise SettingsError(
+                f"{name} must be a whole number from {least} to {most}, not {text[:20]!r}."
+            )
+        return int(text)
+
+    names = value("LOWSLOW_TI_PROVIDERS", "").split(",")
+    return EnrichmentSettings(
+        indicators=value("LOWSLOW_INDICATORS", default.indicators),
+        ti_providers=[name.strip() for name in names if name.strip()],
+        geo_database=value("LOWSLOW_GEO_DATABASE", default.geo_database),
+        whois=number("LOWSLOW_WHOIS", default.whois, 0, MAX_WHOIS),
+        addresses_per_campaign=number(
+            "LOWSLOW_ADDRESSES_PER_CAMPAIGN",
+            default.addresses_per_campaign,
+            1,
+            MAX_ADDRESSES_PER_CAMPAIGN,
+        ),
     )
 
 

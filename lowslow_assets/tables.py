@@ -404,6 +404,10 @@ _ENTRY = T.StructType(
     ]
 )
 
+_KNOWN_ADDRESS = T.StructType(
+    [T.StructField("ip_address", _STRING), T.StructField("providers", _STRINGS)]
+)
+
 ENRICHED_INCIDENTS = _table(
     "enriched_incidents",
     "One row a spray candidate, in the words an analyst needs.",
@@ -439,6 +443,12 @@ ENRICHED_INCIDENTS = _table(
         "The same accounts with probability, first success and evidence",
     ),
     ("techniques", _STRINGS, "MITRE ATT&CK techniques"),
+    ("addresses_looked_up", _LONG, "Addresses that a source of verdicts answered for"),
+    (
+        "malicious_addresses",
+        T.ArrayType(_KNOWN_ADDRESS),
+        "Those known as malicious, most telling first, each with who says so",
+    ),
 )
 
 INCIDENT_MEMBERS = _table(
@@ -454,6 +464,26 @@ INCIDENT_MEMBERS = _table(
     ("mask", _INT, "Its anomaly mask as of this day"),
     *_PLACE_COLUMNS,
     *_FEATURE_COLUMNS,
+)
+
+ADDRESS_REPORTS = _table(
+    "address_reports",
+    "What others know of an incident's most telling addresses: a row an incident, address and "
+    "source. Empty unless a source is switched on: docs/enrichment.md.",
+    _INCIDENT_ID,
+    _ADDRESS,
+    ("rank", _INT, "1 is the most telling address of the incident"),
+    ("provider", _STRING, "indicators (a local file), geolocation, whois, or who was asked"),
+    ("verdict", _STRING, "malicious, suspicious, clean (vouched for) or unknown"),
+    ("severity", _STRING, "The same in the provider's word; null where it has none"),
+    ("details", _STRING, "What it says, cut to 500 characters"),
+    ("country", _STRING, "geolocation: country of the address (ISO 3166)"),
+    ("city", _STRING, "geolocation: city"),
+    ("latitude", _DOUBLE, "geolocation: degrees north"),
+    ("longitude", _DOUBLE, "geolocation: degrees east"),
+    ("looked_up_at", _TIMESTAMP, "When it was asked (UTC); null if it never was"),
+    ("from_cache", _BOOLEAN, "Whether the answer is a kept one"),
+    ("error", _STRING, "Why there is no answer; null where there is one"),
 )
 
 _TERM = T.StructType(

@@ -1,16 +1,18 @@
 """The environment: defaults, and one sentence for what cannot be used."""
 
 import re
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from lowslow_assets.resources import HuntParameters
+from lowslow_assets.resources import EnrichmentResource, HuntParameters
 from lowslow_assets.settings import (
     DEMO_LAKE,
     DEMO_SOURCE,
     PRESETS,
+    EnrichmentSettings,
     Settings,
     SettingsError,
     read_settings,
@@ -42,6 +44,27 @@ def test_what_is_set_is_taken(tmp_path: Path):
     assert read_settings(dict(zip(NAMES, values, strict=True))) == expected
 
 
+def test_what_to_look_up_is_taken():
+    environment = {
+        "LOWSLOW_INDICATORS": "/data/ours.csv",
+        "LOWSLOW_TI_PROVIDERS": " OTX, GreyNoise,,",
+        "LOWSLOW_TI_OTX_KEY": "a key",
+        "LOWSLOW_GEO_DATABASE": "iptocc",
+        "LOWSLOW_WHOIS": "5",
+        "LOWSLOW_ADDRESSES_PER_CAMPAIGN": "100",
+    }
+    found = read_settings(environment)
+    assert found.enrichment == EnrichmentSettings(
+        "/data/ours.csv", ["OTX", "GreyNoise"], "iptocc", 5, 100
+    )
+    assert "a key" not in repr(found)
+    assert EnrichmentResource(**asdict(found.enrichment)).is_on
+
+
+def test_nothing_is_looked_up_by_default():
+    assert not EnrichmentResource(**asdict(read_settings({}).enrichment)).is_on
+
+
 def test_the_process_environment_is_read_by_default(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("LOWSLOW_LOOKBACK_DAYS", "7")
     assert read_settings().lookback_days == 7
@@ -51,6 +74,8 @@ def test_the_process_environment_is_read_by_default(monkeypatch: pytest.MonkeyPa
     ("name", "value"),
     [
         *(("LOWSLOW_LOOKBACK_DAYS", bad) for bad in ("0", "-1", "x", "1.5", "+5", "1e3", "٣")),
+        *(("LOWSLOW_WHOIS", bad) for bad in ("-1", "x", "1.5", "26")),
+        *(("LOWSLOW_ADDRESSES_PER_CAMPAIGN", bad) for bad in ("0", "x", "1001")),
         *(("LOWSLOW_START_DATE", bad) for bad in ("x", "2026-02-30", "02.05.2026", "2026-5-2")),
     ],
 )

@@ -36,7 +36,7 @@ _HUNT = [
         "cluster_statistics",
         "cluster_features",
     ),
-    *("campaigns", "incident_members", "enriched_incidents"),
+    *("campaigns", "incident_members", "address_reports", "enriched_incidents"),
 ]
 
 

@@ -29,6 +29,7 @@ from lowslow_assets.detection.entries import (
 )
 from lowslow_assets.detection.identity import Campaign
 from lowslow_assets.detection.statistics import ClusterStatistics, FeatureVariation
+from lowslow_assets.enrichment.reports import Known, known_by_incident
 from lowslow_assets.incidents.wording import (
     MAX_LISTED_USERS,
     SEVERITIES,
@@ -36,6 +37,7 @@ from lowslow_assets.incidents.wording import (
     Incident,
     describe,
     to_json,
+    with_known_addresses,
 )
 from lowslow_assets.partitions import DAYS, SINGLE_RUN, days_of
 from lowslow_assets.resources import HuntParameters, LakeResource
@@ -43,6 +45,7 @@ from lowslow_assets.signins.dataframes import held, utc
 from lowslow_assets.signins.features import FAILURE, SUCCESS
 from lowslow_assets.storage import window_days
 from lowslow_assets.tables import (
+    ADDRESS_REPORTS,
     CAMPAIGNS,
     CATEGORY_COUNTS,
     CLUSTER_FEATURES,
@@ -168,6 +171,7 @@ def _entry_probabilities(hunt: Hunt, rows: DataFrame) -> DataFrame:
         PRUNED_CLUSTERS,
         EXPLAINED_FAILURES,
         INCIDENT_MEMBERS,
+        ADDRESS_REPORTS,
     ],
 )
 def enriched_incidents(hunt: Hunt) -> Made:
@@ -222,6 +226,8 @@ def _describe_all(hunt: Hunt) -> list[Incident]:
                 entries.get(campaign.campaign_id, []),
             )
         )
+    known = known_by_incident(hunt.rows(ADDRESS_REPORTS))
+    found = [with_known_addresses(i, known.get(i.incident_id, Known())) for i in found]
     return sorted(found, key=lambda i: (SEVERITIES.index(i.severity), -i.confidence, -i.attempts))
 
 

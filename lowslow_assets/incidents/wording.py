@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
 from lowslow_assets.detection.campaigns import Invariant, SprayTest
 from lowslow_assets.detection.identity import NEW, RESUMED, Campaign
 from lowslow_assets.detection.statistics import ClusterStatistics
+from lowslow_assets.enrichment.reports import Known, KnownAddress
 from lowslow_assets.signins.dataframes import utc
 
 SEVERITIES = ("High", "Medium", "Low", "Informational")
@@ -17,6 +18,7 @@ TECHNIQUES = ["T1110.003"]
 HIGH_CONFIDENCE, MEDIUM_CONFIDENCE = 0.75, 0.4
 MAX_LISTED_USERS = 100
 _SHOWN_USERS = 3
+_SHOWN_ADDRESSES = 3
 _SHOWN_VALUE_LENGTH = 60
 
 
@@ -63,6 +65,8 @@ class Incident:
     new_compromised_users: list[str]
     entries: list[Entry]
     techniques: list[str]
+    addresses_looked_up: int = 0
+    malicious_addresses: list[KnownAddress] = field(default_factory=list)
 
 
 def describe(
@@ -114,6 +118,33 @@ def describe(
         new_compromised_users=new_users,
         entries=entries,
         techniques=TECHNIQUES,
+    )
+
+
+def with_known_addresses(incident: Incident, known: Known) -> Incident:
+    """The incident with what others know of its addresses.
+
+    It stays as severe as it was: a lookup comes after the tests of a spray, and an address that is
+    known for something else says nothing of this campaign.
+    """
+    description = incident.description
+    if known.malicious:
+        named = ", ".join(
+            f"{_shown(address.ip_address)} ({', '.join(address.providers)})"
+            for address in known.malicious[:_SHOWN_ADDRESSES]
+        )
+        more = len(known.malicious) - _SHOWN_ADDRESSES
+        named += f" and {more} more" if more > 0 else ""
+        description += (
+            f" Of {_plural(known.looked_up, 'address', 'addresses')} looked up, "
+            f"{len(known.malicious)} {'is' if len(known.malicious) == 1 else 'are'} known as "
+            f"malicious: {named}."
+        )
+    return replace(
+        incident,
+        description=description,
+        addresses_looked_up=known.looked_up,
+        malicious_addresses=known.malicious,
     )
 
 

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from lowslow_assets.definitions import build_defs
 from lowslow_assets.sample_tenant import Campaign, Tenant, generate
-from lowslow_assets.settings import CAMPAIGNS, NOTEBOOK, Settings
+from lowslow_assets.settings import CAMPAIGNS, NOTEBOOK, EnrichmentSettings, Settings
 from lowslow_assets.spark import SparkResource
 
 TENANT = Tenant(
@@ -59,11 +59,16 @@ class Project:
     lake: Path
     lookback_days: int = TENANT.days
     preset: str = CAMPAIGNS
+    enrichment: EnrichmentSettings = field(default_factory=EnrichmentSettings)
 
     def run(self, job: str, days: Sequence[date], **options: Any) -> dg.ExecuteInProcessResult:
         """Run a job for a day or a range of days."""
         settings = Settings(
-            str(self.source), str(self.lake), self.lookback_days, preset=self.preset
+            str(self.source),
+            str(self.lake),
+            self.lookback_days,
+            preset=self.preset,
+            enrichment=self.enrichment,
         )
         tags = {
             "dagster/asset_partition_range_start": str(days[0]),

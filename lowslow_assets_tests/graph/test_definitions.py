@@ -82,7 +82,9 @@ DEPENDENCIES = {
         "pruned_clusters",
         "explained_failures",
         "incident_members",
+        "address_reports",
     },
+    "address_reports": {"incident_members"},
     "incident_documents": {"enriched_incidents"},
     "hunting_rules": {
         "enriched_incidents",

@@ -10,12 +10,14 @@ import pytest
 from lowslow_assets.detection.campaigns import Invariant, SprayTest
 from lowslow_assets.detection.identity import CONTINUED, NEW, RESUMED, SPLIT, Campaign
 from lowslow_assets.detection.statistics import ClusterStatistics
+from lowslow_assets.enrichment.reports import Known, KnownAddress
 from lowslow_assets.incidents.wording import (
     MAX_LISTED_USERS,
     Entry,
     Incident,
     describe,
     to_json,
+    with_known_addresses,
 )
 
 DAY = date(2026, 6, 30)
@@ -340,3 +342,29 @@ def test_times_areutc_wherever_the_machine_stands(monkeypatch: pytest.MonkeyPatc
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_an_incident_says_which_of_its_addresses_are_known_and_stays_as_severe():
+    before = incident()
+    known = Known(25, [KnownAddress(f"192.0.2.{n}", ["indicators", "OTX"]) for n in range(5)])
+    after = with_known_addresses(before, known)
+    assert after.description == (
+        f"{before.description} Of 25 addresses looked up, 5 are known as malicious: "
+        '"192.0.2.0" (indicators, OTX), "192.0.2.1" (indicators, OTX), '
+        '"192.0.2.2" (indicators, OTX) and 2 more.'
+    )
+    assert after.addresses_looked_up == 25
+    assert after.malicious_addresses == known.malicious
+    assert after.severity == before.severity
+
+    one = with_known_addresses(before, Known(1, known.malicious[:1]))
+    assert one.description.endswith(
+        ' Of 1 address looked up, 1 is known as malicious: "192.0.2.0" (indicators, OTX).'
+    )
+
+
+def test_what_nobody_knows_is_counted_and_not_said():
+    before = incident()
+    after = with_known_addresses(before, Known(25))
+    assert after.description == before.description
+    assert (after.addresses_looked_up, after.malicious_addresses) == (25, [])

@@ -55,6 +55,8 @@ def case_of(value: str = "plain", members: int = 3) -> Case:
         "first_hunted": FIRST,
         "previous_hunt": FIRST + timedelta(days=3),
         "new_attempts": 1,
+        "addresses_looked_up": 3,
+        "malicious_addresses": [{"ip_address": value, "providers": ["indicators", value]}],
         "new_compromised_users": [value],
         "severity": "High",
         "confidence": 0.97,

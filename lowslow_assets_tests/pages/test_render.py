@@ -183,6 +183,16 @@ def test_a_rule_says_what_it_hits_or_why_there_is_none():
     assert "No rule: it repeats too little." in html
 
 
+def test_what_is_known_of_its_addresses_is_said():
+    html = render_case(case_of("203.0.113.7"))
+    assert "Of 3 addresses looked up, 1 known as malicious: " in html
+    case = case_of()
+    none = replace(case, incident={**case.incident, "malicious_addresses": []})
+    assert "Of 3 addresses looked up, none is known as malicious." in render_case(none)
+    off = replace(case, incident={**case.incident, "addresses_looked_up": 0})
+    assert "looked up" not in render_case(off)
+
+
 def test_a_hunt_has_its_figures():
     html = render_day(hunt_of())
     for said in ("1 campaign as of 7 June 2026", "50.0%", "4 are in campaigns"):

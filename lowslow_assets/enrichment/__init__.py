@@ -1,0 +1,1 @@
+"""What others know of the addresses of a campaign (no Dagster)."""

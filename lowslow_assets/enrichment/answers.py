@@ -1,0 +1,60 @@
+"""What a source says of an address: the words and the bounds that all of them share."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+Address = IPv4Address | IPv6Address
+
+MALICIOUS, SUSPICIOUS, CLEAN, UNKNOWN = "malicious", "suspicious", "clean", "unknown"
+VERDICTS = (MALICIOUS, SUSPICIOUS, CLEAN, UNKNOWN)
+"""Worst first."""
+NOT_PUBLIC = "not looked up: not a public address"
+_TEXT_LENGTH = 500
+
+
+class EnrichmentError(Exception):
+    """A setting of the enrichment cannot be used."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one source says of one address.
+
+    ``clean`` takes a source that vouches for it; no report is ``unknown``, as is a failure, whose
+    reason is ``error``. ``looked_up_at`` (UTC) is when the source itself was asked, also of an
+    answer that was kept; None where it never was.
+    """
+
+    verdict: str = UNKNOWN
+    severity: str | None = None
+    details: str | None = None
+    country: str | None = None
+    city: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    looked_up_at: datetime | None = None
+    from_cache: bool = False
+    error: str | None = None
+
+
+def parse_address(text: str) -> Address | None:
+    """The address; an IPv4 address that is written as IPv6 is IPv4. None where it is none."""
+    try:
+        address = ip_address(text.strip())
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def is_public(address: Address) -> bool:
+    """Whether it may be shown to others: a host of the internet, and of no network of our own."""
+    # A 6to4 address holds an IPv4 address, which can be a private one.
+    inner = getattr(address, "sixtofour", None)
+    return all(a.is_global and not a.is_multicast for a in (address, inner) if a is not None)
+
+
+def bounded(text: str) -> str:
+    """A text of others on one line, without control characters, cut to 500 characters."""
+    cut = text if len(text) <= _TEXT_LENGTH else f"{text[: _TEXT_LENGTH - 3]}..."
+    return "".join(c if c.isprintable() else "?" for c in cut)
