@@ -15,8 +15,27 @@ PRESETS = (CAMPAIGNS, NOTEBOOK)
 """How to hunt: our own way, or exactly the public guided-hunting notebook's."""
 
 
+SENTINEL, LOG_ANALYTICS = "sentinel", "log_analytics"
+SINKS = (SENTINEL, LOG_ANALYTICS)
+"""Where incidents can be sent."""
+
+
 class SettingsError(Exception):
     """An environment variable has a value that cannot be used."""
+
+
+@dataclass(frozen=True)
+class SinkSettings:
+    """Where incidents are sent: nowhere by default; docs/sinks.md says what each is."""
+
+    names: tuple[str, ...] = ()
+    dry_run: bool = False
+    subscription: str = ""
+    resource_group: str = ""
+    workspace: str = ""
+    ingestion_endpoint: str = ""
+    ingestion_rule: str = ""
+    ingestion_stream: str = "Custom-LowslowIncidents_CL"
 
 
 @dataclass(frozen=True)
@@ -29,12 +48,14 @@ class Settings:
     start_date: date = date(2025, 1, 1)
     preset: str = CAMPAIGNS
     spark_conf: str = ""
+    sinks: SinkSettings = SinkSettings()
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read LOWSLOW_SOURCE, _LAKE, _LOOKBACK_DAYS, _START_DATE, _PRESET and _SPARK_CONF.
 
-    An empty one is unset. The last names a file of Spark's settings, as spark-defaults.conf.
+    An empty one is unset. The last names a file of Spark's settings, as spark-defaults.conf. Those
+    of the sinks are in docs/sinks.md.
     Raises SettingsError with one sentence that names the variable.
     """
     default = Settings()
@@ -67,6 +88,40 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         start_date=start_date,
         preset=preset,
         spark_conf=spark_conf,
+        sinks=_read_sinks(environment),
+    )
+
+
+def _read_sinks(environment: Mapping[str, str]) -> SinkSettings:
+    """LOWSLOW_SINKS, LOWSLOW_DRY_RUN and what the sinks that are named need."""
+
+    def value(name: str, needed_by: str) -> str:
+        found = environment.get(name, "").strip()
+        if needed_by in names and not found:
+            raise SettingsError(f"{name} must be set for LOWSLOW_SINKS={needed_by}.")
+        return found
+
+    asked = environment.get("LOWSLOW_SINKS", "").split(",")
+    names = tuple(dict.fromkeys(name.strip() for name in asked if name.strip()))
+    for name in names:
+        if name not in SINKS:
+            raise SettingsError(f"LOWSLOW_SINKS must name {' or '.join(SINKS)}, not {name[:20]!r}.")
+    dry_run = environment.get("LOWSLOW_DRY_RUN", "").strip().lower()
+    if dry_run not in ("", "0", "1", "false", "true"):
+        raise SettingsError(f"LOWSLOW_DRY_RUN must be true or false, not {dry_run[:20]!r}.")
+    endpoint = value("LOWSLOW_INGESTION_ENDPOINT", LOG_ANALYTICS)
+    if endpoint and not endpoint.startswith("https://"):
+        raise SettingsError("LOWSLOW_INGESTION_ENDPOINT must be a URL that begins with https://.")
+    stream = environment.get("LOWSLOW_INGESTION_STREAM", "").strip()
+    return SinkSettings(
+        names=names,
+        dry_run=dry_run in ("1", "true"),
+        subscription=value("LOWSLOW_SENTINEL_SUBSCRIPTION", SENTINEL),
+        resource_group=value("LOWSLOW_SENTINEL_RESOURCE_GROUP", SENTINEL),
+        workspace=value("LOWSLOW_SENTINEL_WORKSPACE", SENTINEL),
+        ingestion_endpoint=endpoint,
+        ingestion_rule=value("LOWSLOW_INGESTION_RULE", LOG_ANALYTICS),
+        ingestion_stream=stream or SinkSettings.ingestion_stream,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from lowslow_assets.settings import SettingsError
 from lowslow_assets.signins.source import SourceError
 from lowslow_assets.storage import LakeError
 from lowslow_assets.tables import Table
@@ -41,7 +42,7 @@ def permanent_failures() -> Iterator[None]:
     """A wrong setting or a missing partition fails once, in one sentence: no retry mends it."""
     try:
         yield
-    except (SourceError, LakeError) as error:
+    except (SourceError, LakeError, SettingsError) as error:
         raise dg.Failure(str(error), allow_retries=False) from None
 
 
