@@ -5,6 +5,7 @@ import dagster as dg
 from lowslow_assets.assets import (
     campaigns,
     clusters,
+    deliveries,
     exports,
     features,
     incidents,
@@ -15,7 +16,7 @@ from lowslow_assets.assets import (
     suspects,
 )
 from lowslow_assets.jobs import JOBS
-from lowslow_assets.resources import HuntParameters, LakeResource, SourceResource
+from lowslow_assets.resources import HuntParameters, LakeResource, SinksResource, SourceResource
 from lowslow_assets.retention import retention
 from lowslow_assets.sensors import new_days
 from lowslow_assets.settings import Settings, read_settings
@@ -31,6 +32,7 @@ _STAGES = [
     campaigns,
     exports,
     incidents,
+    deliveries,
     limit,
 ]
 
@@ -50,6 +52,7 @@ def build_defs(settings: Settings, spark: SparkResource | None = None) -> dg.Def
             "parameters": HuntParameters(
                 lookback_days=settings.lookback_days, preset=settings.preset
             ),
+            "sinks": SinksResource(**vars(settings.sinks) | {"names": list(settings.sinks.names)}),
         },
         # One process, one Spark session a run: a process a step costs a JVM start each.
         executor=dg.in_process_executor,

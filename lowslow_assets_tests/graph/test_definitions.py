@@ -84,6 +84,7 @@ DEPENDENCIES = {
         "incident_members",
     },
     "incident_documents": {"enriched_incidents"},
+    "delivered_incidents": {"enriched_incidents", "campaigns", "incident_members"},
     "detection_limit": {
         "success_sources",
         "encoded_features",
