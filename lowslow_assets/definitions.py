@@ -52,7 +52,7 @@ def build_defs(settings: Settings, spark: SparkResource | None = None) -> dg.Def
             "parameters": HuntParameters(
                 lookback_days=settings.lookback_days, preset=settings.preset
             ),
-            "sinks": SinksResource(**vars(settings.sinks) | {"names": list(settings.sinks.names)}),
+            "sinks": SinksResource.of(settings.sinks),
         },
         # One process, one Spark session a run: a process a step costs a JVM start each.
         executor=dg.in_process_executor,

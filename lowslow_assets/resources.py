@@ -4,6 +4,8 @@ Each is a plain thing once opened (`Export`, `Lake`, `PruningRules`): the code t
 uses it never sees Dagster's types. Where a run finds Spark is in `spark.py`.
 """
 
+from typing import Any
+
 import dagster as dg
 from pydantic import Field
 
@@ -63,6 +65,12 @@ class SinksResource(dg.ConfigurableResource):
         default=SinkSettings.ingestion_stream, description="log_analytics: the rule's stream."
     )
 
+    @classmethod
+    def of(cls, settings: SinkSettings) -> "SinksResource":
+        """The resource for these settings."""
+        fields: dict[str, Any] = vars(settings) | {"names": list(settings.names)}
+        return cls(**fields)
+
     def open(self) -> list[Sink]:
         """The sinks that are switched on; raises SettingsError where the SDK is not installed."""
         if not self.names:
@@ -73,8 +81,9 @@ class SinksResource(dg.ConfigurableResource):
             raise SettingsError(
                 f"LOWSLOW_SINKS needs the package {error.name}: install lowslow-assets[azure]."
             ) from error
-        fields = {name: getattr(self, name) for name in vars(SinkSettings())}
-        return open_sinks(SinkSettings(**fields | {"names": tuple(self.names)}))
+        fields: dict[str, Any] = {name: getattr(self, name) for name in vars(SinkSettings())}
+        fields["names"] = tuple(self.names)
+        return open_sinks(SinkSettings(**fields))
 
 
 class HuntParameters(dg.ConfigurableResource):

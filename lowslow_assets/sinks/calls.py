@@ -135,13 +135,12 @@ class _Printer(HTTPAdapter):
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         """Print it."""
-        body = request.body or b""
-        raw = body.encode() if isinstance(body, str) else body
+        body: Any = request.body
         if request.headers.get("Content-Encoding") == "gzip":
-            raw = gzip.decompress(raw)
+            body = gzip.decompress(body)
         print(f"{request.method} {request.url}")
-        if raw:
-            print(json.dumps(json.loads(raw), indent=2))
+        if body:
+            print(json.dumps(json.loads(body), indent=2))
         status = {"GET": 404, "PUT": 201}.get(request.method or "", 204)
         answer = HTTPResponse(io.BytesIO(), status=status, preload_content=False)
         return self.build_response(request, answer)

@@ -13,15 +13,16 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from azure.core.exceptions import AzureError
-from azure.monitor.ingestion import LogsIngestionClient, LogsUploadError
+from azure.monitor.ingestion import LogsIngestionClient
 
 from lowslow_assets.settings import LOG_ANALYTICS
-from lowslow_assets.sinks.calls import Deadline, explain
+from lowslow_assets.sinks.calls import Deadline, DeliveryError, explain
 from lowslow_assets.sinks.cases import CREATED, FAILED, Case, Delivery, delivery
 from lowslow_assets.sinks.text import bounded, harmless, printable
 
 MAX_TITLE, MAX_DESCRIPTION = 256, 5_000
-_MAX_NAME = 256
+# A hundred of them fit a column (64 KB), whatever their letters; Entra's names have 113 at most.
+_MAX_NAME = 128
 _NAMESPACE = UUID("a3d5f1f4-0a3c-5c0e-9d53-2a6f0c1f6c55")
 
 # Name and type in the stream's declaration.
@@ -53,7 +54,7 @@ def row(case: Case, day: date) -> dict[str, Any]:
     """The row of a case that has an incident, with the names of ``COLUMNS``.
 
     ``Accounts`` and ``Addresses`` are as logged but for what cannot be printed, cut to
-    256 characters: entities are looked up by them.
+    128 characters: entities are looked up by them.
     """
     incident = case.incident or {}
     content = {
@@ -92,30 +93,25 @@ class LogAnalyticsTable:
         self._stream = stream
 
     def deliver(self, day: date, cases: Sequence[Case]) -> list[Delivery]:
-        """Send a row a case that has an incident; where a part is refused, the others go on."""
-        sent = [case for case in cases if case.incident is not None]
-        failed: dict[str, str] = {}
+        """Send a row a case that has an incident, each by a request of its own."""
+        deadline = Deadline()
+        return [self._deliver_one(day, case, deadline) for case in cases if case.incident]
 
-        def note(error: LogsUploadError) -> None:
-            if not isinstance(error.error, AzureError):
-                raise error.error
-            reason = explain(error.error)
-            failed.update({log["CampaignId"]: reason for log in error.failed_logs})
-
-        if sent:
+    def _deliver_one(self, day: date, case: Case, deadline: Deadline) -> Delivery:
+        try:
             self._client.upload(
                 self._rule_id,
                 self._stream,
-                [row(case, day) for case in sent],
-                on_error=note,
+                [row(case, day)],
                 # Safe, as a row that comes twice counts once.
                 retry_on_methods=["POST"],
-                timeout=Deadline().seconds_for_a_call(),
+                timeout=deadline.seconds_for_a_call(),
             )
-        return [self._said(case, failed.get(case.campaign_id)) for case in sent]
-
-    def _said(self, case: Case, reason: str | None) -> Delivery:
-        return delivery(case, self.name, FAILED if reason else CREATED, reason)
+        except AzureError as error:
+            return delivery(case, self.name, FAILED, explain(error))
+        except DeliveryError as error:
+            return delivery(case, self.name, FAILED, str(error))
+        return delivery(case, self.name, CREATED)
 
 
 def _names(values: Sequence[str]) -> list[str]:

@@ -1,7 +1,9 @@
 """delivered_incidents: off by default, a row an incident and sink, made again until all is sent."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -23,7 +25,7 @@ from lowslow_assets_tests.sinks.drawing import campaign_id, day, incident
 from lowslow_assets_tests.sinks.workspace import SETTINGS, UNAVAILABLE, Workspace, serve
 
 PARAMETERS = HuntParameters(lookback_days=30)
-BOTH = SinksResource(**vars(SETTINGS) | {"names": list(SETTINGS.names)})
+BOTH = SinksResource.of(SETTINGS)
 DAYS = [day(0), day(1)]
 IDS = [campaign_id(0), campaign_id(1)]
 
@@ -77,9 +79,8 @@ def deliver(lake: Lake, sinks: SinksResource) -> dg.ExecuteInProcessResult:
         "parameters": PARAMETERS,
         "sinks": sinks,
     }
-    return dg.materialize(
-        [delivered_incidents], resources=resources, tags=tags, raise_on_error=False
-    )
+    assets: list[Any] = [delivered_incidents]
+    return dg.materialize(assets, resources=resources, tags=tags, raise_on_error=False)
 
 
 def metadata(result: dg.ExecuteInProcessResult, of_day: date) -> dict[str, object]:
@@ -140,8 +141,9 @@ def test_a_failure_is_written_down_then_told_and_a_run_again_finishes(
     result = deliver(lake, BOTH)
     assert not result.success
     [failure] = [event for event in result.all_events if event.is_step_failure]
-    said = failure.step_failure_data.user_failure_data.description
-    assert said == (
+    told = failure.step_failure_data.user_failure_data
+    assert told
+    assert told.description == (
         "1 incident(s) could not be sent; made again, this sends them: "
         f"{IDS[0]} (2026-04-01, sentinel): GET was answered 503."
     )
@@ -155,7 +157,7 @@ def test_a_failure_is_written_down_then_told_and_a_run_again_finishes(
 
 
 def test_a_dry_run_says_so_in_every_row(lake: Lake, workspace: Workspace):
-    dry = SinksResource(**vars(SETTINGS) | {"names": ["sentinel"], "dry_run": True})
+    dry = SinksResource.of(replace(SETTINGS, names=("sentinel",), dry_run=True))
     result = deliver(lake, dry)
     said = "dry run: requests are printed, none is sent"
     assert metadata(result, DAYS[0])["sinks"] == f"sentinel, {said}"

@@ -41,7 +41,7 @@ def test_a_row_is_the_same_whenever_it_is_made_and_another_when_something_is_new
 def test_a_row_holds_bounded_names_as_logged():
     users = ["=cmd|' /C calc'!A0", "\u202eb@contoso.example", "c" * 10_000]
     found = row(case(0, 1, accounts=users, addresses=["2001:db8::1"]), day(1))
-    assert found["Accounts"] == [users[0], "?b@contoso.example", "c" * 253 + "..."]
+    assert found["Accounts"] == [users[0], "?b@contoso.example", "c" * 125 + "..."]
     assert found["Addresses"] == ["2001:db8::1"]
     assert found["HuntDate"] == "2026-04-02T00:00:00Z"
 
@@ -65,19 +65,21 @@ def test_a_day_without_incidents_sends_nothing(connection: Connect):
     assert at.workspace.requests == []
 
 
-def test_a_part_that_is_refused_does_not_lose_the_others(connection: Connect):
+def test_one_that_is_refused_does_not_lose_the_others(connection: Connect):
     at = connection(Workspace(retry_after=3600, fault=lambda n: THROTTLED if n == 1 else None))
-    # Two of these are more than a request may hold.
-    users = [f"{number}{'x' * 250}" for number in range(100)]
-    cases = [
-        case(number, 0, accounts=users, addresses=users, compromised_users=users)
-        for number in range(20)
+    made = at.log_analytics.deliver(day(0), [case(0, 0), case(1, 0)])
+    assert [(d.action, d.detail) for d in made] == [
+        (FAILED, "The answer was 429."),
+        (CREATED, None),
     ]
-    made = at.log_analytics.deliver(day(0), cases)
-    assert {delivery.action for delivery in made} == {CREATED, FAILED}
-    assert {d.detail for d in made if d.action == FAILED} == {"The answer was 429."}
-    there = {found["CampaignId"] for found in at.workspace.rows}
-    assert there == {d.incident_id for d in made if d.action == CREATED}
+    assert [found["CampaignId"] for found in at.workspace.rows] == [campaign_id(1)]
+
+
+def test_the_largest_row_is_taken(connection: Connect):
+    at = connection(Workspace())
+    names = [f"{number}{'߷😀' * 500}" for number in range(100)]
+    largest = case(0, 0, accounts=names, addresses=names, compromised_users=names, title="ß" * 999)
+    assert [d.action for d in at.log_analytics.deliver(day(0), [largest])] == [CREATED]
     assert at.workspace.violations == []
 
 
@@ -93,7 +95,7 @@ def test_killed_or_faulty_and_made_again_every_row_is_there(connection: Connect)
         made = at.log_analytics.deliver(day(0), cases)
         assert {delivery.action for delivery in made} == {CREATED}
         assert at.workspace.state() == expected.workspace.state()
-        assert len(at.workspace.rows) == (9 if fault == LOST else 3)
+        assert len(at.workspace.rows) == 3 + 2 * (fault == LOST)
 
 
 def template(name: str) -> dict[str, Any]:

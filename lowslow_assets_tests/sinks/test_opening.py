@@ -20,7 +20,7 @@ from lowslow_assets.sinks.opening import connect, open_sinks
 from lowslow_assets_tests.sinks.drawing import campaign_id, case, day, merged
 from lowslow_assets_tests.sinks.workspace import INCIDENTS, SETTINGS, check_incident
 
-RESOURCE = SinksResource(**vars(SETTINGS) | {"names": list(SETTINGS.names)})
+RESOURCE = SinksResource.of(SETTINGS)
 
 
 def test_nothing_is_switched_on_by_default_and_no_sdk_is_needed(monkeypatch):

@@ -256,6 +256,7 @@ def test_who_writes_at_the_same_time_is_read_and_merged(connection: Connect, sta
     assert action(at, 1, case(0, 1, severity="High")) == UPDATED
     shown = at.workspace.shown(A)
     assert (shown["status"], shown["severity"]) == ("Active", "Low")
+    assert at.transport.slept == []
     assert shown["description"] == incident(0, 1)["description"]
 
 

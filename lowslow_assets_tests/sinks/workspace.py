@@ -197,7 +197,10 @@ class Workspace:
             require(row.keys() == COLUMNS.keys(), "the stream's columns")
             for name, value in row.items():
                 require(isinstance(value, _JSON_TYPES[COLUMNS[name]]), f"the type of {name}")
-                require(len(json.dumps(value).encode()) <= 65_536, f"the length of {name}")
+                require(
+                    len(json.dumps(value, ensure_ascii=False).encode()) <= 65_536,
+                    f"the length of {name}",
+                )
                 if COLUMNS[name] == "datetime":
                     require(datetime.fromisoformat(value).tzinfo, "a time with its zone")
         self.rows += rows
@@ -333,6 +336,9 @@ def serve() -> Iterator[Callable[[Workspace], Connection]]:
                     )
                 except Refused as refused:
                     status, code = refused.args
+                    if status == workspace.stale:
+                        # To send the same again would be in vain, whatever this says.
+                        headers["Retry-After"] = str(workspace.retry_after)
                     document = {"error": {"code": code, "message": str(self.headers)}}
                 except Malformed as malformed:
                     workspace.violations.append(f"{self.command} {parts.path}: {malformed}")
