@@ -151,6 +151,16 @@ def test_severity_is_raised_and_never_lowered(connection: Connect):
         assert at.workspace.shown(A)["severity"] == shown
 
 
+def test_activity_that_was_known_stays_known(connection: Connect):
+    at = connection(Workspace())
+    deliver(at, 0, [case(0, 0)])
+    of_less = incident(0, 0)["first_activity"] + timedelta(hours=1)
+    deliver(at, 1, [case(0, 1, first_activity=of_less, last_activity=of_less)])
+    shown = at.workspace.shown(A)
+    assert shown["firstActivityTimeUtc"] == "2026-03-01T04:00:00Z"
+    assert shown["lastActivityTimeUtc"] == "2026-04-01T22:30:15Z"
+
+
 EDITS = {
     "title": "Case 17: the spring spray",
     "description": "Known to the provider, see the ticket.",

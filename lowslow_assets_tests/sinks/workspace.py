@@ -146,20 +146,18 @@ class Workspace:
             there = self.incidents.get(name)
             if (there or {}).get("etag") != document.get("etag"):
                 raise Refused(self.stale, "Conflict")
-            properties = {
-                "owner": dict.fromkeys(sorted(_OWNER)),
+            own = {
                 "incidentNumber": len(self.incidents) + 1,
                 "createdTimeUtc": "2026-07-01T00:00:00.1234567Z",
-                **(there["properties"] if there else {}),
             }
-            writable = {*_CHOICES, *_TEXT_LIMITS, *_TIMES, "labels"}
-            kept = {key: value for key, value in properties.items() if key not in writable}
+            read_only = {name: there["properties"][name] for name in own} if there else own
+            written = {"owner": dict.fromkeys(sorted(_OWNER)), **document["properties"]}
             labels = [
                 {**label, "labelType": "User"} for label in document["properties"].get("labels", [])
             ]
             self.incidents[name] = {
                 "etag": f'"{next(self._etags)}"',
-                "properties": {**kept, **document["properties"], "labels": labels},
+                "properties": {**read_only, **written, "labels": labels},
             }
             return (200 if there else 201), self._resource(name)
         if name not in self.incidents:
