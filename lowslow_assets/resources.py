@@ -72,7 +72,7 @@ class SinksResource(dg.ConfigurableResource):
         return cls(**fields)
 
     def open(self) -> list[Sink]:
-        """The sinks that are switched on; raises SettingsError where the SDK is not installed."""
+        """The sinks that are switched on; raises SettingsError where one cannot be."""
         if not self.names:
             return []
         try:

@@ -38,32 +38,30 @@ def delivered_incidents(
 ) -> None:
     """Send the day's incidents, write down what became of each, and only then fail if one did."""
     failed = []
-    for day in days_of(context):
-        with permanent_failures():
-            opened = sinks.open()
+    with permanent_failures():
+        opened = sinks.open()
+        for day in days_of(context):
             hunt = Hunt(day, lake.open(), parameters)
             cases = _cases(hunt) if opened else []
             made = [delivery for sink in opened for delivery in sink.deliver(day, cases)]
             if sinks.dry_run:
                 made = [replace(delivery, detail=_DRY_RUN) for delivery in made]
             rows = hunt.write(DELIVERED_INCIDENTS, made)
-        failed += [
-            f"{d.incident_id} ({day}, {d.sink}): {d.detail}" for d in made if d.action == FAILED
-        ]
-        switched_on = [*(sink.name for sink in opened), *([_DRY_RUN] if sinks.dry_run else [])]
-        context.add_asset_metadata(
-            {
-                "dagster/partition_row_count": rows,
-                "sinks": ", ".join(switched_on) if opened else "none: nothing is sent",
-                **Counter(delivery.action for delivery in made),
-                "deliveries": table_metadata([vars(d) for d in made[:_SHOWN_DELIVERIES]]),
-            },
-            partition_key=day.isoformat(),
-        )
+            failed += [(day, delivery) for delivery in made if delivery.action == FAILED]
+            switched_on = [*(sink.name for sink in opened), *([_DRY_RUN] if sinks.dry_run else [])]
+            context.add_asset_metadata(
+                {
+                    "dagster/partition_row_count": rows,
+                    "sinks": ", ".join(switched_on) if opened else "none: nothing is sent",
+                    **Counter(delivery.action for delivery in made),
+                    "deliveries": table_metadata([vars(d) for d in made[:_SHOWN_DELIVERIES]]),
+                },
+                partition_key=day.isoformat(),
+            )
     if failed:
         raise dg.Failure(
             f"{len(failed)} incident(s) could not be sent; made again, this sends them: "
-            + "; ".join(failed[:5])
+            + "; ".join(f"{d.incident_id} ({day}, {d.sink}): {d.detail}" for day, d in failed[:5])
         )
 
 

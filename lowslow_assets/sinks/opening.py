@@ -4,7 +4,7 @@ from azure.core.credentials import TokenCredential
 from azure.core.pipeline.transport import HttpTransport
 from azure.monitor.ingestion import LogsIngestionClient
 
-from lowslow_assets.settings import SENTINEL, SinkSettings
+from lowslow_assets.settings import LOG_ANALYTICS, SENTINEL, SINKS, SettingsError, SinkSettings
 from lowslow_assets.sinks.calls import (
     DryRunCredential,
     Patience,
@@ -19,7 +19,10 @@ from lowslow_assets.sinks.sentinel import SentinelIncidents
 
 
 def open_sinks(settings: SinkSettings) -> list[Sink]:
-    """The sinks that ``settings`` name; contacts nobody yet."""
+    """The sinks that ``settings`` name; contacts nobody yet.
+
+    Raises SettingsError where one does not exist.
+    """
     if settings.dry_run:
         return connect(settings, DryRunCredential(), dry_run_transport())
     return connect(settings, default_credential(), default_transport())
@@ -35,7 +38,7 @@ def connect(
             client = management_client(credential, transport)
             where = (settings.subscription, settings.resource_group, settings.workspace)
             sinks.append(SentinelIncidents(client, *where))
-        else:
+        elif name == LOG_ANALYTICS:
             ingestion = LogsIngestionClient(
                 settings.ingestion_endpoint,
                 credential,
@@ -44,4 +47,6 @@ def connect(
             )
             rule, stream = settings.ingestion_rule, settings.ingestion_stream
             sinks.append(LogAnalyticsTable(ingestion, rule, stream))
+        else:
+            raise SettingsError(f"There is no sink {name!r}, only {' and '.join(SINKS)}.")
     return sinks

@@ -9,6 +9,7 @@ or has lost the label. Comments have ids made from what they tell.
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -89,7 +90,8 @@ class Note:
         for label in labels:
             if found := re.fullmatch(pattern, label, re.ASCII):
                 first, last, *rest = found.groups()
-                return cls(date.fromisoformat(first), date.fromisoformat(last), *rest)
+                with suppress(ValueError):  # no such day: not ours
+                    return cls(date.fromisoformat(first), date.fromisoformat(last), *rest)
         return None
 
 

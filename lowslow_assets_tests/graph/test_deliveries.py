@@ -36,7 +36,8 @@ def lake(spark: SparkSession, tmp_path: Path) -> Lake:
     lake = Lake(str(tmp_path), spark)
     made_from = {"lookback_days": PARAMETERS.lookback_days, "preset": PRESET}
     for number, of_day in enumerate(DAYS):
-        incidents = [incident(n, number) for n in range(2)]
+        entered = [["user3@contoso.example"] if number else [], []]
+        incidents = [incident(n, number, compromised_users=entered[n]) for n in range(2)]
         campaigns = [{"campaign_id": id_, "state": "continued"} for id_ in IDS]
         # The first has no address, the last one is no attempt.
         tried = [1, 2, 2, 3, 3]
@@ -119,13 +120,15 @@ def test_each_day_is_sent_to_each_sink_and_made_again_changes_nothing(
             (id_, sink, said[number]) for sink, said in sinks.items() for id_ in IDS
         ]
     entities = [(row["Accounts"], row["Addresses"]) for row in workspace.rows]
+    addresses = ["192.0.2.2", "192.0.2.3"]
     assert entities == [
-        (
-            [f"user{n}@contoso.example" for n in (2, 1, 3)],
-            [f"192.0.2.{n}" for n in (2, 3)],
-        ),
+        ([f"user{n}@contoso.example" for n in (2, 1, 3)], addresses),
         ([], []),
-    ] * len(DAYS)
+        ([f"user{n}@contoso.example" for n in (3, 2, 1)], addresses),
+        ([], []),
+    ]
+    [comment] = workspace.comments[IDS[0]].values()
+    assert '"user3@contoso.example": 2026-04-02 22:30 UTC, probability 80%' in comment
 
     before = workspace.state()
     assert deliver(lake, BOTH).success

@@ -46,6 +46,11 @@ def test_the_sinks_that_are_named_are_opened_and_nobody_is_called(monkeypatch):
     ]
 
 
+def test_a_sink_that_does_not_exist_is_told():
+    with pytest.raises(SettingsError, match="'local', only sentinel and log_analytics"):
+        SinksResource(names=["local"]).open()
+
+
 def test_a_dry_run_prints_the_requests_and_sends_none(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

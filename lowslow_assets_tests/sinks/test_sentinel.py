@@ -376,6 +376,7 @@ def test_ninety_hunts_with_kills_and_faults_make_three_incidents(connection: Con
             done = FAILED not in {delivery.action for delivery in made}
     assert killed == 10
     assert runs > 100
+    assert faulty
     assert at.workspace.state() == expected.state()
     assert set(at.workspace.incidents) == {campaign_id(number) for number in range(3)}
     assert [len(at.workspace.comments.get(campaign_id(n), {})) for n in range(3)] == [0, 2, 5]
@@ -454,5 +455,11 @@ def test_merging_twice_is_merging_once(title, description, labels, of_day):
 def test_a_note_reads_as_it_was_written_and_nothing_else_reads_like_one():
     note = Note(day(0), day(0) + timedelta(days=3), "0123abcd", "89abcdef", "High")
     assert Note.of(["vip", str(note)]) == note
-    for other in ("lowslow", f"{note} ", f"x{note}", str(note).replace("High", "Worse")):
+    for other in (
+        "lowslow",
+        f"{note} ",
+        f"x{note}",
+        str(note).replace("High", "Worse"),
+        str(note).replace("-04-", "-13-"),
+    ):
         assert Note.of([other]) is None
