@@ -8,6 +8,7 @@ from lowslow_assets.assets import (
     campaigns,
     checks,
     clusters,
+    deliveries,
     enrichment,
     exports,
     features,
@@ -26,6 +27,7 @@ from lowslow_assets.resources import (
     HuntParameters,
     LakeResource,
     Notifier,
+    SinksResource,
     SourceResource,
 )
 from lowslow_assets.retention import retention
@@ -46,6 +48,7 @@ _STAGES = [
     incidents,
     rules,
     pages,
+    deliveries,
     limit,
 ]
 
@@ -67,6 +70,7 @@ def build_defs(settings: Settings, spark: SparkResource | None = None) -> dg.Def
             "parameters": HuntParameters(
                 lookback_days=settings.lookback_days, preset=settings.preset
             ),
+            "sinks": SinksResource.of(settings.sinks),
         },
         # One process, one Spark session a run: a process a step costs a JVM start each.
         executor=dg.in_process_executor,

@@ -7,6 +7,7 @@ uses it never sees Dagster's types. Where a run finds Spark is in `spark.py`.
 import json
 import os
 from datetime import timedelta
+from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
@@ -14,9 +15,17 @@ import dagster as dg
 from pydantic import Field
 
 from lowslow_assets.detection.pruning import PruningRules
-from lowslow_assets.settings import CAMPAIGNS, MAX_LOOKBACK_DAYS, PRESETS, EnrichmentSettings
+from lowslow_assets.settings import (
+    CAMPAIGNS,
+    MAX_LOOKBACK_DAYS,
+    PRESETS,
+    EnrichmentSettings,
+    SettingsError,
+    SinkSettings,
+)
 from lowslow_assets.signins.features import FAILURE_RESULT_TYPES
 from lowslow_assets.signins.source import Export
+from lowslow_assets.sinks.cases import Sink
 from lowslow_assets.spark import SparkResource
 from lowslow_assets.storage import Lake
 
@@ -46,6 +55,41 @@ class LakeResource(dg.ConfigurableResource):
     def open(self) -> Lake:
         """The lake; starts Spark."""
         return Lake(self.root, self.spark.spark_session)
+
+
+class SinksResource(dg.ConfigurableResource):
+    """Where incidents are sent; credentials are the environment's or a managed identity's."""
+
+    names: list[str] = Field(default=[], description="sentinel, log_analytics, or none of them.")
+    dry_run: bool = Field(default=False, description="Print the requests, send none.")
+    subscription: str = Field(default="", description="sentinel: id of the subscription.")
+    resource_group: str = Field(default="", description="sentinel: the workspace's group.")
+    workspace: str = Field(default="", description="sentinel: name of the workspace.")
+    ingestion_endpoint: str = Field(default="", description="log_analytics: logs ingestion URL.")
+    ingestion_rule: str = Field(default="", description="log_analytics: the rule's immutable id.")
+    ingestion_stream: str = Field(
+        default=SinkSettings.ingestion_stream, description="log_analytics: the rule's stream."
+    )
+
+    @classmethod
+    def of(cls, settings: SinkSettings) -> "SinksResource":
+        """The resource for these settings."""
+        fields: dict[str, Any] = vars(settings) | {"names": list(settings.names)}
+        return cls(**fields)
+
+    def open(self) -> list[Sink]:
+        """The sinks that are switched on; raises SettingsError where one cannot be."""
+        if not self.names:
+            return []
+        try:
+            from lowslow_assets.sinks.opening import open_sinks
+        except ModuleNotFoundError as error:
+            raise SettingsError(
+                f"LOWSLOW_SINKS needs the package {error.name}: install lowslow-assets[azure]."
+            ) from error
+        fields: dict[str, Any] = {name: getattr(self, name) for name in vars(SinkSettings())}
+        fields["names"] = tuple(self.names)
+        return open_sinks(SinkSettings(**fields))
 
 
 class HuntParameters(dg.ConfigurableResource):

@@ -16,6 +16,11 @@ PRESETS = (CAMPAIGNS, NOTEBOOK)
 """How to hunt: our own way, or exactly the public guided-hunting notebook's."""
 
 
+SENTINEL, LOG_ANALYTICS = "sentinel", "log_analytics"
+SINKS = (SENTINEL, LOG_ANALYTICS)
+"""Where incidents can be sent."""
+
+
 class SettingsError(Exception):
     """An environment variable has a value that cannot be used."""
 
@@ -32,6 +37,20 @@ class EnrichmentSettings:
 
 
 @dataclass(frozen=True)
+class SinkSettings:
+    """Where incidents are sent: nowhere by default; docs/sinks.md says what each is."""
+
+    names: tuple[str, ...] = ()
+    dry_run: bool = False
+    subscription: str = ""
+    resource_group: str = ""
+    workspace: str = ""
+    ingestion_endpoint: str = ""
+    ingestion_rule: str = ""
+    ingestion_stream: str = "Custom-LowslowIncidents_CL"
+
+
+@dataclass(frozen=True)
 class Settings:
     """What the environment says; the defaults are those of the sample tenant."""
 
@@ -42,6 +61,7 @@ class Settings:
     preset: str = CAMPAIGNS
     spark_conf: str = ""
     enrichment: EnrichmentSettings = field(default_factory=EnrichmentSettings)
+    sinks: SinkSettings = SinkSettings()
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -50,6 +70,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     An empty one is unset. The last names a file of Spark's settings, as spark-defaults.conf.
     What is looked up is in LOWSLOW_INDICATORS, _TI_PROVIDERS, _GEO_DATABASE, _WHOIS and
     _ADDRESSES_PER_CAMPAIGN.
+    Those of the sinks are in docs/sinks.md.
     Raises SettingsError with one sentence that names the variable.
     """
     default = Settings()
@@ -83,6 +104,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         preset=preset,
         spark_conf=spark_conf,
         enrichment=_read_enrichment(value),
+        sinks=_read_sinks(environment),
     )
 
 
@@ -109,6 +131,39 @@ def _read_enrichment(value: Callable[[str, object], str]) -> EnrichmentSettings:
             1,
             MAX_ADDRESSES_PER_CAMPAIGN,
         ),
+    )
+
+
+def _read_sinks(environment: Mapping[str, str]) -> SinkSettings:
+    """LOWSLOW_SINKS, LOWSLOW_DRY_RUN and what the sinks that are named need."""
+
+    def value(name: str, needed_by: str) -> str:
+        found = environment.get(name, "").strip()
+        if needed_by in names and not found:
+            raise SettingsError(f"{name} must be set for LOWSLOW_SINKS={needed_by}.")
+        return found
+
+    asked = environment.get("LOWSLOW_SINKS", "").split(",")
+    names = tuple(dict.fromkeys(name.strip() for name in asked if name.strip()))
+    for name in names:
+        if name not in SINKS:
+            raise SettingsError(f"LOWSLOW_SINKS must name {' or '.join(SINKS)}, not {name[:20]!r}.")
+    dry_run = environment.get("LOWSLOW_DRY_RUN", "").strip().lower()
+    if dry_run not in ("", "0", "1", "false", "true"):
+        raise SettingsError(f"LOWSLOW_DRY_RUN must be true or false, not {dry_run[:20]!r}.")
+    endpoint = value("LOWSLOW_INGESTION_ENDPOINT", LOG_ANALYTICS)
+    if endpoint and not endpoint.startswith("https://"):
+        raise SettingsError("LOWSLOW_INGESTION_ENDPOINT must be a URL that begins with https://.")
+    stream = environment.get("LOWSLOW_INGESTION_STREAM", "").strip()
+    return SinkSettings(
+        names=names,
+        dry_run=dry_run in ("1", "true"),
+        subscription=value("LOWSLOW_SENTINEL_SUBSCRIPTION", SENTINEL),
+        resource_group=value("LOWSLOW_SENTINEL_RESOURCE_GROUP", SENTINEL),
+        workspace=value("LOWSLOW_SENTINEL_WORKSPACE", SENTINEL),
+        ingestion_endpoint=endpoint,
+        ingestion_rule=value("LOWSLOW_INGESTION_RULE", LOG_ANALYTICS),
+        ingestion_stream=stream or SinkSettings.ingestion_stream,
     )
 
 

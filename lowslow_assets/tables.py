@@ -518,6 +518,16 @@ HUNTING_RULES = _table(
     ("sigma", _STRING, "The same as a Sigma rule, in YAML; null if not usable"),
 )
 
+DELIVERED_INCIDENTS = _table(
+    "delivered_incidents",
+    "What was sent where, a row an incident and sink; none where no sink is switched on.",
+    _INCIDENT_ID,
+    ("sink", _STRING, "sentinel or log_analytics"),
+    ("action", _STRING, "created, updated, commented, unchanged or failed"),
+    ("at", _TIMESTAMP, "When (UTC)"),
+    ("detail", _STRING, "Why it failed, or what else there is to say; null if nothing"),
+)
+
 DETECTION_LIMIT = _table(
     "detection_limit",
     "Made on demand: synthetic sprays of falling rate in the window, and when each would be found.",

@@ -9,6 +9,8 @@ from pyspark.sql import SparkSession
 from lowslow_assets.java import ensure_java
 from lowslow_assets.spark import LOCAL_SPARK
 
+pytest_plugins = ["lowslow_assets_tests.kql"]
+
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory):

@@ -15,6 +15,7 @@ from lowslow_assets.settings import (
     EnrichmentSettings,
     Settings,
     SettingsError,
+    SinkSettings,
     read_settings,
     read_spark_settings,
 )
@@ -102,6 +103,54 @@ def test_a_preset_that_can_be_set_is_one_that_a_hunt_takes(preset: str):
 def test_a_hunt_takes_no_other_preset():
     with pytest.raises(ValueError, match="preset"):
         HuntParameters(preset="other")
+
+
+SENTINEL = {
+    "LOWSLOW_SINKS": "sentinel",
+    "LOWSLOW_SENTINEL_SUBSCRIPTION": "id",
+    "LOWSLOW_SENTINEL_RESOURCE_GROUP": "group",
+    "LOWSLOW_SENTINEL_WORKSPACE": "soc",
+}
+LOG_ANALYTICS = {
+    "LOWSLOW_SINKS": "log_analytics",
+    "LOWSLOW_INGESTION_ENDPOINT": "https://soc.ingest.example",
+    "LOWSLOW_INGESTION_RULE": "dcr-0123",
+}
+
+
+def test_sinks_are_off_and_on_as_named():
+    assert read_settings({}).sinks == SinkSettings()
+    both = {"LOWSLOW_SINKS": " log_analytics, sentinel,sentinel ", "LOWSLOW_DRY_RUN": "True"}
+    assert read_settings(SENTINEL | LOG_ANALYTICS | both).sinks == SinkSettings(
+        names=("log_analytics", "sentinel"),
+        dry_run=True,
+        subscription="id",
+        resource_group="group",
+        workspace="soc",
+        ingestion_endpoint="https://soc.ingest.example",
+        ingestion_rule="dcr-0123",
+        ingestion_stream="Custom-LowslowIncidents_CL",
+    )
+
+
+@pytest.mark.parametrize("complete", [SENTINEL, LOG_ANALYTICS])
+def test_a_sink_is_not_switched_on_by_halves(complete: dict[str, str]):
+    for name in complete.keys() - {"LOWSLOW_SINKS"}:
+        with pytest.raises(SettingsError, match=f"^{name} must be set for LOWSLOW_SINKS="):
+            read_settings({key: value for key, value in complete.items() if key != name})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LOWSLOW_SINKS", "local,other"),
+        ("LOWSLOW_DRY_RUN", "yes please"),
+        ("LOWSLOW_INGESTION_ENDPOINT", "http://soc.ingest.example"),
+    ],
+)
+def test_settings_of_sinks_that_cannot_be_used(name: str, value: str):
+    with pytest.raises(SettingsError, match=f"^{name} must "):
+        read_settings({name: value})
 
 
 def test_spark_settings_are_read_as_spark_reads_them(tmp_path: Path):

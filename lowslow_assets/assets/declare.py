@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from lowslow_assets.enrichment.answers import EnrichmentError
+from lowslow_assets.settings import SettingsError
 from lowslow_assets.signins.source import SourceError
 from lowslow_assets.storage import LakeError
 from lowslow_assets.tables import Table
@@ -42,7 +43,7 @@ def permanent_failures() -> Iterator[None]:
     """A wrong setting or a missing partition fails once, in one sentence: no retry mends it."""
     try:
         yield
-    except (SourceError, LakeError, EnrichmentError) as error:
+    except (SourceError, LakeError, EnrichmentError, SettingsError) as error:
         raise dg.Failure(str(error), allow_retries=False) from None
 
 

@@ -106,6 +106,7 @@ DEPENDENCIES = {
         "success_locations",
         "hunting_rules",
     },
+    "delivered_incidents": {"enriched_incidents", "campaigns", "incident_members"},
     "detection_limit": {
         "success_sources",
         "encoded_features",

@@ -31,7 +31,7 @@ from lowslow_assets.incidents.rules import (
 )
 from lowslow_assets.signins.features import FAILURE, FEATURES, NODATA, SUCCESS, encode_features
 from lowslow_assets.tables import RAW_SIGNINS
-from lowslow_assets_tests.incidents.conftest import CheckKql
+from lowslow_assets_tests.kql import CheckKql
 from lowslow_assets_tests.rule_engines import run_kql, run_sigma
 from lowslow_assets_tests.signins.drawing import draw_many
 

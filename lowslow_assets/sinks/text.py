@@ -1,0 +1,24 @@
+"""Text that leaves the house: attackers write part of it, and who receives it has limits."""
+
+_MARKUP = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "`": "'"})
+
+
+def harmless(text: str) -> str:
+    """The text as no page takes it for HTML or Markdown, or for a link.
+
+    Nothing becomes longer but a link's ``://``.
+    """
+    return printable(text).translate(_MARKUP).replace("://", ": //")
+
+
+def printable(text: str) -> str:
+    """The text on one line; what cannot be printed, right-to-left marks too, is a question mark."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def bounded(text: str, limit: int) -> str:
+    """At most ``limit`` UTF-16 code units of the text, as .NET and JavaScript count."""
+    encoded = text.encode("utf-16-le")
+    if len(encoded) <= 2 * limit:
+        return text
+    return encoded[: 2 * (limit - 3)].decode("utf-16-le", "ignore") + "..."

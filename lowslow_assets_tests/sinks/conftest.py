@@ -1,0 +1,12 @@
+"""The server, and incidents made by hand."""
+
+import pytest
+
+from lowslow_assets_tests.sinks.workspace import serve
+
+
+@pytest.fixture(scope="session")
+def connection():
+    """Makes connections to workspaces behind one server."""
+    with serve() as make:
+        yield make
