@@ -5,7 +5,7 @@ from there on every asset is the project's own.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -20,13 +20,16 @@ from lowslow_assets.sample_tenant import Tenant
 from lowslow_assets.sample_tenant.facts import facts_of
 from lowslow_assets.sample_tenant.signins import LABELS
 from lowslow_assets.sample_tenant.traffic import draw
-from lowslow_assets.settings import Settings
+from lowslow_assets.settings import Settings, SinkSettings
 from lowslow_assets.spark import SparkResource
 from lowslow_assets.storage import Lake
 from lowslow_assets.tables import ENCODED_FEATURES, RAW_SIGNINS
 
-_INGEST = ["encoded_features", "category_counts", "success_sources"]
-_HUNT = [
+_INGEST = [
+    *("encoded_features", "signin_hours", "category_counts", "success_sources"),
+    *("failure_sources", "open_failures"),
+]
+HUNT = [
     *("feature_baseline", "anomaly_masks", "explained_failures", "suspect_failures"),
     *("mask_patterns", "mixture_model", "pruned_clusters", "cluster_members"),
     *(
@@ -55,6 +58,7 @@ class Hunting:
     tenant: Tenant
     lake: Path
     spark: KeptSpark
+    sinks: SinkSettings = field(default_factory=SinkSettings)
 
     @property
     def days(self) -> list[date]:
@@ -91,7 +95,7 @@ class Hunting:
 
     def hunt(self, day: date, preset: str = "campaigns") -> list[Alert]:
         """The incidents as of the end of a day."""
-        self._run("hunt_as_of_day", _HUNT, [day], preset)
+        self._run("hunt_as_of_day", HUNT, [day], preset)
         incidents = _read(self.lake / f"enriched_incidents/date={day}").to_dict("records")
         members = _read(self.lake / f"incident_members/date={day}")
         failures = members[members["outcome"] == "failure"]
@@ -107,7 +111,9 @@ class Hunting:
         ]
 
     def _run(self, job: str, assets: Sequence[str], days: Sequence[date], preset: str) -> None:
-        settings = Settings("unused", str(self.lake), self.tenant.days, preset=preset)
+        settings = Settings(
+            "unused", str(self.lake), self.tenant.days, preset=preset, sinks=self.sinks
+        )
         tags = {
             "dagster/asset_partition_range_start": str(days[0]),
             "dagster/asset_partition_range_end": str(days[-1]),
