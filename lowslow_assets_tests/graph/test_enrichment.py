@@ -15,6 +15,7 @@ from lowslow_assets_tests.graph.test_hunt import metadata
 
 READ = (
     "category_counts",
+    "feature_baseline",
     "campaigns",
     "cluster_members",
     "cluster_statistics",
