@@ -51,7 +51,7 @@ def new_days(context: dg.SensorEvaluationContext, source: SourceResource) -> dg.
         if not is_over or not DAYS.has_partition_key(key):
             continue
         files = export.list_day(day)
-        if not files.paths:
+        if not files.files:
             continue
         seen[key] = files.fingerprint
         if requested.get(key) != files.fingerprint:
