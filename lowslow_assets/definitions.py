@@ -50,7 +50,7 @@ def build_defs(settings: Settings, spark: SparkResource | None = None) -> dg.Def
         sensors=[new_days, failed_runs],
         resources={
             "spark": spark,
-            "source": SourceResource(root=settings.source),
+            "source": SourceResource(root=settings.source, read=settings.read),
             "lake": LakeResource(root=settings.lake, spark=spark),
             "notifier": Notifier(),
             "parameters": HuntParameters(

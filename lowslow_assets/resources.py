@@ -12,8 +12,10 @@ from urllib.request import Request, urlopen
 import dagster as dg
 from pydantic import Field
 
+from lowslow_assets.azure import is_azure
 from lowslow_assets.detection.pruning import PruningRules
-from lowslow_assets.settings import CAMPAIGNS, MAX_LOOKBACK_DAYS, PRESETS
+from lowslow_assets.settings import CAMPAIGNS, MAX_LOOKBACK_DAYS, PRESETS, READS, STAGED
+from lowslow_assets.signins.blobs import open_blobs
 from lowslow_assets.signins.features import FAILURE_RESULT_TYPES
 from lowslow_assets.signins.source import Export
 from lowslow_assets.spark import SparkResource
@@ -23,15 +25,27 @@ from lowslow_assets.storage import Lake
 class SourceResource(dg.ConfigurableResource):
     """The export of SigninLogs."""
 
-    root: str = Field(description="The folder that holds the export's y=YYYY folders.")
+    root: str = Field(
+        description="The folder that holds the export's y=YYYY folders: a local path, or "
+        "abfss://container@account.dfs.core.windows.net/path."
+    )
+    read: str = Field(
+        default=STAGED,
+        pattern=f"^({'|'.join(READS)})$",
+        description="How Spark gets the lines of an export in Azure Storage: staged (from copies "
+        "on this machine), executors (with Python) or native (by a connector of its own).",
+    )
     failure_result_types: list[str] = Field(
         default=list(FAILURE_RESULT_TYPES),
         description="ResultType codes of a failure: the password was wrong or expired.",
     )
 
     def open(self) -> Export:
-        """The export; raises SourceError unless it is there and has days."""
-        export = Export(self.root)
+        """The export; raises SourceError unless it is there and has days.
+
+        Raises SourceUnavailable where Azure does not answer as it should.
+        """
+        export = open_blobs(self.root, self.read) if is_azure(self.root) else Export(self.root)
         export.require_days()
         return export
 

@@ -13,6 +13,10 @@ MAX_LOOKBACK_DAYS = 3650
 CAMPAIGNS, NOTEBOOK = "campaigns", "notebook"
 PRESETS = (CAMPAIGNS, NOTEBOOK)
 """How to hunt: our own way, or exactly the public guided-hunting notebook's."""
+STAGED, EXECUTORS, NATIVE = "staged", "executors", "native"
+READS = (STAGED, EXECUTORS, NATIVE)
+"""How Spark gets an export that is in Azure Storage: from copies on this machine, by Python in
+its executors, or by a connector of its own."""
 
 
 class SettingsError(Exception):
@@ -29,10 +33,11 @@ class Settings:
     start_date: date = date(2025, 1, 1)
     preset: str = CAMPAIGNS
     spark_conf: str = ""
+    read: str = STAGED
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read LOWSLOW_SOURCE, _LAKE, _LOOKBACK_DAYS, _START_DATE, _PRESET and _SPARK_CONF.
+    """Read LOWSLOW_SOURCE, _LAKE, _LOOKBACK_DAYS, _START_DATE, _PRESET, _READ and _SPARK_CONF.
 
     An empty one is unset. The last names a file of Spark's settings, as spark-defaults.conf.
     Raises SettingsError with one sentence that names the variable.
@@ -58,6 +63,9 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     preset = value("LOWSLOW_PRESET", default.preset)
     if preset not in PRESETS:
         raise SettingsError(f"LOWSLOW_PRESET must be {' or '.join(PRESETS)}, not {preset[:20]!r}.")
+    read = value("LOWSLOW_READ", default.read)
+    if read not in READS:
+        raise SettingsError(f"LOWSLOW_READ must be {', '.join(READS)}, not {read[:20]!r}.")
     spark_conf = value("LOWSLOW_SPARK_CONF", default.spark_conf)
     read_spark_settings(spark_conf)
     return Settings(
@@ -67,6 +75,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         start_date=start_date,
         preset=preset,
         spark_conf=spark_conf,
+        read=read,
     )
 
 

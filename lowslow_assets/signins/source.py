@@ -96,6 +96,7 @@ class Export:
         if "://" in root and not root.startswith("file://"):
             raise SourceError(f"LOWSLOW_SOURCE {root!r} is neither a local path nor an Azure URL.")
         self.root = Path(root.removeprefix("file://")).expanduser().absolute()
+        self.where = str(self.root)
 
     def __enter__(self) -> Self:
         return self
@@ -107,7 +108,7 @@ class Export:
         """Raise SourceError, in one sentence, unless the export is there and has a day."""
         if not any(True for _ in self.days()):
             raise SourceError(
-                f"LOWSLOW_SOURCE {str(self.root)!r} holds no y=YYYY/m=MM/d=DD folder: it is not "
+                f"LOWSLOW_SOURCE {self.where!r} holds no y=YYYY/m=MM/d=DD folder: it is not "
                 "the root of a SigninLogs export, or the export has not begun."
             )
 
@@ -132,7 +133,7 @@ class Export:
         Spark would fail the whole read on the first of them, or skip it silently.
         """
         problems = {
-            file.name: _name_problem(file.name) or self._problem(file)
+            file.name: name_problem(file.name) or self._problem(file)
             for files in days
             for file in files.files
         }
@@ -174,11 +175,11 @@ class Export:
         except OSError as error:
             if not self.root.is_dir():
                 raise SourceError(
-                    f"LOWSLOW_SOURCE {str(self.root)!r} is not a folder: set it to the folder that "
+                    f"LOWSLOW_SOURCE {self.where!r} is not a folder: set it to the folder that "
                     "holds the export's y=YYYY folders, or run `make demo` for a sample tenant."
                 ) from error
             raise SourceError(
-                f"LOWSLOW_SOURCE {str(self.root)!r} cannot be listed: {error}."
+                f"LOWSLOW_SOURCE {self.where!r} cannot be listed: {error}."
             ) from error
 
     def _subfolders(self, folder: str) -> Iterable[str]:
@@ -206,16 +207,16 @@ class Export:
         if path.exists() and not path.is_file():
             return "unreadable file: not a regular file"
         try:
-            with self._open(file.name) as opened:
+            with self._open(file) as opened:
                 return content_problem(file.name, opened)
         except OSError as error:
             return f"unreadable file: {error.strerror or error}"
 
-    def _open(self, name: str) -> IO[bytes]:
+    def _open(self, file: ExportFile) -> IO[bytes]:
         """A file of the export, for Python."""
-        return (self.root / name).open("rb")
+        return (self.root / file.name).open("rb")
 
-    def _location(self, name: str) -> str:
+    def _for_spark(self, name: str) -> str:
         """Where Spark finds a file or folder of the export."""
         return str(self.root / name)
 
@@ -230,7 +231,7 @@ class Export:
             lines = [name for name in good if name.endswith(LINE_SUFFIXES)]
             whole = len(good) == len(files.files)
             names += self._folders(files.day) if whole and lines else lines
-        return [literal_path(self._location(name)) for name in names]
+        return [literal_path(self._for_spark(name)) for name in names]
 
     def _tables_by_schema(
         self, days: list[DayFiles], unreadable: dict[str, str]
@@ -239,9 +240,9 @@ class Export:
         found: dict[str, list[str]] = defaultdict(list)
         for file in (file for files in days for file in files.files):
             if file.name.endswith(TABLE_SUFFIX) and file.name not in unreadable:
-                with self._open(file.name) as opened:
+                with self._open(file) as opened:
                     schema = pq.read_schema(opened).remove_metadata()
-                found[str(schema)].append(literal_path(self._location(file.name)))
+                found[str(schema)].append(literal_path(self._for_spark(file.name)))
         return found.values()
 
     def _days_below(self, top: list[str], keys: tuple[str, str, str]) -> Iterator[date]:
@@ -289,8 +290,8 @@ def content_problem(name: str, opened: IO[bytes]) -> str | None:
                 while unpacked.read(1 << 20):
                     pass
         elif name.endswith(TABLE_SUFFIX):
-            for _ in pq.ParquetFile(opened).iter_batches():
-                pass
+            for batch in pq.ParquetFile(opened).iter_batches():
+                batch.validate(full=True)
         else:
             opened.read(1)
     except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
@@ -347,7 +348,7 @@ def _printable(name: str) -> str:
     return name.encode(errors="replace").decode()
 
 
-def _name_problem(name: str) -> str | None:
+def name_problem(name: str) -> str | None:
     """What in a file's name, within the export, Spark cannot read or would misread."""
     parts = name.split("/")
     if _printable(name) != name or ":" in name or not name.isprintable():
