@@ -57,7 +57,7 @@ _CALLS_AT_ONCE = 16
 _BYTES_A_TASK = 4 << 20
 _ROWS_A_BATCH = 10_000
 # After Arrow's own tries, which take half a minute; it does not try again after 429.
-_WAITS = (1, 2, 4)
+_WAITS = (1, 2, 4, 8)
 _ASK_AGAIN = (408, 429, 500, 502, 503, 504)
 _LINES = "file string, value binary"
 
