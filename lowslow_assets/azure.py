@@ -25,6 +25,7 @@ _SCHEMES = ("abfss", "az", "https", "http")
 _RETRIES = 5
 _LONGEST_WAIT_SECONDS = 5
 _LONGEST_READ_SECONDS = 30
+_CHUNK_BYTES = 8 << 20
 _REASONS = {
     "AuthenticationFailed": "the key or token is wrong or has expired",
     "AuthorizationFailure": "the key or token is wrong, or the account's network rules keep this "
@@ -134,6 +135,13 @@ def storage_resource(
     return blob.AzureBlobStorageResource(account_url=location.account_url, credential=credential)
 
 
+def storage_of(
+    url: str, environment: Mapping[str, str] = os.environ
+) -> "AzureBlobStorageResource | None":
+    """The same for a URL of a source or lake; None where that is a local path."""
+    return storage_resource(locate(url, environment), environment) if is_azure(url) else None
+
+
 def blob_service(storage: "AzureBlobStorageResource") -> "BlobServiceClient":
     """A client for the account that takes up to half a minute for what fails for now."""
     from azure.identity import DefaultAzureCredential
@@ -150,6 +158,9 @@ def blob_service(storage: "AzureBlobStorageResource") -> "BlobServiceClient":
         storage.account_url,
         credential,
         retry_policy=_retry_policy(),
+        # What fails is sent again from the last chunk.
+        **dict.fromkeys(("max_single_put_size", "max_block_size"), _CHUNK_BYTES),
+        **dict.fromkeys(("max_single_get_size", "max_chunk_get_size"), _CHUNK_BYTES),
         connection_timeout=_LONGEST_WAIT_SECONDS,
         read_timeout=_LONGEST_READ_SECONDS,
     )
@@ -206,6 +217,11 @@ def _retry_policy() -> Any:
             response.http_response.location_mode = mode  # type: ignore[attr-defined]
             return response
 
+        def is_retry(self, settings: Any, response: Any) -> bool:
+            if response.http_response.status_code >= 400:
+                response.http_response.read()  # here, where it is asked for again if it is cut off
+            return super().is_retry(settings, response)
+
         def get_retry_after(self, response: Any) -> float | None:
             asked = super().get_retry_after(response)
             return asked and min(asked, _LONGEST_WAIT_SECONDS)
@@ -219,12 +235,17 @@ def _secret(storage: "AzureBlobStorageResource") -> dict[str, str]:
     credential: Any = storage.credential
     match credential.credential_type:
         case "key":
-            return {"account_key": str(credential.key)}
+            return {"account_key": _value(credential.key)}
         case "sas":
             # Arrow appends it to addresses as it is, the other client accepts both.
-            return {"sas_token": f"?{str(credential.token).removeprefix('?')}"}
+            return {"sas_token": f"?{_value(credential.token).removeprefix('?')}"}
         case _:
             return {}
+
+
+def _value(text: str) -> str:
+    """A field's value; outside of a run Dagster leaves a variable's name in its place."""
+    return (text.get_value() or "") if isinstance(text, dg.EnvVar) else text
 
 
 def _require_extra() -> None:
