@@ -65,7 +65,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         raise SettingsError(f"LOWSLOW_PRESET must be {' or '.join(PRESETS)}, not {preset[:20]!r}.")
     read = value("LOWSLOW_READ", default.read)
     if read not in READS:
-        raise SettingsError(f"LOWSLOW_READ must be {', '.join(READS)}, not {read[:20]!r}.")
+        known = f"{', '.join(READS[:-1])} or {READS[-1]}"
+        raise SettingsError(f"LOWSLOW_READ must be {known}, not {read[:20]!r}.")
     spark_conf = value("LOWSLOW_SPARK_CONF", default.spark_conf)
     read_spark_settings(spark_conf)
     return Settings(

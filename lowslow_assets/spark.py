@@ -49,6 +49,9 @@ LOCAL_SPARK = {
     # Java compiles no method longer than this: without it Spark makes such, and they crawl.
     "spark.sql.codegen.hugeMethodLimit": "8000",
     "spark.sql.shuffle.partitions": "4",
+    # What Spark's pages and logs show as stars: by default not the keys and tokens of ABFS.
+    "spark.redaction.regex": "(?i)secret|password|token|access[.]?key"
+    "|(account|storage)[._]key|[.]sas[.]",
 }
 
 

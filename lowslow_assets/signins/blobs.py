@@ -70,22 +70,22 @@ def open_blobs(url: str, read: str) -> "BlobExport":
     ways = {NATIVE: BlobExport, STAGED: StagedExport, EXECUTORS: ExecutorsExport}
     try:
         place = locate(url)
-        storage = storage_resource(place).process_config_and_initialize()
+        service = blob_service(storage_resource(place))
     except AzureUrlError as error:
         raise SourceError(f"LOWSLOW_SOURCE: {error}") from None
-    return ways[read](place, blob_service(storage))
+    return ways[read](url, place, service)
 
 
 def _connect(place: Location) -> "AzureFileSystem":
     """Arrow's file system of the account; executors take its secrets from their environment."""
-    return file_system(storage_resource(place).process_config_and_initialize())
+    return file_system(storage_resource(place))
 
 
 class BlobExport(Export):
     """An export in a container. Spark has a connector of its own, and credentials for it."""
 
-    def __init__(self, place: Location, service: "BlobServiceClient") -> None:
-        self.where = place.abfss()
+    def __init__(self, url: str, place: Location, service: "BlobServiceClient") -> None:
+        self.where = url
         self._place = place
         self._client = service.get_container_client(place.container)
         self._found: dict[str, list[str]] = {}
@@ -246,20 +246,19 @@ def _as_text(value: object) -> str:
 
 def fetch(arrow: "AzureFileSystem", location: Location, name: str, size: int) -> bytes:
     """The first ``size`` bytes of a blob. Tries again for a while; raises OSError."""
-    for wait in (*_WAITS, None):
+    waits = iter(_WAITS)
+    while True:
         try:
             with arrow.open_input_file(f"{location.container}/{location.prefix}{name}") as blob:
                 content = blob.read_at(size, 0) if size else b""
-            if len(content) == size:
-                return content
-            problem = ConnectionError("less than was listed")
+            if len(content) < size:
+                raise ConnectionError("less than was listed")
+            return content
         except OSError as error:
-            if is_permanent(error):
+            wait = next(waits, None)
+            if wait is None or is_permanent(error) or isinstance(error, FileNotFoundError):
                 raise
-            problem = error
-        if wait:
-            time.sleep(wait)
-    raise problem
+        time.sleep(wait)
 
 
 def is_permanent(error: Exception) -> bool:

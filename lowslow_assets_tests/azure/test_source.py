@@ -26,7 +26,7 @@ from lowslow_assets.sample_tenant import Tenant, generate
 from lowslow_assets.sensors import new_days
 from lowslow_assets.settings import EXECUTORS, NATIVE, READS, STAGED
 from lowslow_assets.signins import blobs
-from lowslow_assets.signins.blobs import open_blobs
+from lowslow_assets.signins.blobs import StagedExport, open_blobs
 from lowslow_assets.signins.source import Export, SourceError, SourceUnavailable
 from lowslow_assets_tests.azure.emulator import ACCOUNT, KEY, Emulator
 from lowslow_assets_tests.azure.faults import BUSY, FAULTS, THROTTLED, Proxy, proxy
@@ -285,6 +285,7 @@ def test_lines_are_those_that_were_listed(azurite: Emulator, container: Location
         files = export.list_day(DAY)
         put(azurite, container, name, b"two\n")
         assert export.unreadable([files]) == {}
+        assert isinstance(export, StagedExport)
         copy = Path(export._folder.name) / name
         assert copy.read_bytes() == b"one\n"
     assert not copy.exists()

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -239,7 +240,7 @@ SIGNIN = {
 }
 
 
-def put_rows(root: Path, name: str, *rows: dict[str, object]) -> str:
+def put_rows(root: Path, name: str, *rows: Mapping[str, object]) -> str:
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(list(rows)), path, compression="gzip")
