@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -135,22 +136,14 @@ def storage_resource(
     return blob.AzureBlobStorageResource(account_url=location.account_url, credential=credential)
 
 
-def storage_of(
-    url: str, environment: Mapping[str, str] = os.environ
-) -> "AzureBlobStorageResource | None":
-    """The same for a URL of a source or lake; None where that is a local path."""
-    return storage_resource(locate(url, environment), environment) if is_azure(url) else None
-
-
 def blob_service(storage: "AzureBlobStorageResource") -> "BlobServiceClient":
     """A client for the account that takes up to half a minute for what fails for now."""
-    from azure.identity import DefaultAzureCredential
     from azure.storage.blob import BlobServiceClient
 
     secret = _secret(storage)
     credential: Any = secret.get("account_key") or secret.get("sas_token")
     if storage.credential.credential_type == "default_azure_credential":
-        credential = DefaultAzureCredential(**storage.credential.kwargs)
+        credential = _identity(**storage.credential.kwargs)
     elif "account_key" in secret:
         account = Location(storage.account_url.rstrip("/"), "", "").account
         credential = {"account_name": account, "account_key": secret["account_key"]}
@@ -164,6 +157,31 @@ def blob_service(storage: "AzureBlobStorageResource") -> "BlobServiceClient":
         connection_timeout=_LONGEST_WAIT_SECONDS,
         read_timeout=_LONGEST_READ_SECONDS,
     )
+
+
+def spark_settings(
+    location: Location, environment: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """What gives Hadoop's connector (hadoop-azure) the credentials that the environment names.
+
+    As of ``storage_resource``; of identities, those of a workload or of the machine.
+    """
+    host = urlsplit(location.abfss()).hostname
+    if key := environment.get(KEY, "").strip():
+        found = {"account.auth.type": "SharedKey", "account.key": key}
+    elif token := environment.get(SAS_TOKEN, "").strip():
+        found = {"account.auth.type": "SAS", "sas.fixed.token": token.removeprefix("?")}
+    else:
+        token_file = environment.get("AZURE_FEDERATED_TOKEN_FILE", "")
+        provider = "WorkloadIdentityTokenProvider" if token_file else "MsiTokenProvider"
+        found = {
+            "account.auth.type": "OAuth",
+            "account.oauth.provider.type": f"org.apache.hadoop.fs.azurebfs.oauth2.{provider}",
+            "account.oauth2.msi.tenant": environment.get("AZURE_TENANT_ID", ""),
+            "account.oauth2.client.id": environment.get("AZURE_CLIENT_ID", ""),
+            "account.oauth2.token.file": token_file,
+        }
+    return {f"spark.hadoop.fs.azure.{name}.{host}": value for name, value in found.items() if value}
 
 
 def file_system(storage: "AzureBlobStorageResource") -> AzureFileSystem:
@@ -200,6 +218,14 @@ def reason(error: Exception) -> str:
     if kind in ("ClientAuthenticationError", "CredentialUnavailableError"):
         return f"no identity was found or accepted (set {KEY} or {SAS_TOKEN}, or see docs/azure.md)"
     return f"{kind} {code or getattr(error, 'status_code', None) or ''}".strip()
+
+
+@cache
+def _identity(**options: Any) -> Any:
+    """One for the process: it keeps its tokens, each of which takes a call or more."""
+    from azure.identity import DefaultAzureCredential
+
+    return DefaultAzureCredential(**options)
 
 
 def _retry_policy() -> Any:

@@ -21,7 +21,7 @@ from lowslow_assets.jobs import JOBS
 from lowslow_assets.resources import HuntParameters, LakeResource, Notifier, SourceResource
 from lowslow_assets.retention import retention
 from lowslow_assets.sensors import failed_runs, new_days
-from lowslow_assets.settings import Settings, read_settings
+from lowslow_assets.settings import NATIVE, Settings, read_settings
 from lowslow_assets.spark import SparkResource
 
 _STAGES = [
@@ -42,7 +42,11 @@ _STAGES = [
 
 def build_defs(settings: Settings, spark: SparkResource | None = None) -> dg.Definitions:
     """The project's definitions, for these settings; ``spark`` replaces the local session."""
-    spark = spark or SparkResource(settings_file=settings.spark_conf)
+    native = settings.read == NATIVE
+    spark = spark or SparkResource(
+        settings_file=settings.spark_conf,
+        connected=[settings.source, settings.lake] if native else [],
+    )
     return dg.Definitions(
         assets=dg.load_assets_from_modules(_STAGES),
         asset_checks=dg.load_asset_checks_from_modules([checks]),
@@ -51,7 +55,7 @@ def build_defs(settings: Settings, spark: SparkResource | None = None) -> dg.Def
         resources={
             "spark": spark,
             "source": SourceResource(root=settings.source, read=settings.read),
-            "lake": LakeResource(root=settings.lake, spark=spark),
+            "lake": LakeResource(root=settings.lake, native=native, spark=spark),
             "notifier": Notifier(),
             "parameters": HuntParameters(
                 lookback_days=settings.lookback_days, preset=settings.preset

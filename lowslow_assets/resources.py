@@ -6,6 +6,7 @@ uses it never sees Dagster's types. Where a run finds Spark is in `spark.py`.
 
 import json
 import os
+from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
@@ -53,12 +54,26 @@ class SourceResource(dg.ConfigurableResource):
 class LakeResource(dg.ConfigurableResource):
     """The lake that holds every table."""
 
-    root: str = Field(description="The folder below which each table has its own.")
+    root: str = Field(
+        description="The folder below which each table has its own: a local path, or "
+        "abfss://container@account.dfs.core.windows.net/path."
+    )
+    native: bool = Field(
+        default=False,
+        description="Whether Spark has a connector for a lake in Azure Storage; else it works on "
+        "copies on this machine.",
+    )
     spark: dg.ResourceDependency[SparkResource]
+    storage: dg.ResourceDependency[dg.ConfigurableResource | None] = Field(  # pyright: ignore[reportAssignmentType]
+        default=None,
+        description="The lake's account as dagster-azure's AzureBlobStorageResource; without one, "
+        "the environment names the credentials.",
+    )
 
     def open(self) -> Lake:
         """The lake; starts Spark."""
-        return Lake(self.root, self.spark.spark_session)
+        storage: Any = self.storage
+        return Lake(self.root, self.spark.spark_session, storage, self.native)
 
 
 class HuntParameters(dg.ConfigurableResource):

@@ -52,7 +52,8 @@ class Lake:
     """Reads and writes whole partitions of tables below ``root``.
 
     That is a local or mounted path or a URL of Azure Storage (`azure.locate`), there by the
-    credentials of ``storage``, else by those that the environment names.
+    credentials of ``storage``, else by those that the environment names; ``native`` where Spark
+    has a connector for it, else Spark works on copies here.
     """
 
     def __init__(
@@ -60,8 +61,9 @@ class Lake:
         root: str,
         spark: SparkSession,
         storage: "AzureBlobStorageResource | None" = None,
+        native: bool = False,
     ) -> None:
-        self.store = _open_store(root, storage)
+        self.store = _open_store(root, storage, native)
         self.spark = spark
 
     def days(self, table: Table) -> list[date]:
@@ -214,7 +216,7 @@ class Lake:
         return partition
 
 
-def _open_store(root: str, storage: "AzureBlobStorageResource | None") -> Store:
+def _open_store(root: str, storage: "AzureBlobStorageResource | None", native: bool) -> Store:
     if is_azure(root):
         try:
             location = locate(root)
@@ -222,9 +224,9 @@ def _open_store(root: str, storage: "AzureBlobStorageResource | None") -> Store:
         except AzureUrlError as error:
             raise LakeError(f"LOWSLOW_LAKE cannot be used: {error}") from error
         # Here, for its packages are an extra.
-        from lowslow_assets.stores.blobs import Blobs
+        from lowslow_assets.stores.blobs import Blobs, NativeBlobs
 
-        return Blobs(location, storage)
+        return (NativeBlobs if native else Blobs)(location, storage)
     if "://" in root and not root.startswith("file://"):
         raise LakeError(f"LOWSLOW_LAKE {root!r} is neither a path nor a URL of Azure Storage.")
     return Folders(root)

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from azure.core import MatchConditions
 from azure.core.exceptions import (
@@ -32,7 +32,7 @@ from azure.storage.blob import ContentSettings
 from dagster_azure.blob import AzureBlobStorageResource
 from pyarrow import fs
 
-from lowslow_assets.azure import Location, blob_service, reason
+from lowslow_assets.azure import Location, blob_service, file_system, reason
 from lowslow_assets.signins.source import literal_path
 from lowslow_assets.stores.base import (
     ABANDONED_AFTER_SECONDS,
@@ -263,12 +263,59 @@ class Blobs:
         """What Azure refuses, as one sentence; what code here goes by passes."""
         try:
             yield
-        except AzureError as error:
+        except (AzureError, OSError) as error:  # Arrow's are OSErrors
             if getattr(error, "error_code", None) in _EXPECTED:
                 raise
             raise LakeError(
                 f"LOWSLOW_LAKE {self.location.abfss()!r} cannot be {done}: {reason(error)}."
             ) from None
+
+
+class NativeBlobs(Blobs):
+    """Blobs that Spark reads and writes itself, by Hadoop's connector: nothing lies on a disk here.
+
+    Staged files are renamed, each in one step, which an account without hierarchical namespace
+    cannot do. Small tables are read through the cache nevertheless.
+    """
+
+    def __init__(
+        self, location: Location, storage: AzureBlobStorageResource, cache: Path | None = None
+    ) -> None:
+        super().__init__(location, storage, cache)
+        self._arrow: fs.FileSystem = file_system(storage)
+
+    def for_spark(self, name: str, files: Files) -> tuple[str, list[str]]:
+        """As of ``Store``."""
+        paths = [f"{_folder(name, day)}/{file}" for day, of_day in files.items() for file in of_day]
+        return self.location.abfss(name), [literal_path(self.location.abfss(p)) for p in paths]
+
+    @contextmanager
+    def staging(self, name: str) -> Iterator[Staging]:
+        """As of ``Store``; what a killed run left there goes."""
+        prefix = self._blob(f"{_STAGING}/")
+        with self._told("listed"):
+            self._delete(
+                blob.name.removeprefix(self.location.prefix)
+                for blob in self._container.list_blobs(name_starts_with=prefix)
+                if _is_left(blob.last_modified)
+            )
+        folder = f"{_STAGING}/{name}-{uuid.uuid4().hex}"
+        root = f"{self.location.arrow_path}/{folder}"
+        try:
+            with self._told("written"):
+                self._arrow.create_dir(root)
+            yield Staging(self.location.abfss(folder), fs.SubTreeFileSystem(root, self._arrow))
+        finally:
+            with suppress(OSError):
+                self._arrow.delete_dir(root)
+
+    def _put(self, staging: Staging, staged: str, name: str) -> None:
+        files = cast(fs.SubTreeFileSystem, staging.files)
+        with self._told("written"):
+            self._arrow.create_dir(f"{self.location.arrow_path}/{name}".rpartition("/")[0])
+            self._arrow.move(
+                f"{files.base_path.rstrip('/')}/{staged}", f"{self.location.arrow_path}/{name}"
+            )
 
 
 def _folder(name: str, day: date) -> str:

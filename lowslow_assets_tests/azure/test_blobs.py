@@ -12,6 +12,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import ContainerSasPermissions, generate_container_sas
@@ -20,6 +22,7 @@ from dagster_azure.blob import (
     AzureBlobStorageResource,
     AzureBlobStorageSASTokenCredential,
 )
+from pyarrow import fs
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
@@ -27,10 +30,10 @@ from lowslow_assets import azure
 from lowslow_assets.azure import Location
 from lowslow_assets.storage import Lake, LakeError
 from lowslow_assets.stores import blobs
-from lowslow_assets.stores.blobs import Blobs
+from lowslow_assets.stores.blobs import Blobs, NativeBlobs
 from lowslow_assets.tables import Table
 from lowslow_assets_tests.azure.emulator import ACCOUNT, KEY, Emulator
-from lowslow_assets_tests.azure.faults import FAULTS, proxy
+from lowslow_assets_tests.azure.faults import FAULTS, LOST, proxy
 
 NUMBERS = Table("numbers", "Numbers.", T.StructType([T.StructField("number", T.LongType())]))
 MONDAY, TUESDAY = date(2026, 6, 1), date(2026, 6, 2)
@@ -173,6 +176,52 @@ def test_files_that_are_missing_for_good_are_told(lakes: Lakes):
         lakes.lake().rows(NUMBERS, [MONDAY])
     write(lake, 2)
     assert read(lakes.lake()) == 2
+
+
+class Renaming:
+    """Arrow's file system as with a hierarchical namespace: the emulator renames nothing."""
+
+    def __init__(self, arrow: fs.FileSystem) -> None:
+        self._arrow = arrow
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._arrow, name)
+
+    def move(self, source: str, target: str) -> None:
+        self._arrow.copy_file(source, target)
+        self._arrow.delete_file(source)
+
+
+def test_where_spark_has_a_connector_nothing_it_reads_or_writes_lies_here(
+    lakes: Lakes, tmp_path: Path
+):
+    location = lakes.container
+    lake = lakes.lake()
+    lake.store = store = NativeBlobs(location, lakes.azurite.storage, tmp_path / "native")
+    arrow = store._arrow
+    for number in (1, 2):
+        with store.staging("numbers") as staging:
+            assert re.fullmatch(r"abfss://.*/\.staging/numbers-[0-9a-f]{32}", staging.name)
+            # As Spark would.
+            staging.files.create_dir(f"date={MONDAY}")
+            for part in range(number):
+                path = f"date={MONDAY}/part-{number}-{part}.parquet"
+                rows = pa.table({"number": pa.array([number], pa.int64())})
+                pq.write_table(rows, path, filesystem=staging.files)
+            store._arrow = cast(fs.FileSystem, Renaming(arrow))
+            partition = lake._commit(NUMBERS, staging, MONDAY, {})
+            store._arrow = arrow
+        assert partition.rows == number
+        assert [*tmp_path.rglob("*.parquet")] == []
+        folder = location.abfss("numbers")
+        assert store.for_spark("numbers", {MONDAY: partition.files}) == (
+            folder,
+            [f"{folder}/date={MONDAY}/part-{number}-{part}.parquet" for part in range(number)],
+        )
+        names = list(lakes.client.list_blob_names())
+        assert len([name for name in names if re.match("numbers/date=.*/.", name)]) == number + 1
+        assert [name for name in names if name.startswith(".staging/numbers")] == []
+    assert read(lake) == 2
 
 
 # --- killed ----------------------------------------------------------------------------------
@@ -361,6 +410,17 @@ def test_one_call_in_five_fails_and_the_writes_end_right(lakes: Lakes, azurite: 
         for day in kept
         for file in (data, "_provenance.json")
     )
+
+
+def test_an_answer_that_is_lost_is_not_taken_for_another_writer(lakes: Lakes, azurite: Emulator):
+    write(lakes.lake(), 1)
+    # Each second call for a provenance: that which replaces it.
+    with proxy(azurite, one_in=2, faults=(LOST,), only="_provenance.json") as between:
+        write(lakes.lake(between.emulator.storage), 2)
+    calls = [call.split()[0] for call in between.calls if "_provenance" in call]
+    assert calls[:3] == ["GET", "PUT", "PUT"]
+    assert read(lakes.lake()) == 2
+    assert len(lakes.names()) == 2
 
 
 def told(lake: Lake) -> str:

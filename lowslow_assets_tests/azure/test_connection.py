@@ -15,8 +15,11 @@ from pyarrow import fs
 
 from lowslow_assets import azure
 from lowslow_assets.azure import AzureUrlError, Location, locate
+from lowslow_assets.spark import LOCAL_SPARK
 from lowslow_assets_tests.azure.emulator import ACCOUNT, KEY, Emulator
 
+HOST = "account.dfs.core.windows.net"
+PROVIDERS = "org.apache.hadoop.fs.azurebfs.oauth2"
 BLOB = "https://account.blob.core.windows.net"
 
 
@@ -79,6 +82,46 @@ def test_credentials_come_from_the_environment_by_name_only():
         assert storage.credential.credential_type == kind
         assert storage.account_url == BLOB
         assert "planted" not in repr(storage)
+
+
+@pytest.mark.parametrize(
+    ("environment", "settings"),
+    [
+        (
+            {azure.KEY: "planted"},
+            {f"account.auth.type.{HOST}": "SharedKey", f"account.key.{HOST}": "planted"},
+        ),
+        (
+            {azure.SAS_TOKEN: "?sig=planted"},
+            {f"account.auth.type.{HOST}": "SAS", f"sas.fixed.token.{HOST}": "sig=planted"},
+        ),
+        (
+            {"AZURE_CLIENT_ID": "us"},
+            {
+                f"account.auth.type.{HOST}": "OAuth",
+                f"account.oauth.provider.type.{HOST}": f"{PROVIDERS}.MsiTokenProvider",
+                f"account.oauth2.client.id.{HOST}": "us",
+            },
+        ),
+        (
+            {"AZURE_FEDERATED_TOKEN_FILE": "/token", "AZURE_TENANT_ID": "here"},
+            {
+                f"account.auth.type.{HOST}": "OAuth",
+                f"account.oauth.provider.type.{HOST}": f"{PROVIDERS}.WorkloadIdentityTokenProvider",
+                f"account.oauth2.msi.tenant.{HOST}": "here",
+                f"account.oauth2.token.file.{HOST}": "/token",
+            },
+        ),
+    ],
+)
+def test_a_connector_of_spark_has_the_same_credentials_and_spark_shows_none(
+    environment: dict[str, str], settings: dict[str, str]
+):
+    found = azure.spark_settings(Location(BLOB, "logs", "a"), environment)
+    assert found == {f"spark.hadoop.fs.azure.{name}": value for name, value in settings.items()}
+    hidden = {name for name in found if re.search(LOCAL_SPARK["spark.redaction.regex"], name)}
+    assert {name for name, value in found.items() if "planted" in value} <= hidden
+    assert not any(name.endswith(f"auth.type.{HOST}") for name in hidden)
 
 
 def sas(location: Location, **permissions: bool) -> AzureBlobStorageResource:
