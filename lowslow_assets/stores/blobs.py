@@ -50,7 +50,7 @@ _KEPT_UNUSED_SECONDS = 3 * 24 * 3600
 _HIDDEN = ("_", ".")
 _OF_A_DAY = re.compile(r"(date=\d{4}-\d\d-\d\d)/(.+)", re.DOTALL)
 # Errors that the code here goes by; of all others people are told.
-_EXPECTED = ("BlobNotFound", "BlobAlreadyExists", "ConditionNotMet")
+_EXPECTED = ("BlobNotFound", "BlobAlreadyExists", "ConditionNotMet", "DirectoryIsNotEmpty")
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -75,8 +75,11 @@ class Blobs:
 
     def days(self, name: str) -> list[date]:
         """As of ``Store``; one listing, of 5,000 files a call."""
-        found = self._listed(name)
-        return sorted(day_of(folder) for folder, file, _ in found if file == PROVENANCE)
+        prefix = self._blob(f"{name}/")
+        with self._told("listed"):
+            names = list(self._container.list_blob_names(name_starts_with=prefix))
+        found = [_OF_A_DAY.fullmatch(blob.removeprefix(prefix)) for blob in names]
+        return sorted(day_of(match[1]) for match in found if match and match[2] == PROVENANCE)
 
     def provenance(self, name: str, days: Sequence[date]) -> dict[date, str]:
         """As of ``Store``."""
@@ -86,7 +89,7 @@ class Blobs:
     def local_files(self, name: str, files: Files) -> list[Path]:
         """As of ``Store``; downloads what the cache lacks."""
         wanted = [
-            (f"{_folder(name, day)}/{file}", size)
+            (f"{_folder(name, day)}/{Path(file).name}", size)  # never a path out of the cache
             for day, of_day in files.items()
             for file, size in sorted(of_day.items())
         ]
@@ -204,7 +207,7 @@ class Blobs:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         try:
-            with self._told("read"), part.open("wb") as file:
+            with part.open("wb") as file, self._told("read"):
                 self._container.download_blob(self._blob(name)).readinto(file)
             part.replace(path)
         except ResourceNotFoundError as error:
@@ -232,7 +235,8 @@ class Blobs:
 
     def _delete(self, names: Iterable[str]) -> None:
         def delete(name: str) -> None:
-            with suppress(ResourceNotFoundError), self._told("written"):
+            # With a hierarchical namespace a folder is listed as a blob that may not be empty.
+            with suppress(ResourceNotFoundError, ResourceExistsError), self._told("written"):
                 self._container.delete_blob(self._blob(name))
 
         self._each(delete, list(names))
@@ -263,12 +267,14 @@ class Blobs:
         """What Azure refuses, as one sentence; what code here goes by passes."""
         try:
             yield
-        except (AzureError, OSError) as error:  # Arrow's are OSErrors
+        except AzureError as error:
             if getattr(error, "error_code", None) in _EXPECTED:
                 raise
-            raise LakeError(
-                f"LOWSLOW_LAKE {self.location.abfss()!r} cannot be {done}: {reason(error)}."
-            ) from None
+            raise self._refusal(done, error) from None
+
+    def _refusal(self, done: str, error: Exception) -> LakeError:
+        lake = self.location.abfss()
+        return LakeError(f"LOWSLOW_LAKE {lake!r} cannot be {done}: {reason(error)}.")
 
 
 class NativeBlobs(Blobs):
@@ -302,7 +308,7 @@ class NativeBlobs(Blobs):
         folder = f"{_STAGING}/{name}-{uuid.uuid4().hex}"
         root = f"{self.location.arrow_path}/{folder}"
         try:
-            with self._told("written"):
+            with self._told_by_arrow():
                 self._arrow.create_dir(root)
             yield Staging(self.location.abfss(folder), fs.SubTreeFileSystem(root, self._arrow))
         finally:
@@ -311,11 +317,17 @@ class NativeBlobs(Blobs):
 
     def _put(self, staging: Staging, staged: str, name: str) -> None:
         files = cast(fs.SubTreeFileSystem, staging.files)
-        with self._told("written"):
-            self._arrow.create_dir(f"{self.location.arrow_path}/{name}".rpartition("/")[0])
-            self._arrow.move(
-                f"{files.base_path.rstrip('/')}/{staged}", f"{self.location.arrow_path}/{name}"
-            )
+        target = f"{self.location.arrow_path}/{name}"
+        with self._told_by_arrow():
+            self._arrow.create_dir(target.rpartition("/")[0])
+            self._arrow.move(f"{files.base_path.rstrip('/')}/{staged}", target)
+
+    @contextmanager
+    def _told_by_arrow(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._refusal("written", error) from None
 
 
 def _folder(name: str, day: date) -> str:

@@ -165,6 +165,22 @@ def test_the_cache_keeps_what_is_used(lakes: Lakes, tmp_path: Path):
     assert read(lake, TUESDAY) == 2
 
 
+def test_a_provenance_that_names_files_elsewhere_is_not_followed(lakes: Lakes, tmp_path: Path):
+    lake = lakes.lake()
+    write(lake, 1)
+    folder = f"a lake/of ours/numbers/date={MONDAY}"
+    provenance = json.loads(lakes.client.download_blob(f"{folder}/_provenance.json").readall())
+    [(file, size)] = provenance["files"].items()
+    content = lakes.client.download_blob(f"{folder}/{file}").readall()
+    for elsewhere in ("../../../outside.parquet", "/outside.parquet"):
+        lakes.client.upload_blob(f"{folder}/outside.parquet", content, overwrite=True)
+        text = json.dumps(provenance | {"files": {elsewhere: size}})
+        lakes.client.upload_blob(f"{folder}/_provenance.json", text, overwrite=True)
+        lakes.lake().rows(NUMBERS, [MONDAY])
+    found = [path.parent.name for path in tmp_path.rglob("outside*")]
+    assert found == [f"date={MONDAY}"] * 2
+
+
 def test_files_that_are_missing_for_good_are_told(lakes: Lakes):
     lake = lakes.lake()
     write(lake, 1)
