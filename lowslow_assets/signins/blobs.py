@@ -7,16 +7,12 @@ those of the export grow by whole lines, and what came later is another fingerpr
 
 import gzip
 import io
-import json
-import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -30,10 +26,11 @@ from lowslow_assets.azure import (
     blob_service,
     file_system,
     locate,
-    reason,
     storage_resource,
 )
 from lowslow_assets.settings import EXECUTORS, NATIVE, STAGED
+from lowslow_assets.signins.copies import CopiedExport, as_line
+from lowslow_assets.signins.refusals import is_permanent, told
 from lowslow_assets.signins.source import (
     PACKED_SUFFIX,
     TABLE_SUFFIX,
@@ -41,12 +38,10 @@ from lowslow_assets.signins.source import (
     Export,
     ExportFile,
     SourceError,
-    SourceUnavailable,
     content_problem,
     dated,
     is_export_file,
     is_hidden,
-    name_problem,
 )
 
 if TYPE_CHECKING:
@@ -58,7 +53,6 @@ _BYTES_A_TASK = 4 << 20
 _ROWS_A_BATCH = 10_000
 # After Arrow's own tries, which take half a minute; it does not try again after 429.
 _WAITS = (1, 2, 4, 8)
-_ASK_AGAIN = (408, 429, 500, 502, 503, 504)
 _LINES = "file string, value binary"
 
 
@@ -96,7 +90,7 @@ class BlobExport(Export):
 
     @contextmanager
     def _listing(self) -> Iterator[None]:
-        with _told(self.where):
+        with told(self.where):
             yield
 
     def _subfolders(self, folder: str) -> list[str]:
@@ -124,50 +118,21 @@ class BlobExport(Export):
         return None
 
     def _open(self, file: ExportFile) -> IO[bytes]:
-        with _told(self.where):
+        with told(self.where):
             return io.BytesIO(fetch(self._arrow, self._place, file.name, file.size))
 
     def _for_spark(self, name: str) -> str:
         return self._place.abfss(name)
 
 
-class StagedExport(BlobExport):
-    """Spark reads copies below this machine's folder for temporary files, which go in the end."""
+class StagedExport(CopiedExport, BlobExport):
+    """Spark reads copies on this machine."""
 
-    @cached_property
-    def _folder(self) -> TemporaryDirectory:
-        return TemporaryDirectory(prefix="lowslow-export-")
-
-    @property
-    def _copies(self) -> Export:
-        return Export(self._folder.name)
-
-    def __exit__(self, *_: object) -> None:
-        self._folder.cleanup()
-
-    def unreadable(self, days: Iterable[DayFiles]) -> dict[str, str]:
-        days = list(days)
-        self._stage(days)
-        return self._copies.unreadable(days)
-
-    def read_lines(
-        self, spark: SparkSession, days: list[DayFiles], unreadable: dict[str, str]
-    ) -> DataFrame:
-        self._stage(days)
-        return self._copies.read_lines(spark, days, unreadable)
-
-    def _stage(self, days: list[DayFiles]) -> None:
-        """Copy the files that are not there yet; each comes whole or not at all."""
-        folder = Path(self._folder.name)
-        files = [
-            file
-            for listed in days
-            for file in listed.files
-            if not name_problem(file.name) and not (folder / file.name).exists()
-        ]
+    def copy(self, files: list[ExportFile], folder: Path) -> None:
+        """Each comes whole or not at all, several at once."""
 
         def copy(file: ExportFile) -> None:
-            with _told(self.where):
+            with told(self.where):
                 content = fetch(self._arrow, self._place, file.name, file.size)
             target = folder / file.name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -205,7 +170,7 @@ def _reader(
         arrow = _connect(location)
 
         def lines(file: dict[str, Any]) -> tuple[str, list[bytes]]:
-            with _told(location.abfss()):
+            with told(location.abfss()):
                 content = fetch(arrow, location, file["name"], file["size"])
             return file["name"], lines_of(file["name"], content)
 
@@ -223,25 +188,10 @@ def _reader(
 def lines_of(name: str, content: bytes) -> list[bytes]:
     """The lines of a file, as Spark's readers give them; a row of Parquet is a line of JSON."""
     if name.endswith(TABLE_SUFFIX):
-        return [
-            json.dumps(
-                {key: value for key, value in row.items() if value is not None},
-                ensure_ascii=False,
-                separators=(",", ":"),
-                default=_as_text,
-            ).encode(errors="replace")
-            for row in pq.read_table(io.BytesIO(content)).to_pylist()
-        ]
+        return [as_line(row) for row in pq.read_table(io.BytesIO(content)).to_pylist()]
     if name.endswith(PACKED_SUFFIX):
         content = gzip.decompress(content)
     return content.removeprefix(b"\xef\xbb\xbf").splitlines()
-
-
-def _as_text(value: object) -> str:
-    if isinstance(value, datetime):
-        time = value.astimezone(UTC) if value.tzinfo else value
-        return f"{time:%Y-%m-%dT%H:%M:%S.%f}{'Z' if value.tzinfo else ''}"
-    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def fetch(arrow: "AzureFileSystem", location: Location, name: str, size: int) -> bytes:
@@ -259,45 +209,3 @@ def fetch(arrow: "AzureFileSystem", location: Location, name: str, size: int) ->
             if wait is None or is_permanent(error) or isinstance(error, FileNotFoundError):
                 raise
         time.sleep(wait)
-
-
-def is_permanent(error: Exception) -> bool:
-    """Whether trying again is in vain: Azure refused, and not because it was busy."""
-    from azure.core.exceptions import ClientAuthenticationError
-
-    status = _status(error)
-    refused = 400 <= status < 500 and status not in _ASK_AGAIN
-    return refused or isinstance(error, ClientAuthenticationError)
-
-
-def _status(error: Exception) -> int:
-    """The HTTP status; 0 where there was no answer."""
-    found = re.search(r"Azure Error: \[\w*\] (\d{3}) ", str(error))
-    return getattr(error, "status_code", None) or int(found[1] if found else 0)
-
-
-def _why(error: Exception) -> str:
-    if is_permanent(error):
-        return reason(error)
-    if isinstance(error, FileNotFoundError):
-        return "a file was removed meanwhile"
-    if status := _status(error):
-        return f"it is busy or out of order (status {status}), which should pass"
-    if isinstance(error, OSError):
-        return "the connection broke, or no answer came"
-    return reason(error)
-
-
-@contextmanager
-def _told(where: str) -> Iterator[None]:
-    """One sentence for what went wrong, without the call, which may hold a token."""
-    from azure.core.exceptions import AzureError
-
-    try:
-        yield
-    except (AzureError, OSError) as error:
-        kind = SourceError if is_permanent(error) else SourceUnavailable
-        told = kind(f"LOWSLOW_SOURCE {where!r} cannot be read: {_why(error)}.")
-    else:
-        return
-    raise told

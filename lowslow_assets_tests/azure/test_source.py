@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import dagster as dg
 import pyarrow as pa
@@ -407,12 +408,45 @@ def test_a_busy_source_is_a_reason_to_skip_and_the_next_tick_finds_what_came(
 # --- secrets ---------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("read", "may_read", "words"), [(STAGED, True, "status 429"), (EXECUTORS, False, "permission")]
+)
+def test_no_secret_is_in_the_events_of_a_run_that_gives_up(
+    azurite: Emulator,
+    filled: Location,
+    spark: SparkSession,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    read: str,
+    may_read: bool,
+    words: str,
+):
+    token = sas(filled, list=True, read=may_read)
+    monkeypatch.setattr(blobs, "_WAITS", ())
+    for variables in (os.environ, spark.sparkContext.environment):
+        monkeypatch.setitem(variables, azure.KEY, "")
+        monkeypatch.setitem(variables, azure.SAS_TOKEN, token)
+    # What Arrow's errors say then is the address of the blob, with the token.
+    with (
+        proxy(azurite, one_in=1, faults=[THROTTLED] * may_read, only="PT05M") as between,
+        dg.DagsterInstance.ephemeral() as instance,
+    ):
+        source = SourceResource(root=url(between.emulator, filled), read=read)
+        done = ingest(source, tmp_path, instance=instance, raise_on_error=False)
+        assert not done.success
+        events = "\n".join(map(dg.serialize_value, instance.all_logs(done.run_id)))
+    assert words in events
+    assert token.partition("sig=")[2] not in events
+    assert unquote(token.partition("sig=")[2]) not in events
+
+
 def test_no_secret_is_in_what_runs_print_and_record(
     azurite: Emulator, filled: Location, tmp_path: Path
 ):
     """Two runs as a person starts them: one does its work, one is refused."""
     token = sas(filled, list=True)
-    secrets = [KEY, token, token.partition("sig=")[2]]
+    signature = token.partition("sig=")[2]
+    secrets = [KEY, token, signature, unquote(signature)]
     home = tmp_path / "dagster"
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
