@@ -18,6 +18,7 @@ from lowslow_assets.detection.pruning import PruningRules
 from lowslow_assets.settings import CAMPAIGNS, MAX_LOOKBACK_DAYS, PRESETS, READS, STAGED
 from lowslow_assets.signins.blobs import open_blobs
 from lowslow_assets.signins.features import FAILURE_RESULT_TYPES
+from lowslow_assets.signins.queries import is_workspace, open_queries
 from lowslow_assets.signins.source import Export
 from lowslow_assets.spark import SparkResource
 from lowslow_assets.storage import Lake
@@ -28,7 +29,8 @@ class SourceResource(dg.ConfigurableResource):
 
     root: str = Field(
         description="The folder that holds the export's y=YYYY folders: a local path, or "
-        "abfss://container@account.dfs.core.windows.net/path."
+        "abfss://container@account.dfs.core.windows.net/path. Or a workspace without an export: "
+        "loganalytics://id."
     )
     read: str = Field(
         default=STAGED,
@@ -46,7 +48,10 @@ class SourceResource(dg.ConfigurableResource):
 
         Raises SourceUnavailable where Azure does not answer as it should.
         """
-        export = open_blobs(self.root, self.read) if is_azure(self.root) else Export(self.root)
+        if is_azure(self.root):
+            export = open_blobs(self.root, self.read)
+        else:
+            export = open_queries(self.root) if is_workspace(self.root) else Export(self.root)
         export.require_days()
         return export
 

@@ -408,6 +408,11 @@ def test_a_busy_source_is_a_reason_to_skip_and_the_next_tick_finds_what_came(
 # --- secrets ---------------------------------------------------------------------------------
 
 
+def recognizable(token: str) -> str:
+    """A part of the token's signature that is the same however it is quoted."""
+    return max(re.findall("[A-Za-z0-9]+", unquote(token.partition("sig=")[2])), key=len)
+
+
 @pytest.mark.parametrize(
     ("read", "may_read", "words"), [(STAGED, True, "status 429"), (EXECUTORS, False, "permission")]
 )
@@ -436,8 +441,7 @@ def test_no_secret_is_in_the_events_of_a_run_that_gives_up(
         assert not done.success
         events = "\n".join(map(dg.serialize_value, instance.all_logs(done.run_id)))
     assert words in events
-    assert token.partition("sig=")[2] not in events
-    assert unquote(token.partition("sig=")[2]) not in events
+    assert recognizable(token) not in events
 
 
 def test_no_secret_is_in_what_runs_print_and_record(
@@ -445,8 +449,7 @@ def test_no_secret_is_in_what_runs_print_and_record(
 ):
     """Two runs as a person starts them: one does its work, one is refused."""
     token = sas(filled, list=True)
-    signature = token.partition("sig=")[2]
-    secrets = [KEY, token, signature, unquote(signature)]
+    secrets = [KEY, recognizable(token)]
     home = tmp_path / "dagster"
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
