@@ -12,7 +12,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
-import dagster as dg
 from pyarrow.fs import AzureFileSystem
 
 if TYPE_CHECKING:
@@ -126,13 +125,14 @@ def storage_resource(
     variable's name, not its value.
     """
     _require_extra()
+    from dagster import EnvVar
     from dagster_azure import blob
 
     credential: Any = blob.AzureBlobStorageDefaultCredential()
     if environment.get(KEY, "").strip():
-        credential = blob.AzureBlobStorageKeyCredential(key=dg.EnvVar(KEY))
+        credential = blob.AzureBlobStorageKeyCredential(key=EnvVar(KEY))
     elif environment.get(SAS_TOKEN, "").strip():
-        credential = blob.AzureBlobStorageSASTokenCredential(token=dg.EnvVar(SAS_TOKEN))
+        credential = blob.AzureBlobStorageSASTokenCredential(token=EnvVar(SAS_TOKEN))
     return blob.AzureBlobStorageResource(account_url=location.account_url, credential=credential)
 
 
@@ -252,8 +252,14 @@ def _retry_policy() -> Any:
             asked = super().get_retry_after(response)
             return asked and min(asked, _LONGEST_WAIT_SECONDS)
 
-    counts = dict.fromkeys(("retry_total", "retry_connect", "retry_read", "retry_status"), _RETRIES)
-    return Retries(**counts, retry_backoff_factor=0.25, retry_backoff_max=_LONGEST_WAIT_SECONDS)
+    counts = dict.fromkeys(("retry_total", "retry_read", "retry_status"), _RETRIES)
+    # Not as often where no one answers: each time takes as long as the longest wait.
+    return Retries(
+        **counts,
+        retry_connect=2,
+        retry_backoff_factor=0.25,
+        retry_backoff_max=_LONGEST_WAIT_SECONDS,
+    )
 
 
 def _secret(storage: "AzureBlobStorageResource") -> dict[str, str]:
@@ -271,7 +277,9 @@ def _secret(storage: "AzureBlobStorageResource") -> dict[str, str]:
 
 def _value(text: str) -> str:
     """A field's value; outside of a run Dagster leaves a variable's name in its place."""
-    return (text.get_value() or "") if isinstance(text, dg.EnvVar) else text
+    from dagster import EnvVar
+
+    return (text.get_value() or "") if isinstance(text, EnvVar) else text
 
 
 def _require_extra() -> None:
