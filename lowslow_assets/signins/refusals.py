@@ -27,7 +27,8 @@ def _status(error: Exception) -> int:
     return getattr(error, "status_code", None) or int(found[1] if found else 0)
 
 
-def _why(error: Exception) -> str:
+def why(error: Exception) -> str:
+    """Why a call failed, for people: never what the call was."""
     if is_permanent(error):
         return reason(error)
     if isinstance(error, FileNotFoundError):
@@ -52,8 +53,8 @@ def told(where: str, refusals: Mapping[int, str] = _NONE) -> Iterator[None]:
         yield
     except (AzureError, OSError) as error:
         kind = SourceError if is_permanent(error) else SourceUnavailable
-        why = refusals.get(_status(error)) or _why(error)
-        sentence = kind(f"LOWSLOW_SOURCE {where!r} cannot be read: {why}.")
+        reason_told = refusals.get(_status(error)) or why(error)
+        sentence = kind(f"LOWSLOW_SOURCE {where!r} cannot be read: {reason_told}.")
     else:
         return
     raise sentence from None

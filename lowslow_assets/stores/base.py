@@ -24,6 +24,10 @@ class LakeError(Exception):
     """A partition that is needed is missing or does not fit, or the lake cannot be used."""
 
 
+class LakeUnavailable(Exception):
+    """What the lake lies on did not answer as it should: another try may find it well."""
+
+
 @dataclass(frozen=True)
 class Staging:
     """A folder of one's own: its name for Spark, and as a file system that begins there."""

@@ -32,13 +32,15 @@ from azure.storage.blob import ContentSettings
 from dagster_azure.blob import AzureBlobStorageResource
 from pyarrow import fs
 
-from lowslow_assets.azure import Location, blob_service, file_system, reason
+from lowslow_assets.azure import Location, blob_service, file_system
+from lowslow_assets.signins.refusals import is_permanent, why
 from lowslow_assets.signins.source import literal_path
 from lowslow_assets.stores.base import (
     ABANDONED_AFTER_SECONDS,
     PROVENANCE,
     Files,
     LakeError,
+    LakeUnavailable,
     Staging,
     day_of,
     local_staging,
@@ -264,7 +266,11 @@ class Blobs:
 
     @contextmanager
     def _told(self, done: str) -> Iterator[None]:
-        """What Azure refuses, as one sentence; what code here goes by passes."""
+        """LakeError for what Azure refuses, LakeUnavailable for what should pass.
+
+        Each is a sentence without the call, which may hold a token. What the code here goes by
+        comes through.
+        """
         try:
             yield
         except AzureError as error:
@@ -272,9 +278,10 @@ class Blobs:
                 raise
             raise self._refusal(done, error) from None
 
-    def _refusal(self, done: str, error: Exception) -> LakeError:
+    def _refusal(self, done: str, error: Exception) -> Exception:
+        kind = LakeError if is_permanent(error) else LakeUnavailable
         lake = self.location.abfss()
-        return LakeError(f"LOWSLOW_LAKE {lake!r} cannot be {done}: {reason(error)}.")
+        return kind(f"LOWSLOW_LAKE {lake!r} cannot be {done}: {why(error)}.")
 
 
 class NativeBlobs(Blobs):

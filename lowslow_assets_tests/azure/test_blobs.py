@@ -30,10 +30,11 @@ from lowslow_assets import azure
 from lowslow_assets.azure import Location
 from lowslow_assets.storage import Lake, LakeError
 from lowslow_assets.stores import blobs
+from lowslow_assets.stores.base import LakeUnavailable
 from lowslow_assets.stores.blobs import Blobs, NativeBlobs
 from lowslow_assets.tables import Table
 from lowslow_assets_tests.azure.emulator import ACCOUNT, KEY, Emulator
-from lowslow_assets_tests.azure.faults import FAULTS, LOST, proxy
+from lowslow_assets_tests.azure.faults import BUSY, FAULTS, LOST, proxy
 
 NUMBERS = Table("numbers", "Numbers.", T.StructType([T.StructField("number", T.LongType())]))
 MONDAY, TUESDAY = date(2026, 6, 1), date(2026, 6, 2)
@@ -49,7 +50,7 @@ class Lakes:
         self._machines = 0
 
     def lake(self, storage: AzureBlobStorageResource | None = None) -> Lake:
-        """A lake with an empty cache; the first is the writer of most tests."""
+        """A lake with an empty cache."""
         storage = storage or self.azurite.storage
         location = Location(storage.account_url, self.container.container, "a lake/of ours")
         lake = Lake(location.url(), NO_SPARK, storage)
@@ -80,9 +81,9 @@ def read(lake: Lake, day: date = MONDAY) -> int:
     numbers = [row["number"] for row in lake.rows(NUMBERS, [day])]
     partition = lake.partition(NUMBERS, day)
     assert partition
-    assert len(numbers) in numbers or not numbers
-    assert len(set(numbers)) <= 1
-    return len(numbers)
+    assert numbers == [partition.rows] * partition.rows
+    assert partition.made_from == {"number": partition.rows}
+    return partition.rows
 
 
 # --- one after the other ---------------------------------------------------------------------
@@ -225,7 +226,7 @@ def test_where_spark_has_a_connector_nothing_it_reads_or_writes_lies_here(
                 rows = pa.table({"number": pa.array([number], pa.int64())})
                 pq.write_table(rows, path, filesystem=staging.files)
             store._arrow = cast(fs.FileSystem, Renaming(arrow))
-            partition = lake._commit(NUMBERS, staging, MONDAY, {})
+            partition = lake._commit(NUMBERS, staging, MONDAY, {"number": number})
             store._arrow = arrow
         assert partition.rows == number
         assert [*tmp_path.rglob("*.parquet")] == []
@@ -439,8 +440,8 @@ def test_an_answer_that_is_lost_is_not_taken_for_another_writer(lakes: Lakes, az
     assert len(lakes.names()) == 2
 
 
-def told(lake: Lake) -> str:
-    with pytest.raises(LakeError) as caught:
+def told(lake: Lake, kind: type[Exception] = LakeError) -> str:
+    with pytest.raises(kind) as caught:
         write(lake, 1)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
@@ -478,7 +479,10 @@ def test_what_cannot_be_used_is_told_in_a_sentence(
         missing.lake().days(NUMBERS)
     monkeypatch.setattr(azure, "_RETRIES", 1)
     nowhere = f"http://127.0.0.1:1/{ACCOUNT}"
-    assert "cannot be reached" in told(lakes.lake(by_key(KEY, nowhere)))
+    assert "cannot be reached" in told(lakes.lake(by_key(KEY, nowhere)), LakeUnavailable)
+    with proxy(azurite, one_in=1, faults=(BUSY,)) as between:
+        said = told(lakes.lake(between.emulator.storage), LakeUnavailable)
+    assert "it is busy or out of order (status 503)" in said
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from lowslow_assets.storage import Lake
 from lowslow_assets.stores import blobs
 from lowslow_assets.tables import ENRICHED_INCIDENTS
 from lowslow_assets_tests.azure.emulator import KEY, Emulator
-from lowslow_assets_tests.azure.faults import proxy
+from lowslow_assets_tests.azure.faults import FAULTS, proxy
 from lowslow_assets_tests.graph.conftest import DAYS, INGEST, LAST, Project, SharedSpark
 from lowslow_assets_tests.graph.test_definitions import DOCUMENTS, HUNT
 from lowslow_assets_tests.graph.test_retention import drop
@@ -57,13 +57,13 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_a_lake_in_a_container_has_the_same_tables(
     project: Project, azurite: Emulator, container: Location, tmp_path: Path
 ) -> None:
-    """The hunt's calls go through what fails one in five."""
+    """The hunt goes by way of faults; with one call in five it takes a minute more."""
     there = InContainer(project.source, tmp_path / "fetched", url=container.url("lake"))
     there.run("ingest_range", DAYS)
-    with proxy(azurite, one_in=5) as between:
+    with proxy(azurite, one_in=20) as between:
         location = between.emulator.location(container.container)
         result = replace(there, url=location.url("lake")).run("hunt_as_of_day", [LAST])
-    assert sum(between.done.values()) > 20
+    assert {*between.done} >= {*FAULTS}
     client = azurite.service.get_container_client(container.container)
     there.fetch(client, "lake/")
     for table in sorted(INGEST):
