@@ -439,8 +439,13 @@ def test_no_secret_is_in_the_events_of_a_run_that_gives_up(
         source = SourceResource(root=url(between.emulator, filled), read=read)
         done = ingest(source, tmp_path, instance=instance, raise_on_error=False)
         assert not done.success
+        [failure] = [event for event in done.all_events if event.is_step_failure]
+        error = failure.step_failure_data.error
+        assert error
+        said = (error.cause or error).message
+        assert re.fullmatch(r"\S+: LOWSLOW_SOURCE [^\n]+\.\n*", said)
+        assert words in said
         events = "\n".join(map(dg.serialize_value, instance.all_logs(done.run_id)))
-    assert words in events
     assert recognizable(token) not in events
 
 
