@@ -32,7 +32,7 @@ from lowslow_assets.resources import (
 )
 from lowslow_assets.retention import retention
 from lowslow_assets.sensors import failed_runs, new_days
-from lowslow_assets.settings import Settings, read_settings
+from lowslow_assets.settings import NATIVE, Settings, read_settings
 from lowslow_assets.spark import SparkResource
 
 _STAGES = [
@@ -55,7 +55,11 @@ _STAGES = [
 
 def build_defs(settings: Settings, spark: SparkResource | None = None) -> dg.Definitions:
     """The project's definitions, for these settings; ``spark`` replaces the local session."""
-    spark = spark or SparkResource(settings_file=settings.spark_conf)
+    native = settings.read == NATIVE
+    spark = spark or SparkResource(
+        settings_file=settings.spark_conf,
+        connected=[settings.source, settings.lake] if native else [],
+    )
     return dg.Definitions(
         assets=dg.load_assets_from_modules(_STAGES),
         asset_checks=dg.load_asset_checks_from_modules([checks]),
@@ -63,8 +67,8 @@ def build_defs(settings: Settings, spark: SparkResource | None = None) -> dg.Def
         sensors=[new_days, failed_runs],
         resources={
             "spark": spark,
-            "source": SourceResource(root=settings.source),
-            "lake": LakeResource(root=settings.lake, spark=spark),
+            "source": SourceResource(root=settings.source, read=settings.read),
+            "lake": LakeResource(root=settings.lake, native=native, spark=spark),
             "notifier": Notifier(),
             "enrichment": EnrichmentResource(**asdict(settings.enrichment)),
             "parameters": HuntParameters(

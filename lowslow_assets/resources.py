@@ -14,16 +14,21 @@ from urllib.request import Request, urlopen
 import dagster as dg
 from pydantic import Field
 
+from lowslow_assets.azure import is_azure
 from lowslow_assets.detection.pruning import PruningRules
 from lowslow_assets.settings import (
     CAMPAIGNS,
     MAX_LOOKBACK_DAYS,
     PRESETS,
+    READS,
+    STAGED,
     EnrichmentSettings,
     SettingsError,
     SinkSettings,
 )
+from lowslow_assets.signins.blobs import open_blobs
 from lowslow_assets.signins.features import FAILURE_RESULT_TYPES
+from lowslow_assets.signins.queries import is_workspace, open_queries
 from lowslow_assets.signins.source import Export
 from lowslow_assets.sinks.cases import Sink
 from lowslow_assets.spark import SparkResource
@@ -33,15 +38,31 @@ from lowslow_assets.storage import Lake
 class SourceResource(dg.ConfigurableResource):
     """The export of SigninLogs."""
 
-    root: str = Field(description="The folder that holds the export's y=YYYY folders.")
+    root: str = Field(
+        description="The folder that holds the export's y=YYYY folders: a local path, or "
+        "abfss://container@account.dfs.core.windows.net/path. Or a workspace without an export: "
+        "loganalytics://id."
+    )
+    read: str = Field(
+        default=STAGED,
+        pattern=f"^({'|'.join(READS)})$",
+        description="How Spark gets the lines of an export in Azure Storage: staged (from copies "
+        "on this machine), executors (with Python) or native (by a connector of its own).",
+    )
     failure_result_types: list[str] = Field(
         default=list(FAILURE_RESULT_TYPES),
         description="ResultType codes of a failure: the password was wrong or expired.",
     )
 
     def open(self) -> Export:
-        """The export; raises SourceError unless it is there and has days."""
-        export = Export(self.root)
+        """The export; raises SourceError unless it is there and has days.
+
+        Raises SourceUnavailable where Azure does not answer as it should.
+        """
+        if is_azure(self.root):
+            export = open_blobs(self.root, self.read)
+        else:
+            export = open_queries(self.root) if is_workspace(self.root) else Export(self.root)
         export.require_days()
         return export
 
@@ -49,12 +70,26 @@ class SourceResource(dg.ConfigurableResource):
 class LakeResource(dg.ConfigurableResource):
     """The lake that holds every table."""
 
-    root: str = Field(description="The folder below which each table has its own.")
+    root: str = Field(
+        description="The folder below which each table has its own: a local path, or "
+        "abfss://container@account.dfs.core.windows.net/path."
+    )
+    native: bool = Field(
+        default=False,
+        description="Whether Spark has a connector for a lake in Azure Storage; else it works on "
+        "copies on this machine.",
+    )
     spark: dg.ResourceDependency[SparkResource]
+    storage: dg.ResourceDependency[dg.ConfigurableResource | None] = Field(  # pyright: ignore[reportAssignmentType]
+        default=None,
+        description="The lake's account as dagster-azure's AzureBlobStorageResource; without one, "
+        "the environment names the credentials.",
+    )
 
     def open(self) -> Lake:
         """The lake; starts Spark."""
-        return Lake(self.root, self.spark.spark_session)
+        storage: Any = self.storage
+        return Lake(self.root, self.spark.spark_session, storage, self.native)
 
 
 class SinksResource(dg.ConfigurableResource):

@@ -10,7 +10,7 @@ import dagster as dg
 from lowslow_assets.jobs import ingest_and_hunt
 from lowslow_assets.partitions import DAYS
 from lowslow_assets.resources import Notifier, SourceResource
-from lowslow_assets.signins.source import SourceError
+from lowslow_assets.signins.source import DayFiles, SourceError, SourceUnavailable
 
 # The export is retried for 12 hours; files have been seen later.
 WATCHED_DAYS = 7
@@ -35,29 +35,37 @@ def new_days(context: dg.SensorEvaluationContext, source: SourceResource) -> dg.
     - A late file changes the day's fingerprint, and with it the run key: the day is
       requested again, and only then.
     - The cursor holds the fingerprints of the watched days, so its size is bounded.
+    - A source that cannot be listed is a reason to skip: the cursor stays, and the next tick
+      finds what this one would have.
     """
     try:
-        export = source.open()
-        watched = list(islice(export.days(), WATCHED_DAYS))
-    except SourceError as error:
+        listing = _list_settled_days(source)
+    except (SourceError, SourceUnavailable) as error:
         return dg.SensorResult(skip_reason=str(error))
-    now = datetime.now(UTC)
     requested = _read_cursor(context.cursor)
     seen: dict[str, str] = {}
     requests = []
-    for day in sorted(watched):
-        key = day.isoformat()
-        is_over = now >= datetime.combine(day + timedelta(days=1), time(), UTC) + SETTLE_TIME
-        if not is_over or not DAYS.has_partition_key(key):
+    for files in listing:
+        if not files.files:
             continue
-        files = export.list_day(day)
-        if not files.paths:
-            continue
+        key = files.day.isoformat()
         seen[key] = files.fingerprint
         if requested.get(key) != files.fingerprint:
             run_key = f"{key}/{files.fingerprint}"
             requests.append(dg.RunRequest(run_key=run_key, partition_key=key))
     return dg.SensorResult(run_requests=requests, cursor=json.dumps(seen))
+
+
+def _list_settled_days(source: SourceResource) -> list[DayFiles]:
+    """The newest days' files, oldest day first; raises SourceError and SourceUnavailable."""
+    now = datetime.now(UTC)
+    with source.open() as export:
+        return [
+            export.list_day(day)
+            for day in sorted(islice(export.days(), WATCHED_DAYS))
+            if now >= datetime.combine(day + timedelta(days=1), time(), UTC) + SETTLE_TIME
+            and DAYS.has_partition_key(day.isoformat())
+        ]
 
 
 def _read_cursor(cursor: str | None) -> dict[str, str]:

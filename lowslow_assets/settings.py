@@ -14,6 +14,10 @@ MAX_WHOIS, MAX_ADDRESSES_PER_CAMPAIGN = 25, 1000
 CAMPAIGNS, NOTEBOOK = "campaigns", "notebook"
 PRESETS = (CAMPAIGNS, NOTEBOOK)
 """How to hunt: our own way, or exactly the public guided-hunting notebook's."""
+STAGED, EXECUTORS, NATIVE = "staged", "executors", "native"
+READS = (STAGED, EXECUTORS, NATIVE)
+"""How Spark gets an export that is in Azure Storage: from copies on this machine, by Python in
+its executors, or by a connector of its own."""
 
 
 SENTINEL, LOG_ANALYTICS = "sentinel", "log_analytics"
@@ -60,12 +64,13 @@ class Settings:
     start_date: date = date(2025, 1, 1)
     preset: str = CAMPAIGNS
     spark_conf: str = ""
+    read: str = STAGED
     enrichment: EnrichmentSettings = field(default_factory=EnrichmentSettings)
     sinks: SinkSettings = SinkSettings()
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read LOWSLOW_SOURCE, _LAKE, _LOOKBACK_DAYS, _START_DATE, _PRESET and _SPARK_CONF.
+    """Read LOWSLOW_SOURCE, _LAKE, _LOOKBACK_DAYS, _START_DATE, _PRESET, _READ and _SPARK_CONF.
 
     An empty one is unset. The last names a file of Spark's settings, as spark-defaults.conf.
     What is looked up is in LOWSLOW_INDICATORS, _TI_PROVIDERS, _GEO_DATABASE, _WHOIS and
@@ -94,6 +99,10 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     preset = value("LOWSLOW_PRESET", default.preset)
     if preset not in PRESETS:
         raise SettingsError(f"LOWSLOW_PRESET must be {' or '.join(PRESETS)}, not {preset[:20]!r}.")
+    read = value("LOWSLOW_READ", default.read)
+    if read not in READS:
+        known = f"{', '.join(READS[:-1])} or {READS[-1]}"
+        raise SettingsError(f"LOWSLOW_READ must be {known}, not {read[:20]!r}.")
     spark_conf = value("LOWSLOW_SPARK_CONF", default.spark_conf)
     read_spark_settings(spark_conf)
     return Settings(
@@ -102,6 +111,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         lookback_days=int(lookback),
         start_date=start_date,
         preset=preset,
+        read=read,
         spark_conf=spark_conf,
         enrichment=_read_enrichment(value),
         sinks=_read_sinks(environment),

@@ -9,6 +9,7 @@ from dagster import InitResourceContext
 from dagster_pyspark import LazyPySparkResource
 from pydantic import Field
 
+from lowslow_assets.azure import is_azure, locate, spark_settings
 from lowslow_assets.class_archive import archive_options
 from lowslow_assets.java import ensure_java
 from lowslow_assets.settings import read_spark_settings
@@ -49,6 +50,9 @@ LOCAL_SPARK = {
     # Java compiles no method longer than this: without it Spark makes such, and they crawl.
     "spark.sql.codegen.hugeMethodLimit": "8000",
     "spark.sql.shuffle.partitions": "4",
+    # What Spark's pages and logs show as stars: by default not the keys and tokens of ABFS.
+    "spark.redaction.regex": "(?i)secret|password|token|access[.]?key"
+    "|(account|storage)[._]key|[.]sas[.]",
 }
 
 
@@ -65,12 +69,21 @@ class SparkResource(LazyPySparkResource):
         "read when the session starts: what it says is in no run's configuration.",
     )
 
+    connected: list[str] = Field(
+        default=[],
+        description="URLs of Azure Storage for which Spark has a connector; it is given the "
+        "credentials that the environment names, when the session starts.",
+    )
+
     def _init_session(self) -> None:
         if self._spark_session is None:
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
             java_home = os.environ["JAVA_HOME"] = ensure_java()
             from_file = read_spark_settings(self.settings_file)
-            settings = {**LOCAL_SPARK, **from_file, **self.spark_config}
+            connector: dict[str, str] = {}
+            for url in filter(is_azure, self.connected):
+                connector |= spark_settings(locate(url))
+            settings = {**LOCAL_SPARK, **connector, **from_file, **self.spark_config}
             settings[_JAVA_OPTIONS] += f" {archive_options(java_home)}"
             self.spark_config.update(settings)
         super()._init_session()

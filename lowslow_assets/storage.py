@@ -5,77 +5,74 @@
 as a whole or not at all. Nothing of Dagster in here.
 """
 
-import ctypes
-import errno
 import json
 import math
-import os
-import shutil
-import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+from pyarrow import fs
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from lowslow_assets.signins.source import literal_path
+from lowslow_assets.azure import AzureUrlError, is_azure, locate, storage_resource
+from lowslow_assets.stores.base import PROVENANCE, Files, LakeError, Staging, Store
+from lowslow_assets.stores.folders import Folders
 from lowslow_assets.tables import Table
 
 ROWS_A_FILE = 1_000_000
 
-_PROVENANCE = "_provenance.json"
-_STAGING = ".staging"
-_ABANDONED_AFTER_SECONDS = 24 * 3600
+if TYPE_CHECKING:
+    from dagster_azure.blob import AzureBlobStorageResource
 
+Found = TypeVar("Found")
 
-class LakeError(Exception):
-    """A partition that is needed is missing or does not fit, or the lake cannot be used."""
+# A reader whose files go while it asks for them asks again: the day was replaced meanwhile.
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
 class Partition:
-    """What a partition's provenance says of it."""
+    """What a partition's provenance says of it; ``files`` are its names with their bytes."""
 
     rows: int
     schema_digest: str
     made_from: dict[str, Any]
+    files: dict[str, int] = field(default_factory=dict, compare=False)
 
 
 class Lake:
-    """Reads and writes whole partitions of tables below ``root``, a local or mounted path."""
+    """Reads and writes whole partitions of tables below ``root``.
 
-    def __init__(self, root: str, spark: SparkSession) -> None:
-        if "://" in root and not root.startswith("file://"):
-            raise LakeError(f"LOWSLOW_LAKE {root!r} is not a local path; others are not written.")
-        self.root = Path(root.removeprefix("file://")).expanduser().absolute()
+    That is a local or mounted path or a URL of Azure Storage (`azure.locate`), there by the
+    credentials of ``storage``, else by those that the environment names; ``native`` where Spark
+    has a connector for it, else Spark works on copies here.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        spark: SparkSession,
+        storage: "AzureBlobStorageResource | None" = None,
+        native: bool = False,
+    ) -> None:
+        self.store = _open_store(root, storage, native)
         self.spark = spark
 
     def days(self, table: Table) -> list[date]:
         """The days that have a partition, in order."""
-        return sorted(map(_day_of, (self.root / table.name).glob("date=????-??-??")))
+        return self.store.days(table.name)
 
     def partition(self, table: Table, day: date) -> Partition | None:
         """The partition's provenance; None where there is no partition."""
-        try:
-            text = (self._folder(table.name, day) / _PROVENANCE).read_text()
-        except FileNotFoundError:
-            return None
-        try:
-            return Partition(**json.loads(text))
-        except (ValueError, TypeError) as error:
-            raise LakeError(
-                f"{table.name} of {day} has a damaged {_PROVENANCE}: materialize it again."
-            ) from error
+        return self._partitions(table, [day]).get(day)
 
     def read(
         self, table: Table, days: Iterable[date], made_from: Mapping[str, Any] | None = None
@@ -85,16 +82,11 @@ class Lake:
         Raises LakeError, naming every day that has no partition, another schema, or
         was made from something else than ``made_from`` says.
         """
-        days = sorted(days)
-        self._require(table, days, made_from or {})
         schema = T.StructType([*table.schema.fields, T.StructField("date", T.DateType())])
-        if not days:
+        folder, paths = self._found(table, days, made_from, self.store.for_spark)
+        if not paths:
             return self.spark.createDataFrame([], schema)
-        return (
-            self.spark.read.schema(schema)
-            .option("basePath", str(self.root / table.name))
-            .parquet(*(literal_path(self._folder(table.name, day)) for day in days))
-        )
+        return self.spark.read.schema(schema).option("basePath", folder).parquet(*paths)
 
     def write(
         self, table: Table, frame: DataFrame, days: Sequence[date], made_from: Mapping[str, Any]
@@ -106,11 +98,13 @@ class Lake:
         """
         if len(days) == 1 and "date" not in frame.columns:
             frame = frame.withColumn("date", F.lit(days[0]))
-        with self._staging(table.name) as staging:
+        with self.store.staging(table.name) as staging:
             columns = [F.col(field.name).cast(field.dataType) for field in table.schema.fields]
             rows = frame.select(*columns, "date").write.option("maxRecordsPerFile", ROWS_A_FILE)
-            rows.partitionBy("date").parquet(str(staging))
-            strays = {path.name for path in staging.glob("date=*")} - {f"date={d}" for d in days}
+            rows.partitionBy("date").parquet(staging.name)
+            found = staging.files.get_file_info(fs.FileSelector(""))
+            strays = {info.path for info in found if info.path.startswith("date=")}
+            strays -= {f"date={day}" for day in days}
             if strays:
                 raise LakeError(f"{table.name}: rows of days that were not asked for: {strays}")
             return {day: self._commit(table, staging, day, made_from) for day in days}
@@ -126,56 +120,62 @@ class Lake:
 
         Times are aware.
         """
-        with self._staging(table.name) as staging:
-            folder = staging / f"date={day}"
-            folder.mkdir(parents=True)
-            found = pa.Table.from_pylist(list(rows), schema=_arrow_schema(table))
-            pq.write_table(found, folder / "rows.parquet", compression="zstd")
+        with self.store.staging(table.name) as staging:
+            _write_file(staging, day, pa.Table.from_pylist(list(rows), _arrow_schema(table)))
             return self._commit(table, staging, day, made_from)
 
     def rows(
         self, table: Table, days: Iterable[date], made_from: Mapping[str, Any] | None = None
     ) -> list[dict[str, Any]]:
         """The days' rows of a small table, times in UTC; errors as of ``read``."""
-        days = sorted(days)
-        self._require(table, days, made_from or {})
-        files = [
-            path for day in days for path in sorted(self._folder(table.name, day).glob("*.parquet"))
-        ]
+        files = self._found(table, days, made_from, self.store.local_files)
         return ds.dataset(files, schema=_arrow_schema(table)).to_table().to_pylist()
 
-    def write_documents(self, name: str, day: date, documents: Mapping[str, str]) -> Path:
-        """Replace the day's folder of text files below ``name`` by these, file name to text."""
-        with self._staging(name) as staging:
-            folder = staging / f"date={day}"
-            folder.mkdir(parents=True)
+    def write_documents(self, name: str, day: date, documents: Mapping[str, str]) -> str:
+        """Replace the day's folder of text files below ``name`` by these, file name to text.
+
+        Returns the folder they are in.
+        """
+        with self.store.staging(name) as staging:
+            folder = f"date={day}"
+            staging.files.create_dir(folder)
             for file_name, text in documents.items():
-                (folder / file_name).write_text(text, encoding="utf-8")
-            target = self._folder(name, day)
-            _replace_folder(folder, target)
-        return target
+                with staging.files.open_output_stream(f"{folder}/{file_name}") as file:
+                    file.write(text.encode())
+            return self.store.replace(name, day, staging)
 
     def drop(self, name: str, before: date) -> list[date]:
-        """Remove a table's partitions of the days before; returns those days.
+        """Remove a table's partitions of the days before, each as a whole; returns those days."""
+        return self.store.drop(name, before)
 
-        Each goes as a whole: it is moved out of the table first.
-        """
-        folders = sorted((self.root / name).glob("date=????-??-??"))
-        days = [day for folder in folders if (day := _day_of(folder)) < before]
-        with self._staging(name) as staging:
-            staging.mkdir()
-            for day in days:
-                self._folder(name, day).rename(staging / f"date={day}")
-        return days
+    def _found(
+        self,
+        table: Table,
+        days: Iterable[date],
+        made_from: Mapping[str, Any] | None,
+        find: Callable[[str, Files], Found],
+    ) -> Found:
+        """Where the days' files are, once each fits; raises LakeError."""
+        days = sorted(days)
+        for _ in range(_ATTEMPTS):
+            partitions = self._require(table, days, made_from or {})
+            try:
+                return find(table.name, {day: each.files for day, each in partitions.items()})
+            except FileNotFoundError:
+                continue
+        raise LakeError(
+            f"Files of {table.name} that its {PROVENANCE} names are missing: materialize "
+            f"{table.name} again."
+        )
 
-    def _folder(self, name: str, day: date) -> Path:
-        return self.root / name / f"date={day}"
-
-    def _require(self, table: Table, days: Sequence[date], made_from: Mapping[str, Any]) -> None:
+    def _require(
+        self, table: Table, days: Sequence[date], made_from: Mapping[str, Any]
+    ) -> dict[date, Partition]:
+        partitions = self._partitions(table, days)
         problems = [
             f"{day}: {problem}"
             for day in days
-            if (problem := self._mismatch(table, day, made_from))
+            if (problem := _mismatch(table, partitions.get(day), made_from))
         ]
         if problems:
             shown = "; ".join(problems[:5]) + ("; ..." if len(problems) > 5 else "")
@@ -183,54 +183,78 @@ class Lake:
                 f"{len(problems)} partition(s) of {table.name} cannot be used ({shown}): "
                 f"materialize {table.name} for those days."
             )
+        return partitions
 
-    def _mismatch(self, table: Table, day: date, made_from: Mapping[str, Any]) -> str | None:
-        partition = self.partition(table, day)
-        if partition is None:
-            return "no such partition"
-        if partition.schema_digest != table.schema_digest:
-            return "written with another schema"
-        for key, wanted in made_from.items():
-            if (found := partition.made_from.get(key)) != wanted:
-                return f"made with {key} {found}, not {wanted}"
-        return None
+    def _partitions(self, table: Table, days: Sequence[date]) -> dict[date, Partition]:
+        found = {}
+        for day, text in self.store.provenance(table.name, days).items():
+            try:
+                found[day] = Partition(**json.loads(text))
+            except (ValueError, TypeError) as error:
+                raise LakeError(
+                    f"{table.name} of {day} has a damaged {PROVENANCE}: materialize it again."
+                ) from error
+        return found
 
     def _commit(
-        self, table: Table, staging: Path, day: date, made_from: Mapping[str, Any]
+        self, table: Table, staging: Staging, day: date, made_from: Mapping[str, Any]
     ) -> Partition:
-        folder = staging / f"date={day}"
-        if not folder.exists():
-            folder.mkdir()
-            pq.write_table(_arrow_schema(table).empty_table(), folder / "empty.parquet")
-        rows = sum(pq.read_metadata(path).num_rows for path in folder.glob("*.parquet"))
-        partition = Partition(rows, table.schema_digest, dict(made_from))
-        (folder / _PROVENANCE).write_text(json.dumps(vars(partition), indent=1, default=str))
-        _replace_folder(folder, self._folder(table.name, day))
+        files = _data_files(staging, day)
+        if not files:
+            _write_file(staging, day, _arrow_schema(table).empty_table())
+            files = _data_files(staging, day)
+        partition = Partition(
+            sum(pq.read_metadata(info.path, filesystem=staging.files).num_rows for info in files),
+            table.schema_digest,
+            dict(made_from),
+            {info.base_name: info.size for info in files},
+        )
+        text = json.dumps(vars(partition), indent=1, default=str)
+        with staging.files.open_output_stream(f"date={day}/{PROVENANCE}") as file:
+            file.write(text.encode())
+        self.store.replace(table.name, day, staging)
         return partition
 
-    @contextmanager
-    def _staging(self, name: str):
-        """A folder of one's own on the lake's file system; what a killed run left goes."""
-        area = self.root / _STAGING
+
+def _open_store(root: str, storage: "AzureBlobStorageResource | None", native: bool) -> Store:
+    if is_azure(root):
         try:
-            area.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LakeError(
-                f"LOWSLOW_LAKE {str(self.root)!r} cannot be written: {error}."
-            ) from error
-        for left in area.iterdir():
-            with suppress(FileNotFoundError):  # another run ends, and removes its own
-                if time.time() - left.stat().st_mtime > _ABANDONED_AFTER_SECONDS:
-                    shutil.rmtree(left, ignore_errors=True)
-        staging = area / f"{name}-{uuid.uuid4().hex}"
-        try:
-            yield staging
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+            location = locate(root)
+            storage = storage or storage_resource(location)
+        except AzureUrlError as error:
+            raise LakeError(f"LOWSLOW_LAKE cannot be used: {error}") from error
+        # Here, for its packages are an extra.
+        from lowslow_assets.stores.blobs import Blobs, NativeBlobs
+
+        return (NativeBlobs if native else Blobs)(location, storage)
+    if "://" in root and not root.startswith("file://"):
+        raise LakeError(f"LOWSLOW_LAKE {root!r} is neither a path nor a URL of Azure Storage.")
+    return Folders(root)
 
 
-def _day_of(folder: Path) -> date:
-    return date.fromisoformat(folder.name.removeprefix("date="))
+def _mismatch(
+    table: Table, partition: Partition | None, made_from: Mapping[str, Any]
+) -> str | None:
+    if partition is None:
+        return "no such partition"
+    if partition.schema_digest != table.schema_digest:
+        return "written with another schema"
+    for key, wanted in made_from.items():
+        if (found := partition.made_from.get(key)) != wanted:
+            return f"made with {key} {found}, not {wanted}"
+    return None
+
+
+def _data_files(staging: Staging, day: date) -> list[fs.FileInfo]:
+    found = staging.files.get_file_info(fs.FileSelector(f"date={day}", allow_not_found=True))
+    return [info for info in found if info.extension == "parquet"]
+
+
+def _write_file(staging: Staging, day: date, rows: pa.Table) -> None:
+    """A data file under a name that no other has, as Spark's have."""
+    staging.files.create_dir(f"date={day}")
+    path = f"date={day}/{uuid.uuid4().hex}.parquet"
+    pq.write_table(rows, path, filesystem=staging.files, compression="zstd")
 
 
 def pack(frame: DataFrame, key: str, rows_a_day: int) -> DataFrame:
@@ -245,36 +269,6 @@ def pack(frame: DataFrame, key: str, rows_a_day: int) -> DataFrame:
 
 def _arrow_schema(table: Table) -> pa.Schema:
     return to_arrow_schema(table.schema, timezone="UTC")
-
-
-def _replace_folder(new: Path, target: Path) -> None:
-    """Put ``new`` in the place of ``target`` in one step; the old one ends in the place of new."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        new.rename(target)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise
-        _exchange(new, target)
-
-
-def _exchange(one: Path, other: Path) -> None:
-    """Swap two folders atomically, where the system can.
-
-    Linux can (renameat2 with RENAME_EXCHANGE) and Python does not offer it. Elsewhere
-    the old folder is moved aside first: for that instant a reader finds no partition.
-    """
-    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    at_cwd, exchange = -100, 2
-    if renameat2 and renameat2(at_cwd, os.fsencode(one), at_cwd, os.fsencode(other), exchange) == 0:
-        return
-    aside = one.with_name(f"{one.name}.old")
-    other.rename(aside)
-    try:
-        one.rename(other)
-    except OSError:
-        aside.rename(other)
-        raise
 
 
 def window_days(last: date, length: int) -> list[date]:

@@ -545,7 +545,7 @@ def to_markdown() -> str:
         "# Tables of the lake",
         "One folder a table, one folder a day below it: "
         "`<lake>/<table>/date=YYYY-MM-DD/*.parquet`. Beside the data, `_provenance.json` says "
-        "what a partition was made from. Times are UTC.",
+        "what a partition was made from and names its files. Times are UTC.",
         "Made from the schemas in the code: `python -m lowslow_assets.tables > docs/tables.md`.",
     ]
     for table in TABLES:

@@ -1,13 +1,18 @@
-"""One lazy Spark session for the whole run, with a scratch folder of its own."""
+"""What tests everywhere share, each lazily: one Spark session, one emulator of Azure Storage."""
 
 import os
 import sys
+import uuid
+from collections.abc import Iterator
 
 import pytest
 from pyspark.sql import SparkSession
 
+from lowslow_assets.azure import Location
 from lowslow_assets.java import ensure_java
 from lowslow_assets.spark import LOCAL_SPARK
+from lowslow_assets_tests.azure import emulator
+from lowslow_assets_tests.azure.emulator import Emulator
 
 pytest_plugins = ["lowslow_assets_tests.kql"]
 
@@ -34,3 +39,24 @@ def spark(tmp_path_factory: pytest.TempPathFactory):
     session = builder.getOrCreate()
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def azurite(pytestconfig: pytest.Config) -> Iterator[Emulator]:
+    """Azurite, installed once into pytest's cache."""
+    assert pytestconfig.cache
+    folder = pytestconfig.cache.mkdir("azurite")
+    try:
+        emulator.install(folder)
+    except emulator.NotInstalled as error:
+        pytest.skip(str(error))
+    with emulator.running(folder) as running:
+        yield running
+
+
+@pytest.fixture
+def container(azurite: Emulator) -> Location:
+    """A new container."""
+    name = f"test-{uuid.uuid4().hex}"
+    azurite.service.create_container(name)
+    return azurite.location(name)

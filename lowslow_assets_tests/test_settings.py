@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from lowslow_assets.resources import EnrichmentResource, HuntParameters
+from lowslow_assets.resources import EnrichmentResource, HuntParameters, SourceResource
 from lowslow_assets.settings import (
     DEMO_LAKE,
     DEMO_SOURCE,
     PRESETS,
+    READS,
     EnrichmentSettings,
     Settings,
     SettingsError,
@@ -19,6 +20,7 @@ from lowslow_assets.settings import (
     read_settings,
     read_spark_settings,
 )
+from lowslow_assets.spark import LOCAL_SPARK
 
 NAMES: tuple[str, ...] = (
     "LOWSLOW_SOURCE",
@@ -26,6 +28,7 @@ NAMES: tuple[str, ...] = (
     "LOWSLOW_LOOKBACK_DAYS",
     "LOWSLOW_START_DATE",
     "LOWSLOW_PRESET",
+    "LOWSLOW_READ",
     "LOWSLOW_SPARK_CONF",
 )
 
@@ -40,9 +43,13 @@ def test_what_is_unset_or_empty_has_its_default(value: str | None):
 def test_what_is_set_is_taken(tmp_path: Path):
     conf = tmp_path / "spark.conf"
     conf.touch()
-    values = (" /data/My export ", "/lake", " 30", "2026-05-02 ", " notebook ", f" {conf} ")
-    expected = Settings("/data/My export", "/lake", 30, date(2026, 5, 2), "notebook", str(conf))
-    assert read_settings(dict(zip(NAMES, values, strict=True))) == expected
+    values = (" /data/My export ", "/lake", " 30", "2026-05-02 ", " notebook ", "native")
+    expected = Settings(
+        *("/data/My export", "/lake", 30, date(2026, 5, 2), "notebook"),
+        read="native",
+        spark_conf=str(conf),
+    )
+    assert read_settings(dict(zip(NAMES, (*values, f" {conf} "), strict=True))) == expected
 
 
 def test_what_to_look_up_is_taken():
@@ -93,6 +100,16 @@ def test_a_preset_that_does_not_exist_is_told_with_those_that_do(bad: str):
     with pytest.raises(SettingsError) as caught:
         read_settings({"LOWSLOW_PRESET": bad})
     assert str(caught.value) == (f"LOWSLOW_PRESET must be campaigns or notebook, not {bad[:20]!r}.")
+
+
+def test_a_way_to_read_that_is_none_is_refused():
+    with pytest.raises(SettingsError) as caught:
+        read_settings({"LOWSLOW_READ": "spark"})
+    assert str(caught.value) == "LOWSLOW_READ must be staged, executors or native, not 'spark'."
+    for read in READS:
+        assert (
+            SourceResource(root="x", read=read).read == read_settings({"LOWSLOW_READ": read}).read
+        )
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -187,3 +204,17 @@ def test_spark_settings_that_cannot_be_used_are_told_without_their_values(
         read_settings({"LOWSLOW_SPARK_CONF": str(conf)})
     assert said in str(caught.value)
     assert "local" not in str(caught.value)
+
+
+def test_keys_and_tokens_of_a_connector_are_stars_on_sparks_pages():
+    redacted = re.compile(LOCAL_SPARK["spark.redaction.regex"])
+    for name in (
+        "spark.hadoop.fs.azure.account.key.account.dfs.core.windows.net",
+        "spark.hadoop.fs.azure.sas.fixed.token.logs.account.dfs.core.windows.net",
+        "spark.hadoop.fs.azure.sas.logs.account.blob.core.windows.net",
+        "spark.hadoop.fs.azure.account.oauth2.client.secret.account.dfs.core.windows.net",
+        "spark.executorEnv.AZURE_STORAGE_KEY",
+        "spark.executorEnv.AZURE_STORAGE_SAS_TOKEN",
+    ):
+        assert redacted.search(name), name
+    assert not redacted.search("spark.sql.shuffle.partitions")

@@ -18,8 +18,9 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
-from lowslow_assets import storage
+from lowslow_assets.signins.source import literal_path
 from lowslow_assets.storage import Lake, LakeError, Partition, window_days
+from lowslow_assets.stores.folders import Folders, replace_folder
 from lowslow_assets.tables import Table
 
 THINGS = Table(
@@ -39,8 +40,25 @@ SEEN = datetime(2026, 6, 1, 2, 5, 0, 123456, UTC)
 
 
 @pytest.fixture
-def lake(spark: SparkSession, tmp_path: Path) -> Lake:
+def folders(spark: SparkSession, tmp_path: Path) -> Lake:
+    """A lake on a local path."""
     return Lake(str(tmp_path / "lake"), spark)
+
+
+@pytest.fixture
+def blobs(spark: SparkSession, request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
+    """A lake in a container; azure/test_blobs.py has what only concerns those."""
+    location = request.getfixturevalue("container")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        storage = request.getfixturevalue("azurite").storage
+        return Lake(f"{location.url()}/date=1/Ü [a] {{b}}*", spark, storage)
+
+
+@pytest.fixture(params=["folders", "blobs"])
+def lake(request: pytest.FixtureRequest) -> Lake:
+    """A lake of either kind."""
+    return request.getfixturevalue(request.param)
 
 
 def things(lake: Lake, *names: str, **columns: Any) -> DataFrame:
@@ -57,8 +75,20 @@ def names(lake: Lake, *days: date) -> list[tuple[date, str]]:
     return sorted((row["date"], row["name"]) for row in lake.read(THINGS, days).collect())
 
 
-def left_in_staging(lake: Lake) -> list[str]:
-    return sorted(path.name for path in (lake.root / ".staging").iterdir())
+def root_of(lake: Lake) -> Path:
+    assert isinstance(lake.store, Folders)
+    return lake.store.root
+
+
+def files_of(lake: Lake, day: date) -> list[Path]:
+    partition = lake.partition(THINGS, day)
+    assert partition
+    return lake.store.local_files("things", {day: partition.files})
+
+
+def left_in_staging(tmp_path: Path) -> list[str]:
+    [area] = tmp_path.rglob(".staging")
+    return sorted(path.name for path in area.iterdir())
 
 
 def assert_sentence(error: BaseException, *words: str) -> None:
@@ -69,7 +99,7 @@ def assert_sentence(error: BaseException, *words: str) -> None:
 # --- writing and reading ---------------------------------------------------------------------
 
 
-def test_what_is_written_is_read_with_its_day_and_types(lake: Lake):
+def test_what_is_written_is_read_with_its_day_and_types(lake: Lake, tmp_path: Path):
     written = lake.write(THINGS, things(lake, "x", "yy"), [MONDAY], {"setting": 1})
     frame = lake.read(THINGS, [MONDAY])
     assert frame.schema.simpleString() == (
@@ -85,16 +115,18 @@ def test_what_is_written_is_read_with_its_day_and_types(lake: Lake):
     assert written == {MONDAY: expected}
     assert lake.partition(THINGS, MONDAY) == expected
     assert lake.days(THINGS) == [MONDAY]
-    assert left_in_staging(lake) == []
+    assert left_in_staging(tmp_path) == []
 
 
-def test_any_engine_reads_a_partition(lake: Lake):
-    lake.write(THINGS, things(lake, "x"), [MONDAY], {})
-    folder = lake.root / "things" / "date=2026-06-01"
+def test_any_engine_reads_a_partition(folders: Lake):
+    folders.write(THINGS, things(folders, "x"), [MONDAY], {})
+    folder = root_of(folders) / "things" / "date=2026-06-01"
     files = list(folder.glob("*.parquet"))
     assert sum(pq.read_table(file).num_rows for file in files) == 1
     assert pq.read_table(files[0]).to_pylist()[0]["tags"] == ["a", "x"]
-    assert json.loads((folder / "_provenance.json").read_text())["rows"] == 1
+    provenance = json.loads((folder / "_provenance.json").read_text())
+    assert provenance["rows"] == 1
+    assert provenance["files"] == {file.name: file.stat().st_size for file in files}
 
 
 def test_a_partition_is_replaced_as_a_whole(lake: Lake):
@@ -121,8 +153,8 @@ def test_a_range_is_split_by_date_and_a_day_without_rows_is_an_empty_partition(l
 def test_an_empty_day_replaces_a_full_one_and_has_the_schema(lake: Lake):
     lake.write(THINGS, things(lake, "old"), [MONDAY], {})
     lake.write(THINGS, things(lake), [MONDAY], {})
-    (file,) = (lake.root / "things" / "date=2026-06-01").glob("*.parquet")
-    bare = lake.spark.read.parquet(str(file))
+    (file,) = files_of(lake, MONDAY)
+    bare = lake.spark.read.parquet(literal_path(file))
     assert bare.schema.simpleString() == THINGS.schema.simpleString()
     assert names(lake, MONDAY) == []
 
@@ -200,18 +232,18 @@ def test_a_root_that_cannot_be_written_is_said_in_one_sentence(spark: SparkSessi
     lake = Lake(str(tmp_path / "file" / "lake"), spark)
     with pytest.raises(LakeError) as caught:
         lake.write(THINGS, things(lake), [MONDAY], {})
-    assert_sentence(caught.value, "LOWSLOW_LAKE", str(lake.root), "cannot be written")
+    assert_sentence(caught.value, "LOWSLOW_LAKE", str(root_of(lake)), "cannot be written")
     with pytest.raises(LakeError) as caught:
-        Lake("abfss://lake@account.dfs.core.windows.net/", spark)
-    assert_sentence(caught.value, "LOWSLOW_LAKE", "abfss://")
+        Lake("s3://bucket/lake", spark)
+    assert_sentence(caught.value, "LOWSLOW_LAKE", "s3://", "neither")
 
 
 # --- killed runs -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("moment", ["pq.read_metadata", "json.dumps", "_replace_folder"])
+@pytest.mark.parametrize("moment", ["storage.pq.read_metadata", "storage.json.dumps", None])
 def test_a_run_killed_before_the_commit_leaves_the_old_partition(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch, moment: str
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str | None
 ):
     lake.write(THINGS, things(lake, "old"), [MONDAY], {"v": 1})
 
@@ -219,16 +251,20 @@ def test_a_run_killed_before_the_commit_leaves_the_old_partition(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"lowslow_assets.storage.{moment}", killed)
+        if moment:
+            patch.setattr(f"lowslow_assets.{moment}", killed)
+        else:
+            patch.setattr(lake.store, "replace", killed)
         with pytest.raises(KeyboardInterrupt):
             lake.write(THINGS, things(lake, "new"), [MONDAY], {"v": 2})
     assert names(lake, MONDAY) == [(MONDAY, "old")]
     assert lake.partition(THINGS, MONDAY) == Partition(1, THINGS.schema_digest, {"v": 1})
-    assert left_in_staging(lake) == []
+    assert left_in_staging(tmp_path) == []
 
 
-def test_what_a_killed_run_left_goes_after_a_day(lake: Lake):
-    area = lake.root / ".staging"
+def test_what_a_killed_run_left_goes_after_a_day(lake: Lake, tmp_path: Path):
+    lake.write_documents("pages", MONDAY, {"a.html": ""})
+    [area] = tmp_path.rglob(".staging")
     now = time.time()
     for name, hours in (("abandoned", 25), ("of a running run", 23)):
         (area / name / "date=2026-06-01").mkdir(parents=True)
@@ -237,7 +273,7 @@ def test_what_a_killed_run_left_goes_after_a_day(lake: Lake):
     # As if another run removed its own just now: listed, but gone when looked at.
     (area / "gone").symlink_to("nowhere")
     lake.write_documents("pages", MONDAY, {"a.html": ""})
-    assert left_in_staging(lake) == ["gone", "of a running run"]
+    assert left_in_staging(tmp_path) == ["gone", "of a running run"]
 
 
 # --- the exchange ----------------------------------------------------------------------------
@@ -272,7 +308,7 @@ def test_a_reader_sees_the_old_or_the_new_partition(tmp_path: Path):
     try:
         for number in range(1, 201):
             new = generation(tmp_path / "staging" / str(number), number)
-            storage._replace_folder(new, target)
+            replace_folder(new, target)
             assert contents(new) == [f"{number - 1}-{part}" for part in "abc"]
             time.sleep(0.001)
     finally:
@@ -298,7 +334,7 @@ def test_where_folders_cannot_be_exchanged_the_old_one_is_moved_aside(
     monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: Library())
     target = generation(tmp_path / "date=2026-06-01", 1)
     new = generation(tmp_path / "staging" / "date=2026-06-01", 2)
-    storage._replace_folder(new, target)
+    replace_folder(new, target)
     assert contents(target) == ["2-a", "2-b", "2-c"]
     # What is old is in staging, which goes when the write ends.
     assert [contents(left) for left in new.parent.iterdir()] == [["1-a", "1-b", "1-c"]]
@@ -307,21 +343,21 @@ def test_where_folders_cannot_be_exchanged_the_old_one_is_moved_aside(
 def test_an_error_that_is_no_older_folder_is_raised(tmp_path: Path):
     (tmp_path / "target").touch()
     with pytest.raises(NotADirectoryError):
-        storage._replace_folder(generation(tmp_path / "new", 1), tmp_path / "target")
+        replace_folder(generation(tmp_path / "new", 1), tmp_path / "target")
     assert contents(tmp_path / "new") == ["1-a", "1-b", "1-c"]
 
 
 # --- documents, windows ----------------------------------------------------------------------
 
 
-def test_a_days_documents_are_replaced_as_a_whole(lake: Lake):
-    lake.write_documents("pages", MONDAY, {"old.html": "old", "a.html": "old"})
-    folder = lake.write_documents("pages", MONDAY, {"a.html": "Grüße \U0001f600"})
-    assert folder == lake.root / "pages" / "date=2026-06-01"
+def test_a_days_documents_are_replaced_as_a_whole(folders: Lake, tmp_path: Path):
+    folders.write_documents("pages", MONDAY, {"old.html": "old", "a.html": "old"})
+    folder = Path(folders.write_documents("pages", MONDAY, {"a.html": "Grüße \U0001f600"}))
+    assert folder == root_of(folders) / "pages" / "date=2026-06-01"
     assert contents(folder) == ["a.html"]
     assert (folder / "a.html").read_bytes().decode() == "Grüße \U0001f600"
-    assert contents(lake.write_documents("pages", MONDAY, {})) == []
-    assert left_in_staging(lake) == []
+    assert contents(Path(folders.write_documents("pages", MONDAY, {}))) == []
+    assert left_in_staging(tmp_path) == []
 
 
 def test_a_window_ends_with_its_day():

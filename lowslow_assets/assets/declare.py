@@ -1,10 +1,12 @@
 """What every asset declares of its table, and how a permanent failure reads."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
+from pyspark.errors import PythonException
 
 from lowslow_assets.enrichment.answers import EnrichmentError
 from lowslow_assets.settings import SettingsError
@@ -45,6 +47,11 @@ def permanent_failures() -> Iterator[None]:
         yield
     except (SourceError, LakeError, EnrichmentError, SettingsError) as error:
         raise dg.Failure(str(error), allow_retries=False) from None
+    except PythonException as error:
+        # What was raised in an executor comes as the text of its traceback.
+        if told := re.search(r"SourceError: (LOWSLOW_SOURCE [^\n]+)", str(error)):
+            raise dg.Failure(told[1], allow_retries=False) from None
+        raise
 
 
 def table_metadata(rows: list[dict[str, Any]]) -> dg.MetadataValue:

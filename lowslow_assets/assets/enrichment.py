@@ -22,6 +22,7 @@ from lowslow_assets.enrichment.reports import (
 from lowslow_assets.enrichment.whois import whois
 from lowslow_assets.partitions import DAYS, SINGLE_RUN, days_of
 from lowslow_assets.resources import EnrichmentResource, HuntParameters, LakeResource
+from lowslow_assets.stores.base import user_cache
 from lowslow_assets.tables import ADDRESS_REPORTS, INCIDENT_MEMBERS
 
 _ANSWERS = "address_answers"
@@ -97,8 +98,8 @@ def _ask_sources(
         if matches.examples:
             metadata["rejected"] = table_metadata([{"where": text} for text in matches.examples])
     if enrichment.ti_providers:
-        folder = hunt.lake.root / _ANSWERS
-        providers = open_providers(enrichment.ti_providers, folder, enrichment.keep_answers)
+        kept = user_cache(_ANSWERS)
+        providers = open_providers(enrichment.ti_providers, kept, enrichment.keep_answers)
         answers |= ask_all(providers, addresses)
     if enrichment.geo_database:
         unplaced = dict.fromkeys(address for row, address in rows if not row["located"])

@@ -295,6 +295,6 @@ def incident_documents(
             documents = {f"{row['incident_id']}.json": to_json(row, day) for row in rows}
             folder = hunt.lake.write_documents(_DOCUMENTS, day, documents)
         context.add_asset_metadata(
-            {"documents": len(documents), "folder": dg.MetadataValue.path(str(folder))},
+            {"documents": len(documents), "folder": dg.MetadataValue.path(folder)},
             partition_key=day.isoformat(),
         )

@@ -68,7 +68,7 @@ def case_pages(
             pages["index.html"] = render_day(_hunt_day(hunt, window, cases))
             folder = hunt.lake.write_documents(_PAGES, day, pages)
         context.add_asset_metadata(
-            {"pages": len(pages), "open": dg.MetadataValue.path(str(folder / "index.html"))},
+            {"pages": len(pages), "open": dg.MetadataValue.path(f"{folder}/index.html")},
             partition_key=day.isoformat(),
         )
 

@@ -179,6 +179,6 @@ def rule_documents(
             }
             folder = hunt.lake.write_documents(_DOCUMENTS, day, documents)
         context.add_asset_metadata(
-            {"documents": len(documents), "folder": dg.MetadataValue.path(str(folder))},
+            {"documents": len(documents), "folder": dg.MetadataValue.path(folder)},
             partition_key=day.isoformat(),
         )

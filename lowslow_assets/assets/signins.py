@@ -29,8 +29,7 @@ from lowslow_assets.tables import RAW_SIGNINS, REJECTED_SIGNINS
 def ingest_signins(context: dg.AssetExecutionContext, source: SourceResource, lake: LakeResource):
     """Read the days' files once; good lines go to one table, bad ones to the other."""
     days = days_of(context)
-    with permanent_failures():
-        export = source.open()
+    with permanent_failures(), source.open() as export:
         listing = [export.list_day(day) for day in days]
         unreadable = export.unreadable(listing)
         opened = lake.open()
@@ -46,12 +45,12 @@ def ingest_signins(context: dg.AssetExecutionContext, source: SourceResource, la
     for files in listing:
         day = files.day
         key = day.isoformat()
-        if not files.paths:
+        if not files.files:
             context.log.warning(f"{day}: the export has no files for this day")
         counts = lines_of.get(day, {"lines": 0, "duplicates": 0, "of_other_days": 0})
         metadata = {
             "dagster/partition_row_count": raw[day].rows,
-            "files": len(files.paths),
+            "files": len(files.files),
             "bytes": files.total_bytes,
             "rows in": counts["lines"] + rejected[day].rows,
             "rows out": raw[day].rows,

@@ -61,20 +61,24 @@ class Project:
     preset: str = CAMPAIGNS
     enrichment: EnrichmentSettings = field(default_factory=EnrichmentSettings)
 
-    def run(self, job: str, days: Sequence[date], **options: Any) -> dg.ExecuteInProcessResult:
-        """Run a job for a day or a range of days."""
-        settings = Settings(
+    @property
+    def settings(self) -> Settings:
+        """What the environment would say."""
+        return Settings(
             str(self.source),
             str(self.lake),
             self.lookback_days,
             preset=self.preset,
             enrichment=self.enrichment,
         )
+
+    def run(self, job: str, days: Sequence[date], **options: Any) -> dg.ExecuteInProcessResult:
+        """Run a job for a day or a range of days."""
         tags = {
             "dagster/asset_partition_range_start": str(days[0]),
             "dagster/asset_partition_range_end": str(days[-1]),
         }
-        defs = build_defs(settings, SharedSpark())
+        defs = build_defs(self.settings, SharedSpark())
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         return defs.resolve_job_def(job).execute_in_process(tags=tags, run_config=quiet, **options)
 

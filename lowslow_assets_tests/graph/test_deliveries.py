@@ -14,6 +14,7 @@ from lowslow_assets.resources import HuntParameters, LakeResource, SinksResource
 from lowslow_assets.settings import CAMPAIGNS as PRESET
 from lowslow_assets.sinks import opening
 from lowslow_assets.storage import Lake
+from lowslow_assets.stores.folders import Folders
 from lowslow_assets.tables import (
     CAMPAIGNS,
     DELIVERED_INCIDENTS,
@@ -70,13 +71,15 @@ def workspace(monkeypatch: pytest.MonkeyPatch):
 
 def deliver(lake: Lake, sinks: SinksResource) -> dg.ExecuteInProcessResult:
     spark = SharedSpark()
+    folders = lake.store
+    assert isinstance(folders, Folders)
     tags = {
         "dagster/asset_partition_range_start": str(DAYS[0]),
         "dagster/asset_partition_range_end": str(DAYS[-1]),
     }
     resources = {
         "spark": spark,
-        "lake": LakeResource(root=str(lake.root), spark=spark),
+        "lake": LakeResource(root=str(folders.root), spark=spark),
         "parameters": PARAMETERS,
         "sinks": sinks,
     }

@@ -11,7 +11,7 @@ from lowslow_assets.settings import Settings
 from lowslow_assets_tests.graph.conftest import DAYS, INGEST, LAST, Project, SharedSpark
 
 
-def drop(lake: Path, keep_days: int, lookback_days: int, raise_on_error: bool = True):
+def drop(lake: Path | str, keep_days: int, lookback_days: int, raise_on_error: bool = True):
     """Run the job on a lake."""
     settings = Settings("unused", str(lake), lookback_days)
     job = build_defs(settings, SharedSpark()).resolve_job_def("retention")

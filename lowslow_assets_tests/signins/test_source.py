@@ -1,17 +1,23 @@
 """An export's folders as they are found: names, gaps, damage, and where its root lies."""
 
 import gzip
+import json
 import os
 import re
-from datetime import date
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
+from lowslow_assets.signins.parsing import NO_ID, parse_lines
 from lowslow_assets.signins.source import Export, SourceError
 
 DAY = date(2026, 6, 3)
+LINES = "date date, file string, value string"
 PADDED, UNPADDED = "y=2026/m=06/d=03", "y=2026/m=6/d=3"
 
 
@@ -24,7 +30,7 @@ def put(root: Path, name: str, content: str | bytes = "{}\n") -> str:
 
 
 def names(root: Path, day: date = DAY) -> list[str]:
-    return [path.relative_to(root).as_posix() for path in Export(str(root)).list_day(day).paths]
+    return [file.name for file in Export(str(root)).list_day(day).files]
 
 
 def read(spark: SparkSession, root: Path, *days: date) -> list[tuple[date, str, str]]:
@@ -63,7 +69,7 @@ def test_all_names_of_one_day_are_its_files(tmp_path: Path):
 def test_a_day_without_a_folder_has_no_files(tmp_path: Path):
     put(tmp_path, f"{PADDED}/PT05M.json")
     files = Export(str(tmp_path)).list_day(date(2026, 6, 4))
-    assert (files.paths, files.total_bytes) == ((), 0)
+    assert (files.files, files.total_bytes) == ((), 0)
 
 
 def test_days_are_newest_first_and_once(tmp_path: Path):
@@ -221,6 +227,69 @@ def test_nothing_unreadable_gives_no_rows(spark: SparkSession, tmp_path: Path):
     assert rejected.collect() == []
 
 
+# --- Parquet ---------------------------------------------------------------------------------
+
+SIGNIN = {
+    "Id": "one",
+    "TimeGenerated": datetime(2026, 6, 3, 1, 2, 3, 456789, tzinfo=UTC),
+    "UserPrincipalName": "ann@example.com",
+    "ResultType": "50126",
+    "AutonomousSystemNumber": 64500,
+    "DeviceDetail": json.dumps({"browser": 'Edge "1"'}),
+    "IsInteractive": True,
+}
+
+
+def put_rows(root: Path, name: str, *rows: Mapping[str, object]) -> str:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(list(rows)), path, compression="gzip")
+    return name
+
+
+def test_rows_of_the_export_job_are_lines_in_each_of_its_layouts(
+    spark: SparkSession, tmp_path: Path
+):
+    expected = [
+        put_rows(tmp_path, "timestamp=2026-06-03T01/part-0.parquet", SIGNIN),
+        put_rows(tmp_path, "year=2026/month=06/day=03/hour=01/part-1.parquet", SIGNIN),
+        # Copied into the tree of the continuous export.
+        put_rows(tmp_path, f"{PADDED}/h=01/part-2.parquet", SIGNIN | {"Id": None}),
+    ]
+    put(tmp_path, "timestamp=2026-06-03T01/PT05M.json", "line\n")
+    put_rows(tmp_path, "timestamp=2026-06-04T00/part-0.parquet", SIGNIN)
+    put(tmp_path, "timestamp=2026-13-04T00/part-0.parquet")
+    assert list(Export(str(tmp_path)).days()) == [date(2026, 6, 4), DAY]
+    rows = read(spark, tmp_path, DAY)
+    assert [row[:2] for row in rows] == sorted(
+        (DAY, name) for name in [*expected, "timestamp=2026-06-03T01/PT05M.json"]
+    )
+    values = {name: value for _, name, value in rows}
+    time = "2026-06-03T01:02:03.456789Z"
+    assert json.loads(values[expected[0]]) == SIGNIN | {"TimeGenerated": time}
+    assert values[expected[1]] == values[expected[0]]
+    parsed = parse_lines(
+        spark.createDataFrame([(DAY, name, value) for name, value in values.items()], LINES)
+    )
+    reasons = {row["file"]: row["reason"] for row in parsed.collect()}
+    assert [reasons[name] for name in expected] == [None, None, NO_ID]
+
+
+def test_damaged_parquet_is_rejected_as_other_files_are(spark: SparkSession, tmp_path: Path):
+    good = put_rows(tmp_path, f"{PADDED}/good.parquet", SIGNIN)
+    whole = (tmp_path / good).read_bytes()
+    put(tmp_path, f"{PADDED}/junk.parquet", "not Parquet")
+    put(tmp_path, f"{PADDED}/cut.parquet", whole[:-9])
+    put(tmp_path, f"{PADDED}/flipped.parquet", whole[:40] + b"\0" * 8 + whole[48:])
+    export = Export(str(tmp_path))
+    files = export.list_day(DAY)
+    unreadable = export.unreadable([files])
+    assert sorted(unreadable) == [f"{PADDED}/{n}.parquet" for n in ("cut", "flipped", "junk")]
+    assert all(reason.startswith("unreadable file: ") for reason in unreadable.values())
+    lines = export.read_lines(spark, [files], unreadable).collect()
+    assert [row["file"] for row in lines] == [good]
+
+
 # --- errors ----------------------------------------------------------------------------------
 
 
@@ -249,7 +318,7 @@ def test_a_root_with_a_day_is_accepted_also_as_a_file_url(tmp_path: Path):
     assert export.root == tmp_path
 
 
-@pytest.mark.parametrize("root", ["abfss://logs@account.dfs.core.windows.net/x", "az://logs/x"])
+@pytest.mark.parametrize("root", ["s3://logs/x", "hdfs://host/x"])
 def test_a_url_is_refused_in_one_sentence(root: str):
     with pytest.raises(SourceError) as caught:
         Export(root)

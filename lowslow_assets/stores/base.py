@@ -1,0 +1,99 @@
+"""What a lake asks of a store."""
+
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Protocol
+
+from pyarrow import fs
+
+PROVENANCE = "_provenance.json"
+ABANDONED_AFTER_SECONDS = 24 * 3600
+"""What a run left behind is a killed run's after this time."""
+
+Files = Mapping[date, Mapping[str, int]]
+"""Per day the names of its files, with their bytes."""
+
+
+class LakeError(Exception):
+    """A partition that is needed is missing or does not fit, or the lake cannot be used."""
+
+
+class LakeUnavailable(Exception):
+    """What the lake lies on did not answer as it should: another try may find it well."""
+
+
+@dataclass(frozen=True)
+class Staging:
+    """A folder of one's own: its name for Spark, and as a file system that begins there."""
+
+    name: str
+    files: fs.FileSystem
+
+
+class Store(Protocol):
+    """Folders of files by name and day; each is replaced as a whole or not at all.
+
+    A folder's file ``_provenance.json`` names its other files, for stores on which a folder is
+    not replaced in one step: what it does not name is not there.
+    """
+
+    def days(self, name: str) -> list[date]:
+        """The days that have a folder, in order."""
+        ...
+
+    def provenance(self, name: str, days: Sequence[date]) -> dict[date, str]:
+        """The text of each day's provenance, of the days that have one."""
+        ...
+
+    def local_files(self, name: str, files: Files) -> list[Path]:
+        """The days' data on local paths. FileNotFoundError: replaced since they were named."""
+        ...
+
+    def for_spark(self, name: str, files: Files) -> tuple[str, list[str]]:
+        """The same for Spark's readers, after the folder in which all of them lie."""
+        ...
+
+    def staging(self, name: str) -> AbstractContextManager[Staging]:
+        """A folder that goes when the context ends. Raises LakeError where none can be written."""
+        ...
+
+    def replace(self, name: str, day: date, staging: Staging) -> str:
+        """Put the staged folder of the day in the place of the one before; returns its name."""
+        ...
+
+    def drop(self, name: str, before: date) -> list[date]:
+        """Remove the folders of the days before, each as a whole; returns those days."""
+        ...
+
+
+def user_cache(name: str) -> Path:
+    """A folder for what can be fetched or asked for again."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home, "lowslow_assets", name)
+
+
+def day_of(folder: str) -> date:
+    """The day of a folder named ``date=YYYY-MM-DD``."""
+    return date.fromisoformat(folder.removeprefix("date="))
+
+
+@contextmanager
+def local_staging(area: Path, name: str) -> Iterator[Staging]:
+    """A folder of one's own below ``area``; what a killed run left there goes."""
+    area.mkdir(parents=True, exist_ok=True)
+    for left in area.iterdir():
+        with suppress(FileNotFoundError):  # another run ends, and removes its own
+            if time.time() - left.stat().st_mtime > ABANDONED_AFTER_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+    folder = area / f"{name}-{uuid.uuid4().hex}"
+    try:
+        yield Staging(str(folder), fs.SubTreeFileSystem(str(folder), fs.LocalFileSystem()))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
