@@ -3,7 +3,7 @@
 from datetime import date
 
 import dagster as dg
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
 from lowslow_assets.assets.declare import declaration, permanent_failures
@@ -27,20 +27,26 @@ from lowslow_assets.tables import RAW_SIGNINS, REJECTED_SIGNINS
     backfill_policy=SINGLE_RUN,
 )
 def ingest_signins(context: dg.AssetExecutionContext, source: SourceResource, lake: LakeResource):
-    """Read the days' files once; good lines go to one table, bad ones to the other."""
+    """Read the days' files; good lines go to one table, bad ones to the other."""
     days = days_of(context)
     with permanent_failures(), source.open() as export:
         listing = [export.list_day(day) for day in days]
         unreadable = export.unreadable(listing)
         opened = lake.open()
-        lines = parse_lines(export.read_lines(opened.spark, listing, unreadable)).persist()
-        good, bad = lines.where("reason IS NULL"), lines.where("reason IS NOT NULL")
+        lines = parse_lines(export.read_lines(opened.spark, listing, unreadable))
+        # Few files hold a bad line. Which, is learned on the way, and only they are read again:
+        # cheaper than to keep all that was parsed. A task that is repeated names them twice.
+        observed = Observation()
+        has_bad_line = F.when(F.col("reason").isNotNull(), F.col("file"))
+        lines = lines.observe(observed, F.collect_set(has_bad_line).alias("files"))
         rows_a_day = max(files.total_bytes for files in listing) // _BYTES_A_ROW
-        packed = pack(good.drop(*_LINE), "signin_id", rows_a_day)
+        packed = pack(lines.where("reason IS NULL").drop(*_LINE), "signin_id", rows_a_day)
         raw = opened.write(RAW_SIGNINS, _in_order(deduplicate(packed, "part")), days, {})
+        bad = set(observed.get["files"])
+        others = {f.name: "" for files in listing for f in files.files if f.name not in bad}
+        again = parse_lines(export.read_lines(opened.spark, listing, others | unreadable))
         files = export.reject(opened.spark, unreadable)
-        rejected = opened.write(REJECTED_SIGNINS, _rejected(bad, files), days, {})
-        lines.unpersist()
+        rejected = opened.write(REJECTED_SIGNINS, _rejected(again, files), days, {})
     lines_of = _count_lines(opened, days)
     for files in listing:
         day = files.day
@@ -82,9 +88,10 @@ def _in_order(signins: DataFrame) -> DataFrame:
     )
 
 
-def _rejected(bad: DataFrame, files: DataFrame) -> DataFrame:
+def _rejected(lines: DataFrame, files: DataFrame) -> DataFrame:
     return (
-        bad.select("date", "file", "reason", "line")
+        lines.where("reason IS NOT NULL")
+        .select("date", "file", "reason", "line")
         .unionByName(files)
         .repartition("date")
         .sortWithinPartitions("date", "file", "reason", "line")
