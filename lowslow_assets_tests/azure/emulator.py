@@ -1,5 +1,7 @@
 """Azurite, the emulator of Azure Storage, on the Node that pyright's package brings."""
 
+import base64
+import os
 import shutil
 import socket
 import subprocess
@@ -19,8 +21,7 @@ from lowslow_assets.azure import Location, blob_service
 
 HOST = "127.0.0.1"
 ACCOUNT = "devstoreaccount1"
-# The one that every emulator has, as its documentation says.
-KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+KEY = base64.b64encode(os.urandom(64)).decode()
 _PACKAGE = Path(__file__).with_name("package.json")
 
 
@@ -72,7 +73,10 @@ def running(folder: Path) -> Iterator[Emulator]:
     main = folder / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
     options = ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent"]
     command = [Path(ROOT_DIR, "bin", "node"), main, "--blobHost", HOST, "--blobPort", str(port)]
-    process = subprocess.Popen([*command, *options], cwd=folder, stdout=subprocess.DEVNULL)
+    environment = {**os.environ, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{KEY}"}
+    process = subprocess.Popen(
+        [*command, *options], cwd=folder, env=environment, stdout=subprocess.DEVNULL
+    )
     try:
         for _ in range(300):
             with closing(socket.socket()) as client:
