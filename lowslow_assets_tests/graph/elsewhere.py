@@ -32,16 +32,20 @@ def spark_program(name: str) -> str:
     return str(Path(pyspark.__file__).parent / "bin" / name)
 
 
+def environment_of_spark() -> dict[str, str]:
+    """The variables by which those programs find this Java, this Python and its packages."""
+    return {
+        "JAVA_HOME": ensure_java(),
+        "PYSPARK_PYTHON": sys.executable,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "SPARK_LOCAL_IP": HOST,
+    }
+
+
 @contextmanager
 def started(program: str, *arguments: str | Path, memory: str, log: Path) -> Iterator[None]:
     """One of Spark's daemons, for as long as the context; what it says goes to ``log``."""
-    environment = {
-        **os.environ,
-        "JAVA_HOME": ensure_java(),
-        "PYSPARK_PYTHON": sys.executable,
-        "SPARK_LOCAL_IP": HOST,
-        "SPARK_DAEMON_MEMORY": memory,
-    }
+    environment = {**os.environ, **environment_of_spark(), "SPARK_DAEMON_MEMORY": memory}
     command = [spark_program(program), *arguments]
     with log.open("w") as file:
         process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
