@@ -77,18 +77,34 @@ class SparkResource(LazyPySparkResource):
 
     def _init_session(self) -> None:
         if self._spark_session is None:
-            os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-            java_home = os.environ["JAVA_HOME"] = ensure_java()
             from_file = read_spark_settings(self.settings_file)
             connector: dict[str, str] = {}
             for url in filter(is_azure, self.connected):
                 connector |= spark_settings(locate(url))
             settings = {**LOCAL_SPARK, **connector, **from_file, **self.spark_config}
-            settings[_JAVA_OPTIONS] += f" {archive_options(java_home)}"
+            # The last is set where spark-submit has started Java before Python.
+            if "spark.remote" in settings or "PYSPARK_GATEWAY_PORT" in os.environ:
+                settings = of_a_session(settings)
+            else:
+                os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+                java_home = os.environ["JAVA_HOME"] = ensure_java()
+                settings[_JAVA_OPTIONS] += f" {archive_options(java_home)}"
+            self.spark_config.clear()
             self.spark_config.update(settings)
         super()._init_session()
 
     def teardown_after_execution(self, context: InitResourceContext) -> None:
         if self._spark_session is not None:
+            # A server has one cache for all its sessions, and keeps it when they end.
+            self._spark_session.catalog.clearCache()
             self._spark_session.stop()
             self._spark_session = None
+
+
+def of_a_session(settings: dict[str, Any]) -> dict[str, Any]:
+    """What can be set of a Spark that runs already; master, memory, Java and keys are its own."""
+    return {
+        name: value
+        for name, value in settings.items()
+        if name == "spark.remote" or name.startswith("spark.sql.")
+    }

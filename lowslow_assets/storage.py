@@ -5,6 +5,7 @@
 as a whole or not at all. Nothing of Dagster in here.
 """
 
+import hashlib
 import json
 import math
 import uuid
@@ -83,10 +84,17 @@ class Lake:
         was made from something else than ``made_from`` says.
         """
         schema = T.StructType([*table.schema.fields, T.StructField("date", T.DateType())])
-        folder, paths = self._found(table, days, made_from, self.store.for_spark)
+
+        def find(name: str, files: Files) -> tuple[str, list[str], str]:
+            return *self.store.for_spark(name, files), _generation(files)
+
+        folder, paths, generation = self._found(table, days, made_from, find)
         if not paths:
             return self.spark.createDataFrame([], schema)
-        return self.spark.read.schema(schema).option("basePath", folder).parquet(*paths)
+        # Spark takes reads of the same folders with the same options for the same. A server's cache
+        # outlives a run: what it holds of a partition is not what replaced that partition.
+        reader = self.spark.read.schema(schema).option("generation", generation)
+        return reader.option("basePath", folder).parquet(*paths)
 
     def write(
         self, table: Table, frame: DataFrame, days: Sequence[date], made_from: Mapping[str, Any]
@@ -243,6 +251,12 @@ def _mismatch(
         if (found := partition.made_from.get(key)) != wanted:
             return f"made with {key} {found}, not {wanted}"
     return None
+
+
+def _generation(files: Files) -> str:
+    """Changes when a partition is replaced: no two have files of one name."""
+    names = sorted(name for of_day in files.values() for name in of_day)
+    return hashlib.sha256("\0".join(names).encode()).hexdigest()
 
 
 def _data_files(staging: Staging, day: date) -> list[fs.FileInfo]:

@@ -137,6 +137,17 @@ def test_a_partition_is_replaced_as_a_whole(lake: Lake):
     assert lake.partition(THINGS, MONDAY) == Partition(1, THINGS.schema_digest, {"v": 2})
 
 
+def test_what_spark_keeps_of_a_replaced_partition_is_not_read(lake: Lake):
+    """A server's cache outlives runs, and a killed run's too."""
+    lake.write(THINGS, things(lake, "old", "older"), [MONDAY], {})
+    kept = lake.read(THINGS, [MONDAY]).persist()
+    assert kept.count() == 2
+    assert lake.read(THINGS, [MONDAY]).storageLevel.useMemory
+    lake.write(THINGS, things(lake, "new"), [MONDAY], {})
+    assert names(lake, MONDAY) == [(MONDAY, "new")]
+    kept.unpersist()
+
+
 def test_a_range_is_split_by_date_and_a_day_without_rows_is_an_empty_partition(lake: Lake):
     days = [MONDAY, TUESDAY, SUNDAY]
     written = lake.write(THINGS, dated(lake, (SUNDAY, "s"), (MONDAY, "m"), (MONDAY, "n")), days, {})

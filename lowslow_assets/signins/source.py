@@ -144,13 +144,15 @@ class Export:
     ) -> DataFrame:
         """All lines of the days' files as (date, file, value)."""
         parts = []
+        # The fingerprint for the reason that `Lake.read` has one. Without recursive look-up,
+        # folders named like hour=01 become columns.
+        listed = hashlib.sha256("".join(files.fingerprint for files in days).encode()).hexdigest()
+        options = {"recursiveFileLookup": "true", "fingerprint": listed}
         if paths := self._paths_of_lines(days, unreadable):
-            lines = spark.read.option("recursiveFileLookup", True)
-            lines = lines.option("pathGlobFilter", "{*.json,*.json.gz}").text(paths)
+            lines = spark.read.options(**options, pathGlobFilter="{*.json,*.json.gz}").text(paths)
             parts.append(lines.select(_file_of_line().alias("file"), "value"))
         for paths in self._tables_by_schema(days, unreadable):
-            # Else folders named like hour=01 become columns.
-            rows = spark.read.option("recursiveFileLookup", True).parquet(*paths)
+            rows = spark.read.options(**options).parquet(*paths)
             value = F.to_json(F.struct("*"), _TIMES).alias("value")
             parts.append(rows.select(_file_of_line().alias("file"), value))
         if not parts:

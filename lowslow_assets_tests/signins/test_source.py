@@ -160,6 +160,17 @@ def test_lines_know_their_day_and_file_wherever_the_root_lies(
     assert read(spark, export, *days) == sorted(expected)
 
 
+def test_what_spark_keeps_of_a_day_that_grew_is_not_read(spark: SparkSession, tmp_path: Path):
+    """A server's cache outlives runs, and a killed run's too."""
+    name = put(tmp_path, f"{PADDED}/PT05M.json", "a\n")
+    listing = [Export(str(tmp_path)).list_day(DAY)]
+    kept = Export(str(tmp_path)).read_lines(spark, listing, {}).persist()
+    assert kept.count() == 1
+    put(tmp_path, name, "a\nb\n")
+    assert read(spark, tmp_path, DAY) == [(DAY, name, "a"), (DAY, name, "b")]
+    kept.unpersist()
+
+
 def test_a_day_without_files_has_no_lines(spark: SparkSession, tmp_path: Path):
     (tmp_path / PADDED).mkdir(parents=True)
     assert read(spark, tmp_path, DAY, date(2026, 6, 4)) == []

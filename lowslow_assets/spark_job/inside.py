@@ -1,0 +1,63 @@
+"""What runs within the Spark job: the assets and days that the Dagster outside asks for."""
+
+from collections import defaultdict
+from typing import Any
+
+import dagster as dg
+from dagster_pipes import PipesContext, open_dagster_pipes
+
+from lowslow_assets.definitions import defs
+
+
+def main() -> None:
+    """Make what is asked for; what each asset says of its day goes back."""
+    with open_dagster_pipes() as pipes:
+        keys = [dg.AssetKey.from_user_string(key) for key in pipes.asset_keys]
+        made = defs.resolve_job_def("ingest_and_hunt").execute_in_process(
+            asset_selection=keys,
+            tags={
+                "dagster/asset_partition_range_start": pipes.get_extra("first"),
+                "dagster/asset_partition_range_end": pipes.get_extra("last"),
+            },
+        )
+        report(pipes, made)
+
+
+def report(pipes: PipesContext, made: dg.ExecuteInProcessResult) -> None:
+    """Report each asset once, as Pipes wants it: over a range of days without metadata."""
+    by_asset = defaultdict[str, list[dg.AssetMaterialization]](list)
+    for event in made.get_asset_materialization_events():
+        by_asset[event.materialization.asset_key.to_user_string()].append(event.materialization)
+    for key, days in by_asset.items():
+        of_day = days[0].metadata if len(days) == 1 else {}
+        pipes.report_asset_materialization(
+            {name: as_told(value) for name, value in of_day.items()}, asset_key=key
+        )
+
+
+def as_told(value: dg.MetadataValue) -> Any:
+    """A metadata value as Pipes carries it."""
+    match value:
+        case dg.MarkdownMetadataValue():
+            return {"type": "md", "raw_value": value.value}
+        case dg.PathMetadataValue():
+            return {"type": "path", "raw_value": value.value}
+        case dg.TableMetadataValue():
+            columns = [{"name": each.name, "type": each.type} for each in value.schema.columns]
+            records = [dict(record.data) for record in value.records]
+            return {"type": "table", "raw_value": {"records": records, "schema": columns}}
+        case dg.TableColumnLineageMetadataValue():
+            deps = {
+                column: [
+                    {"asset_key": dep.asset_key.to_user_string(), "column_name": dep.column_name}
+                    for dep in sources
+                ]
+                for column, sources in value.value.deps_by_column.items()
+            }
+            return {"type": "table_column_lineage", "raw_value": {"deps_by_column": deps}}
+        case _:
+            return value.value
+
+
+if __name__ == "__main__":
+    main()
