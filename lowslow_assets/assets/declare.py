@@ -46,6 +46,9 @@ def permanent_failures() -> Iterator[None]:
     try:
         yield
     except (SourceError, LakeError, EnrichmentError, SettingsError) as error:
+        # A deployment's run retries look at the run's tags, and not at what a step allows.
+        context = dg.OpExecutionContext.get()
+        context.instance.add_run_tags(context.run_id, {"dagster/max_retries": "0"})
         raise dg.Failure(str(error), allow_retries=False) from None
     except PythonException as error:
         # What was raised in an executor comes as the text of its traceback.

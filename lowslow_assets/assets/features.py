@@ -9,8 +9,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lowslow_assets.assets.declare import declaration, permanent_failures
+from lowslow_assets.assets.ranges import INGESTED_AT_ONCE, in_parts
 from lowslow_assets.detection.explanations import explain_by_day, sum_failures
-from lowslow_assets.partitions import DAYS, SINGLE_RUN, days_of
+from lowslow_assets.partitions import DAYS, SINGLE_RUN
 from lowslow_assets.resources import LakeResource, SourceResource
 from lowslow_assets.signins.dataframes import utc
 from lowslow_assets.signins.features import (
@@ -80,23 +81,31 @@ def _made_from(source: SourceResource) -> dict[str, Any]:
 )
 def encode_signins(context: dg.AssetExecutionContext, source: SourceResource, lake: LakeResource):
     """Encode the days' sign-ins, and count them by outcome and hour."""
-    days = days_of(context)
-    made_from = _made_from(source)
-    with permanent_failures():
+    with permanent_failures(), in_parts(context, INGESTED_AT_ONCE) as parts:
         opened = lake.open()
-        raw = opened.read(RAW_SIGNINS, days)
-        partitions = [opened.partition(RAW_SIGNINS, day) for day in days]
-        rows_a_day = max(partition.rows for partition in partitions if partition)
-        encoded = encode_features(raw, tuple(source.failure_result_types))
-        resolved = with_seconds_to_success(pack(encoded, "user", rows_a_day), "part")
-        # A hunt reads either failures or successes; by user, see raw_signins.
-        in_order = resolved.sortWithinPartitions(
-            "date", "outcome", "user", "time_generated", "signin_id"
-        )
-        written = opened.write(ENCODED_FEATURES, in_order, days, made_from)
-        hours = _count_hours(opened, days)
-        for day in days:
-            opened.write_rows(SIGNIN_HOURS, hours[day], day, made_from)
+        for days in parts:
+            _encode(context, source, opened, days)
+    for asset in sorted(context.selected_asset_keys):
+        yield dg.MaterializeResult(asset_key=asset)
+
+
+def _encode(
+    context: dg.AssetExecutionContext, source: SourceResource, lake: Lake, days: list[date]
+) -> None:
+    made_from = _made_from(source)
+    raw = lake.read(RAW_SIGNINS, days)
+    partitions = [lake.partition(RAW_SIGNINS, day) for day in days]
+    rows_a_day = max(partition.rows for partition in partitions if partition)
+    encoded = encode_features(raw, tuple(source.failure_result_types))
+    resolved = with_seconds_to_success(pack(encoded, "user", rows_a_day), "part")
+    # A hunt reads either failures or successes; by user, see raw_signins.
+    in_order = resolved.sortWithinPartitions(
+        "date", "outcome", "user", "time_generated", "signin_id"
+    )
+    written = lake.write(ENCODED_FEATURES, in_order, days, made_from)
+    hours = _count_hours(lake, days)
+    for day in days:
+        lake.write_rows(SIGNIN_HOURS, hours[day], day, made_from)
     for day in days:
         counts = dict.fromkeys((SUCCESS, FAILURE, OTHER), 0)
         for row in hours[day]:
@@ -113,8 +122,6 @@ def encode_signins(context: dg.AssetExecutionContext, source: SourceResource, la
         }
         for asset in context.selected_asset_keys:
             context.add_asset_metadata(of_table[asset.to_user_string()], asset, day.isoformat())
-    for asset in sorted(context.selected_asset_keys):
-        yield dg.MaterializeResult(asset_key=asset)
 
 
 def _count_hours(lake: Lake, days: list[date]) -> dict[date, list[dict[str, Any]]]:
@@ -140,17 +147,18 @@ def _summary(table: Table, summarize: Callable[[DataFrame], DataFrame], *order: 
     def summary(
         context: dg.AssetExecutionContext, source: SourceResource, lake: LakeResource
     ) -> None:
-        days = days_of(context)
-        with permanent_failures():
+        made_from = _made_from(source)
+        with permanent_failures(), in_parts(context, INGESTED_AT_ONCE) as parts:
             opened = lake.open()
-            made_from = _made_from(source)
-            rows = summarize(opened.read(ENCODED_FEATURES, days, made_from))
-            in_order = rows.repartition("date").sortWithinPartitions("date", *order)
-            written = opened.write(table, in_order, days, made_from)
-        for day in days:
-            context.add_asset_metadata(
-                {"dagster/partition_row_count": written[day].rows}, partition_key=day.isoformat()
-            )
+            for days in parts:
+                rows = summarize(opened.read(ENCODED_FEATURES, days, made_from))
+                in_order = rows.repartition("date").sortWithinPartitions("date", *order)
+                written = opened.write(table, in_order, days, made_from)
+                for day in days:
+                    context.add_asset_metadata(
+                        {"dagster/partition_row_count": written[day].rows},
+                        partition_key=day.isoformat(),
+                    )
 
     return summary
 

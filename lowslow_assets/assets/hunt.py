@@ -17,10 +17,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lowslow_assets.assets.declare import declaration, permanent_failures
+from lowslow_assets.assets.ranges import in_parts
 from lowslow_assets.detection.baseline import FeatureBaseline, sum_counts
 from lowslow_assets.detection.masks import mask_signins
 from lowslow_assets.detection.patterns import PROPERTIES
-from lowslow_assets.partitions import DAYS, SINGLE_RUN, days_of
+from lowslow_assets.partitions import DAYS, SINGLE_RUN
 from lowslow_assets.resources import HuntParameters, LakeResource
 from lowslow_assets.settings import NOTEBOOK
 from lowslow_assets.signins.features import FEATURES, SUCCESS
@@ -209,24 +210,23 @@ def hunt_assets(
         def hunt_days(
             context: dg.AssetExecutionContext, lake: LakeResource, parameters: HuntParameters
         ):
-            days = days_of(context)
             chosen = context.selected_asset_keys
-            for number, day in enumerate(days, start=1):
-                if len(days) > 1:
-                    context.log.info(f"{name}: {day}, day {number} of {len(days)}")
-                with permanent_failures():
-                    hunt = Hunt(day, lake.open(), parameters)
-                    for table, (made, metadata) in zip(tables, body(hunt), strict=True):
-                        if dg.AssetKey(table.name) not in chosen:
-                            continue
-                        context.add_asset_metadata(
-                            {"dagster/partition_row_count": hunt.write(table, made), **metadata},
-                            dg.AssetKey(table.name),
-                            day.isoformat(),
-                        )
-                if len(days) > 1:
-                    # What one hunt's assets share; a range has too many windows to keep.
-                    hunt.lake.spark.catalog.clearCache()
+            with in_parts(context, 1) as parts:
+                for (day,) in parts:
+                    with permanent_failures():
+                        hunt = Hunt(day, lake.open(), parameters)
+                        for table, (made, metadata) in zip(tables, body(hunt), strict=True):
+                            if dg.AssetKey(table.name) not in chosen:
+                                continue
+                            rows = hunt.write(table, made)
+                            context.add_asset_metadata(
+                                {"dagster/partition_row_count": rows, **metadata},
+                                dg.AssetKey(table.name),
+                                day.isoformat(),
+                            )
+                    if context.has_partition_key_range:
+                        # What one hunt's assets share; a range has too many windows to keep.
+                        hunt.lake.spark.catalog.clearCache()
             for key in sorted(chosen):
                 yield dg.MaterializeResult(asset_key=key)
 

@@ -7,9 +7,11 @@ from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
 from lowslow_assets.assets.declare import declaration, permanent_failures
-from lowslow_assets.partitions import DAYS, SINGLE_RUN, days_of
+from lowslow_assets.assets.ranges import INGESTED_AT_ONCE, in_parts
+from lowslow_assets.partitions import DAYS, SINGLE_RUN
 from lowslow_assets.resources import LakeResource, SourceResource
 from lowslow_assets.signins.parsing import deduplicate, parse_lines
+from lowslow_assets.signins.source import Export
 from lowslow_assets.storage import Lake, pack
 from lowslow_assets.tables import RAW_SIGNINS, REJECTED_SIGNINS
 
@@ -28,26 +30,35 @@ from lowslow_assets.tables import RAW_SIGNINS, REJECTED_SIGNINS
 )
 def ingest_signins(context: dg.AssetExecutionContext, source: SourceResource, lake: LakeResource):
     """Read the days' files; good lines go to one table, bad ones to the other."""
-    days = days_of(context)
-    with permanent_failures(), source.open() as export:
-        listing = [export.list_day(day) for day in days]
-        unreadable = export.unreadable(listing)
-        opened = lake.open()
-        lines = parse_lines(export.read_lines(opened.spark, listing, unreadable))
-        # Few files hold a bad line. Which, is learned on the way, and only they are read again:
-        # cheaper than to keep all that was parsed. A task that is repeated names them twice.
-        observed = Observation()
-        has_bad_line = F.when(F.col("reason").isNotNull(), F.col("file"))
-        lines = lines.observe(observed, F.collect_set(has_bad_line).alias("files"))
-        rows_a_day = max(files.total_bytes for files in listing) // _BYTES_A_ROW
-        packed = pack(lines.where("reason IS NULL").drop(*_LINE), "signin_id", rows_a_day)
-        raw = opened.write(RAW_SIGNINS, _in_order(deduplicate(packed, "part")), days, {})
-        bad = set(observed.get["files"])
-        others = {f.name: "" for files in listing for f in files.files if f.name not in bad}
-        again = parse_lines(export.read_lines(opened.spark, listing, others | unreadable))
-        files = export.reject(opened.spark, unreadable)
-        rejected = opened.write(REJECTED_SIGNINS, _rejected(again, files), days, {})
-    lines_of = _count_lines(opened, days)
+    with permanent_failures(), in_parts(context, INGESTED_AT_ONCE) as parts:
+        for days in parts:
+            with source.open() as export:
+                _ingest(context, export, lake, days)
+    for asset in sorted(context.selected_asset_keys):
+        yield dg.MaterializeResult(asset_key=asset)
+
+
+def _ingest(
+    context: dg.AssetExecutionContext, export: Export, resource: LakeResource, days: list[date]
+) -> None:
+    listing = [export.list_day(day) for day in days]
+    unreadable = export.unreadable(listing)
+    lake = resource.open()
+    lines = parse_lines(export.read_lines(lake.spark, listing, unreadable))
+    # Few files hold a bad line. Which, is learned on the way, and only they are read again: cheaper
+    # than to keep all that was parsed. A task that is repeated names them twice.
+    observed = Observation()
+    has_bad_line = F.when(F.col("reason").isNotNull(), F.col("file"))
+    lines = lines.observe(observed, F.collect_set(has_bad_line).alias("files"))
+    rows_a_day = max(files.total_bytes for files in listing) // _BYTES_A_ROW
+    packed = pack(lines.where("reason IS NULL").drop(*_LINE), "signin_id", rows_a_day)
+    raw = lake.write(RAW_SIGNINS, _in_order(deduplicate(packed, "part")), days, {})
+    bad = set(observed.get["files"])
+    others = {f.name: "" for files in listing for f in files.files if f.name not in bad}
+    again = parse_lines(export.read_lines(lake.spark, listing, others | unreadable))
+    files = export.reject(lake.spark, unreadable)
+    rejected = lake.write(REJECTED_SIGNINS, _rejected(again, files), days, {})
+    lines_of = _count_lines(lake, days)
     for files in listing:
         day = files.day
         key = day.isoformat()
@@ -70,8 +81,6 @@ def ingest_signins(context: dg.AssetExecutionContext, source: SourceResource, la
         }
         for asset in context.selected_asset_keys:
             context.add_asset_metadata(of_table[asset.to_user_string()], asset, key)
-    for asset in sorted(context.selected_asset_keys):
-        yield dg.MaterializeResult(asset_key=asset)
 
 
 _LINE = ("file", "line", "reason")
