@@ -16,6 +16,10 @@ from lowslow_assets_tests.azure.emulator import Emulator
 
 pytest_plugins = ["lowslow_assets_tests.kql"]
 
+# Tests are over before the optimizing compiler would pay. Without it Java keeps 48 MB for what it
+# compiles, which a session that runs the whole graph fills, and then fails.
+QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory):
@@ -26,9 +30,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory):
     settings = LOCAL_SPARK | {
         "spark.master": "local[2]",
         "spark.driver.memory": "2g",
-        # Tests are over before the optimizing compiler would pay.
         "spark.driver.extraJavaOptions": LOCAL_SPARK["spark.driver.extraJavaOptions"]
-        + " -XX:TieredStopAtLevel=1",
+        + f" {QUICK_JAVA}",
         "spark.sql.shuffle.partitions": "1",
         "spark.local.dir": str(scratch),
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from lowslow_assets_tests.conftest import QUICK_JAVA
 from lowslow_assets_tests.graph.conftest import INGEST, LAST, Project
 from lowslow_assets_tests.graph.elsewhere import (
     HOST,
@@ -25,7 +26,7 @@ def server(tmp_path: Path) -> Iterator[str]:
     port = free_port()
     settings = {
         "spark.master": "local[2]",
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+        "spark.driver.extraJavaOptions": QUICK_JAVA,
         "spark.ui.enabled": "false",
         "spark.local.dir": str(tmp_path),
         "spark.connect.grpc.binding.address": HOST,

@@ -7,6 +7,7 @@ import pytest
 
 from lowslow_assets.spark_job import build_job_defs
 from lowslow_assets.spark_job.inside import as_told
+from lowslow_assets_tests.conftest import QUICK_JAVA
 from lowslow_assets_tests.graph.conftest import INGEST, LAST, Project
 from lowslow_assets_tests.graph.elsewhere import (
     all_but_last_day_ingested,
@@ -28,7 +29,7 @@ def ran(
     settings = {
         "spark.master": "local[2]",
         "spark.driver.memory": "2g",
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+        "spark.driver.extraJavaOptions": QUICK_JAVA,
         "spark.sql.shuffle.partitions": "3",
     }
     conf = tmp_path / "job.conf"
