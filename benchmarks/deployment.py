@@ -2,8 +2,8 @@
 
 Code server, daemon and webserver run as processes of their own with records in the PostgreSQL
 that DAGSTER_PG_HOST, _PORT, _DB, _USERNAME and _PASSWORD name, a database without runs. A small
-tenant's days come one after the other; while the first half is worked off the daemon is killed,
-and started again later. The last thing to come is a file that was missing from a day.
+tenant's days come one after the other; when the sensor has begun to request them the daemon is
+killed, and started again later. The last thing to come is a file that was missing from a day.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -69,7 +69,8 @@ def main() -> None:
                 time.sleep(_A_DAY_COMES_SECONDS)
                 _put(out, day)
                 say(f"{day} came; runs: {_summary(instance)}")
-            _wait(lambda: "STARTED" in _summary(instance))
+            # As soon as the sensor has made the first run of several: mostly within its tick.
+            _wait(lambda: _runs(instance).total() > 1)
             running.kill()
             say(f"daemon killed; runs: {_summary(instance)}")
         time.sleep(_DAEMON_AWAY_SECONDS)
@@ -175,7 +176,7 @@ def _all_ended(instance: dg.DagsterInstance) -> bool:
     return all(run.is_finished for run in instance.get_runs())
 
 
-def _wait(for_what) -> None:
+def _wait(for_what: Callable[[], bool]) -> None:
     deadline = time.monotonic() + _LONGEST_SECONDS
     while not for_what():
         if time.monotonic() > deadline:
