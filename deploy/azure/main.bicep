@@ -1,6 +1,6 @@
 // What lowslow_assets needs in Azure: an account with the export and the lake, an identity for its
-// runs with the roles of docs/azure.md and one for what they print, and the export itself. In the resource group
-// of the workspace:
+// runs with the roles of docs/azure.md and one for what they print, and the export itself. In the
+// resource group of the workspace:
 //   az deployment group create -g rg-security -f deploy/azure/main.bicep -p workspace=soc account=soclogs
 
 @description('Name of the Log Analytics workspace with SigninLogs; it is in this resource group.')
