@@ -16,7 +16,6 @@ from lowslow_assets.azure import Location
 from lowslow_assets.resources import LakeResource
 from lowslow_assets.settings import Settings
 from lowslow_assets.storage import Lake
-from lowslow_assets.stores import blobs
 from lowslow_assets.tables import ENRICHED_INCIDENTS
 from lowslow_assets_tests.azure.emulator import KEY, Emulator
 from lowslow_assets_tests.azure.faults import FAULTS, proxy
@@ -51,7 +50,7 @@ class InContainer(Project):
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(azure.KEY, KEY)
-    monkeypatch.setattr(blobs, "_user_cache", lambda: tmp_path / "cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 def test_a_lake_in_a_container_has_the_same_tables(
