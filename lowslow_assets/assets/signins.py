@@ -53,11 +53,12 @@ def _ingest(
     rows_a_day = max(files.total_bytes for files in listing) // _BYTES_A_ROW
     packed = pack(lines.where("reason IS NULL").drop(*_LINE), "signin_id", rows_a_day)
     raw = lake.write(RAW_SIGNINS, _in_order(deduplicate(packed, "part")), days, {})
-    bad = set(observed.get["files"])
-    others = {f.name: "" for files in listing for f in files.files if f.name not in bad}
-    again = parse_lines(export.read_lines(lake.spark, listing, others | unreadable))
-    files = export.reject(lake.spark, unreadable)
-    rejected = lake.write(REJECTED_SIGNINS, _rejected(again, files), days, {})
+    bad = export.reject(lake.spark, unreadable)
+    if names := set(observed.get["files"]):
+        others = {f.name: "" for files in listing for f in files.files if f.name not in names}
+        again = parse_lines(export.read_lines(lake.spark, listing, others | unreadable))
+        bad = bad.unionByName(again.where("reason IS NOT NULL").select(bad.columns))
+    rejected = lake.write(REJECTED_SIGNINS, _in_order_of_files(bad), days, {})
     lines_of = _count_lines(lake, days)
     for files in listing:
         day = files.day
@@ -97,14 +98,8 @@ def _in_order(signins: DataFrame) -> DataFrame:
     )
 
 
-def _rejected(lines: DataFrame, files: DataFrame) -> DataFrame:
-    return (
-        lines.where("reason IS NOT NULL")
-        .select("date", "file", "reason", "line")
-        .unionByName(files)
-        .repartition("date")
-        .sortWithinPartitions("date", "file", "reason", "line")
-    )
+def _in_order_of_files(rejected: DataFrame) -> DataFrame:
+    return rejected.repartition("date").sortWithinPartitions("date", "file", "reason", "line")
 
 
 def _count_lines(lake: Lake, days: list[date]) -> dict[date, dict[str, int]]:
