@@ -75,6 +75,11 @@ class Lake:
         """The partition's provenance; None where there is no partition."""
         return self._partitions(table, [day]).get(day)
 
+    def readable(self, table: Table, days: Sequence[date]) -> list[date]:
+        """Those of the days whose partition ``read`` takes, whatever it was made from."""
+        partitions = self._partitions(table, days)
+        return [day for day in days if not _mismatch(table, partitions.get(day), {})]
+
     def read(
         self, table: Table, days: Iterable[date], made_from: Mapping[str, Any] | None = None
     ) -> DataFrame:

@@ -3,6 +3,7 @@
 import dagster as dg
 import pytest
 from dagster._core.test_utils import instance_for_test
+from pyspark.errors import PythonException
 
 from lowslow_assets.assets.declare import permanent_failures
 from lowslow_assets.signins.source import SourceError, SourceUnavailable
@@ -14,6 +15,7 @@ from lowslow_assets.storage import LakeError
     [
         (SourceError("no such folder"), "false"),
         (LakeError("a table is missing"), "false"),
+        (PythonException("SourceError: LOWSLOW_SOURCE is refused\n"), "false"),
         (SourceUnavailable("Azure is busy"), "true"),
         (RuntimeError("Java has gone"), "true"),
     ],

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from itertools import islice
 from typing import Any
 
+from lowslow_assets.assets.clusters import variation_by_cluster
 from lowslow_assets.assets.declare import table_metadata
 from lowslow_assets.assets.hunt import Hunt, Made, hunt_asset
 from lowslow_assets.detection.identity import (
@@ -16,7 +17,6 @@ from lowslow_assets.detection.identity import (
     follow,
 )
 from lowslow_assets.detection.sightings import calendars, samples
-from lowslow_assets.detection.statistics import FeatureVariation
 from lowslow_assets.storage import LakeError
 from lowslow_assets.tables import (
     CAMPAIGNS,
@@ -65,9 +65,7 @@ def _candidates(hunt: Hunt) -> list[Candidate]:
     clusters = hunt.rows(CLUSTER_STATISTICS)
     if not clusters:
         return []
-    variation: dict[int, list[FeatureVariation]] = {}
-    for row in hunt.rows(CLUSTER_FEATURES):
-        variation.setdefault(row["cluster_id"], []).append(FeatureVariation(**row))
+    variation = variation_by_cluster(hunt)
     members = hunt.result(CLUSTER_MEMBERS)
     of_days, sample = calendars(members), samples(members)
     found = []

@@ -178,3 +178,11 @@ def cluster_features(hunt: Hunt) -> Made:
     entropy = {row["feature"]: row["entropy"] for row in hunt.rows(FEATURE_BASELINE)}
     variation = statistics.feature_variation(hunt.result(CLUSTER_MEMBERS), FEATURES, entropy)
     return variation, {"features": table_metadata([vars(line) for line in variation])}
+
+
+def variation_by_cluster(hunt: Hunt) -> dict[int, list[statistics.FeatureVariation]]:
+    """The hunt's rows of ``cluster_features``, by cluster."""
+    found: dict[int, list[statistics.FeatureVariation]] = {}
+    for row in hunt.rows(CLUSTER_FEATURES):
+        found.setdefault(row["cluster_id"], []).append(statistics.FeatureVariation(**row))
+    return found

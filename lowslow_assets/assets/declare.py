@@ -46,15 +46,19 @@ def permanent_failures() -> Iterator[None]:
     try:
         yield
     except (SourceError, LakeError, EnrichmentError, SettingsError) as error:
-        # A deployment's run retries look at the run's tags, and not at what a step allows.
-        context = dg.OpExecutionContext.get()
-        context.instance.add_run_tags(context.run_id, {"dagster/max_retries": "0"})
-        raise dg.Failure(str(error), allow_retries=False) from None
+        raise _permanent_failure(str(error)) from None
     except PythonException as error:
         # What was raised in an executor comes as the text of its traceback.
         if told := re.search(r"SourceError: (LOWSLOW_SOURCE [^\n]+)", str(error)):
-            raise dg.Failure(told[1], allow_retries=False) from None
+            raise _permanent_failure(told[1]) from None
         raise
+
+
+def _permanent_failure(reason: str) -> dg.Failure:
+    # A deployment's run retries look at the run's tags, and not at what a step allows.
+    context = dg.OpExecutionContext.get()
+    context.instance.add_run_tags(context.run_id, {"dagster/max_retries": "0"})
+    return dg.Failure(reason, allow_retries=False)
 
 
 def table_metadata(rows: list[dict[str, Any]]) -> dg.MetadataValue:

@@ -8,6 +8,7 @@ from pyspark.sql import Row
 
 from lowslow_assets.assets.declare import declaration, permanent_failures, table_metadata
 from lowslow_assets.assets.hunt import Hunt
+from lowslow_assets.assets.ranges import in_parts
 from lowslow_assets.enrichment.addresses import telling_addresses
 from lowslow_assets.enrichment.answers import VERDICTS, Address, Answer, parse_address
 from lowslow_assets.enrichment.indicators import match_indicators
@@ -20,7 +21,7 @@ from lowslow_assets.enrichment.reports import (
     AddressReport,
 )
 from lowslow_assets.enrichment.whois import whois
-from lowslow_assets.partitions import DAYS, SINGLE_RUN, days_of
+from lowslow_assets.partitions import DAYS, SINGLE_RUN
 from lowslow_assets.resources import EnrichmentResource, HuntParameters, LakeResource
 from lowslow_assets.stores.base import user_cache
 from lowslow_assets.tables import ADDRESS_REPORTS, INCIDENT_MEMBERS
@@ -43,14 +44,14 @@ def address_reports(
     enrichment: EnrichmentResource,
 ) -> None:
     """Look up the most telling addresses of each incident, wherever that is switched on."""
-    for day in days_of(context):
-        with permanent_failures():
+    with permanent_failures(), in_parts(context, 1) as parts:
+        for (day,) in parts:
             hunt = Hunt(day, lake.open(), parameters)
             rows, metadata = _look_up(hunt, enrichment) if enrichment.is_on else ([], _OFF)
             written = hunt.write(ADDRESS_REPORTS, rows)
-        context.add_asset_metadata(
-            {"dagster/partition_row_count": written, **metadata}, partition_key=day.isoformat()
-        )
+            context.add_asset_metadata(
+                {"dagster/partition_row_count": written, **metadata}, partition_key=day.isoformat()
+            )
 
 
 _OFF = {

@@ -16,15 +16,14 @@ from lowslow_assets.resources import LakeResource, SourceResource
 from lowslow_assets.signins.dataframes import utc
 from lowslow_assets.signins.features import (
     FAILURE,
-    OTHER,
     SOURCE,
-    SUCCESS,
     count_categories,
     count_hours,
     encode_features,
     sum_sources,
     with_seconds_to_success,
 )
+from lowslow_assets.signins.plausibility import count_outcomes
 from lowslow_assets.storage import Lake, pack
 from lowslow_assets.tables import (
     CATEGORY_COUNTS,
@@ -107,16 +106,14 @@ def _encode(
     for day in days:
         lake.write_rows(SIGNIN_HOURS, hours[day], day, made_from)
     for day in days:
-        counts = dict.fromkeys((SUCCESS, FAILURE, OTHER), 0)
-        for row in hours[day]:
-            counts[row["outcome"]] += row["signins"]
+        counts = count_outcomes(hours[day])
         of_table = {
             ENCODED_FEATURES.name: {
                 "dagster/partition_row_count": written[day].rows,
                 "dagster/column_lineage": _LINEAGE,
-                "successes": counts[SUCCESS],
-                "failures": counts[FAILURE],
-                "other outcomes": counts[OTHER],
+                "successes": counts.successes,
+                "failures": counts.failures,
+                "other outcomes": counts.others,
             },
             SIGNIN_HOURS.name: {"dagster/partition_row_count": len(hours[day])},
         }

@@ -6,7 +6,7 @@ the UI's runs over a range materialize hundreds of days that nobody asked for.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
@@ -16,7 +16,7 @@ import dagster as dg
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lowslow_assets.assets.declare import declaration, permanent_failures
+from lowslow_assets.assets.declare import OWNERS, declaration, permanent_failures
 from lowslow_assets.assets.ranges import in_parts
 from lowslow_assets.detection.baseline import FeatureBaseline, sum_counts
 from lowslow_assets.detection.masks import mask_signins
@@ -231,5 +231,52 @@ def hunt_assets(
                 yield dg.MaterializeResult(asset_key=key)
 
         return hunt_days
+
+    return declare
+
+
+def document_asset(
+    name: str,
+    kind: str,
+    description: str,
+    deps: Sequence[Table],
+    counted: str = "documents",
+    entry: str | None = None,
+) -> Callable[[Callable[[Hunt], Mapping[str, str]]], dg.AssetsDefinition]:
+    """An asset of text files, from a function that gives one day's, file name to text.
+
+    The metadata say how many there are, as ``counted``, and where: their folder, or the file
+    ``entry`` to be opened.
+    """
+
+    def declare(body: Callable[[Hunt], Mapping[str, str]]) -> dg.AssetsDefinition:
+        @dg.asset(
+            name=name,
+            group_name="hunt",
+            deps=[dep.name for dep in deps],
+            partitions_def=DAYS,
+            backfill_policy=SINGLE_RUN,
+            description=description,
+            owners=OWNERS,
+            kinds={kind},
+        )
+        def document_days(
+            context: dg.AssetExecutionContext, lake: LakeResource, parameters: HuntParameters
+        ) -> None:
+            with permanent_failures(), in_parts(context, 1) as parts:
+                for (day,) in parts:
+                    hunt = Hunt(day, lake.open(), parameters)
+                    documents = body(hunt)
+                    folder = hunt.lake.write_documents(name, day, documents)
+                    place = {"open": f"{folder}/{entry}"} if entry else {"folder": folder}
+                    context.add_asset_metadata(
+                        {
+                            counted: len(documents),
+                            **{label: dg.MetadataValue.path(path) for label, path in place.items()},
+                        },
+                        partition_key=day.isoformat(),
+                    )
+
+        return document_days
 
     return declare

@@ -7,9 +7,9 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from lowslow_assets import plots
-from lowslow_assets.assets.clusters import resolved_a_day
-from lowslow_assets.assets.declare import OWNERS, permanent_failures, table_metadata
-from lowslow_assets.assets.hunt import Hunt, Made, hunt_asset
+from lowslow_assets.assets.clusters import resolved_a_day, variation_by_cluster
+from lowslow_assets.assets.declare import table_metadata
+from lowslow_assets.assets.hunt import Hunt, Made, document_asset, hunt_asset
 from lowslow_assets.detection.campaigns import (
     confidence,
     invariants,
@@ -28,7 +28,7 @@ from lowslow_assets.detection.entries import (
     with_traits,
 )
 from lowslow_assets.detection.identity import Campaign
-from lowslow_assets.detection.statistics import ClusterStatistics, FeatureVariation
+from lowslow_assets.detection.statistics import ClusterStatistics
 from lowslow_assets.enrichment.reports import Known, known_by_incident
 from lowslow_assets.incidents.wording import (
     MAX_LISTED_USERS,
@@ -39,8 +39,6 @@ from lowslow_assets.incidents.wording import (
     to_json,
     with_known_addresses,
 )
-from lowslow_assets.partitions import DAYS, SINGLE_RUN, days_of
-from lowslow_assets.resources import HuntParameters, LakeResource
 from lowslow_assets.signins.dataframes import held, utc
 from lowslow_assets.signins.features import FAILURE, SUCCESS
 from lowslow_assets.storage import window_days
@@ -59,8 +57,6 @@ from lowslow_assets.tables import (
     PRUNED_CLUSTERS,
     SUCCESS_SOURCES,
 )
-
-_DOCUMENTS = "incident_documents"
 
 
 @hunt_asset(
@@ -201,9 +197,7 @@ def _summary(incident: Incident) -> dict[str, Any]:
 
 
 def _describe_all(hunt: Hunt) -> list[Incident]:
-    variation: dict[int, list[FeatureVariation]] = {}
-    for row in hunt.rows(CLUSTER_FEATURES):
-        variation.setdefault(row["cluster_id"], []).append(FeatureVariation(**row))
+    variation = variation_by_cluster(hunt)
     odd = {row["cluster_id"]: row["anomalous_features"] for row in hunt.rows(PRUNED_CLUSTERS)}
     entries, campaigns = _entries_by_incident(hunt), _campaigns(hunt)
     of_cluster = {campaign.cluster_id: campaign for campaign in campaigns}
@@ -274,27 +268,13 @@ def _timeline(hunt: Hunt, found: list[Incident]) -> str:
     return plots.attempts_by_day([day.isoformat() for day in days], series)
 
 
-@dg.asset(
-    name=_DOCUMENTS,
-    group_name="hunt",
-    deps=[ENRICHED_INCIDENTS.name],
-    partitions_def=DAYS,
-    backfill_policy=SINGLE_RUN,
-    description="Each incident as a JSON document, for tools that take one file a case.",
-    owners=OWNERS,
-    kinds={"json"},
+@document_asset(
+    "incident_documents",
+    "json",
+    "Each incident as a JSON document, for tools that take one file a case.",
+    deps=[ENRICHED_INCIDENTS],
 )
-def incident_documents(
-    context: dg.AssetExecutionContext, lake: LakeResource, parameters: HuntParameters
-) -> None:
-    """Write the day's incidents, one file each, named by their ids."""
-    for day in days_of(context):
-        with permanent_failures():
-            hunt = Hunt(day, lake.open(), parameters)
-            rows = hunt.rows(ENRICHED_INCIDENTS)
-            documents = {f"{row['incident_id']}.json": to_json(row, day) for row in rows}
-            folder = hunt.lake.write_documents(_DOCUMENTS, day, documents)
-        context.add_asset_metadata(
-            {"documents": len(documents), "folder": dg.MetadataValue.path(folder)},
-            partition_key=day.isoformat(),
-        )
+def incident_documents(hunt: Hunt) -> dict[str, str]:
+    """The day's incidents, one file each, named by their ids."""
+    rows = hunt.rows(ENRICHED_INCIDENTS)
+    return {f"{row['incident_id']}.json": to_json(row, hunt.day) for row in rows}

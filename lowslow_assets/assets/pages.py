@@ -3,17 +3,13 @@
 from collections import defaultdict
 from typing import Any
 
-import dagster as dg
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
-from lowslow_assets.assets.declare import OWNERS, permanent_failures
-from lowslow_assets.assets.hunt import Hunt
+from lowslow_assets.assets.hunt import Hunt, document_asset
 from lowslow_assets.incidents import activity
 from lowslow_assets.pages.case import Case, Cell, Hours, HuntDay, Place, Window
 from lowslow_assets.pages.render import render_case, render_day
-from lowslow_assets.partitions import DAYS, SINGLE_RUN, days_of
-from lowslow_assets.resources import HuntParameters, LakeResource
 from lowslow_assets.signins.dataframes import utc
 from lowslow_assets.signins.features import FAILURE, NODATA, SUCCESS
 from lowslow_assets.tables import (
@@ -29,7 +25,6 @@ from lowslow_assets.tables import (
     SUCCESS_LOCATIONS,
 )
 
-_PAGES = "case_pages"
 _INPUTS = (
     ENRICHED_INCIDENTS,
     INCIDENT_MEMBERS,
@@ -44,33 +39,21 @@ _INPUTS = (
 )
 
 
-@dg.asset(
-    name=_PAGES,
-    group_name="hunt",
-    deps=[table.name for table in _INPUTS],
-    partitions_def=DAYS,
-    backfill_policy=SINGLE_RUN,
-    description="A page a campaign and one for the day, to be opened in a browser: self-contained, "
+@document_asset(
+    "case_pages",
+    "html",
+    "A page a campaign and one for the day, to be opened in a browser: self-contained, "
     "for analysts.",
-    owners=OWNERS,
-    kinds={"html"},
+    deps=_INPUTS,
+    counted="pages",
+    entry="index.html",
 )
-def case_pages(
-    context: dg.AssetExecutionContext, lake: LakeResource, parameters: HuntParameters
-) -> None:
-    """Write the day's pages: index.html, and one named by the id of each incident."""
-    for day in days_of(context):
-        with permanent_failures():
-            hunt = Hunt(day, lake.open(), parameters)
-            window = _window(hunt)
-            cases = _cases(hunt, window)
-            pages = {f"{case.incident['incident_id']}.html": render_case(case) for case in cases}
-            pages["index.html"] = render_day(_hunt_day(hunt, window, cases))
-            folder = hunt.lake.write_documents(_PAGES, day, pages)
-        context.add_asset_metadata(
-            {"pages": len(pages), "open": dg.MetadataValue.path(f"{folder}/index.html")},
-            partition_key=day.isoformat(),
-        )
+def case_pages(hunt: Hunt) -> dict[str, str]:
+    """The day's pages: index.html, and one named by the id of each incident."""
+    window = _window(hunt)
+    cases = _cases(hunt, window)
+    pages = {f"{case.incident['incident_id']}.html": render_case(case) for case in cases}
+    return pages | {"index.html": render_day(_hunt_day(hunt, window, cases))}
 
 
 def _window(hunt: Hunt) -> Window:

@@ -8,8 +8,8 @@ import dagster as dg
 import numpy as np
 from pyspark.sql import functions as F
 
-from lowslow_assets.assets.declare import OWNERS, permanent_failures, table_metadata
-from lowslow_assets.assets.hunt import Hunt, Made, hunt_asset
+from lowslow_assets.assets.declare import table_metadata
+from lowslow_assets.assets.hunt import Hunt, Made, document_asset, hunt_asset
 from lowslow_assets.detection.fingerprint import (
     Hits,
     Term,
@@ -22,8 +22,6 @@ from lowslow_assets.detection.fingerprint import (
     for_entries,
 )
 from lowslow_assets.incidents.rules import HuntingRule, hunting_rule
-from lowslow_assets.partitions import DAYS, SINGLE_RUN, days_of
-from lowslow_assets.resources import HuntParameters, LakeResource
 from lowslow_assets.signins.features import FAILURE, SUCCESS
 from lowslow_assets.tables import (
     CATEGORY_COUNTS,
@@ -34,7 +32,6 @@ from lowslow_assets.tables import (
     INCIDENT_MEMBERS,
 )
 
-_DOCUMENTS = "rule_documents"
 _SHOWN_RULES = 10
 
 
@@ -154,31 +151,17 @@ def fenced(text: str) -> str:
     return f"{fence}\n{text}{fence}"
 
 
-@dg.asset(
-    name=_DOCUMENTS,
-    group_name="hunt",
-    deps=[HUNTING_RULES.name],
-    partitions_def=DAYS,
-    backfill_policy=SINGLE_RUN,
-    description="The hunting rules as files: `<incident>.<outcome>.kql` and `.sigma.yml`.",
-    owners=OWNERS,
-    kinds={"yaml"},
+@document_asset(
+    "rule_documents",
+    "yaml",
+    "The hunting rules as files: `<incident>.<outcome>.kql` and `.sigma.yml`.",
+    deps=[HUNTING_RULES],
 )
-def rule_documents(
-    context: dg.AssetExecutionContext, lake: LakeResource, parameters: HuntParameters
-) -> None:
-    """Write the usable rules, two files each."""
-    for day in days_of(context):
-        with permanent_failures():
-            hunt = Hunt(day, lake.open(), parameters)
-            documents = {
-                f"{row['incident_id']}.{row['outcome']}.{suffix}": row[column]
-                for row in hunt.rows(HUNTING_RULES)
-                if row["usable"]
-                for column, suffix in (("kql", "kql"), ("sigma", "sigma.yml"))
-            }
-            folder = hunt.lake.write_documents(_DOCUMENTS, day, documents)
-        context.add_asset_metadata(
-            {"documents": len(documents), "folder": dg.MetadataValue.path(folder)},
-            partition_key=day.isoformat(),
-        )
+def rule_documents(hunt: Hunt) -> dict[str, str]:
+    """The usable rules, two files each."""
+    return {
+        f"{row['incident_id']}.{row['outcome']}.{suffix}": row[column]
+        for row in hunt.rows(HUNTING_RULES)
+        if row["usable"]
+        for column, suffix in (("kql", "kql"), ("sigma", "sigma.yml"))
+    }

@@ -1,10 +1,12 @@
 """Whether a day's sign-ins look like those before: what an export that broke shows first."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import median
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from lowslow_assets.signins.features import FAILURE, OTHER, SUCCESS
 
 COMPARED_DAYS = 56
 # Eight weeks hold eight days of a weekday; of fewer than three nothing follows.
@@ -34,6 +36,14 @@ class Outcomes:
     def failure_share(self) -> float:
         """Failures over failures and successes; 0 without either."""
         return self.failures / max(self.successes + self.failures, 1)
+
+
+def count_outcomes(hours: Iterable[Mapping[str, Any]]) -> Outcomes:
+    """The outcomes of a day, from its rows of ``signin_hours``."""
+    counts = dict.fromkeys((SUCCESS, FAILURE, OTHER), 0)
+    for row in hours:
+        counts[row["outcome"]] += row["signins"]
+    return Outcomes(counts[SUCCESS], counts[FAILURE], counts[OTHER])
 
 
 def unusual_volume(day: date, of_days: Mapping[date, Outcomes]) -> list[str]:
@@ -69,6 +79,16 @@ def unusual_volume(day: date, of_days: Mapping[date, Outcomes]) -> list[str]:
 def silent_features(day: date, nodata: Mapping[date, Mapping[str, float]]) -> dict[str, str]:
     """The features that the log stopped to give, or never gives, each with the fact in words.
 
+    ``nodata`` as of ``stopped_features``.
+    """
+    shares = nodata.get(day, {})
+    never = {name: f"no success has {name}" for name, share in shares.items() if share == 1}
+    return never | stopped_features(day, nodata)
+
+
+def stopped_features(day: date, nodata: Mapping[date, Mapping[str, float]]) -> dict[str, str]:
+    """The features that the log stopped to give, each with the fact in words.
+
     ``nodata`` is, by day, the share of successes without a value, by feature. It stopped where
     that share is half of all above the median of the days before.
     """
@@ -81,8 +101,6 @@ def silent_features(day: date, nodata: Mapping[date, Mapping[str, float]]) -> di
                 f"{share:.0%} of successes are without {feature}, where {median(usual):.0%} "
                 "are usual"
             )
-        elif share == 1:
-            found[feature] = f"no success has {feature}"
     return found
 
 
