@@ -12,7 +12,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from lowslow_assets.azure import is_azure
 from lowslow_assets.detection.pruning import PruningRules
@@ -86,10 +86,16 @@ class LakeResource(dg.ConfigurableResource):
         "the environment names the credentials.",
     )
 
+    _opened: Lake | None = PrivateAttr(default=None)
+
     def open(self) -> Lake:
-        """The lake; starts Spark."""
-        storage: Any = self.storage
-        return Lake(self.root, self.spark.spark_session, storage, self.native)
+        """The lake, the same for all assets of a run; starts Spark."""
+        # In a container each has a client and looks through its copies, and first tries to write.
+        session = self.spark.spark_session
+        if self._opened is None or self._opened.spark is not session:
+            storage: Any = self.storage
+            self._opened = Lake(self.root, session, storage, self.native)
+        return self._opened
 
 
 class SinksResource(dg.ConfigurableResource):
