@@ -32,6 +32,7 @@ from lowslow_assets_tests.sinks.workspace import (
 )
 
 HUNTS, KILLS = 90, 10
+DELIVERED = dg.AssetSelection.assets("delivered_incidents")
 # Beside the faults, for one in three.
 NO_FAULTS = [None] * (2 * len(FAULTS))
 TENANT = Tenant(
@@ -69,14 +70,14 @@ def main() -> None:
         smooth = connection(Workspace())
         lead_to(smooth)
         for day in days:
-            hunting.materialize(["delivered_incidents"], day)
+            hunting.materialize(DELIVERED, day)
         print(f"{requests:,} requests, {len(smooth.workspace.requests):,} where nothing goes wrong")
         print("The same state:", rough.workspace.state() == smooth.workspace.state())
 
 
 def lead_to(at: Connection) -> None:
     """Let the sinks reach this workspace."""
-    vars(opening).update(
+    opening.__dict__.update(
         default_credential=lambda: at.credential, default_transport=lambda: at.transport
     )
 
@@ -90,7 +91,7 @@ def hunt(hunting: Hunting, at: Connection, day: date, fate: random.Random | None
             at.adapter.kill_before = when
         else:
             at.adapter.kill_after = when
-    assets = [*HUNT, "delivered_incidents"]
+    assets = HUNT | DELIVERED
     while True:
         try:
             hunting.materialize(assets, day)
@@ -99,7 +100,7 @@ def hunt(hunting: Hunting, at: Connection, day: date, fate: random.Random | None
             deaths += 1
         except dg.Failure:
             # Some could not be sent, by too many faults in a row: the run is made again.
-            assets = ["delivered_incidents"]
+            assets = DELIVERED
 
 
 def report(hunting: Hunting, days: list[date], workspace: Workspace) -> None:

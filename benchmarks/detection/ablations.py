@@ -14,6 +14,7 @@ from tempfile import mkdtemp
 from typing import Any
 from unittest.mock import patch
 
+import dagster as dg
 import numpy as np
 import pandas as pd
 from pyspark.sql import functions as F
@@ -137,7 +138,8 @@ def main() -> None:
 def _failures(hunting: Hunting) -> tuple[pd.DataFrame, members.Population]:
     """All of the window's failures, with mask, pattern and explanation."""
     day = hunting.days[-1]
-    hunting.materialize(["feature_baseline", "anomaly_masks", "suspect_failures"], day)
+    made = dg.AssetSelection.assets("feature_baseline", "anomaly_masks", "suspect_failures")
+    hunting.materialize(made, day)
     parameters = HuntParameters(lookback_days=len(hunting.days))
     hunt = Hunt(day, Lake(str(hunting.lake), hunting.spark.spark_session), parameters)
     failures = hunt.signins().where(F.col("outcome") == FAILURE)

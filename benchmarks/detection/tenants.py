@@ -23,24 +23,20 @@ from lowslow_assets.sample_tenant.traffic import draw
 from lowslow_assets.settings import Settings, SinkSettings
 from lowslow_assets.spark import SparkResource
 from lowslow_assets.storage import Lake
-from lowslow_assets.tables import ENCODED_FEATURES, RAW_SIGNINS
+from lowslow_assets.tables import (
+    ENCODED_FEATURES,
+    ENRICHED_INCIDENTS,
+    RAW_SIGNINS,
+    REJECTED_SIGNINS,
+)
 
-_INGEST = [
-    *("encoded_features", "signin_hours", "category_counts", "success_sources"),
-    *("failure_sources", "open_failures"),
-]
-HUNT = [
-    *("feature_baseline", "anomaly_masks", "explained_failures", "suspect_failures"),
-    *("mask_patterns", "mixture_model", "pruned_clusters", "cluster_members"),
-    *(
-        "success_hours",
-        "success_hours_of_day",
-        "success_weekdays",
-        "cluster_statistics",
-        "cluster_features",
-    ),
-    *("campaigns", "incident_members", "address_reports", "enriched_incidents"),
-]
+# What is drawn becomes raw_signins itself; documents and rules find nothing.
+_INGEST = dg.AssetSelection.groups("ingest") - dg.AssetSelection.assets(
+    RAW_SIGNINS.name, REJECTED_SIGNINS.name
+)
+HUNT = dg.AssetSelection.assets(ENRICHED_INCIDENTS.name).upstream() & dg.AssetSelection.groups(
+    "hunt"
+)
 
 
 class KeptSpark(SparkResource):
@@ -89,7 +85,7 @@ class Hunting:
         names = {"AppDisplayName": "app", "ClientAppUsed": "client", "Location": "country"}
         return merged.rename(columns={**names, "time_generated": "time"})
 
-    def materialize(self, assets: Sequence[str], day: date) -> None:
+    def materialize(self, assets: dg.AssetSelection, day: date) -> None:
         """Make some assets of the hunt as of a day."""
         self._run("hunt_as_of_day", assets, [day], "campaigns")
 
@@ -110,7 +106,7 @@ class Hunting:
             for incident in incidents
         ]
 
-    def _run(self, job: str, assets: Sequence[str], days: Sequence[date], preset: str) -> None:
+    def _run(self, job: str, assets: dg.AssetSelection, days: Sequence[date], preset: str) -> None:
         settings = Settings(
             "unused", str(self.lake), self.tenant.days, preset=preset, sinks=self.sinks
         )
@@ -118,8 +114,9 @@ class Hunting:
             "dagster/asset_partition_range_start": str(days[0]),
             "dagster/asset_partition_range_end": str(days[-1]),
         }
-        build_defs(settings, self.spark).resolve_job_def(job).execute_in_process(
-            asset_selection=[dg.AssetKey(name) for name in assets],
+        defs = build_defs(settings, self.spark)
+        defs.resolve_job_def(job).execute_in_process(
+            asset_selection=sorted(assets.resolve(defs.resolve_asset_graph())),
             tags=tags,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
