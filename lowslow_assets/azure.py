@@ -143,7 +143,7 @@ def blob_service(storage: "AzureBlobStorageResource") -> "BlobServiceClient":
     secret = _secret(storage)
     credential: Any = secret.get("account_key") or secret.get("sas_token")
     if storage.credential.credential_type == "default_azure_credential":
-        credential = _identity(**storage.credential.kwargs)
+        credential = identity(**storage.credential.kwargs)
     elif "account_key" in secret:
         account = Location(storage.account_url.rstrip("/"), "", "").account
         credential = {"account_name": account, "account_key": secret["account_key"]}
@@ -221,8 +221,8 @@ def reason(error: Exception) -> str:
 
 
 @cache
-def _identity(**options: Any) -> Any:
-    """One for the process: it keeps its tokens, each of which takes a call or more."""
+def identity(**options: Any) -> Any:
+    """What azure-identity finds; one for the process: it keeps its tokens, which take calls."""
     from azure.identity import DefaultAzureCredential
 
     return DefaultAzureCredential(**options)

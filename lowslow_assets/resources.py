@@ -5,7 +5,6 @@ uses it never sees Dagster's types. Where a run finds Spark is in `spark.py`.
 """
 
 import json
-import os
 from datetime import timedelta
 from typing import Any
 from urllib.error import URLError
@@ -33,6 +32,7 @@ from lowslow_assets.signins.source import Export
 from lowslow_assets.sinks.cases import Sink
 from lowslow_assets.spark import SparkResource
 from lowslow_assets.storage import Lake
+from lowslow_assets.vault import read_secret
 
 
 class SourceResource(dg.ConfigurableResource):
@@ -179,14 +179,14 @@ class Notifier(dg.ConfigurableResource):
 
     url_variable: str = Field(
         default="LOWSLOW_NOTIFY_URL",
-        description="The environment variable with the hook's address, which is a secret; "
-        "while it is unset, nothing is sent.",
+        description="The environment variable, or the Key Vault's secret, with the hook's address, "
+        "which is a secret; where there is none, nothing is sent.",
     )
     timeout_seconds: float = Field(default=10, gt=0)
 
     def send(self, text: str) -> None:
         """Post ``{"text": ...}``; raises NotificationError, which does not name the address."""
-        url = os.environ.get(self.url_variable, "").strip()
+        url = read_secret(self.url_variable)
         if not url:
             return
         if not url.startswith(("https://", "http://")):

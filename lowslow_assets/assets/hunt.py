@@ -242,11 +242,13 @@ def document_asset(
     deps: Sequence[Table],
     counted: str = "documents",
     entry: str | None = None,
+    shown_at: Table | None = None,
 ) -> Callable[[Callable[[Hunt], Mapping[str, str]]], dg.AssetsDefinition]:
     """An asset of text files, from a function that gives one day's, file name to text.
 
     The metadata say how many there are, as ``counted``, and where: their folder, or the file
-    ``entry`` to be opened.
+    ``entry`` to be opened. So does an observation of the asset ``shown_at``: in a container the
+    place is not known before.
     """
 
     def declare(body: Callable[[Hunt], Mapping[str, str]]) -> dg.AssetsDefinition:
@@ -268,14 +270,16 @@ def document_asset(
                     hunt = Hunt(day, lake.open(), parameters)
                     documents = body(hunt)
                     folder = hunt.lake.write_documents(name, day, documents)
-                    place = {"open": f"{folder}/{entry}"} if entry else {"folder": folder}
+                    label, place = ("open", f"{folder}/{entry}") if entry else ("folder", folder)
+                    path, key = dg.MetadataValue.path(place), day.isoformat()
                     context.add_asset_metadata(
-                        {
-                            counted: len(documents),
-                            **{label: dg.MetadataValue.path(path) for label, path in place.items()},
-                        },
-                        partition_key=day.isoformat(),
+                        {counted: len(documents), label: path}, partition_key=key
                     )
+                    if shown_at:
+                        seen = {name.replace("_", " "): path}
+                        context.log_event(
+                            dg.AssetObservation(shown_at.name, partition=key, metadata=seen)
+                        )
 
         return document_days
 

@@ -47,6 +47,7 @@ _INPUTS = (
     deps=_INPUTS,
     counted="pages",
     entry="index.html",
+    shown_at=ENRICHED_INCIDENTS,
 )
 def case_pages(hunt: Hunt) -> dict[str, str]:
     """The day's pages: index.html, and one named by the id of each incident."""

@@ -32,6 +32,7 @@ from lowslow_assets.enrichment.answers import (
     is_public,
 )
 from lowslow_assets.enrichment.cache import AnswerCache
+from lowslow_assets.vault import read_secret
 
 T = TypeVar("T")
 
@@ -162,8 +163,9 @@ def open_providers(
 ) -> dict[str, Provider]:
     """The providers of these names; their answers are kept below ``cache``, apart.
 
-    Keys are read from LOWSLOW_TI_<NAME>_KEY (and _ID, XForce's) and go nowhere else. Raises
-    EnrichmentError where a name is unknown, a key is not set or MSTICPy is not installed.
+    Keys are LOWSLOW_TI_<NAME>_KEY (and _ID, XForce's), as of ``read_secret``, and go nowhere else.
+    Raises EnrichmentError where a name is unknown, a key is not set or MSTICPy is not installed,
+    and what ``read_secret`` does.
     """
     if unknown := sorted(set(names) - CALLS_A_MINUTE.keys()):
         raise EnrichmentError(
@@ -191,7 +193,7 @@ def ask_all(
 
 
 def _secret(name: str, environment: Mapping[str, str]) -> str:
-    if not (value := environment.get(name, "").strip()):
+    if not (value := read_secret(name, environment)):
         raise EnrichmentError(f"{name} is not set, and LOWSLOW_TI_PROVIDERS asks for it.")
     return value
 

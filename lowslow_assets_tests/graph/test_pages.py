@@ -65,3 +65,13 @@ def test_the_run_says_where_the_page_is(hunted, project: Project):
     assert seen["pages"] == 2
     assert Path(seen["open"]) == project.lake / "case_pages" / f"date={LAST}" / "index.html"
     assert Path(seen["open"]).is_file()
+
+
+def test_the_incidents_lead_to_the_page(hunted, project: Project):
+    [event] = hunted[1]["hunt"].get_asset_observation_events()
+    observed = event.asset_observation_data.asset_observation
+    assert (observed.asset_key.to_user_string(), observed.partition) == (
+        "enriched_incidents",
+        str(LAST),
+    )
+    assert Path(observed.metadata["case pages"].value).is_file()
