@@ -1,7 +1,7 @@
 """One line of the export to one typed sign-in, or to a reason why not.
 
-Two schemas occur: rows of the SigninLogs table as Microsoft Sentinel exports
-them, and the records of Entra's own diagnostic settings (``{time, properties}``).
+Two schemas occur: rows of SigninLogs and the tables beside it as Microsoft Sentinel
+exports them, and the records of Entra's own diagnostic settings (``{time, properties}``).
 The detail columns come as JSON text or as nested objects; a schema of strings
 reads both as text. Nothing is inferred from the data.
 """
@@ -31,6 +31,8 @@ _SENTINEL_FIELDS = (
     "AutonomousSystemNumber",
     "UserAgent",
     "IsInteractive",
+    "ServicePrincipalName",
+    "ServicePrincipalId",
     "properties",
 )
 _DIAGNOSTIC_FIELDS = (
@@ -46,6 +48,8 @@ _DIAGNOSTIC_FIELDS = (
     "autonomousSystemNumber",
     "userAgent",
     "isInteractive",
+    "servicePrincipalName",
+    "servicePrincipalId",
 )
 
 
@@ -110,6 +114,7 @@ def parse_lines(lines: DataFrame) -> DataFrame:
             _point().alias("point"),
             *(bounded_text(text).alias(name) for name, text in _texts().items()),
         )
+        .withColumns(_user())
         .withColumns(_typed())
         .withColumns(_known_point())
         .withColumn("reason", _reject_reason())
@@ -122,7 +127,7 @@ def parse_lines(lines: DataFrame) -> DataFrame:
                 F.substring(F.make_valid_utf8("value"), 1, MAX_TEXT_LENGTH),
             ),
         )
-        .drop("value", "is_object", "point")
+        .drop("value", "is_object", "point", "principal_name", "principal_id")
     )
 
 
@@ -138,12 +143,17 @@ def _entry(details: str, key: str) -> Column:
 
 
 def _texts() -> dict[str, Column]:
-    """The values of a sign-in by their name in ``raw_signins``, as text; all but its point."""
+    """The values of a sign-in as text, all but its point; mostly by their name in ``raw_signins``.
+
+    Those of a service principal stand in for a user's where there is none.
+    """
     return {
         "signin_id": _either("Id", "id"),
         "time_generated": F.coalesce("row.TimeGenerated", "record.time"),
         "user_principal_name": _either("UserPrincipalName", "userPrincipalName"),
         "user_id": _either("UserId", "userId"),
+        "principal_name": _either("ServicePrincipalName", "servicePrincipalName"),
+        "principal_id": _either("ServicePrincipalId", "servicePrincipalId"),
         "result_type": F.coalesce(
             F.col("row.ResultType"),
             bounded_text(_entry("status", "errorCode")),
@@ -182,6 +192,17 @@ def _point() -> Column:
     plain = F.create_map(F.lit("latitude"), latitude, F.lit("longitude"), longitude)
     # Nearly all are written alike, and the pattern costs half of what from_json does.
     return F.when(text.rlike(_PLAIN_POINT), plain).otherwise(F.from_json(text, _DETAILS))
+
+
+def _user() -> dict[str, Column]:
+    """Whose sign-in it is: a service principal's where the log names no user."""
+    is_user = F.coalesce("user_principal_name", "user_id").isNotNull()
+    return {
+        "user_principal_name": F.when(is_user, F.col("user_principal_name")).otherwise(
+            F.col("principal_name")
+        ),
+        "user_id": F.when(is_user, F.col("user_id")).otherwise(F.col("principal_id")),
+    }
 
 
 def _typed() -> dict[str, Column]:

@@ -46,6 +46,7 @@ class Workspace:
     hidden: int = 0
     """Rows at the end that counts know and answers have not."""
     asked: list[str] = field(default_factory=list)
+    table: str = "SigninLogs"
 
     def answer(self, query: str) -> dict[str, Any]:
         start, end = map(moment, re.findall(r"datetime\((.*?)\)", query))
@@ -104,7 +105,7 @@ def serving(workspace: Workspace) -> Iterator[QueriedExport]:
         retry_policy=RetryPolicy(retry_total=2, retry_backoff_factor=0.01),
     )
     try:
-        with QueriedExport(URL, client) as export:
+        with QueriedExport(URL, client, workspace.table) as export:
             yield export
     finally:
         server.shutdown()
@@ -233,4 +234,4 @@ def test_a_workspace_without_sign_ins_and_a_url_without_workspace_are_said():
     with serving(Workspace([])) as export, pytest.raises(SourceError, match="has no SigninLogs"):
         export.require_days()
     with pytest.raises(SourceError, match="names no workspace"):
-        open_queries("loganalytics://soc")
+        open_queries("loganalytics://soc", "SigninLogs")
