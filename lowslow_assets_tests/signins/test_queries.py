@@ -17,6 +17,7 @@ from azure.monitor.query import LogsQueryClient
 from pyspark.sql import SparkSession
 
 from lowslow_assets.sample_tenant import Tenant, generate
+from lowslow_assets.settings import LOGS
 from lowslow_assets.signins import queries
 from lowslow_assets.signins.parsing import parse_lines
 from lowslow_assets.signins.queries import QueriedExport, open_queries
@@ -32,6 +33,17 @@ COLUMNS = {
     **dict.fromkeys(("DeviceDetail", "LocationDetails"), "dynamic"),
     "TimeGenerated": "datetime",
     "IsInteractive": "bool",
+}
+# Of the columns that are asked for, those that each table is documented to have.
+_ALL = {"Id", "TimeGenerated", "ResultType", "Location", "IPAddress"}
+_USER = {"UserPrincipalName", "UserId", "AppDisplayName", "DeviceDetail", "UserAgent"}
+_PRINCIPAL = {"ServicePrincipalName", "ServicePrincipalId"}
+_CLIENT = {"ClientAppUsed", "LocationDetails", "IsInteractive", "AutonomousSystemNumber"}
+DOCUMENTED = {
+    "SigninLogs": _ALL | _USER | _CLIENT | _PRINCIPAL,
+    "AADNonInteractiveUserSignInLogs": _ALL | _USER | _CLIENT | {"ServicePrincipalId"},
+    "ADFSSignInLogs": _ALL | _USER | {"IsInteractive"},
+    "AADServicePrincipalSignInLogs": _ALL | _PRINCIPAL | {"LocationDetails"},
 }
 
 
@@ -218,6 +230,7 @@ def test_a_throttled_or_failing_server_is_asked_again():
     [
         (403, SourceError, "lacks the permission"),
         (404, SourceError, "no such workspace"),
+        (400, SourceError, "no such table"),
         (503, SourceUnavailable, "should pass"),
     ],
 )
@@ -228,6 +241,22 @@ def test_what_is_refused_is_one_sentence(status: int, kind: type[Exception], wor
     ):
         export.require_days()
     assert re.fullmatch(r"LOWSLOW_SOURCE [^\n]+\.", str(caught.value))
+
+
+@pytest.mark.parametrize("table", LOGS)
+def test_a_table_is_asked_for_no_column_that_it_may_lack(table: str):
+    workspace = Workspace(spread(2), table=table)
+    with serving(workspace) as export:
+        assert export.list_day(DAY).files[0].name == f"y=2026/m=06/d=03/{table}.json"
+        assert len(copied(export)) == 2
+    _, query = workspace.asked
+    assert query.startswith(f"{table} | where ")
+    asked = query.partition("| project ")[2].split(", ")
+    plain = {column for column in asked if "=" not in column and '"' not in column}
+    assert plain <= set.intersection(*DOCUMENTED.values())
+    absent = re.findall(r'(\w+) = column_ifexists\("(\w+)", ""\)', query)
+    assert all(name == of for name, of in absent)
+    assert plain | {name for name, _ in absent} == set.union(*DOCUMENTED.values())
 
 
 def test_a_workspace_without_sign_ins_and_a_url_without_workspace_are_said():
