@@ -24,18 +24,14 @@ def spread(export: Path, account: Path, log: str, pattern: str = "*") -> None:
     """
     roots = [root_in(account, SIGNIN_LOGS), root_in(account, log)]
     for path in filter(Path.is_file, export.rglob(pattern)):
-        name = path.relative_to(export).as_posix()
-        for root in roots:
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix != ".json":
-            (roots[zlib.crc32(name.encode()) % 2] / name).write_bytes(path.read_bytes())
-            continue
-        parts: tuple[list[bytes], list[bytes]] = ([], [])
-        for number, line in enumerate(path.read_bytes().splitlines(keepends=True)):
+        name, content = path.relative_to(export).as_posix(), path.read_bytes()
+        lines = content.splitlines(keepends=True) if path.suffix == ".json" else [content]
+        for number, line in enumerate(lines):
             to = zlib.crc32(f"{name} {number}".encode()) % 2
-            parts[to].append(_of_log(line, log) if to else line)
-        for root, lines in zip(roots, parts, strict=True):
-            (root / name).write_bytes(b"".join(lines))
+            target = roots[to] / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("ab") as file:
+                file.write(_of_log(line, log) if to else line)
 
 
 def _of_log(line: bytes, log: str) -> bytes:
