@@ -114,7 +114,6 @@ def parse_lines(lines: DataFrame) -> DataFrame:
             _point().alias("point"),
             *(bounded_text(text).alias(name) for name, text in _texts().items()),
         )
-        .withColumns(_user())
         .withColumns(_typed())
         .withColumns(_known_point())
         .withColumn("reason", _reject_reason())
@@ -127,7 +126,7 @@ def parse_lines(lines: DataFrame) -> DataFrame:
                 F.substring(F.make_valid_utf8("value"), 1, MAX_TEXT_LENGTH),
             ),
         )
-        .drop("value", "is_object", "point", "principal_name", "principal_id")
+        .drop("value", "is_object", "point")
     )
 
 
@@ -143,17 +142,22 @@ def _entry(details: str, key: str) -> Column:
 
 
 def _texts() -> dict[str, Column]:
-    """The values of a sign-in as text, all but its point; mostly by their name in ``raw_signins``.
-
-    Those of a service principal stand in for a user's where there is none.
-    """
+    """The values of a sign-in by their name in ``raw_signins``, as text; all but its point."""
+    user, user_id = (
+        F.nullif(F.trim(value), F.lit(""))
+        for value in (
+            _either("UserPrincipalName", "userPrincipalName"),
+            _either("UserId", "userId"),
+        )
+    )
+    # Looked at only where the log names no user.
+    principal = F.when(user_id.isNull(), _either("ServicePrincipalName", "servicePrincipalName"))
+    principal_id = F.when(user.isNull(), _either("ServicePrincipalId", "servicePrincipalId"))
     return {
         "signin_id": _either("Id", "id"),
         "time_generated": F.coalesce("row.TimeGenerated", "record.time"),
-        "user_principal_name": _either("UserPrincipalName", "userPrincipalName"),
-        "user_id": _either("UserId", "userId"),
-        "principal_name": _either("ServicePrincipalName", "servicePrincipalName"),
-        "principal_id": _either("ServicePrincipalId", "servicePrincipalId"),
+        "user_principal_name": F.coalesce(user, principal),
+        "user_id": F.coalesce(user_id, principal_id),
         "result_type": F.coalesce(
             F.col("row.ResultType"),
             bounded_text(_entry("status", "errorCode")),
@@ -192,17 +196,6 @@ def _point() -> Column:
     plain = F.create_map(F.lit("latitude"), latitude, F.lit("longitude"), longitude)
     # Nearly all are written alike, and the pattern costs half of what from_json does.
     return F.when(text.rlike(_PLAIN_POINT), plain).otherwise(F.from_json(text, _DETAILS))
-
-
-def _user() -> dict[str, Column]:
-    """Whose sign-in it is: a service principal's where the log names no user."""
-    is_user = F.coalesce("user_principal_name", "user_id").isNotNull()
-    return {
-        "user_principal_name": F.when(is_user, F.col("user_principal_name")).otherwise(
-            F.col("principal_name")
-        ),
-        "user_id": F.when(is_user, F.col("user_id")).otherwise(F.col("principal_id")),
-    }
 
 
 def _typed() -> dict[str, Column]:
