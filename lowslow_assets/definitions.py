@@ -33,6 +33,7 @@ from lowslow_assets.resources import (
 from lowslow_assets.retention import retention
 from lowslow_assets.sensors import failed_runs, new_days
 from lowslow_assets.settings import NATIVE, Settings, read_settings
+from lowslow_assets.signins.features import failure_result_types
 from lowslow_assets.spark import SparkResource
 
 _STAGES = [
@@ -67,7 +68,12 @@ def build_defs(settings: Settings, spark: SparkResource | None = None) -> dg.Def
         sensors=[new_days, failed_runs],
         resources={
             "spark": spark,
-            "source": SourceResource(root=settings.source, read=settings.read),
+            "source": SourceResource(
+                root=settings.source,
+                read=settings.read,
+                logs=list(settings.logs),
+                failure_result_types=failure_result_types(settings.logs),
+            ),
             "lake": LakeResource(root=settings.lake, native=native, spark=spark),
             "notifier": Notifier(),
             "enrichment": EnrichmentResource(**asdict(settings.enrichment)),

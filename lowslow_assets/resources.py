@@ -20,13 +20,16 @@ from lowslow_assets.settings import (
     MAX_LOOKBACK_DAYS,
     PRESETS,
     READS,
+    SIGNIN_LOGS,
     STAGED,
     EnrichmentSettings,
     SettingsError,
     SinkSettings,
+    known_logs,
 )
 from lowslow_assets.signins.blobs import open_blobs
 from lowslow_assets.signins.features import FAILURE_RESULT_TYPES
+from lowslow_assets.signins.logs import JoinedExport, root_of
 from lowslow_assets.signins.queries import is_workspace, open_queries
 from lowslow_assets.signins.source import Export
 from lowslow_assets.sinks.cases import Sink
@@ -36,10 +39,10 @@ from lowslow_assets.vault import read_secret
 
 
 class SourceResource(dg.ConfigurableResource):
-    """The export of SigninLogs."""
+    """The export of SigninLogs, and of other sign-in logs beside it."""
 
     root: str = Field(
-        description="The folder that holds the export's y=YYYY folders: a local path, or "
+        description="The folder that holds the y=YYYY folders of SigninLogs: a local path, or "
         "abfss://container@account.dfs.core.windows.net/path. Or a workspace without an export: "
         "loganalytics://id."
     )
@@ -48,6 +51,12 @@ class SourceResource(dg.ConfigurableResource):
         pattern=f"^({'|'.join(READS)})$",
         description="How Spark gets the lines of an export in Azure Storage: staged (from copies "
         "on this machine), executors (with Python) or native (by a connector of its own).",
+    )
+    logs: list[str] = Field(
+        default=[SIGNIN_LOGS],
+        description="The tables to read, of SigninLogs, AADNonInteractiveUserSignInLogs, "
+        "ADFSSignInLogs and AADServicePrincipalSignInLogs; each lies in a container of its own, "
+        "by whose usual name it is found from the root.",
     )
     failure_result_types: list[str] = Field(
         default=list(FAILURE_RESULT_TYPES),
@@ -59,12 +68,17 @@ class SourceResource(dg.ConfigurableResource):
 
         Raises SourceUnavailable where Azure does not answer as it should.
         """
-        if is_azure(self.root):
-            export = open_blobs(self.root, self.read)
-        else:
-            export = open_queries(self.root) if is_workspace(self.root) else Export(self.root)
+        exports = {log: self._open(log) for log in known_logs(self.logs)}
+        alone = exports.keys() == {SIGNIN_LOGS}
+        export = exports[SIGNIN_LOGS] if alone else JoinedExport(exports)
         export.require_days()
         return export
+
+    def _open(self, log: str) -> Export:
+        if is_workspace(self.root):
+            return open_queries(self.root, log)
+        root = root_of(self.root, log)
+        return open_blobs(root, self.read) if is_azure(root) else Export(root)
 
 
 class LakeResource(dg.ConfigurableResource):

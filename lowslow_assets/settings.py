@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -19,6 +19,10 @@ READS = (STAGED, EXECUTORS, NATIVE)
 """How Spark gets an export that is in Azure Storage: from copies on this machine, by Python in
 its executors, or by a connector of its own."""
 
+SIGNIN_LOGS, SERVICE_PRINCIPALS = "SigninLogs", "AADServicePrincipalSignInLogs"
+LOGS = (SIGNIN_LOGS, "AADNonInteractiveUserSignInLogs", "ADFSSignInLogs", SERVICE_PRINCIPALS)
+"""The logs that can be hunted in, by their tables in Log Analytics: interactive sign-ins,
+sign-ins by a client for a user (password grants among them), of AD FS, of service principals."""
 
 SENTINEL, LOG_ANALYTICS = "sentinel", "log_analytics"
 SINKS = (SENTINEL, LOG_ANALYTICS)
@@ -65,12 +69,13 @@ class Settings:
     preset: str = CAMPAIGNS
     spark_conf: str = ""
     read: str = STAGED
+    logs: tuple[str, ...] = (SIGNIN_LOGS,)
     enrichment: EnrichmentSettings = field(default_factory=EnrichmentSettings)
     sinks: SinkSettings = SinkSettings()
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read LOWSLOW_SOURCE, _LAKE, _LOOKBACK_DAYS, _START_DATE, _PRESET, _READ and _SPARK_CONF.
+    """Read LOWSLOW_SOURCE, _LOGS, _LAKE, _LOOKBACK_DAYS, _START_DATE, _PRESET, _READ, _SPARK_CONF.
 
     An empty one is unset. The last names a file of Spark's settings, as spark-defaults.conf.
     What is looked up is in LOWSLOW_INDICATORS, _TI_PROVIDERS, _GEO_DATABASE, _WHOIS and
@@ -103,6 +108,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     if read not in READS:
         known = f"{', '.join(READS[:-1])} or {READS[-1]}"
         raise SettingsError(f"LOWSLOW_READ must be {known}, not {read[:20]!r}.")
+    logs = known_logs(value("LOWSLOW_LOGS", ",".join(default.logs)).split(","))
     spark_conf = value("LOWSLOW_SPARK_CONF", default.spark_conf)
     read_spark_settings(spark_conf)
     return Settings(
@@ -112,10 +118,22 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         start_date=start_date,
         preset=preset,
         read=read,
+        logs=logs,
         spark_conf=spark_conf,
         enrichment=_read_enrichment(value),
         sinks=_read_sinks(environment),
     )
+
+
+def known_logs(names: Iterable[str]) -> tuple[str, ...]:
+    """The logs of these names as they are spelt in ``LOGS``, each once. Raises SettingsError."""
+    spelt = {log.lower(): log for log in LOGS}
+    named = [name.strip() for name in names if name.strip()] or [""]
+    for name in named:
+        if name.lower() not in spelt:
+            known = f"{', '.join(LOGS[:-1])} or {LOGS[-1]}"
+            raise SettingsError(f"LOWSLOW_LOGS must name {known}, not {name[:40]!r}.")
+    return tuple(dict.fromkeys(spelt[name.lower()] for name in named))
 
 
 def _read_enrichment(value: Callable[[str, object], str]) -> EnrichmentSettings:

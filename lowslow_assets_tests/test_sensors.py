@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -48,9 +49,9 @@ def days(count: int, first: date = FIRST) -> list[date]:
     return [first + timedelta(days=offset) for offset in range(count)]
 
 
-def tick(root: Path, cursor: str | None = None) -> dg.SensorResult:
+def tick(root: Path, cursor: str | None = None, **source: Any) -> dg.SensorResult:
     context = dg.build_sensor_context(
-        cursor=cursor, resources={"source": SourceResource(root=str(root))}
+        cursor=cursor, resources={"source": SourceResource(root=str(root), **source)}
     )
     result = new_days(context)
     assert isinstance(result, dg.SensorResult)
@@ -112,6 +113,24 @@ def test_a_day_is_requested_again_when_its_files_change_and_only_then(tmp_path: 
     keys = [run.run_key for it in results for run in it.run_requests or []]
     assert len(set(keys)) == len(keys) == 4
     assert requested(tick(tmp_path, late.cursor)) == []
+
+
+def test_a_day_is_requested_when_the_files_of_any_log_change(tmp_path: Path, clock: Clock):
+    ours, theirs = tmp_path / "am-signinlogs", tmp_path / "am-adfssigninlogs"
+    put(ours, FIRST)
+    put(theirs, days(2)[1])
+    cursor = tick(ours).cursor
+    logs = ["SigninLogs", "ADFSSignInLogs"]
+    # What was requested of SigninLogs alone is not again, for a log without files of that day.
+    joined = tick(ours, cursor, logs=logs)
+    assert requested(joined) == ["2025-03-02"]
+    put(theirs, FIRST)
+    grown = tick(ours, joined.cursor, logs=logs)
+    assert requested(grown) == ["2025-03-01"]
+    put(ours, days(2)[1])
+    grown = tick(ours, grown.cursor, logs=logs)
+    assert requested(grown) == ["2025-03-02"]
+    assert requested(tick(ours, grown.cursor, logs=logs)) == []
 
 
 def test_only_the_newest_days_are_looked_at_and_kept(

@@ -29,6 +29,7 @@ NAMES: tuple[str, ...] = (
     "LOWSLOW_START_DATE",
     "LOWSLOW_PRESET",
     "LOWSLOW_READ",
+    "LOWSLOW_LOGS",
     "LOWSLOW_SPARK_CONF",
 )
 
@@ -44,12 +45,14 @@ def test_what_is_set_is_taken(tmp_path: Path):
     conf = tmp_path / "spark.conf"
     conf.touch()
     values = (" /data/My export ", "/lake", " 30", "2026-05-02 ", " notebook ", "native")
+    logs = " adfssigninlogs,SigninLogs, ADFSSignInLogs ,"
     expected = Settings(
         *("/data/My export", "/lake", 30, date(2026, 5, 2), "notebook"),
         read="native",
+        logs=("ADFSSignInLogs", "SigninLogs"),
         spark_conf=str(conf),
     )
-    assert read_settings(dict(zip(NAMES, (*values, f" {conf} "), strict=True))) == expected
+    assert read_settings(dict(zip(NAMES, (*values, logs, f" {conf} "), strict=True))) == expected
 
 
 def test_what_to_look_up_is_taken():
@@ -110,6 +113,25 @@ def test_a_way_to_read_that_is_none_is_refused():
         assert (
             SourceResource(root="x", read=read).read == read_settings({"LOWSLOW_READ": read}).read
         )
+
+
+@pytest.mark.parametrize(
+    ("value", "bad"),
+    [
+        ("AuditLogs", "AuditLogs"),
+        ("SigninLogs;ADFSSignInLogs", "SigninLogs;ADFSSignInLogs"),
+        (",", ""),
+    ],
+)
+def test_a_log_that_is_none_is_told_with_those_that_are(value: str, bad: str):
+    with pytest.raises(SettingsError) as caught:
+        read_settings({"LOWSLOW_LOGS": value})
+    assert str(caught.value) == (
+        "LOWSLOW_LOGS must name SigninLogs, AADNonInteractiveUserSignInLogs, ADFSSignInLogs or "
+        f"AADServicePrincipalSignInLogs, not {bad!r}."
+    )
+    with pytest.raises(SettingsError, match="LOWSLOW_LOGS must name"):
+        SourceResource(root="x", logs=value.split(",")).open()
 
 
 @pytest.mark.parametrize("preset", PRESETS)

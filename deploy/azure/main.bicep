@@ -14,7 +14,7 @@ param account string
 @description('Region of the workspace; the export needs the account to be in the same.')
 param location string = resourceGroup().location
 
-@description('Tables of the workspace to export.')
+@description('Tables of the workspace to export: what LOWSLOW_LOGS names.')
 param tables array = [
   'SigninLogs'
 ]
@@ -32,7 +32,9 @@ param serviceAccount string = 'lowslow:lowslow'
 @description('Object ids of people and engines that read the lake\'s tables.')
 param readers array = []
 
-var exportContainer = 'am-signinlogs'
+// What the export names its containers.
+var exportContainers = [for table in tables: 'am-${toLower(table)}']
+var exportPrefixes = [for table in tables: 'am-${toLower(table)}/']
 var blobDataReader = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1')
 var blobDataContributor = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', 'ba92f5b4-2d11-453d-a403-e96b0029c9fe')
 
@@ -62,11 +64,11 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2023-01-01' = {
   name: 'default'
 }
 
-// The export makes it otherwise, but the role of whoever reads it needs it to be there.
-resource exported 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-01-01' = {
+// The export makes them otherwise, but the role of whoever reads them needs them to be there.
+resource exported 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-01-01' = [for container in exportContainers: {
   parent: blobs
-  name: exportContainer
-}
+  name: container
+}]
 
 resource lake 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-01-01' = {
   parent: blobs
@@ -94,9 +96,7 @@ resource expiry 'Microsoft.Storage/storageAccounts/managementPolicies@2023-01-01
               blobTypes: [
                 'appendBlob'
               ]
-              prefixMatch: [
-                '${exportContainer}/'
-              ]
+              prefixMatch: exportPrefixes
             }
             actions: {
               baseBlob: {
@@ -129,15 +129,15 @@ resource pods 'Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentit
   }
 }
 
-resource readsExport 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(exported.id, runs.id, blobDataReader)
-  scope: exported
+resource readsExport 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (table, index) in tables: {
+  name: guid(exported[index].id, runs.id, blobDataReader)
+  scope: exported[index]
   properties: {
     principalId: runs.properties.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: blobDataReader
   }
-}
+}]
 
 resource writesLake 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(lake.id, runs.id, blobDataContributor)
@@ -183,8 +183,8 @@ resource exportRule 'Microsoft.OperationalInsights/workspaces/dataExports@2020-0
   ]
 }
 
-@description('LOWSLOW_SOURCE. The export writes the workspace\'s id in lower case.')
-output source string = 'abfss://${exportContainer}@${account}.dfs.${environment().suffixes.storage}/WorkspaceResourceId=${toLower(logs.id)}'
+@description('LOWSLOW_SOURCE, the root of SigninLogs. The export writes the workspace\'s id in lower case.')
+output source string = 'abfss://am-signinlogs@${account}.dfs.${environment().suffixes.storage}/WorkspaceResourceId=${toLower(logs.id)}'
 
 @description('LOWSLOW_LAKE.')
 output lake string = 'abfss://${lake.name}@${account}.dfs.${environment().suffixes.storage}/lake'

@@ -4,9 +4,12 @@ A category is a short string. What is null or empty becomes ``NODATA``, so that
 "the log does not say" is a category like any other.
 """
 
+from collections.abc import Collection
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from lowslow_assets.settings import SERVICE_PRINCIPALS
 from lowslow_assets.signins.dataframes import let
 
 NODATA = "NODATA"
@@ -30,11 +33,18 @@ SOURCE = ("network", "ip_prefix", "Location", "state", "city", "latitude", "long
 SUCCESS_RESULT_TYPE = "0"
 # 50055: password expired; 50126: wrong user name or password.
 FAILURE_RESULT_TYPES = ("50055", "50126")
+# Of a service principal: wrong client secret. An expired one (7000222) is a broken application.
+_WRONG_SECRET = "7000215"
 
 SUCCESS, FAILURE, OTHER = "success", "failure", "other"
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _IPV4 = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
+
+
+def failure_result_types(logs: Collection[str]) -> list[str]:
+    """The codes of a failure, by default, in these logs."""
+    return [*FAILURE_RESULT_TYPES, *([_WRONG_SECRET] if SERVICE_PRINCIPALS in logs else [])]
 
 
 def encode_features(signins: DataFrame, failure_result_types: tuple[str, ...]) -> DataFrame:

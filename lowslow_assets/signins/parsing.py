@@ -1,7 +1,7 @@
 """One line of the export to one typed sign-in, or to a reason why not.
 
-Two schemas occur: rows of the SigninLogs table as Microsoft Sentinel exports
-them, and the records of Entra's own diagnostic settings (``{time, properties}``).
+Two schemas occur: rows of SigninLogs and the tables beside it as Microsoft Sentinel
+exports them, and the records of Entra's own diagnostic settings (``{time, properties}``).
 The detail columns come as JSON text or as nested objects; a schema of strings
 reads both as text. Nothing is inferred from the data.
 """
@@ -31,6 +31,8 @@ _SENTINEL_FIELDS = (
     "AutonomousSystemNumber",
     "UserAgent",
     "IsInteractive",
+    "ServicePrincipalName",
+    "ServicePrincipalId",
     "properties",
 )
 _DIAGNOSTIC_FIELDS = (
@@ -46,6 +48,8 @@ _DIAGNOSTIC_FIELDS = (
     "autonomousSystemNumber",
     "userAgent",
     "isInteractive",
+    "servicePrincipalName",
+    "servicePrincipalId",
 )
 
 
@@ -139,11 +143,21 @@ def _entry(details: str, key: str) -> Column:
 
 def _texts() -> dict[str, Column]:
     """The values of a sign-in by their name in ``raw_signins``, as text; all but its point."""
+    user, user_id = (
+        F.nullif(F.trim(value), F.lit(""))
+        for value in (
+            _either("UserPrincipalName", "userPrincipalName"),
+            _either("UserId", "userId"),
+        )
+    )
+    # Looked at only where the log names no user.
+    principal = F.when(user_id.isNull(), _either("ServicePrincipalName", "servicePrincipalName"))
+    principal_id = F.when(user.isNull(), _either("ServicePrincipalId", "servicePrincipalId"))
     return {
         "signin_id": _either("Id", "id"),
         "time_generated": F.coalesce("row.TimeGenerated", "record.time"),
-        "user_principal_name": _either("UserPrincipalName", "userPrincipalName"),
-        "user_id": _either("UserId", "userId"),
+        "user_principal_name": F.coalesce(user, principal),
+        "user_id": F.coalesce(user_id, principal_id),
         "result_type": F.coalesce(
             F.col("row.ResultType"),
             bounded_text(_entry("status", "errorCode")),

@@ -1,4 +1,4 @@
-"""SigninLogs without an export: a Log Analytics workspace is asked for each day's rows.
+"""A log without an export: a Log Analytics workspace is asked for each day's rows.
 
 For small tenants: a query returns at most 500,000 rows or 100 MB, and workspaces keep months, not
 years. A day is one file of the export that there is not; it is asked for in slices, and a slice
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from azure.monitor.query import LogsQueryClient
 
 SCHEME = "loganalytics://"
-_TABLE = "SigninLogs"
 # As many days as a query for their counts is about, and as a workspace answers queries for.
 _DAYS_A_PAGE = 31
 _LONGEST_RETENTION_DAYS = 2 * 366
@@ -33,12 +32,17 @@ _COUNT = (
     f"{_SINCE} | summarize Rows = count(), Bytes = sum(_BilledSize), Newest = max(ingestion_time())"
     " by Day = startofday(TimeGenerated)"
 )
-_ROWS = (
-    f"{_SINCE} | project Id, TimeGenerated, UserPrincipalName, UserId, ResultType, AppDisplayName,"
-    " ClientAppUsed, DeviceDetail, Location, LocationDetails, IPAddress, UserAgent, IsInteractive,"
-    ' AutonomousSystemNumber = column_ifexists("AutonomousSystemNumber", "")'
+# No table has all of these, but all have the others.
+_SOME_HAVE = (
+    *("UserPrincipalName", "UserId", "ServicePrincipalName", "ServicePrincipalId"),
+    *("AppDisplayName", "ClientAppUsed", "DeviceDetail", "LocationDetails"),
+    *("UserAgent", "IsInteractive", "AutonomousSystemNumber"),
+)
+_ROWS = f"{_SINCE} | project Id, TimeGenerated, ResultType, Location, IPAddress, " + ", ".join(
+    f'{name} = column_ifexists("{name}", "")' for name in _SOME_HAVE
 )
 _REFUSALS = {
+    400: "it has no such table",
     403: "the identity lacks the permission (docs/azure.md lists the roles)",
     404: "there is no such workspace, or the identity does not see it",
 }
@@ -47,8 +51,9 @@ _REFUSALS = {
 class QueriedExport(CopiedExport):
     """The days of a workspace, as those of an export; Spark reads what the queries returned."""
 
-    def __init__(self, url: str, client: "LogsQueryClient") -> None:
+    def __init__(self, url: str, client: "LogsQueryClient", table: str) -> None:
         self.where = url
+        self._table = table
         self._workspace = workspace_of(url)
         self._client = client
         self._pages: dict[int, dict[date, tuple[ExportFile, int]]] = {}
@@ -57,8 +62,8 @@ class QueriedExport(CopiedExport):
         """Raise SourceError, in one sentence, unless the workspace is there and has sign-ins."""
         if not any(True for _ in self.days()):
             raise SourceError(
-                f"LOWSLOW_SOURCE {self.where!r} has no {_TABLE}: connect Microsoft Entra ID to "
-                "the workspace, or wait until it has."
+                f"LOWSLOW_SOURCE {self.where!r} has no {self._table}: connect Microsoft Entra "
+                "ID to the workspace, or wait until it has."
             )
 
     def days(self) -> Iterator[date]:
@@ -98,9 +103,14 @@ class QueriedExport(CopiedExport):
                     f"LOWSLOW_SOURCE {self.where!r} gave a part of its days' counts."
                 )
             self._pages[page] = {
-                row["Day"].date(): (_file(row["Day"].date(), row), row["Rows"]) for row in counts
+                row["Day"].date(): (self._file(row["Day"].date(), row), row["Rows"])
+                for row in counts
             }
         return self._pages[page]
+
+    def _file(self, day: date, row: dict[str, Any]) -> ExportFile:
+        name = f"y={day:%Y}/m={day:%m}/d={day:%d}/{self._table}.json"
+        return ExportFile(name, int(row["Bytes"] or 0), f"{row['Rows']} {row['Newest']}")
 
     def _slices(self, day: date, size: int) -> Iterator[list[dict[str, Any]]]:
         count = 1 + size // _BYTES_A_SLICE
@@ -130,7 +140,7 @@ class QueriedExport(CopiedExport):
         with told(self.where, _REFUSALS):
             answer = self._client.query_workspace(
                 self._workspace,
-                query.format(table=_TABLE, **bounds),
+                query.format(table=self._table, **bounds),
                 timespan=(start, end),
                 # It is a question: asking twice does no harm.
                 retry_on_methods=["POST"],
@@ -157,8 +167,8 @@ def workspace_of(url: str) -> str:
     return workspace
 
 
-def open_queries(url: str) -> QueriedExport:
-    """The workspace of a URL, with the identity that azure-identity finds."""
+def open_queries(url: str, table: str) -> QueriedExport:
+    """A table of the workspace of a URL, with the identity that azure-identity finds."""
     workspace_of(url)
     try:
         from azure.core.pipeline.policies import RetryPolicy
@@ -171,17 +181,13 @@ def open_queries(url: str) -> QueriedExport:
         ) from error
     # A throttled caller is told when to come back.
     retries = RetryPolicy(retry_total=_TRIES, retry_backoff_max=_LONGEST_WAIT_SECONDS)
-    return QueriedExport(url, LogsQueryClient(DefaultAzureCredential(), retry_policy=retries))
+    client = LogsQueryClient(DefaultAzureCredential(), retry_policy=retries)
+    return QueriedExport(url, client, table)
 
 
 def _write(rows: list[dict[str, Any]], lines: Any) -> int:
     lines.writelines(as_line(row) + b"\n" for row in rows)
     return len(rows)
-
-
-def _file(day: date, row: dict[str, Any]) -> ExportFile:
-    name = f"y={day:%Y}/m={day:%m}/d={day:%d}/{_TABLE}.json"
-    return ExportFile(name, int(row["Bytes"] or 0), f"{row['Rows']} {row['Newest']}")
 
 
 def _midnight(day: date) -> datetime:

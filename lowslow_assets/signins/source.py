@@ -109,7 +109,7 @@ class Export:
         if not any(True for _ in self.days()):
             raise SourceError(
                 f"LOWSLOW_SOURCE {self.where!r} holds no y=YYYY/m=MM/d=DD folder: it is not "
-                "the root of a SigninLogs export, or the export has not begun."
+                "the root of an export, or the export has not begun."
             )
 
     def days(self) -> Iterator[date]:

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -25,20 +26,17 @@ from lowslow_assets.azure import Location
 from lowslow_assets.resources import LakeResource, SourceResource
 from lowslow_assets.sample_tenant import Tenant, generate
 from lowslow_assets.sensors import new_days
-from lowslow_assets.settings import EXECUTORS, NATIVE, READS, STAGED
+from lowslow_assets.settings import EXECUTORS, NATIVE, READS, SIGNIN_LOGS, STAGED
 from lowslow_assets.signins import blobs
 from lowslow_assets.signins.blobs import StagedExport, open_blobs
 from lowslow_assets.signins.source import Export, SourceError, SourceUnavailable
 from lowslow_assets_tests.azure.emulator import ACCOUNT, KEY, Emulator
 from lowslow_assets_tests.azure.faults import BUSY, FAULTS, THROTTLED, Proxy, proxy
 from lowslow_assets_tests.graph.conftest import SharedSpark
+from lowslow_assets_tests.spreading import FOLDER, root_in, spread
 
 TENANT = Tenant(seed=5, days=2, users=60, signins_per_day=100)
 DAYS = [TENANT.start + timedelta(days=n) for n in range(TENANT.days)]
-FOLDER = (
-    "WorkspaceResourceId=/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourcegroups/rg"
-    "/providers/microsoft.operationalinsights/workspaces/soc"
-)
 DAY = date(2026, 6, 3)
 HOUR = "y=2026/m=06/d=03/h=00"
 SIGNIN = {
@@ -267,6 +265,49 @@ def test_faults_on_the_way_change_nothing(
         ingest(SourceResource(root=url(between.emulator, filled), read=read), tmp_path)
         assert all(between.done[fault] > 3 for fault in FAULTS)
     assert tables(tmp_path) == local_tables
+
+
+LOG = "AADNonInteractiveUserSignInLogs"
+
+
+@pytest.fixture(scope="module")
+def two_logs(
+    azurite: Emulator, tenant: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The URL of SigninLogs; about half of the tenant's sign-ins lie in another log's container."""
+    account = tmp_path_factory.mktemp("account")
+    spread(tenant, account, LOG)
+    containers = [azurite.location(f"am-{log.lower()}") for log in (SIGNIN_LOGS, LOG)]
+    for log, container in zip((SIGNIN_LOGS, LOG), containers, strict=True):
+        azurite.service.create_container(container.container)
+        upload(azurite, container, root_in(account, log))
+    yield url(azurite, containers[0])
+    for container in containers:
+        azurite.service.delete_container(container.container)
+
+
+@pytest.mark.usefixtures("executors")
+@pytest.mark.parametrize("read", [STAGED, EXECUTORS])
+def test_sign_ins_in_two_containers_make_the_tables_of_one(
+    two_logs: str, tmp_path: Path, local_tables: dict[str, list[dict[str, object]]], read: str
+):
+    ingest(SourceResource(root=two_logs, read=read, logs=[SIGNIN_LOGS, LOG]), tmp_path)
+    found = tables(tmp_path)
+    assert found["raw_signins"] == local_tables["raw_signins"]
+    files = [str(row["file"]) for row in found["rejected_signins"]]
+    assert {name.startswith(f"{LOG}/") for name in files} == {True, False}
+    for row in found["rejected_signins"]:
+        row["file"] = str(row["file"]).removeprefix(f"{LOG}/")
+    in_any_order = Counter(json.dumps(row, default=str) for row in found["rejected_signins"])
+    assert in_any_order == Counter(
+        json.dumps(row, default=str) for row in local_tables["rejected_signins"]
+    )
+
+
+def test_a_log_without_a_container_is_told(two_logs: str):
+    with pytest.raises(SourceError) as caught:
+        SourceResource(root=two_logs, logs=[SIGNIN_LOGS, "ADFSSignInLogs"]).open()
+    assert_sentence(caught.value, "LOWSLOW_LOGS names ADFSSignInLogs, but ", "no such container")
 
 
 def test_a_connector_is_given_folders_and_the_files_beside_unreadable_ones(

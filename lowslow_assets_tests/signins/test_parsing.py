@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lowslow_assets.signins.features import FAILURE_RESULT_TYPES, FEATURES, encode_features
+from lowslow_assets.settings import LOGS
+from lowslow_assets.signins.features import (
+    FAILURE_RESULT_TYPES,
+    FEATURES,
+    encode_features,
+    failure_result_types,
+)
 from lowslow_assets.signins.parsing import (
     MAX_TEXT_LENGTH,
     NO_ID,
@@ -212,6 +218,7 @@ REJECTS = [
     ),
     (without("UserPrincipalName"), NO_USER),
     (line(UserPrincipalName="", UserId=" "), NO_USER),
+    (line(UserPrincipalName="", ServicePrincipalName=" ", ServicePrincipalId=""), NO_USER),
     (without("ResultType"), NO_RESULT_TYPE),
     (line(ResultType=""), NO_RESULT_TYPE),
     (json.dumps({"properties": RECORD["properties"]}), NO_TIME),
@@ -317,6 +324,148 @@ def test_both_shapes_and_both_schemas_give_the_same_row(spark: SparkSession):
         "line": None,
     }
     assert by_name(frame) == {name: expected | {"file": name} for name in lines}
+
+
+# As the tables and categories are documented, with made-up values: each has some of the columns,
+# and details are strings in all tables but SigninLogs.
+OTHER_LOGS = {
+    "non-interactive": (
+        line(
+            Type="AADNonInteractiveUserSignInLogs",
+            Category="NonInteractiveUserSignInLogs",
+            UserId="u-1",
+            AppDisplayName="Azure CLI",
+            ClientAppUsed="Mobile Apps and Desktop clients",
+            AuthenticationProtocol="ropc",
+            DeviceDetail=json.dumps(DEVICE),
+            LocationDetails=json.dumps(PLACE),
+            Location="AT",
+            IPAddress="192.0.2.7",
+            AutonomousSystemNumber="64500",
+            IsInteractive=False,
+            Status='{"errorCode":50126}',
+            ServicePrincipalId="",
+        ),
+        {
+            "user_principal_name": "anna@contoso.com",
+            "user_id": "u-1",
+            "result_type": "50126",
+            "is_interactive": False,
+            "app_display_name": "Azure CLI",
+            "browser": "Edge 131.0",
+            "country": "AT",
+            "city": "Graz",
+            "latitude": 47.07,
+            "autonomous_system_number": 64500,
+        },
+    ),
+    "AD FS": (
+        line(
+            Type="ADFSSignInLogs",
+            Category="ADFSSignInLogs",
+            UserId="u-1",
+            AppDisplayName="NotSet",
+            TokenIssuerType="ADFederationServices",
+            DeviceDetail=json.dumps(DEVICE | {"displayName": ""}),
+            Location="AT",
+            IPAddress="198.51.100.7",
+            IsInteractive=True,
+        ),
+        {
+            "user_principal_name": "anna@contoso.com",
+            "device_name": None,
+            "client_app_used": None,
+            "ip_address": "198.51.100.7",
+            "country": "AT",
+            "city": None,
+        },
+    ),
+    "service principal": (
+        line(
+            Type="AADServicePrincipalSignInLogs",
+            Category="ServicePrincipalSignInLogs",
+            UserPrincipalName=None,
+            ServicePrincipalName=" Backup Robot ",
+            ServicePrincipalId="sp-1",
+            ResultType="7000215",
+            LocationDetails=json.dumps(PLACE),
+            IPAddress="203.0.113.7",
+            ResourceDisplayName="Microsoft Graph",
+        ),
+        {
+            "user_principal_name": "Backup Robot",
+            "user_id": "sp-1",
+            "result_type": "7000215",
+            "is_interactive": None,
+            "app_display_name": None,
+            "browser": None,
+            "city": "Graz",
+        },
+    ),
+    "service principal without a name": (
+        line(UserPrincipalName="", UserId="", ServicePrincipalName="", ServicePrincipalId="sp-1"),
+        {"user_principal_name": None, "user_id": "sp-1"},
+    ),
+    "a user's sign-in that names a service principal, too": (
+        line(
+            UserPrincipalName=None, UserId="u-1", ServicePrincipalName="X", ServicePrincipalId="s"
+        ),
+        {"user_principal_name": None, "user_id": "u-1"},
+    ),
+    "diagnostic service principal": (
+        json.dumps(
+            {
+                "time": GOOD["TimeGenerated"],
+                "category": "ServicePrincipalSignInLogs",
+                "resultType": "7000215",
+                "location": "AT",
+                "properties": {
+                    "id": "1",
+                    "userId": None,
+                    "servicePrincipalName": "Backup Robot",
+                    "servicePrincipalId": "sp-1",
+                    "ipAddress": "203.0.113.7",
+                    "status": {"errorCode": 7000215},
+                    "location": PLACE,
+                    "isInteractive": False,
+                },
+            }
+        ),
+        {
+            "user_principal_name": "Backup Robot",
+            "user_id": "sp-1",
+            "result_type": "7000215",
+            "country": "AT",
+        },
+    ),
+    "diagnostic non-interactive": (
+        json.dumps(
+            RECORD
+            | {
+                "category": "NonInteractiveUserSignInLogs",
+                "properties": RECORD["properties"]
+                | {"isInteractive": False, "deviceDetail": DEVICE, "servicePrincipalId": ""},
+            }
+        ),
+        {"user_id": "u", "is_interactive": False, "browser": "Edge 131.0"},
+    ),
+}
+
+
+def test_rows_of_the_other_logs_are_sign_ins(spark: SparkSession):
+    frame = parsed(spark, ((name, text) for name, (text, _) in OTHER_LOGS.items()))
+    rows = by_name(frame)
+    for name, (_, expected) in OTHER_LOGS.items():
+        row = rows[name]
+        assert row["reason"] is None, name
+        assert {column: row[column] for column in expected} == expected, name
+    good = deduplicate(frame.withColumn("signin_id", F.col("file")).drop("file", "reason", "line"))
+    users = {
+        row["signin_id"]: (row["user"], row["outcome"])
+        for row in encode_features(good, tuple(failure_result_types(LOGS))).collect()
+    }
+    assert users["service principal"] == ("backup robot", "failure")
+    assert users["service principal without a name"][0] == "sp-1"
 
 
 def test_blank_lines_are_no_lines(spark: SparkSession):

@@ -17,6 +17,7 @@ from azure.monitor.query import LogsQueryClient
 from pyspark.sql import SparkSession
 
 from lowslow_assets.sample_tenant import Tenant, generate
+from lowslow_assets.settings import LOGS
 from lowslow_assets.signins import queries
 from lowslow_assets.signins.parsing import parse_lines
 from lowslow_assets.signins.queries import QueriedExport, open_queries
@@ -33,6 +34,17 @@ COLUMNS = {
     "TimeGenerated": "datetime",
     "IsInteractive": "bool",
 }
+# Of the columns that are asked for, those that each table is documented to have.
+_ALL = {"Id", "TimeGenerated", "ResultType", "Location", "IPAddress"}
+_USER = {"UserPrincipalName", "UserId", "AppDisplayName", "DeviceDetail", "UserAgent"}
+_PRINCIPAL = {"ServicePrincipalName", "ServicePrincipalId"}
+_CLIENT = {"ClientAppUsed", "LocationDetails", "IsInteractive", "AutonomousSystemNumber"}
+DOCUMENTED = {
+    "SigninLogs": _ALL | _USER | _CLIENT | _PRINCIPAL,
+    "AADNonInteractiveUserSignInLogs": _ALL | _USER | _CLIENT | {"ServicePrincipalId"},
+    "ADFSSignInLogs": _ALL | _USER | {"IsInteractive"},
+    "AADServicePrincipalSignInLogs": _ALL | _PRINCIPAL | {"LocationDetails"},
+}
 
 
 @dataclass
@@ -46,6 +58,7 @@ class Workspace:
     hidden: int = 0
     """Rows at the end that counts know and answers have not."""
     asked: list[str] = field(default_factory=list)
+    table: str = "SigninLogs"
 
     def answer(self, query: str) -> dict[str, Any]:
         start, end = map(moment, re.findall(r"datetime\((.*?)\)", query))
@@ -104,7 +117,7 @@ def serving(workspace: Workspace) -> Iterator[QueriedExport]:
         retry_policy=RetryPolicy(retry_total=2, retry_backoff_factor=0.01),
     )
     try:
-        with QueriedExport(URL, client) as export:
+        with QueriedExport(URL, client, workspace.table) as export:
             yield export
     finally:
         server.shutdown()
@@ -217,6 +230,7 @@ def test_a_throttled_or_failing_server_is_asked_again():
     [
         (403, SourceError, "lacks the permission"),
         (404, SourceError, "no such workspace"),
+        (400, SourceError, "no such table"),
         (503, SourceUnavailable, "should pass"),
     ],
 )
@@ -229,8 +243,24 @@ def test_what_is_refused_is_one_sentence(status: int, kind: type[Exception], wor
     assert re.fullmatch(r"LOWSLOW_SOURCE [^\n]+\.", str(caught.value))
 
 
+@pytest.mark.parametrize("table", LOGS)
+def test_a_table_is_asked_for_no_column_that_it_may_lack(table: str):
+    workspace = Workspace(spread(2), table=table)
+    with serving(workspace) as export:
+        assert export.list_day(DAY).files[0].name == f"y=2026/m=06/d=03/{table}.json"
+        assert len(copied(export)) == 2
+    _, query = workspace.asked
+    assert query.startswith(f"{table} | where ")
+    asked = query.partition("| project ")[2].split(", ")
+    plain = {column for column in asked if "=" not in column and '"' not in column}
+    assert plain <= set.intersection(*DOCUMENTED.values())
+    absent = re.findall(r'(\w+) = column_ifexists\("(\w+)", ""\)', query)
+    assert all(name == of for name, of in absent)
+    assert plain | {name for name, _ in absent} == set.union(*DOCUMENTED.values())
+
+
 def test_a_workspace_without_sign_ins_and_a_url_without_workspace_are_said():
     with serving(Workspace([])) as export, pytest.raises(SourceError, match="has no SigninLogs"):
         export.require_days()
     with pytest.raises(SourceError, match="names no workspace"):
-        open_queries("loganalytics://soc")
+        open_queries("loganalytics://soc", "SigninLogs")

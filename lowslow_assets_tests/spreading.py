@@ -1,0 +1,48 @@
+"""An export as if some of its sign-ins had come in another log."""
+
+import json
+import zlib
+from pathlib import Path
+
+from lowslow_assets.settings import SIGNIN_LOGS
+
+FOLDER = (
+    "WorkspaceResourceId=/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourcegroups/rg"
+    "/providers/microsoft.operationalinsights/workspaces/soc"
+)
+
+
+def root_in(account: Path, log: str) -> Path:
+    """Where a workspace exports the table to."""
+    return account / f"am-{log.lower()}" / FOLDER
+
+
+def spread(export: Path, account: Path, log: str, pattern: str = "*") -> None:
+    """Write each line of the export to one of two containers, other than text files whole.
+
+    Copies of a line go either way, as the same sign-in may be in two logs.
+    """
+    roots = [root_in(account, SIGNIN_LOGS), root_in(account, log)]
+    for path in filter(Path.is_file, export.rglob(pattern)):
+        name, content = path.relative_to(export).as_posix(), path.read_bytes()
+        lines = content.splitlines(keepends=True) if path.suffix == ".json" else [content]
+        for number, line in enumerate(lines):
+            to = zlib.crc32(f"{name} {number}".encode()) % 2
+            target = roots[to] / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("ab") as file:
+                file.write(_of_log(line, log) if to else line)
+
+
+def _of_log(line: bytes, log: str) -> bytes:
+    """A sign-in as the other log has it; what is none stays as it is, to be recognized."""
+    try:
+        row = json.loads(line)
+        if not (row["Id"] and row["TimeGenerated"] and row["UserPrincipalName"]):
+            return line
+    except (ValueError, KeyError, TypeError):
+        return line
+    category = log.removeprefix("AAD")
+    return line.replace(b'"Type":"SigninLogs"', f'"Type":"{log}"'.encode()).replace(
+        b'"Category":"SignInLogs"', f'"Category":"{category}"'.encode()
+    )
