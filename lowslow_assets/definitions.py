@@ -72,7 +72,8 @@ def build_defs(settings: Settings, spark: SparkResource | None = None) -> dg.Def
                 root=settings.source,
                 read=settings.read,
                 logs=list(settings.logs),
-                failure_result_types=failure_result_types(settings.logs),
+                failure_result_types=list(settings.failure_result_types)
+                or failure_result_types(settings.logs),
             ),
             "lake": LakeResource(root=settings.lake, native=native, spark=spark),
             "notifier": Notifier(),

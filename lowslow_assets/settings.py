@@ -70,6 +70,7 @@ class Settings:
     spark_conf: str = ""
     read: str = STAGED
     logs: tuple[str, ...] = (SIGNIN_LOGS,)
+    failure_result_types: tuple[str, ...] = ()
     enrichment: EnrichmentSettings = field(default_factory=EnrichmentSettings)
     sinks: SinkSettings = SinkSettings()
 
@@ -78,6 +79,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read LOWSLOW_SOURCE, _LOGS, _LAKE, _LOOKBACK_DAYS, _START_DATE, _PRESET, _READ, _SPARK_CONF.
 
     An empty one is unset. The last names a file of Spark's settings, as spark-defaults.conf.
+    LOWSLOW_FAILURE_RESULT_TYPES are the codes of a failure, if not those that the logs have.
     What is looked up is in LOWSLOW_INDICATORS, _TI_PROVIDERS, _GEO_DATABASE, _WHOIS and
     _ADDRESSES_PER_CAMPAIGN.
     Those of the sinks are in docs/sinks.md.
@@ -109,6 +111,12 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         known = f"{', '.join(READS[:-1])} or {READS[-1]}"
         raise SettingsError(f"LOWSLOW_READ must be {known}, not {read[:20]!r}.")
     logs = known_logs(value("LOWSLOW_LOGS", ",".join(default.logs)).split(","))
+    codes = [code.strip() for code in value("LOWSLOW_FAILURE_RESULT_TYPES", "").split(",")]
+    for code in filter(None, codes):
+        if not (code.isascii() and code.isdigit()):
+            raise SettingsError(
+                f"LOWSLOW_FAILURE_RESULT_TYPES must be numbers with commas, not {code[:20]!r}."
+            )
     spark_conf = value("LOWSLOW_SPARK_CONF", default.spark_conf)
     read_spark_settings(spark_conf)
     return Settings(
@@ -119,6 +127,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         preset=preset,
         read=read,
         logs=logs,
+        failure_result_types=tuple(filter(None, codes)),
         spark_conf=spark_conf,
         enrichment=_read_enrichment(value),
         sinks=_read_sinks(environment),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lowslow_assets.definitions import build_defs
 from lowslow_assets.resources import EnrichmentResource, HuntParameters, SourceResource
 from lowslow_assets.settings import (
     DEMO_LAKE,
@@ -30,6 +31,7 @@ NAMES: tuple[str, ...] = (
     "LOWSLOW_PRESET",
     "LOWSLOW_READ",
     "LOWSLOW_LOGS",
+    "LOWSLOW_FAILURE_RESULT_TYPES",
     "LOWSLOW_SPARK_CONF",
 )
 
@@ -50,9 +52,11 @@ def test_what_is_set_is_taken(tmp_path: Path):
         *("/data/My export", "/lake", 30, date(2026, 5, 2), "notebook"),
         read="native",
         logs=("ADFSSignInLogs", "SigninLogs"),
+        failure_result_types=("50126", "411"),
         spark_conf=str(conf),
     )
-    assert read_settings(dict(zip(NAMES, (*values, logs, f" {conf} "), strict=True))) == expected
+    values += (logs, " 50126, 411 ,", f" {conf} ")
+    assert read_settings(dict(zip(NAMES, values, strict=True))) == expected
 
 
 def test_what_to_look_up_is_taken():
@@ -132,6 +136,18 @@ def test_a_log_that_is_none_is_told_with_those_that_are(value: str, bad: str):
     )
     with pytest.raises(SettingsError, match="LOWSLOW_LOGS must name"):
         SourceResource(root="x", logs=value.split(",")).open()
+
+
+def test_codes_of_a_failure_are_those_that_are_named():
+    named = read_settings({"LOWSLOW_FAILURE_RESULT_TYPES": "50126,411"})
+    source = build_defs(named).resources["source"]  # pyright: ignore[reportOptionalSubscript]
+    assert source.failure_result_types == ["50126", "411"]
+
+
+@pytest.mark.parametrize("bad", ["wrong password", "50126;50055", "-1", "٣"])
+def test_a_code_that_is_none_is_told(bad: str):
+    with pytest.raises(SettingsError, match="LOWSLOW_FAILURE_RESULT_TYPES must be numbers"):
+        read_settings({"LOWSLOW_FAILURE_RESULT_TYPES": bad})
 
 
 @pytest.mark.parametrize("preset", PRESETS)
