@@ -1,9 +1,11 @@
-"""Ten days on deploy/'s instance: each day is hunted once, a late file again, whoever is killed.
+"""Six days on deploy/'s instance: each is made once, a late file again, whoever is killed.
 
 Code server, daemon and webserver run as processes of their own with records in the PostgreSQL
-that DAGSTER_PG_HOST, _PORT, _DB, _USERNAME and _PASSWORD name, a database without runs. A small
-tenant's days come one after the other; when the sensor has begun to request them the daemon is
-killed, and started again later. The last thing to come is a file that was missing from a day.
+that DAGSTER_PG_HOST, _PORT, _DB, _USERNAME and _PASSWORD name, a database without runs. Half of
+a small tenant's days are there, half come later. The daemon is killed when the sensor has begun
+to request the first ones. The code server is killed in the midst of a run, and again when one is
+about to start: with all its processes, as a container is. Each is started again. The last thing
+to come is a file that a day had lacked.
 """
 
 import argparse
@@ -15,7 +17,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -25,13 +27,14 @@ from lowslow_assets.sample_tenant import PRESETS, Tenant, generate
 
 _DEPLOY = Path(__file__).parents[1] / "deploy"
 _BIN = Path(sys.executable).parent
-_TENANT = Tenant(seed=5, days=10, users=80, signins_per_day=200, campaigns=(PRESETS["classic"],))
+_TENANT = Tenant(seed=5, days=6, users=80, signins_per_day=200, campaigns=(PRESETS["classic"],))
 _DAYS = [_TENANT.start + timedelta(days=n) for n in range(_TENANT.days)]
-_LATE = _DAYS[6]
-_A_DAY_COMES_SECONDS = 60
-_DAEMON_AWAY_SECONDS = 30
+_CUT_SHORT, _LATE, _NOT_STARTED = _DAYS[1:4]
+_AWAY_SECONDS = 30
 _LONGEST_SECONDS = 3600
 _PARTITION = "dagster/partition"
+# Of a run, an asset about halfway and the last one.
+_AMID, _LAST = dg.AssetKey("anomaly_masks"), dg.AssetKey("delivered_incidents")
 
 
 def main() -> None:
@@ -44,60 +47,72 @@ def main() -> None:
     environment = _prepare(out, options.port)
     os.environ.update(environment)
     began = time.monotonic()
-
-    def say(text: str) -> None:
-        print(f"{time.monotonic() - began:6.0f} s  {text}", flush=True)
-
     workspace = ["--workspace", str(out / "workspace.yaml")]
     port = ["--port", str(options.port)]
     daemon = ["dagster-daemon", "run", *workspace]
     web = ["dagster-webserver", "--port", str(options.port + 1), *workspace]
     code = ["dagster", "api", "grpc", *port, "--module-name", "lowslow_assets.definitions"]
-    with (
-        _process(out, code),
-        _process(out, web),
-        dg.DagsterInstance.get() as instance,
-    ):
-        healthy = [_BIN / "dagster", "api", "grpc-health-check", *port]
-        while subprocess.run(healthy, stderr=subprocess.DEVNULL).returncode:
-            time.sleep(1)
-        say("the code server answers")
-        _put(out, _DAYS[0])
+    healthy = [_BIN / "dagster", "api", "grpc-health-check", *port]
+    for day in _DAYS[:3]:
+        _put(out, day)
+    with dg.DagsterInstance.get() as instance, ExitStack() as processes:
+
+        def start(command: list[str]) -> subprocess.Popen[bytes]:
+            return processes.enter_context(_process(out, command))
+
+        def say(text: str) -> None:
+            seconds = time.monotonic() - began
+            print(f"{seconds:6.0f} s  {text}; runs: {_summary(instance)}", flush=True)
+
+        def start_code_server() -> subprocess.Popen[bytes]:
+            process = start(code)
+            _wait(lambda: not subprocess.run(healthy, stderr=subprocess.DEVNULL).returncode)
+            say("the code server answers")
+            return process
+
+        def replace(code_server: subprocess.Popen[bytes], with_it: str) -> subprocess.Popen[bytes]:
+            os.killpg(code_server.pid, signal.SIGKILL)
+            say(f"code server killed, and with it {with_it}")
+            time.sleep(_AWAY_SECONDS)
+            return start_code_server()
+
+        start(web)
+        code_server = start_code_server()
         subprocess.run([_BIN / "dagster", "sensor", "start", "new_days", *workspace], check=True)
-        with _process(out, daemon) as running:
-            for day in _DAYS[1:6]:
-                time.sleep(_A_DAY_COMES_SECONDS)
-                _put(out, day)
-                say(f"{day} came; runs: {_summary(instance)}")
-            # As soon as the sensor has made the first run of several: mostly within its tick.
-            _wait(lambda: _runs(instance).total() > 1)
-            running.kill()
-            say(f"daemon killed; runs: {_summary(instance)}")
-        time.sleep(_DAEMON_AWAY_SECONDS)
-        with _process(out, daemon):
-            say(f"daemon started again; runs: {_summary(instance)}")
-            for day in _DAYS[6:]:
-                time.sleep(_A_DAY_COMES_SECONDS)
-                _put(out, day)
-                say(f"{day} came; runs: {_summary(instance)}")
-            _wait(lambda: _runs(instance).total() >= len(_DAYS) and _all_ended(instance))
-            say(f"all days are hunted; runs: {_summary(instance)}")
-            _put_late(out)
-            _wait(lambda: _runs(instance).total() > len(_DAYS) and _all_ended(instance))
-            say(f"the late file is hunted; runs: {_summary(instance)}")
+        first_daemon = start(daemon)
+        # As soon as the sensor has made the first run of several: mostly within its tick.
+        _wait(lambda: _runs(instance).total() > 0)
+        first_daemon.kill()
+        say("daemon killed")
+        for day in _DAYS[3:]:
+            _put(out, day)
+        time.sleep(_AWAY_SECONDS)
+        start(daemon)
+        say("daemon started again, with more days there")
+        _wait(lambda: _made(instance, _AMID)[str(_CUT_SHORT)] > 0)
+        code_server = replace(code_server, f"the run of {_CUT_SHORT}")
+        _wait(lambda: _is_starting(instance, _NOT_STARTED))
+        replace(code_server, f"what was to become the run of {_NOT_STARTED}")
+        _wait(lambda: len(_made(instance, _LAST)) == len(_DAYS) and _all_ended(instance))
+        say("all days are hunted")
+        _put_late(out)
+        _wait(lambda: _made(instance, _LAST)[str(_LATE)] > 1 and _all_ended(instance))
+        say("the late file is hunted")
         for record in reversed(instance.get_run_records()):
-            run, start, end = record.dagster_run, record.start_time or 0, record.end_time or 0
-            print(f"  {run.tags[_PARTITION]}  {run.status.value}  {end - start:.0f} s")
-        expected = Counter({str(day): 1 + (day == _LATE) for day in _DAYS})
-        if _runs(instance) != expected or set(_statuses(instance)) != {"SUCCESS"}:
-            sys.exit(f"not as it should be: {_runs(instance)} {_statuses(instance)}")
-        say("each day once, the late one twice, none failed")
+            run, begun, end = record.dagster_run, record.start_time or 0, record.end_time or 0
+            print(f"  {run.tags[_PARTITION]}  {run.status.value}  {end - begun:.0f} s")
+        expected = Counter(map(str, [*_DAYS, _LATE]))
+        made = {key.to_user_string(): _made(instance, key) for key in instance.all_asset_keys()}
+        wrong = {name: days for name, days in made.items() if days != expected}
+        runs = _runs(instance) - Counter([str(_CUT_SHORT)])
+        if wrong or runs != expected or _statuses(instance)["FAILURE"] != 1:
+            sys.exit(f"not as it should be: {_runs(instance)} {_statuses(instance)} {wrong}")
+        say(f"each of {len(made)} assets once a day, twice for the late one")
 
 
 def _prepare(out: Path, port: int) -> Mapping[str, str]:
     """Make the tenant and Dagster's home; returns what the processes' environment has more."""
     generate(_TENANT, out / "tenant", out / "labels.csv")
-    # A source without a day is an error to the sensor, which waits then.
     (out / "source").mkdir()
     home = out / "home"
     home.mkdir()
@@ -164,12 +179,23 @@ def _runs(instance: dg.DagsterInstance) -> Counter[str]:
     return Counter(run.tags[_PARTITION] for run in instance.get_runs())
 
 
+def _made(instance: dg.DagsterInstance, key: dg.AssetKey) -> Counter[str]:
+    """How often the asset was made, by day."""
+    found = instance.fetch_materializations(key, limit=1000).records
+    return Counter(str(record.partition_key) for record in found)
+
+
 def _statuses(instance: dg.DagsterInstance) -> Counter[str]:
     return Counter(run.status.value for run in instance.get_runs())
 
 
 def _summary(instance: dg.DagsterInstance) -> str:
     return ", ".join(f"{n} {status}" for status, n in sorted(_statuses(instance).items())) or "none"
+
+
+def _is_starting(instance: dg.DagsterInstance, day: date) -> bool:
+    wanted = dg.RunsFilter(tags={_PARTITION: str(day)}, statuses=[dg.DagsterRunStatus.STARTING])
+    return bool(instance.get_runs(wanted))
 
 
 def _all_ended(instance: dg.DagsterInstance) -> bool:
@@ -181,7 +207,7 @@ def _wait(for_what: Callable[[], bool]) -> None:
     while not for_what():
         if time.monotonic() > deadline:
             sys.exit("it takes too long: see the logs")
-        time.sleep(2)
+        time.sleep(1)
 
 
 if __name__ == "__main__":

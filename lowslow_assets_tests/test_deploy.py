@@ -33,7 +33,7 @@ def test_a_cluster_runs_as_one_machine_does():
     machine, cluster = read("dagster.yaml"), read("helm/values.yaml")
     daemon = cluster["dagsterDaemon"]
     at_once = daemon["runCoordinator"]["config"]["queuedRunCoordinator"]["maxConcurrentRuns"]
-    assert at_once == machine["concurrency"]["runs"]["max_concurrent_runs"]
+    assert at_once == machine["run_coordinator"]["config"]["max_concurrent_runs"]
     assert daemon["runRetries"]["maxRetries"] == machine["run_retries"]["max_retries"]
     for name, of_chart in (
         ("start_timeout_seconds", "startTimeoutSeconds"),
