@@ -1,0 +1,176 @@
+"""The sample tenant from a container, by each way into Spark that runs here, and from a folder.
+
+``python -m benchmarks.azure OUT``: 60 days of 200,000 sign-ins in Azurite as a workspace exports
+them, the lake in a container beside them. By each way, with the command line as a person would:
+what the sensor requests, the days before the last one in one run, and the last one as it was
+requested. Printed are the times side by side, and what is not as from the folder.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+from azure.storage.blob import BlobType, ContainerClient
+
+from lowslow_assets import azure
+from lowslow_assets.azure import locate
+from lowslow_assets.definitions import build_defs
+from lowslow_assets.resources import SourceResource
+from lowslow_assets.sample_tenant import Tenant, generate
+from lowslow_assets.sensors import new_days
+from lowslow_assets.settings import EXECUTORS, STAGED, Settings
+from lowslow_assets.signins.workspace import export_url
+from lowslow_assets.tables import ENRICHED_INCIDENTS, TABLES
+from lowslow_assets_tests.azure import emulator
+from lowslow_assets_tests.graph.conftest import Project
+from lowslow_assets_tests.graph.test_azure_lake import InContainer
+
+FOLDER = "folder"
+TENANT = Tenant()
+DAYS = [TENANT.day(offset) for offset in range(TENANT.days)]
+EXPORT = locate(
+    export_url("any", "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e", "rg-security", "soc-logs")
+)
+UPLOADS_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way from an export to a lake: Dagster's command line in an environment of its own."""
+
+    name: str
+    source: str
+    lake: str
+    home: Path
+
+    def requests(self) -> list[dg.RunRequest]:
+        """What the sensor requests at its first look."""
+        resource = SourceResource(root=self.source)
+        result = new_days(dg.build_sensor_context(resources={"source": resource}))
+        assert isinstance(result, dg.SensorResult)
+        if not result.run_requests:
+            sys.exit(f"{self.name}: the sensor requests nothing: {result.skip_reason}")
+        return list(result.run_requests)
+
+    def materialize(self, *options: str) -> float:
+        """Make assets by the command line, to the end; the seconds it took."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        command = [Path(sys.executable).parent / "dagster", "asset", "materialize"]
+        began = time.monotonic()
+        with (self.home / "log").open("ab") as log:
+            done = subprocess.run(
+                [*command, "-m", "lowslow_assets.definitions", *options],
+                env={**os.environ, **self._environment},
+                stdout=log,
+                stderr=log,
+            )
+        if done.returncode:
+            sys.exit(f"{self.name}: {' '.join(options)} failed: see {self.home / 'log'}")
+        return time.monotonic() - began
+
+    @property
+    def _environment(self) -> Mapping[str, str]:
+        return {
+            "DAGSTER_HOME": str(self.home),
+            "XDG_CACHE_HOME": str(self.home / "cache"),
+            "LOWSLOW_SOURCE": self.source,
+            "LOWSLOW_LAKE": self.lake,
+            "LOWSLOW_START_DATE": str(DAYS[0]),
+            "LOWSLOW_READ": STAGED if self.name == FOLDER else self.name,
+        }
+
+
+def main() -> None:
+    """Run it, printing what happens; exits with what differs."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.azure")
+    parser.add_argument("out", type=Path, help="a folder for all that it makes, without runs")
+    out = parser.parse_args().out.absolute()
+    signins = generate(TENANT, out / "signins", out / "labels.csv").signins
+    from_folder = Project(out / "signins", out / FOLDER / "lake")
+    measure(Way(FOLDER, str(from_folder.source), str(from_folder.lake), out / FOLDER))
+    (out / "azurite").mkdir(exist_ok=True)
+    emulator.install(out / "azurite")
+    os.environ[azure.KEY] = emulator.KEY
+    different, compared = [], 0
+    with emulator.running(out / "azurite") as azurite:
+        source = replace(EXPORT, account_url=azurite.account_url)
+        container = azurite.service.create_container(source.container)
+        began = time.monotonic()
+        count = upload(from_folder.source, container, source.prefix)
+        print(f"{signins:,} sign-ins uploaded as {count:,} blobs: {time.monotonic() - began:.0f} s")
+        for name in (STAGED, EXECUTORS):
+            client = azurite.service.create_container(f"lowslow-{name}")
+            lake = azurite.location(client.container_name, "lake").url()
+            measure(Way(name, source.url(), lake, out / name))
+            fetched = InContainer(from_folder.source, out / name / "fetched", url=lake)
+            fetched.fetch(client, "lake/")
+            for what, same in compare(from_folder, fetched):
+                compared += 1
+                different += [] if same else [f"{name}: {what}"]
+    incidents = from_folder.table(ENRICHED_INCIDENTS.name, DAYS[-1]).num_rows
+    print(f"{incidents} incidents; {compared} partitions compared, {len(different)} differ")
+    if different:
+        sys.exit("\n".join(different))
+
+
+def upload(folder: Path, container: ContainerClient, prefix: str) -> int:
+    """Put an export's files into a container, as the kind of blobs that the export writes."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+
+    def put(path: Path) -> None:
+        name = prefix + path.relative_to(folder).as_posix()
+        container.upload_blob(name, path.read_bytes(), blob_type=BlobType.APPENDBLOB)
+
+    with ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
+        list(pool.map(put, files))
+    return len(files)
+
+
+def measure(way: Way) -> None:
+    """Fill an empty lake by a way, and print how long each step takes."""
+    began = time.monotonic()
+    requests = way.requests()
+    looked = time.monotonic() - began
+    days = [str(request.partition_key) for request in requests]
+    earlier = f"{DAYS[0]}...{DAYS[-2]}"
+    ingest = way.materialize("--select", "group:ingest", "--partition-range", earlier)
+    both = "group:ingest or group:hunt"  # the job that the sensor requests
+    last = way.materialize("--select", both, "--partition", days[-1])
+    print(
+        f"{way.name}: {looked:.1f} s for the sensor, which requests {days[0]} to {days[-1]}; "
+        f"{ingest:.0f} s to ingest {earlier}; {last:.0f} s for the run of {days[-1]}",
+        flush=True,
+    )
+
+
+def compare(ours: Project, theirs: Project) -> Iterator[tuple[str, bool]]:
+    """Each partition of two lakes, of tables and of documents, and whether it is the same."""
+    defs = build_defs(Settings())
+    tables = {table.name for table in TABLES}
+    for job, days in (("ingest_range", DAYS), ("hunt_as_of_day", DAYS[-1:])):
+        for key in sorted(defs.resolve_job_def(job).asset_layer.selected_asset_keys):
+            name = key.to_user_string()
+            for day in days:
+                if name in tables:
+                    same = ours.table(name, day).equals(theirs.table(name, day))
+                else:
+                    same = documents(ours, name, day) == documents(theirs, name, day)
+                yield f"{name} of {day}", same
+
+
+def documents(project: Project, name: str, day: date) -> dict[str, bytes]:
+    """A day's documents, by the names of their files."""
+    folder = project.lake / name / f"date={day}"
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+if __name__ == "__main__":
+    main()
