@@ -127,6 +127,8 @@ def test_any_engine_reads_a_partition(folders: Lake):
     provenance = json.loads((folder / "_provenance.json").read_text())
     assert provenance["rows"] == 1
     assert provenance["files"] == {file.name: file.stat().st_size for file in files}
+    # Nothing of Hadoop's own: its sums of local files would be stored and uploaded, too.
+    assert {file.name for file in folder.iterdir()} == {"_provenance.json", *provenance["files"]}
 
 
 def test_a_partition_is_replaced_as_a_whole(lake: Lake):
