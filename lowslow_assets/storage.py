@@ -115,13 +115,9 @@ class Lake:
             columns = [F.col(field.name).cast(field.dataType) for field in table.schema.fields]
             rows = frame.select(*columns, "date").write.option("maxRecordsPerFile", ROWS_A_FILE)
             rows.partitionBy("date").parquet(staging.name)
-            found = staging.files.get_file_info(fs.FileSelector("", recursive=True))
-            # Hadoop's sums of a local file, beside it; Parquet's pages have their own.
-            for info in found:
-                if info.extension == "crc":
-                    staging.files.delete_file(info.path)
-            folders = {info.path for info in found if info.type == fs.FileType.Directory}
-            strays = folders - {f"date={day}" for day in days}
+            found = staging.files.get_file_info(fs.FileSelector(""))
+            strays = {info.path for info in found if info.path.startswith("date=")}
+            strays -= {f"date={day}" for day in days}
             if strays:
                 raise LakeError(f"{table.name}: rows of days that were not asked for: {strays}")
             return {day: self._commit(table, staging, day, made_from) for day in days}
@@ -269,7 +265,11 @@ def _generation(files: Files) -> str:
 
 
 def _data_files(staging: Staging, day: date) -> list[fs.FileInfo]:
+    """The staged day's data; the sums that Hadoop puts beside local files go."""
     found = staging.files.get_file_info(fs.FileSelector(f"date={day}", allow_not_found=True))
+    for info in found:
+        if info.extension == "crc":
+            staging.files.delete_file(info.path)
     return [info for info in found if info.extension == "parquet"]
 
 
