@@ -6,6 +6,7 @@ over the notebook's nine features. Then, where that still runs, one of the noteb
 on a row a failure.
 """
 
+import argparse
 import resource
 import time
 
@@ -26,6 +27,7 @@ _MOST_ROWS = 1_000_000
 
 def main() -> None:
     """Print the median time of three fits per number of failures and of bits; then that on rows."""
+    argparse.ArgumentParser(prog="python -m benchmarks.driver").parse_args()
     print("| failures | bits | distinct patterns | components | median seconds | peak MB |")
     print("| --- | --- | --- | --- | --- | --- |")
     medians = {}

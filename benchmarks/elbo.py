@@ -3,7 +3,7 @@
 ``python -m benchmarks.elbo LAKE DAY`` (a hunt with the preset ``notebook``)
 """
 
-import sys
+import argparse
 import time
 from pathlib import Path
 
@@ -35,7 +35,11 @@ def notebook(rows: np.ndarray, seed: int) -> float:
 
 def main() -> None:
     """Print both, on the same masks."""
-    folder = Path(sys.argv[1]) / "mask_patterns" / f"date={sys.argv[2]}"
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.elbo")
+    parser.add_argument("lake", type=Path)
+    parser.add_argument("day", help="YYYY-MM-DD, of a hunt with the preset notebook")
+    options = parser.parse_args()
+    folder = options.lake / "mask_patterns" / f"date={options.day}"
     table = ds.dataset(folder, format="parquet").to_table().sort_by("mask")
     bits = mask_bits(table["mask"].to_pylist(), len(FEATURES))
     counts = table["failures"].to_numpy()

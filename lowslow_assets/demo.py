@@ -7,6 +7,7 @@ not made again.
 import base64
 import os
 import re
+import shutil
 import time
 from datetime import date, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from lowslow_assets.tables import ENRICHED_INCIDENTS
 DEMO = Path("demo")
 _PICTURES = DEMO / "pictures"
 _LABELS = DEMO / "labels" / "labels.csv"
+_INSTANCE = Path(__file__).parents[1] / "deploy" / "local" / "dagster.yaml"
 _IMAGE = re.compile(r"!\[[^]]*\]\(data:image/png;base64,([^)]+)\)")
 
 
@@ -52,7 +54,7 @@ def _instance() -> dg.DagsterInstance:
     home.mkdir(parents=True, exist_ok=True)
     config = home / "dagster.yaml"
     if not config.exists():
-        config.write_text("telemetry:\n  enabled: false\nnux:\n  enabled: false\n")
+        shutil.copy(_INSTANCE, config)
     os.environ["DAGSTER_HOME"] = str(home.absolute())
     return dg.DagsterInstance.get()
 

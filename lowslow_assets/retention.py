@@ -1,4 +1,4 @@
-"""How long the lake keeps what: a job that drops old partitions, by hand or by a schedule."""
+"""How long the lake keeps what: a job that drops old partitions, by hand or from outside (cron)."""
 
 from datetime import timedelta
 

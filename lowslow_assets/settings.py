@@ -99,10 +99,10 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     start = value("LOWSLOW_START_DATE", default.start_date)
     try:
         start_date = date.fromisoformat(start)
-    except ValueError as error:
+    except ValueError:
         raise SettingsError(
             f"LOWSLOW_START_DATE must be a date like 2026-05-02, not {start!r}."
-        ) from error
+        ) from None
     preset = value("LOWSLOW_PRESET", default.preset)
     if preset not in PRESETS:
         raise SettingsError(f"LOWSLOW_PRESET must be {' or '.join(PRESETS)}, not {preset[:20]!r}.")
@@ -214,7 +214,7 @@ def read_spark_settings(path: str) -> dict[str, str]:
     try:
         lines = Path(path).expanduser().read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeError) as error:
-        raise SettingsError(f"LOWSLOW_SPARK_CONF {path!r} cannot be read: {error}.") from error
+        raise SettingsError(f"LOWSLOW_SPARK_CONF {path!r} cannot be read: {error}.") from None
     settings = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.lstrip().startswith("#"):

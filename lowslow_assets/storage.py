@@ -280,14 +280,15 @@ def _write_file(staging: Staging, day: date, rows: pa.Table) -> None:
     pq.write_table(rows, path, filesystem=staging.files, compression="zstd")
 
 
-def pack(frame: DataFrame, key: str, rows_a_day: int) -> DataFrame:
+def pack(frame: DataFrame, key: str, days: int, rows_a_day: int) -> DataFrame:
     """Bring each ``date`` together in as few parts as its files should be, split by ``key``.
 
     The number of the part is the column ``part``: what groups by it too moves no row again.
+    ``days`` is how many dates there are: a task a file, however many cores there are.
     """
     files = max(1, math.ceil(rows_a_day / ROWS_A_FILE))
     part = F.pmod(F.xxhash64(key), F.lit(files)).cast("int")
-    return frame.withColumn("part", part).repartition("date", "part")
+    return frame.withColumn("part", part).repartition(days * files, "date", "part")
 
 
 def _arrow_schema(table: Table) -> pa.Schema:

@@ -29,6 +29,15 @@ def test_dagster_takes_the_instance_and_the_workspace(monkeypatch: pytest.Monkey
     assert location.location_name == "lowslow_assets"
 
 
+def test_without_postgresql_too_one_run_is_made_at_a_time():
+    config, _ = dagster_instance_config(str(DEPLOY / "local"))
+    assert config["run_coordinator"] == {
+        **read("dagster.yaml")["run_coordinator"],
+        "config": {"max_concurrent_runs": 1},
+    }
+    assert config["telemetry"] == {"enabled": False}
+
+
 def test_a_cluster_runs_as_one_machine_does():
     machine, cluster = read("dagster.yaml"), read("helm/values.yaml")
     daemon = cluster["dagsterDaemon"]

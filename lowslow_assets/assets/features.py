@@ -96,7 +96,7 @@ def _encode(
     partitions = [lake.partition(RAW_SIGNINS, day) for day in days]
     rows_a_day = max(partition.rows for partition in partitions if partition)
     encoded = encode_features(raw, tuple(source.failure_result_types))
-    resolved = with_seconds_to_success(pack(encoded, "user", rows_a_day), "part")
+    resolved = with_seconds_to_success(pack(encoded, "user", len(days), rows_a_day), "part")
     # A hunt reads either failures or successes; by user, see raw_signins.
     in_order = resolved.sortWithinPartitions(
         "date", "outcome", "user", "time_generated", "signin_id"

@@ -51,7 +51,8 @@ def _ingest(
     has_bad_line = F.when(F.col("reason").isNotNull(), F.col("file"))
     lines = lines.observe(observed, F.collect_set(has_bad_line).alias("files"))
     rows_a_day = max(files.total_bytes for files in listing) // _BYTES_A_ROW
-    packed = pack(lines.where("reason IS NULL").drop(*_LINE), "signin_id", rows_a_day)
+    good = lines.where("reason IS NULL").drop(*_LINE)
+    packed = pack(good, "signin_id", len(days), rows_a_day)
     raw = lake.write(RAW_SIGNINS, _in_order(deduplicate(packed, "part")), days, {})
     bad = export.reject(lake.spark, unreadable)
     if names := set(observed.get["files"]):
