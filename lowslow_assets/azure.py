@@ -109,7 +109,8 @@ def locate(url: str, environment: Mapping[str, str] = os.environ) -> Location:
         container, _, path = path.partition("/")
     if not (container and urlsplit(account_url).hostname):
         raise AzureUrlError(
-            f"{url!r} does not name a container: write "
+            # Not the URL itself: it may hold a secret.
+            "the URL does not name a container: write "
             "abfss://container@account.dfs.core.windows.net/path."
         )
     return Location(account_url, container, path)

@@ -3,7 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime, time, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 
 import dagster as dg
 
@@ -58,14 +58,16 @@ def new_days(context: dg.SensorEvaluationContext, source: SourceResource) -> dg.
 
 def _list_settled_days(source: SourceResource) -> list[DayFiles]:
     """The newest days' files, oldest day first; raises SourceError and SourceUnavailable."""
-    now = datetime.now(UTC)
+    now, first = datetime.now(UTC), DAYS.start.date()
     with source.open() as export:
-        return [
-            export.list_day(day)
-            for day in sorted(islice(export.days(), WATCHED_DAYS))
+        # Lazily, newest first: an export of years is not listed.
+        partitions = takewhile(lambda day: day >= first, export.days())
+        settled = (
+            day
+            for day in partitions
             if now >= datetime.combine(day + timedelta(days=1), time(), UTC) + SETTLE_TIME
-            and DAYS.has_partition_key(day.isoformat())
-        ]
+        )
+        return [export.list_day(day) for day in sorted(islice(settled, WATCHED_DAYS))]
 
 
 def _read_cursor(cursor: str | None) -> dict[str, str]:

@@ -141,8 +141,12 @@ class Lake:
         self, table: Table, days: Iterable[date], made_from: Mapping[str, Any] | None = None
     ) -> list[dict[str, Any]]:
         """The days' rows of a small table, times in UTC; errors as of ``read``."""
-        files = self._found(table, days, made_from, self.store.local_files)
-        return ds.dataset(files, schema=_arrow_schema(table)).to_table().to_pylist()
+
+        def read(name: str, files: Files) -> list[dict[str, Any]]:
+            found = self.store.local_files(name, files)
+            return ds.dataset(found, schema=_arrow_schema(table)).to_table().to_pylist()
+
+        return self._found(table, days, made_from, read)
 
     def write_documents(self, name: str, day: date, documents: Mapping[str, str]) -> str:
         """Replace the day's folder of text files below ``name`` by these, file name to text.
@@ -241,7 +245,11 @@ def _open_store(root: str, storage: "AzureBlobStorageResource | None", native: b
 
         return (NativeBlobs if native else Blobs)(location, storage)
     if "://" in root and not root.startswith("file://"):
-        raise LakeError(f"LOWSLOW_LAKE {root!r} is neither a path nor a URL of Azure Storage.")
+        # The rest of such a URL may hold a secret.
+        scheme = root.partition("://")[0]
+        raise LakeError(
+            f"LOWSLOW_LAKE {f'{scheme}://...'!r} is neither a path nor a URL of Azure Storage."
+        )
     return Folders(root)
 
 

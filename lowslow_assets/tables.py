@@ -399,6 +399,7 @@ _ENTRY = T.StructType(
         T.StructField("user", _STRING),
         T.StructField("probability", _DOUBLE),
         T.StructField("first_success", _TIMESTAMP),
+        T.StructField("exported", _DATE),
         T.StructField("successes", _LONG),
         T.StructField("evidence", _STRING),
     ]
@@ -436,11 +437,12 @@ ENRICHED_INCIDENTS = _table(
     ("tests", T.ArrayType(_TEST), "Why we think so: each test of a spray, with its value"),
     ("successes", _LONG, "Successes with which it may have got into an account"),
     ("compromised_users", _STRINGS, "Their accounts, likeliest first, at most 100"),
-    ("new_compromised_users", _STRINGS, "Those got into on days after the previous hunt"),
+    ("new_compromised_users", _STRINGS, "Those that the export held after the previous hunt"),
     (
         "entries",
         T.ArrayType(_ENTRY),
-        "The same accounts with probability, first success and evidence",
+        "The same accounts with probability, first success, the day of the export that first held "
+        "one, and evidence",
     ),
     ("techniques", _STRINGS, "MITRE ATT&CK techniques"),
     ("addresses_looked_up", _LONG, "Addresses that a source of verdicts answered for"),
@@ -461,6 +463,7 @@ INCIDENT_MEMBERS = _table(
     _TIME,
     ("score", _DOUBLE, "Probability that it is the campaign's"),
     ("evidence", _STRING, "Of a success: why it may be the campaign's; null for failures"),
+    ("exported", _DATE, "Of a success: the day of the export that holds it; null for failures"),
     ("mask", _INT, "Its anomaly mask as of this day"),
     *_PLACE_COLUMNS,
     *_FEATURE_COLUMNS,

@@ -153,6 +153,14 @@ def test_only_the_newest_days_are_looked_at_and_kept(
     assert list(json.loads(second.cursor or "")) == [str(day) for day in new[4:]]
 
 
+def test_folders_of_days_to_come_keep_no_day_from_being_looked_at(tmp_path: Path, clock: Clock):
+    """A wrong clock at the source makes such, and they stay the newest for long."""
+    put(tmp_path, FIRST)
+    for day in days(WATCHED_DAYS + 1, date(2090, 1, 1)):
+        put(tmp_path, day)
+    assert requested(tick(tmp_path)) == [str(FIRST)]
+
+
 def test_days_before_the_first_partition_and_empty_days_are_passed_over(
     tmp_path: Path, clock: Clock
 ):

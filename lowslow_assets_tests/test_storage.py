@@ -180,6 +180,12 @@ def test_rows_of_another_day_are_refused_and_nothing_is_replaced(lake: Lake):
     assert lake.days(THINGS) == [MONDAY]
 
 
+def test_a_folder_named_like_no_day_is_none(folders: Lake, tmp_path: Path):
+    folders.write_rows(THINGS, [], MONDAY, {})
+    (tmp_path / "lake" / THINGS.name / "date=____-__-__").mkdir()
+    assert folders.days(THINGS) == [MONDAY]
+
+
 def test_no_days_give_no_rows(lake: Lake):
     frame = lake.read(THINGS, [])
     assert frame.columns == [*THINGS.schema.names, "date"]

@@ -78,7 +78,11 @@ def incident_members(hunt: Hunt) -> Made:
     ids = [(c.cluster_id, c.campaign_id) for c in _campaigns(hunt) if c.cluster_id is not None]
     of_cluster = hunt.lake.spark.createDataFrame(ids, "cluster_id int, incident_id string")
     rows = members.withColumnRenamed("assignment_probability", "score").withColumns(
-        {"outcome": F.lit(FAILURE), "evidence": F.lit(None).cast("string")}
+        {
+            "outcome": F.lit(FAILURE),
+            "evidence": F.lit(None).cast("string"),
+            "exported": F.lit(None).cast("date"),
+        }
     )
     # The notebook promises this step and does not have it.
     if clusters and not hunt.of_notebook:
@@ -128,7 +132,7 @@ def _entries(hunt: Hunt, members: DataFrame, times: DataFrame) -> DataFrame:
         .withColumn("evidence", evidence())
     )
     kept = members.drop("assignment_probability").columns
-    return entries.select(*kept, "score", "outcome", "evidence")
+    return entries.select(*kept, "score", "outcome", "evidence", F.col("date").alias("exported"))
 
 
 def _visits(hunt: Hunt, successes: DataFrame, times: DataFrame) -> DataFrame:
@@ -234,6 +238,7 @@ def _entries_by_incident(hunt: Hunt) -> dict[str, list[Entry]]:
         .agg(
             F.max("score").alias("probability"),
             F.min("time_generated").alias("first_success"),
+            F.min("exported").alias("exported"),
             F.count(F.lit(1)).alias("successes"),
             F.min_by("evidence", F.struct(-F.col("score"), "time_generated")).alias("evidence"),
         )

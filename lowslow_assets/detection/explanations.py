@@ -86,7 +86,7 @@ def explain_by_window(
     """
     # Each step leaves a few in a hundred: the next is on them, and Spark plans it for few.
     by_failures = _explain_by_failures(failures, failure_sources, window_days).persist()
-    unexplained = held(by_failures.where(F.col("explanation").isNull()))
+    unexplained = held(_once(by_failures.where(F.col("explanation").isNull())))
     by_successes = held(_explain_by_successes(unexplained, success_sources))
     return by_failures.where(F.col("explanation").isNotNull()).unionByName(
         _explain_crowds(by_successes, window_days)
@@ -129,10 +129,11 @@ def _explain_by_failures(
     many = max(MAX_FAILURES_A_PREFIX, window_days // DAYS_A_PREFIX_FAILURE)
     explanation = (
         # On the day itself ``explain_by_day`` knows; this is about midnight.
-        # Not below zero: a row's time and its folder's day differ at times.
+        # Not below zero: a row's time and its folder's day differ at times. Nor zero: the other day
+        # may hold the same row once more.
         F.when(
-            (second - F.col("day_before_ended")).between(0, RETRY_SECONDS)
-            | (F.col("day_after_began") - second).between(0, RETRY_SECONDS),
+            (second - F.col("day_before_ended")).between(1, RETRY_SECONDS)
+            | (F.col("day_after_began") - second).between(1, RETRY_SECONDS),
             "retried",
         )
         .when(F.col("of_address") > MAX_FAILURES_AN_ADDRESS, "shared address")
@@ -143,6 +144,12 @@ def _explain_by_failures(
         .withColumn("explanation", explanation)
         .select(*failures.columns, "explanation")
     )
+
+
+def _once(failures: DataFrame) -> DataFrame:
+    """Without the copies that later days have of a row: one attempt is not two."""
+    copy = F.row_number().over(Window.partitionBy("signin_id").orderBy("date"))
+    return failures.withColumn("copy", copy).where("copy = 1").drop("copy")
 
 
 def _explain_by_successes(unexplained: DataFrame, sources: DataFrame) -> DataFrame:

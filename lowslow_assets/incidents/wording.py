@@ -29,6 +29,7 @@ class Entry:
     user: str
     probability: float
     first_success: datetime
+    exported: date
     successes: int
     evidence: str
 
@@ -86,7 +87,8 @@ def describe(
     """
     compromised_users = [entry.user for entry in entries]
     previous = campaign.previous_hunt
-    new_users = [e.user for e in entries if not previous or utc(e.first_success).date() > previous]
+    # By the export's day: what happened just before midnight comes with the next one.
+    new_users = [entry.user for entry in entries if not previous or entry.exported > previous]
     label = _confidence_label(confidence)
     return Incident(
         incident_id=campaign.campaign_id,

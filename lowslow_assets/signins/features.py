@@ -132,7 +132,13 @@ def _ipv6_hextets(halves: Column) -> Column:
 def _join_prefix(hextets: Column) -> Column:
     valid = F.forall(hextets, lambda h: h.rlike("^[0-9a-f]{1,4}$")) & (F.size(hextets) == 8)
     shortest = F.transform(F.slice(hextets, 1, 3), lambda h: F.regexp_replace(h, "^0+(?=.)", ""))
-    return F.when(valid, F.concat(F.array_join(shortest, ":"), F.lit("::/48")))
+    # A mapped address may be written in hexadecimal throughout (::ffff:cb00:7107).
+    mapped = F.array_join(F.slice(hextets, 1, 6), ":").rlike("^(0{1,4}:){5}ffff$")
+    high, low = (F.conv(hextets[i], 16, 10).cast("int") for i in (6, 7))
+    octets = F.concat_ws(".", F.shiftright(high, 8), high.bitwiseAND(255), F.shiftright(low, 8))
+    return F.when(valid & mapped, octets).when(
+        valid, F.concat(F.array_join(shortest, ":"), F.lit("::/48"))
+    )
 
 
 def _hextets(half: Column) -> Column:

@@ -14,7 +14,8 @@ from pyspark.sql import types as T
 
 MAX_TEXT_LENGTH = 1024
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-LATEST = datetime(2199, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
+# Seconds between any two times fit 32 bits.
+LATEST = datetime(2067, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
 _SENTINEL_FIELDS = (
     "Id",
@@ -228,7 +229,7 @@ def parse_time(text: Column) -> Column:
 
     The check before the cast matters: Spark takes ``12345`` for a year. A time before
     ``EARLIEST`` or after ``LATEST`` is a default value (year 1 is .NET's), and more than pandas
-    can hold.
+    or a count of seconds can hold.
     """
     iso = F.when(text.rlike(r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}"), text.try_cast("timestamp"))
     time = F.coalesce(iso, F.try_to_timestamp(text, F.lit("M/d/yyyy h:mm:ss a")))

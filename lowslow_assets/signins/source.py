@@ -78,7 +78,7 @@ class DayFiles:
 
     @property
     def fingerprint(self) -> str:
-        """Changes when a file comes, grows, is replaced or goes."""
+        """Changes when a file comes, grows or goes, and if the store has versions, is replaced."""
         digest = hashlib.sha256()
         for file in self.files:
             facts = [file.name, str(file.size), *([file.version] if file.version else [])]
@@ -94,7 +94,11 @@ class Export:
 
     def __init__(self, root: str) -> None:
         if "://" in root and not root.startswith("file://"):
-            raise SourceError(f"LOWSLOW_SOURCE {root!r} is neither a local path nor an Azure URL.")
+            # The rest of such a URL may hold a secret.
+            scheme = root.partition("://")[0]
+            raise SourceError(
+                f"LOWSLOW_SOURCE {f'{scheme}://...'!r} is neither a local path nor an Azure URL."
+            )
         self.root = Path(root.removeprefix("file://")).expanduser().absolute()
         self.where = str(self.root)
 

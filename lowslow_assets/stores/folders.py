@@ -18,6 +18,8 @@ from lowslow_assets.stores.base import (
     local_staging,
 )
 
+_A_DAY = "date=[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
+
 
 class Folders:
     """``<root>/<name>/date=YYYY-MM-DD``; engines that read a folder see one whole generation."""
@@ -78,7 +80,7 @@ class Folders:
         return self.root / name / f"date={day}"
 
     def _folders(self, name: str) -> list[Path]:
-        return list((self.root / name).glob("date=????-??-??"))
+        return list((self.root / name).glob(_A_DAY))
 
 
 def replace_folder(new: Path, target: Path) -> None:

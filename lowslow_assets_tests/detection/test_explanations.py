@@ -412,6 +412,14 @@ def test_a_row_in_another_days_folder_is_near_by_its_time(spark: SparkSession) -
     assert [row["explanation"] for row in found] == [None, None]
 
 
+def test_a_row_that_the_next_day_has_once_more_is_one_attempt(spark: SparkSession) -> None:
+    """Exports repeat rows; across midnight it is no second try."""
+    row = Signin("f", DAY - 2, user="ann", prefix="p").row("x", timedelta(0))
+    again = (START.date() + timedelta(days=1), *row[1:])
+    found = explain_rows(spark, [again, row], 60).collect()
+    assert [(row["date"], row["explanation"]) for row in found] == [(START.date(), None)]
+
+
 def test_failures_keep_their_columns(spark: SparkSession) -> None:
     rows = [
         Signin("f", 90).row("x", timedelta(0)),

@@ -30,6 +30,13 @@ def test_attempts_by_day_and_the_earliest_of_them(spark: SparkSession) -> None:
     assert list(found[1].attempts_by_day) == [date(2026, 6, 1), date(2026, 6, 2)]
 
 
+def test_an_id_that_comes_twice_leaves_a_sample_whole(spark: SparkSession) -> None:
+    rows = [(0, f"signin {i}", i / 24) for i in range(SAMPLE_SIZE + 50)]
+    once, twice = (samples(members(spark, *rows, *copies)) for copies in ([], rows[:50]))
+    assert twice == once
+    assert len(once[0]) == SAMPLE_SIZE
+
+
 def test_two_hunts_draw_the_same_members(spark: SparkSession) -> None:
     number = 3 * SAMPLE_SIZE
     rows = [(0, f"signin {i}", i / 24) for i in range(number)]

@@ -90,7 +90,9 @@ def entries_of(users: tuple[str, ...]) -> list[Entry]:
         Entry(
             user,
             probability=0.98 - i / 1000,
+            # Shortly before midnight: the next day's export has it.
             first_success=datetime(2026, 5, 20, 23, 30, tzinfo=UTC) + timedelta(days=i),
+            exported=date(2026, 5, 21) + timedelta(days=i),
             successes=2,
             evidence="from a network new to the user",
         )
@@ -184,8 +186,8 @@ def test_usual_in_every_property_is_said() -> None:
             "Known since the hunt of 2026-05-09; new since that of 2026-05-21: 21 attempts. 1,234",
         ),
         # Got into on 20, 21, 22 and 23 May.
-        (KNOWN, 4, (), ": 21 attempts, 2 accounts possibly got into. 1,234"),
-        (replace(KNOWN, new_attempts=0), 2, (), " 2026-05-21: 0 attempts. 1,234"),
+        (KNOWN, 3, (), ": 21 attempts, 2 accounts possibly got into. 1,234"),
+        (replace(KNOWN, new_attempts=0), 1, (), " 2026-05-21: 0 attempts. 1,234"),
         (replace(KNOWN, state=RESUMED), 0, (), "of 2026-05-09, then quiet; new since that of "),
         (
             replace(KNOWN, state=SPLIT, split_from="0a-1b"),
@@ -208,7 +210,7 @@ def test_since_when_it_is_known_and_what_is_new(
     assert found.incident_id == campaign.campaign_id
     assert (found.state, found.new_attempts) == (campaign.state, campaign.new_attempts)
     assert (found.first_hunted, found.previous_hunt) == (date(2026, 5, 9), date(2026, 5, 21))
-    assert found.new_compromised_users == [f"user{i}" for i in range(2, users)]
+    assert found.new_compromised_users == [f"user{i}" for i in range(1, users)]
 
 
 def test_of_a_new_campaign_all_is_new() -> None:
@@ -322,7 +324,8 @@ def test_json_document_reads_back_as_it_was(value: str) -> None:
         "entries": [entry],
     }
     assert document == row | changed
-    assert entry == row["entries"][0] | {"first_success": entry["first_success"]}
+    dates = {"first_success": entry["first_success"], "exported": "2026-05-21"}
+    assert entry == row["entries"][0] | dates
 
 
 def test_times_areutc_wherever_the_machine_stands(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,6 +85,7 @@ def case_of(value: str = "plain", members: int = 3) -> Case:
                 "user": value,
                 "probability": 0.9,
                 "first_success": time_of(5, 22),
+                "exported": date(2026, 5, 22),
                 "successes": 1,
                 "evidence": value,
             }

@@ -76,6 +76,10 @@ ADDRESSES = {
     "::ffff:203.0.113.7": "203.0.113",
     "::FFFF:203.0.113.7": "203.0.113",
     "0:0:0:0:0:ffff:203.0.113.7": "203.0.113",
+    "::ffff:cb00:7107": "203.0.113",
+    "[::FFFF:C633:6409]:443": "198.51.100",
+    "0000:0:0:0:0:ffff:a:b": "0.10.0",
+    "::fffe:cb00:7107": "0:0:0::/48",
     "64:ff9b::203.0.113.7": "64:ff9b:0::/48",
     "1:2:3:4:5:6:203.0.113.7": "1:2:3::/48",
     **dict.fromkeys(
@@ -106,7 +110,7 @@ def python_prefix(text: str) -> str | None:
         address = ipaddress.ip_address(text)
     except ValueError:
         return None
-    if "." in text and isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
     if isinstance(address, ipaddress.IPv4Address):
         return str(address).rpartition(".")[0]

@@ -20,6 +20,8 @@ from lowslow_assets.signins.features import (
     failure_result_types,
 )
 from lowslow_assets.signins.parsing import (
+    EARLIEST,
+    LATEST,
     MAX_TEXT_LENGTH,
     NO_ID,
     NO_RESULT_TYPE,
@@ -213,6 +215,7 @@ REJECTS = [
             *("2026-13-30T02:05:00Z", "2026-06-31T02:05:00Z", "2026-06-30T25:05:00Z", [], {}),
             # Year 1 is .NET's empty date; neither Python nor pandas can hold all of these.
             *("0001-01-01T00:00:00Z", "0000-01-01T00:00:00Z", "9999-12-31T23:59:59-10:00"),
+            *("2068-01-01T00:00:00Z", "2199-12-31T02:00:00Z"),
             *("13/14/2025 1:48:53 AM", "1/1/0001 12:00:00 AM"),
         )
     ),
@@ -578,6 +581,10 @@ def test_the_same_id_on_two_days_stays_on_both(spark: SparkSession):
     lines = spark.createDataFrame([(day, "", line()) for day in days], schema)
     rows = kept(parse_lines(lines).drop("file", "reason", "line"))
     assert sorted((row["date"], row["copies"]) for row in rows) == [(day, 1) for day in days]
+
+
+def test_seconds_between_any_two_times_fit_an_int():
+    assert (LATEST - EARLIEST).total_seconds() < 2**31
 
 
 def test_what_is_kept_depends_on_neither_order_nor_partitions(spark: SparkSession):
