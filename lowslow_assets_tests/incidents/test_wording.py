@@ -185,7 +185,7 @@ def test_usual_in_every_property_is_said() -> None:
             (),
             "Known since the hunt of 2026-05-09; new since that of 2026-05-21: 21 attempts. 1,234",
         ),
-        # Got into on 20, 21, 22 and 23 May.
+        # Got into on 20, 21 and 22 May, by exports of a day later.
         (KNOWN, 3, (), ": 21 attempts, 2 accounts possibly got into. 1,234"),
         (replace(KNOWN, new_attempts=0), 1, (), " 2026-05-21: 0 attempts. 1,234"),
         (replace(KNOWN, state=RESUMED), 0, (), "of 2026-05-09, then quiet; new since that of "),
