@@ -215,8 +215,8 @@ EXPLAINED_FAILURES = _table(
 
 SUSPECT_FAILURES = _table(
     "suspect_failures",
-    "The window's failures that nothing explains: single ones from sources new to their user. A row "
-    "that several days' folders hold is one.",
+    "The window's failures that nothing explains: single ones from sources new to their user. "
+    "A row that several days' folders hold is one.",
     _SIGNIN_ID,
     _TIME,
     _USER,
