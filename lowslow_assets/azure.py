@@ -38,6 +38,11 @@ _REASONS = {
 }
 
 
+def without_rest(url: str) -> str:
+    """Of a URL that cannot be used, what an error may say: the rest may hold a secret."""
+    return f"{url.partition('://')[0]}://..."
+
+
 class AzureUrlError(ValueError):
     """A URL does not say which container of which account is meant."""
 
@@ -109,8 +114,7 @@ def locate(url: str, environment: Mapping[str, str] = os.environ) -> Location:
         container, _, path = path.partition("/")
     if not (container and urlsplit(account_url).hostname):
         raise AzureUrlError(
-            # Not the URL itself: it may hold a secret.
-            "the URL does not name a container: write "
+            f"{without_rest(url)!r} does not name a container: write "
             "abfss://container@account.dfs.core.windows.net/path."
         )
     return Location(account_url, container, path)

@@ -23,7 +23,7 @@ from lowslow_assets.tables import ENRICHED_INCIDENTS
 DEMO = Path("demo")
 _PICTURES = DEMO / "pictures"
 _LABELS = DEMO / "labels" / "labels.csv"
-_INSTANCE = Path(__file__).parents[1] / "deploy" / "local" / "dagster.yaml"
+_INSTANCE = Path(__file__).with_name("dagster.yaml")
 _IMAGE = re.compile(r"!\[[^]]*\]\(data:image/png;base64,([^)]+)\)")
 
 

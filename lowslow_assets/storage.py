@@ -23,7 +23,13 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from lowslow_assets.azure import AzureUrlError, is_azure, locate, storage_resource
+from lowslow_assets.azure import (
+    AzureUrlError,
+    is_azure,
+    locate,
+    storage_resource,
+    without_rest,
+)
 from lowslow_assets.stores.base import PROVENANCE, Files, LakeError, Staging, Store
 from lowslow_assets.stores.folders import Folders
 from lowslow_assets.tables import Table
@@ -245,10 +251,8 @@ def _open_store(root: str, storage: "AzureBlobStorageResource | None", native: b
 
         return (NativeBlobs if native else Blobs)(location, storage)
     if "://" in root and not root.startswith("file://"):
-        # The rest of such a URL may hold a secret.
-        scheme = root.partition("://")[0]
         raise LakeError(
-            f"LOWSLOW_LAKE {f'{scheme}://...'!r} is neither a path nor a URL of Azure Storage."
+            f"LOWSLOW_LAKE {without_rest(root)!r} is neither a path nor a URL of Azure Storage."
         )
     return Folders(root)
 

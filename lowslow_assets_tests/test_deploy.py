@@ -30,7 +30,7 @@ def test_dagster_takes_the_instance_and_the_workspace(monkeypatch: pytest.Monkey
 
 
 def test_without_postgresql_too_one_run_is_made_at_a_time():
-    config, _ = dagster_instance_config(str(DEPLOY / "local"))
+    config, _ = dagster_instance_config(str(DEPLOY.parent / "lowslow_assets"))
     assert config["run_coordinator"] == {
         **read("dagster.yaml")["run_coordinator"],
         "config": {"max_concurrent_runs": 1},

@@ -186,6 +186,22 @@ def test_a_folder_named_like_no_day_is_none(folders: Lake, tmp_path: Path):
     assert folders.days(THINGS) == [MONDAY]
 
 
+def test_rows_of_a_day_that_is_replaced_meanwhile_are_read_again(
+    folders: Lake, monkeypatch: pytest.MonkeyPatch
+):
+    folders.write(THINGS, things(folders, "old"), [MONDAY], {})
+    listed = folders.store.local_files
+
+    def replaced(name: str, files: Any) -> list[Path]:
+        found = listed(name, files)
+        monkeypatch.undo()
+        folders.write(THINGS, things(folders, "new"), [MONDAY], {})
+        return found
+
+    monkeypatch.setattr(folders.store, "local_files", replaced)
+    assert [row["name"] for row in folders.rows(THINGS, [MONDAY])] == ["new"]
+
+
 def test_no_days_give_no_rows(lake: Lake):
     frame = lake.read(THINGS, [])
     assert frame.columns == [*THINGS.schema.names, "date"]

@@ -27,6 +27,8 @@ import pyarrow.parquet as pq
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from lowslow_assets.azure import without_rest
+
 PACKED_SUFFIX, TABLE_SUFFIX = ".json.gz", ".parquet"
 LINE_SUFFIXES = (".json", PACKED_SUFFIX)
 _HIDDEN = ("_", ".")
@@ -94,10 +96,8 @@ class Export:
 
     def __init__(self, root: str) -> None:
         if "://" in root and not root.startswith("file://"):
-            # The rest of such a URL may hold a secret.
-            scheme = root.partition("://")[0]
             raise SourceError(
-                f"LOWSLOW_SOURCE {f'{scheme}://...'!r} is neither a local path nor an Azure URL."
+                f"LOWSLOW_SOURCE {without_rest(root)!r} is neither a local path nor an Azure URL."
             )
         self.root = Path(root.removeprefix("file://")).expanduser().absolute()
         self.where = str(self.root)

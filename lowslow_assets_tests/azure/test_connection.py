@@ -46,7 +46,7 @@ def test_a_url_names_a_folder_of_a_container(url: str, location: tuple[str, str,
     [
         ("az://logs/a", azure.ACCOUNT),
         ("abfss://account.dfs.core.windows.net/logs", "does not name a container"),
-        ("https://account.blob.core.windows.net/", "does not name a container"),
+        ("https://account.blob.core.windows.net/", "'https://...' does not name a container"),
         ("https://account.blob.core.windows.net/logs?sig=hidden", azure.SAS_TOKEN),
     ],
 )

@@ -167,6 +167,10 @@ def test_accounts_that_the_spray_got_into_are_named_with_the_evidence(project):
     assert (successes["score"] >= 0.5).all()
     assert successes["evidence"].str.startswith("from a network new to the user").all()
     assert members[members["outcome"] == "failure"]["evidence"].isna().all()
+    assert members[members["outcome"] == "failure"]["exported"].isna().all()
+    for day, own in successes.groupby("exported"):
+        encoded = project.table("encoded_features", day).to_pandas()
+        assert set(own["signin_id"]) <= set(encoded["signin_id"])
 
     [incident] = project.table("enriched_incidents", LAST).to_pylist()
     assert incident["compromised_users"] == [entry["user"] for entry in incident["entries"]]
@@ -179,6 +183,7 @@ def test_accounts_that_the_spray_got_into_are_named_with_the_evidence(project):
         assert entry["probability"] == own["score"].max()
         assert entry["successes"] == len(own)
         assert entry["first_success"] == own["time_generated"].min()
+        assert entry["exported"] == own["exported"].min()
         assert entry["evidence"] in set(own["evidence"])
         assert entry["evidence"] in incident["description"]
 
