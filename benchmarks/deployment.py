@@ -23,7 +23,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from lowslow_assets.definitions import build_defs
+from lowslow_assets.orchestration.definitions import build_defs
 from lowslow_assets.sample_tenant import PRESETS, Tenant, generate
 from lowslow_assets.settings import Settings
 
@@ -55,7 +55,14 @@ def main() -> None:
     port = ["--port", str(options.port)]
     daemon = ["dagster-daemon", "run", *workspace]
     web = ["dagster-webserver", "--port", str(options.port + 1), *workspace]
-    code = ["dagster", "api", "grpc", *port, "--module-name", "lowslow_assets.definitions"]
+    code = [
+        "dagster",
+        "api",
+        "grpc",
+        *port,
+        "--module-name",
+        "lowslow_assets.definitions",
+    ]
     healthy = [_BIN / "dagster", "api", "grpc-health-check", *port]
     for day in _DAYS[:3]:
         _put(out, day)

@@ -18,11 +18,11 @@ from typing import Any
 import dagster as dg
 
 from benchmarks.detection.tenants import HUNT, Hunting, KeptSpark
+from lowslow_assets.lake.lake import Lake
+from lowslow_assets.lake.tables import CAMPAIGNS
 from lowslow_assets.sample_tenant import PRESETS, Tenant
 from lowslow_assets.sinks import opening
-from lowslow_assets.storage import Lake
-from lowslow_assets.tables import CAMPAIGNS
-from lowslow_assets_tests.sinks.workspace import (
+from lowslow_assets_tests.support.workspace import (
     FAULTS,
     SETTINGS,
     Connection,

@@ -16,9 +16,9 @@ from uuid import uuid4
 import dagster as dg
 import pyarrow.dataset as ds
 
+from lowslow_assets.lake.tables import ENRICHED_INCIDENTS
 from lowslow_assets.sample_tenant import Tenant, generate
 from lowslow_assets.settings import DEMO_LAKE, DEMO_SOURCE, Settings
-from lowslow_assets.tables import ENRICHED_INCIDENTS
 
 DEMO = Path("demo")
 _PICTURES = DEMO / "pictures"
@@ -36,7 +36,7 @@ def main() -> None:
     print(f"    {summary.signins:,} sign-ins in {DEMO_SOURCE}; who is who in {_LABELS}")
 
     # Dagster and Spark take seconds to import: after the first line is on the screen.
-    from lowslow_assets.definitions import build_defs
+    from lowslow_assets.orchestration.definitions import build_defs
 
     defs = build_defs(Settings(DEMO_SOURCE, DEMO_LAKE))
     instance = _instance()

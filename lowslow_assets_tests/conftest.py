@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import pytest
 from pyspark.sql import SparkSession
 
-from lowslow_assets.azure import Location
-from lowslow_assets.java import ensure_java
-from lowslow_assets.spark import LOCAL_SPARK
-from lowslow_assets_tests.azure import emulator
-from lowslow_assets_tests.azure.emulator import Emulator
+from lowslow_assets.platform.azure import Location
+from lowslow_assets.platform.java import ensure_java
+from lowslow_assets.platform.spark import LOCAL_SPARK
+from lowslow_assets_tests.support import azurite as emulator
+from lowslow_assets_tests.support.azurite import Emulator
 
-pytest_plugins = ["lowslow_assets_tests.kql"]
+pytest_plugins = ["lowslow_assets_tests.support.kql"]
 
 # Tests are over before the optimizing compiler would pay. Without it Java keeps 48 MB for what it
 # compiles, which a session that runs the whole graph fills, and then fails.

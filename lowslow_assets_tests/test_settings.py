@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from lowslow_assets.definitions import build_defs
-from lowslow_assets.resources import EnrichmentResource, HuntParameters, SourceResource
+from lowslow_assets.orchestration.definitions import build_defs
+from lowslow_assets.orchestration.resources import (
+    EnrichmentResource,
+    HuntParameters,
+    SourceResource,
+)
+from lowslow_assets.platform.spark import LOCAL_SPARK
 from lowslow_assets.settings import (
     DEMO_LAKE,
     DEMO_SOURCE,
@@ -21,7 +26,6 @@ from lowslow_assets.settings import (
     read_settings,
     read_spark_settings,
 )
-from lowslow_assets.spark import LOCAL_SPARK
 
 NAMES: tuple[str, ...] = (
     "LOWSLOW_SOURCE",

@@ -23,19 +23,19 @@ from benchmarks.detection.report import detectors_table
 from benchmarks.detection.scenarios import SCENARIOS, TUNING_SEEDS, tenant_of
 from benchmarks.detection.scoring import Alert, Case, score
 from benchmarks.detection.tenants import Hunting, KeptSpark
-from lowslow_assets.assets import clusters
-from lowslow_assets.assets.hunt import Hunt
 from lowslow_assets.detection import members
-from lowslow_assets.detection.campaigns import spray_tests, strays_a_day
 from lowslow_assets.detection.explanations import EXPLANATIONS, explain_failures
 from lowslow_assets.detection.limit import size_of
 from lowslow_assets.detection.masks import mask_bits
 from lowslow_assets.detection.mixture import fit_by_births, fit_by_restarts
 from lowslow_assets.detection.patterns import PROPERTIES, is_anomalous, pattern
 from lowslow_assets.detection.pruning import PruningRules, assign
-from lowslow_assets.resources import HuntParameters
+from lowslow_assets.detection.spray_tests import spray_tests, strays_a_day
+from lowslow_assets.lake.lake import Lake
+from lowslow_assets.orchestration.assets import clusters
+from lowslow_assets.orchestration.assets.hunt import Hunt
+from lowslow_assets.orchestration.resources import HuntParameters
 from lowslow_assets.signins.features import FAILURE, FEATURES
-from lowslow_assets.storage import Lake
 
 DEFAULT_SCENARIOS = ("slow", "mimic", "two alike", "residential", "short", "quiet", "quiet, large")
 Frame = Any

@@ -15,20 +15,20 @@ import pandas as pd
 import pyarrow.dataset as ds
 
 from benchmarks.detection.scoring import Alert
-from lowslow_assets.definitions import build_defs
-from lowslow_assets.sample_tenant import Tenant
-from lowslow_assets.sample_tenant.facts import facts_of
-from lowslow_assets.sample_tenant.signins import LABELS
-from lowslow_assets.sample_tenant.traffic import draw
-from lowslow_assets.settings import Settings, SinkSettings
-from lowslow_assets.spark import SparkResource
-from lowslow_assets.storage import Lake
-from lowslow_assets.tables import (
+from lowslow_assets.lake.lake import Lake
+from lowslow_assets.lake.tables import (
     ENCODED_FEATURES,
     ENRICHED_INCIDENTS,
     RAW_SIGNINS,
     REJECTED_SIGNINS,
 )
+from lowslow_assets.orchestration.definitions import build_defs
+from lowslow_assets.platform.spark import SparkResource
+from lowslow_assets.sample_tenant import Tenant
+from lowslow_assets.sample_tenant.facts import facts_of
+from lowslow_assets.sample_tenant.signins import LABELS
+from lowslow_assets.sample_tenant.traffic import draw
+from lowslow_assets.settings import Settings, SinkSettings
 
 # What is drawn becomes raw_signins itself; documents and rules find nothing.
 _INGEST = dg.AssetSelection.groups("ingest") - dg.AssetSelection.assets(

@@ -11,18 +11,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from benchmarks.engines.sessions import SESSIONS
-from lowslow_assets.assets.hunt import Hunt
-from lowslow_assets.assets.mixture import read_fit
 from lowslow_assets.detection.entries import lone_prefixes, with_news
 from lowslow_assets.detection.explanations import explain_failures, sum_failures
 from lowslow_assets.detection.masks import mask_bits
 from lowslow_assets.detection.pruning import assign
-from lowslow_assets.resources import HuntParameters
-from lowslow_assets.signins.features import FAILURE, SUCCESS
-from lowslow_assets.signins.parsing import parse_lines
-from lowslow_assets.signins.source import Export
-from lowslow_assets.storage import Lake
-from lowslow_assets.tables import (
+from lowslow_assets.export.source import Export
+from lowslow_assets.lake.lake import Lake
+from lowslow_assets.lake.tables import (
     CATEGORY_COUNTS,
     CLUSTER_MEMBERS,
     ENCODED_FEATURES,
@@ -34,6 +29,11 @@ from lowslow_assets.tables import (
     SUCCESS_WEEKDAYS,
     SUSPECT_FAILURES,
 )
+from lowslow_assets.orchestration.assets.hunt import Hunt
+from lowslow_assets.orchestration.assets.mixture import read_fit
+from lowslow_assets.orchestration.resources import HuntParameters
+from lowslow_assets.signins.features import FAILURE, SUCCESS
+from lowslow_assets.signins.parsing import parse_lines
 
 _COPIED = (
     RAW_SIGNINS,

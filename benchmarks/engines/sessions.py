@@ -18,8 +18,8 @@ def _spark() -> tuple[Any, str]:
     import pyspark
     from pyspark.sql import SparkSession
 
-    from lowslow_assets.java import ensure_java
-    from lowslow_assets.spark import LOCAL_SPARK
+    from lowslow_assets.platform.java import ensure_java
+    from lowslow_assets.platform.spark import LOCAL_SPARK
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ["JAVA_HOME"] = ensure_java()

@@ -48,7 +48,7 @@ Result = DataFrame | list[str] | Path
 
 
 def _read_lines(inputs: Inputs) -> Result:
-    from lowslow_assets.signins.source import Export
+    from lowslow_assets.export.source import Export
 
     export = Export(str(inputs.export))
     return export.read_lines(inputs.spark, [export.list_day(inputs.day)], {})
@@ -204,28 +204,28 @@ def _count_hours(inputs: Inputs) -> Result:
 
 
 def _most_common_locations(inputs: Inputs) -> Result:
-    from lowslow_assets.detection.exports import most_common_locations
+    from lowslow_assets.detection.success_tables import most_common_locations
 
     return most_common_locations(inputs.table("success_sources"))
 
 
 def _sample(inputs: Inputs) -> Result:
-    from lowslow_assets.detection.exports import sample
+    from lowslow_assets.detection.success_tables import sample
     from lowslow_assets.signins.features import SUCCESS
 
     return sample(inputs.signins(SUCCESS), inputs.fact("baselines")[0]["successes"])
 
 
 def _read_lake(inputs: Inputs) -> Result:
-    from lowslow_assets.storage import Lake
-    from lowslow_assets.tables import ENCODED_FEATURES
+    from lowslow_assets.lake.lake import Lake
+    from lowslow_assets.lake.tables import ENCODED_FEATURES
 
     return Lake(str(inputs.lake), inputs.spark).read(ENCODED_FEATURES, inputs.days())
 
 
 def _write_lake(inputs: Inputs) -> Result:
-    from lowslow_assets.storage import Lake
-    from lowslow_assets.tables import ENCODED_FEATURES
+    from lowslow_assets.lake.lake import Lake
+    from lowslow_assets.lake.tables import ENCODED_FEATURES
 
     lake = Lake(str(inputs.scratch), inputs.spark)
     lake.write(ENCODED_FEATURES, inputs.table("encoded_features"), inputs.days(), {})

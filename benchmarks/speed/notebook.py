@@ -38,7 +38,7 @@ from pyspark.sql import types as T
 from scipy import stats
 
 from benchmarks.speed.layout import day_folders
-from lowslow_assets.java import ensure_java
+from lowslow_assets.platform.java import ensure_java
 
 FEATURES = (
     *("AppDisplayName", "ClientAppUsed", "browser", "displayName", "operatingSystem"),

@@ -96,7 +96,13 @@ class Bench:
             "DAGSTER_HOME": str(home),
         }
         dagster = str(Path(sys.executable).with_name("dagster"))
-        command = [dagster, "asset", "materialize", "-m", "lowslow_assets.definitions"]
+        command = [
+            dagster,
+            "asset",
+            "materialize",
+            "-m",
+            "lowslow_assets.definitions",
+        ]
         command += ["--select", selection, *partitions]
         return self._run(command, settings)
 

@@ -31,8 +31,8 @@ from itertools import count
 from typing import Any, Generic, TypeVar
 from uuid import UUID, uuid5
 
-from lowslow_assets.detection.campaigns import Invariant, invariants
 from lowslow_assets.detection.patterns import PROPERTIES
+from lowslow_assets.detection.spray_tests import Invariant, invariants
 from lowslow_assets.detection.statistics import FeatureVariation
 
 NEW, CONTINUED, RESUMED, SPLIT = "new", "continued", "resumed", "split"

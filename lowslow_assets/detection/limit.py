@@ -14,12 +14,12 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from lowslow_assets.detection.campaigns import spray_tests, strays_a_day
 from lowslow_assets.detection.masks import mask_bits
 from lowslow_assets.detection.members import Population, campaign_members
 from lowslow_assets.detection.mixture import fit_by_births
 from lowslow_assets.detection.patterns import PROPERTIES
 from lowslow_assets.detection.pruning import PruningRules, assign
+from lowslow_assets.detection.spray_tests import spray_tests, strays_a_day
 from lowslow_assets.detection.statistics import ClusterSize
 from lowslow_assets.signins.features import FAILURE, SUCCESS
 

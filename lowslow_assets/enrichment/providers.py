@@ -32,7 +32,7 @@ from lowslow_assets.enrichment.answers import (
     is_public,
 )
 from lowslow_assets.enrichment.cache import AnswerCache
-from lowslow_assets.vault import read_secret
+from lowslow_assets.platform.vault import read_secret
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ from azure.core import PipelineClient
 from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest, HttpResponse
 
-from lowslow_assets.incidents.wording import SEVERITIES
+from lowslow_assets.reports.wording import SEVERITIES
 from lowslow_assets.settings import SENTINEL
 from lowslow_assets.sinks.calls import (
     CONFLICTS,

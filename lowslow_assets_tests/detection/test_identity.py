@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lowslow_assets.detection.campaigns import Invariant
 from lowslow_assets.detection.identity import (
     CONTINUED,
     MERGED,
@@ -26,6 +25,7 @@ from lowslow_assets.detection.identity import (
     follow,
     same_fingerprint,
 )
+from lowslow_assets.detection.spray_tests import Invariant
 from lowslow_assets.detection.statistics import FeatureVariation
 
 START = date(2026, 1, 1)

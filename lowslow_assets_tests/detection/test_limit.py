@@ -20,8 +20,8 @@ from lowslow_assets.detection.limit import (
 from lowslow_assets.detection.members import Population
 from lowslow_assets.detection.pruning import PruningRules
 from lowslow_assets.detection.statistics import cluster_sizes
+from lowslow_assets.lake.tables import ENCODED_FEATURES
 from lowslow_assets.signins.features import FEATURES
-from lowslow_assets.tables import ENCODED_FEATURES
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 DAYS, USERS = 10, 40

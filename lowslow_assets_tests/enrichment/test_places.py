@@ -8,7 +8,7 @@ import pytest
 
 from lowslow_assets.enrichment.answers import UNKNOWN, EnrichmentError
 from lowslow_assets.enrichment.places import IPTOCC, locate
-from lowslow_assets_tests.enrichment.mmdb import write_mmdb
+from lowslow_assets_tests.support.mmdb import write_mmdb
 
 HERE, THERE, OF_VERSION_6 = map(ip_address, ("192.0.2.9", "198.51.100.1", "2001:db8::1"))
 CITY = {

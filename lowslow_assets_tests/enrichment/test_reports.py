@@ -12,7 +12,7 @@ from lowslow_assets.enrichment.reports import (
     KnownAddress,
     known_by_incident,
 )
-from lowslow_assets.tables import ADDRESS_REPORTS
+from lowslow_assets.lake.tables import ADDRESS_REPORTS
 
 
 def test_addresses_are_counted_once_and_only_where_someone_answered():

@@ -11,7 +11,7 @@ import pytest
 
 from lowslow_assets.sample_tenant import export
 from lowslow_assets_tests.sample_tenant.conftest import SMALL, Generated, make
-from lowslow_assets_tests.sample_tenant.reading import SignIn, labels, lines, parse, signins
+from lowslow_assets_tests.support.reading import SignIn, labels, lines, parse, signins
 
 LAYOUT = re.compile(r"y=(\d{4})/m=(\d\d)/d=(\d\d)/h=(\d\d)/m=(\d\d)/(PT0?5M)(_1)?\.json")
 

@@ -16,7 +16,7 @@ from lowslow_assets.sample_tenant.sprays import spray
 from lowslow_assets.sample_tenant.traffic import draw
 from lowslow_assets.sample_tenant.world import World
 from lowslow_assets_tests.sample_tenant.conftest import Generated
-from lowslow_assets_tests.sample_tenant.reading import labels, signins
+from lowslow_assets_tests.support.reading import labels, signins
 
 DAYS, USERS = 60, 400
 WORLD, ROWS = draw(Tenant(seed=3, days=DAYS, users=USERS, signins_per_day=400, campaigns=()))

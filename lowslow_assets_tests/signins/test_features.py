@@ -9,6 +9,12 @@ import pytest
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
+from lowslow_assets.lake.tables import (
+    CATEGORY_COUNTS,
+    ENCODED_FEATURES,
+    RAW_SIGNINS,
+    SUCCESS_SOURCES,
+)
 from lowslow_assets.signins.features import (
     FAILURE_RESULT_TYPES,
     FEATURES,
@@ -20,8 +26,7 @@ from lowslow_assets.signins.features import (
     sum_sources,
     with_seconds_to_success,
 )
-from lowslow_assets.tables import CATEGORY_COUNTS, ENCODED_FEATURES, RAW_SIGNINS, SUCCESS_SOURCES
-from lowslow_assets_tests.signins.drawing import draw_many
+from lowslow_assets_tests.support.drawn_signins import draw_many
 
 DAY = date(2026, 6, 30)
 

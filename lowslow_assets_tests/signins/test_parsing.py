@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from lowslow_assets.lake.tables import RAW_SIGNINS
 from lowslow_assets.settings import LOGS
 from lowslow_assets.signins.features import (
     FAILURE_RESULT_TYPES,
@@ -31,8 +32,7 @@ from lowslow_assets.signins.parsing import (
     deduplicate,
     parse_lines,
 )
-from lowslow_assets.tables import RAW_SIGNINS
-from lowslow_assets_tests.signins.drawing import draw_many
+from lowslow_assets_tests.support.drawn_signins import draw_many
 
 DAY = date(2026, 6, 30)
 GOOD = {

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from lowslow_assets.export.source import Export
 from lowslow_assets.signins.features import FAILURE_RESULT_TYPES, encode_features
 from lowslow_assets.signins.parsing import deduplicate, parse_lines
-from lowslow_assets.signins.source import Export
 
 SAMPLES = os.environ.get("LOWSLOW_REAL_SAMPLES", "")
 DAY = date(2020, 5, 20)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lowslow_assets_tests.sinks.workspace import serve
+from lowslow_assets_tests.support.workspace import serve
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,9 @@ import pytest
 
 from lowslow_assets.sinks.cases import CREATED, FAILED
 from lowslow_assets.sinks.log_analytics import COLUMNS, row
-from lowslow_assets_tests.kql import CheckKql
-from lowslow_assets_tests.sinks.drawing import campaign_id, case, day, merged
-from lowslow_assets_tests.sinks.workspace import (
+from lowslow_assets_tests.support.drawn_incidents import campaign_id, case, day, merged
+from lowslow_assets_tests.support.kql import CheckKql
+from lowslow_assets_tests.support.workspace import (
     FAULTS,
     LOST,
     THROTTLED,

@@ -8,7 +8,7 @@ from lowslow_assets.detection.identity import CONTINUED, NEW, RESUMED, SPLIT
 from lowslow_assets.sinks.cases import MAX_ENTITIES, Case, make_cases
 from lowslow_assets.sinks.news import news
 from lowslow_assets.sinks.text import bounded, harmless
-from lowslow_assets_tests.sinks.drawing import campaign_id, case, day, incident, merged
+from lowslow_assets_tests.support.drawn_incidents import campaign_id, case, day, incident, merged
 
 
 @pytest.mark.parametrize("state", [NEW, CONTINUED])

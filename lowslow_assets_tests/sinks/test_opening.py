@@ -11,14 +11,14 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import ServiceRequestError
 from azure.core.pipeline.transport import RequestsTransport
 
-from lowslow_assets.resources import SinksResource
+from lowslow_assets.orchestration.resources import SinksResource
 from lowslow_assets.settings import SettingsError
 from lowslow_assets.sinks import calls
 from lowslow_assets.sinks.cases import CREATED, FAILED
 from lowslow_assets.sinks.log_analytics import row
 from lowslow_assets.sinks.opening import connect, open_sinks
-from lowslow_assets_tests.sinks.drawing import campaign_id, case, day, merged
-from lowslow_assets_tests.sinks.workspace import INCIDENTS, SETTINGS, check_incident
+from lowslow_assets_tests.support.drawn_incidents import campaign_id, case, day, merged
+from lowslow_assets_tests.support.workspace import INCIDENTS, SETTINGS, check_incident
 
 RESOURCE = SinksResource.of(SETTINGS)
 

@@ -23,8 +23,8 @@ from lowslow_assets.sinks.cases import (
     Delivery,
 )
 from lowslow_assets.sinks.sentinel import MAX_COMMENTS, Note, merged_properties, new_properties
-from lowslow_assets_tests.sinks.drawing import campaign_id, case, day, incident, merged
-from lowslow_assets_tests.sinks.workspace import (
+from lowslow_assets_tests.support.drawn_incidents import campaign_id, case, day, incident, merged
+from lowslow_assets_tests.support.workspace import (
     FAULTS,
     LOST,
     THROTTLED,

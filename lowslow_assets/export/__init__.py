@@ -1,0 +1,1 @@
+"""The sign-in log where it lies: folders, containers, workspaces."""

@@ -1,0 +1,198 @@
+"""A log without an export: a Log Analytics workspace is asked for each day's rows.
+
+For small tenants: a query returns at most 500,000 rows or 100 MB, and workspaces keep months, not
+years. A day is one file of the export that there is not; it is asked for in slices, and a slice
+that comes back cut is asked for again in halves.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lowslow_assets.export.copies import CopiedExport, as_line
+from lowslow_assets.export.refusals import told
+from lowslow_assets.export.source import DayFiles, ExportFile, SourceError, SourceUnavailable
+
+if TYPE_CHECKING:
+    from azure.monitor.query import LogsQueryClient
+
+SCHEME = "loganalytics://"
+# As many days as a query for their counts is about, and as a workspace answers queries for.
+_DAYS_A_PAGE = 31
+_LONGEST_RETENTION_DAYS = 2 * 366
+_BYTES_A_SLICE = 32 << 20
+_SHORTEST_SLICE = timedelta(minutes=1)
+_TRIES = 6
+_LONGEST_WAIT_SECONDS = 60
+
+_SINCE = "{table} | where TimeGenerated >= datetime({start}) and TimeGenerated < datetime({end})"
+_COUNT = (
+    f"{_SINCE} | summarize Rows = count(), Bytes = sum(_BilledSize), Newest = max(ingestion_time())"
+    " by Day = startofday(TimeGenerated)"
+)
+# No table has all of these, but all have the others.
+_SOME_HAVE = (
+    *("UserPrincipalName", "UserId", "ServicePrincipalName", "ServicePrincipalId"),
+    *("AppDisplayName", "ClientAppUsed", "DeviceDetail", "LocationDetails"),
+    *("UserAgent", "IsInteractive", "AutonomousSystemNumber"),
+)
+_ROWS = f"{_SINCE} | project Id, TimeGenerated, ResultType, Location, IPAddress, " + ", ".join(
+    f'{name} = column_ifexists("{name}", "")' for name in _SOME_HAVE
+)
+_REFUSALS = {
+    400: "it has no such table",
+    403: "the identity lacks the permission (docs/azure.md lists the roles)",
+    404: "there is no such workspace, or the identity does not see it",
+}
+
+
+class QueriedExport(CopiedExport):
+    """The days of a workspace, as those of an export; Spark reads what the queries returned."""
+
+    def __init__(self, url: str, client: "LogsQueryClient", table: str) -> None:
+        self.where = url
+        self._table = table
+        self._workspace = workspace_of(url)
+        self._client = client
+        self._pages: dict[int, dict[date, tuple[ExportFile, int]]] = {}
+
+    def require_days(self) -> None:
+        """Raise SourceError, in one sentence, unless the workspace is there and has sign-ins."""
+        if not any(True for _ in self.days()):
+            raise SourceError(
+                f"LOWSLOW_SOURCE {self.where!r} has no {self._table}: connect Microsoft Entra "
+                "ID to the workspace, or wait until it has."
+            )
+
+    def days(self) -> Iterator[date]:
+        """The days that have rows, newest first; asks no further than it is asked to."""
+        newest = datetime.now(UTC).date().toordinal() // _DAYS_A_PAGE
+        for page in range(newest, newest - _LONGEST_RETENTION_DAYS // _DAYS_A_PAGE - 1, -1):
+            yield from sorted(self._page(page), reverse=True)
+
+    def list_day(self, day: date) -> DayFiles:
+        """One file, by the bytes that were billed; its version is the count and the newest row."""
+        found = self._page(day.toordinal() // _DAYS_A_PAGE).get(day)
+        return DayFiles(day, (found[0],) if found else ())
+
+    def copy(self, files: list[ExportFile], folder: Path) -> None:
+        """Ask for the rows of each file's day. Raises SourceUnavailable if any are missing."""
+        for file in files:
+            day = date(*map(int, re.findall(r"\d+", file.name)[:3]))
+            _, expected = self._page(day.toordinal() // _DAYS_A_PAGE)[day]
+            target = folder / file.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = target.with_suffix(".partial")
+            with partial.open("wb") as lines:
+                count = sum(_write(rows, lines) for rows in self._slices(day, file.size))
+            if count < expected:
+                raise SourceUnavailable(
+                    f"LOWSLOW_SOURCE {self.where!r} gave {count} of {expected} rows of {day}."
+                )
+            partial.rename(target)
+
+    def _page(self, page: int) -> dict[date, tuple[ExportFile, int]]:
+        """The page's days that have rows, each with its file and how many rows it has."""
+        if page not in self._pages:
+            start = _midnight(date.fromordinal(page * _DAYS_A_PAGE))
+            counts = self._ask(_COUNT, start, start + timedelta(days=_DAYS_A_PAGE))
+            if counts is None:
+                raise SourceUnavailable(
+                    f"LOWSLOW_SOURCE {self.where!r} gave a part of its days' counts."
+                )
+            self._pages[page] = {
+                row["Day"].date(): (self._file(row["Day"].date(), row), row["Rows"])
+                for row in counts
+            }
+        return self._pages[page]
+
+    def _file(self, day: date, row: dict[str, Any]) -> ExportFile:
+        name = f"y={day:%Y}/m={day:%m}/d={day:%d}/{self._table}.json"
+        return ExportFile(name, int(row["Bytes"] or 0), f"{row['Rows']} {row['Newest']}")
+
+    def _slices(self, day: date, size: int) -> Iterator[list[dict[str, Any]]]:
+        count = 1 + size // _BYTES_A_SLICE
+        start, length = _midnight(day), timedelta(days=1) / count
+        for index in range(count):
+            yield from self._slice(start + index * length, start + (index + 1) * length)
+
+    def _slice(self, start: datetime, end: datetime) -> Iterator[list[dict[str, Any]]]:
+        rows = self._ask(_ROWS, start, end)
+        if rows is not None:
+            yield rows
+        elif end - start < _SHORTEST_SLICE:
+            raise SourceError(
+                f"LOWSLOW_SOURCE {self.where!r} has more sign-ins than a query returns, in less "
+                "than a minute: use an export of the table."
+            )
+        else:
+            middle = start + (end - start) / 2
+            yield from self._slice(start, middle)
+            yield from self._slice(middle, end)
+
+    def _ask(self, query: str, start: datetime, end: datetime) -> list[dict[str, Any]] | None:
+        """The rows of an answer; None where it is but a part."""
+        from azure.monitor.query import LogsQueryResult
+
+        bounds = {"start": _text(start), "end": _text(end)}
+        with told(self.where, _REFUSALS):
+            answer = self._client.query_workspace(
+                self._workspace,
+                query.format(table=self._table, **bounds),
+                timespan=(start, end),
+                # It is a question: asking twice does no harm.
+                retry_on_methods=["POST"],
+            )
+        if not isinstance(answer, LogsQueryResult):
+            return None
+        [table] = answer.tables
+        return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+
+
+def is_workspace(url: str) -> bool:
+    """Whether a source is a workspace."""
+    return url.startswith(SCHEME)
+
+
+def workspace_of(url: str) -> str:
+    """The workspace's id. Raises SourceError where the URL has none."""
+    workspace = url.removeprefix(SCHEME).strip("/")
+    if not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", workspace):
+        raise SourceError(
+            f"LOWSLOW_SOURCE {url!r} names no workspace: write {SCHEME} and the workspace's id, "
+            "as its page in the portal shows it."
+        )
+    return workspace
+
+
+def open_queries(url: str, table: str) -> QueriedExport:
+    """A table of the workspace of a URL, with the identity that azure-identity finds."""
+    workspace_of(url)
+    try:
+        from azure.core.pipeline.policies import RetryPolicy
+        from azure.identity import DefaultAzureCredential
+        from azure.monitor.query import LogsQueryClient
+    except ImportError as error:
+        raise SourceError(
+            "LOWSLOW_SOURCE in a workspace needs the extra azure: "
+            "pip install 'lowslow-assets[azure]'."
+        ) from error
+    # A throttled caller is told when to come back.
+    retries = RetryPolicy(retry_total=_TRIES, retry_backoff_max=_LONGEST_WAIT_SECONDS)
+    client = LogsQueryClient(DefaultAzureCredential(), retry_policy=retries)
+    return QueriedExport(url, client, table)
+
+
+def _write(rows: list[dict[str, Any]], lines: Any) -> int:
+    lines.writelines(as_line(row) + b"\n" for row in rows)
+    return len(rows)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,312 @@
+"""The lake: Parquet tables by day that any engine can read.
+
+``<lake>/<table>/date=YYYY-MM-DD/*.parquet``, and beside the data
+``_provenance.json``: what the partition was made from. A partition is replaced
+as a whole or not at all. Nothing of Dagster in here.
+"""
+
+import hashlib
+import json
+import math
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+from pyarrow import fs
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from lowslow_assets.lake.stores.base import PROVENANCE, Files, LakeError, Staging, Store
+from lowslow_assets.lake.stores.folders import Folders
+from lowslow_assets.lake.tables import Table
+from lowslow_assets.platform.azure import (
+    AzureUrlError,
+    is_azure,
+    locate,
+    storage_resource,
+    without_rest,
+)
+
+ROWS_A_FILE = 1_000_000
+
+if TYPE_CHECKING:
+    from dagster_azure.blob import AzureBlobStorageResource
+
+Found = TypeVar("Found")
+
+# A reader whose files go while it asks for them asks again: the day was replaced meanwhile.
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Partition:
+    """What a partition's provenance says of it; ``files`` are its names with their bytes."""
+
+    rows: int
+    schema_digest: str
+    made_from: dict[str, Any]
+    files: dict[str, int] = field(default_factory=dict, compare=False)
+
+
+class Lake:
+    """Reads and writes whole partitions of tables below ``root``.
+
+    That is a local or mounted path or a URL of Azure Storage (`azure.locate`), there by the
+    credentials of ``storage``, else by those that the environment names; ``native`` where Spark
+    has a connector for it, else Spark works on copies here.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        spark: SparkSession,
+        storage: "AzureBlobStorageResource | None" = None,
+        native: bool = False,
+    ) -> None:
+        self.store = _open_store(root, storage, native)
+        self.spark = spark
+
+    def days(self, table: Table) -> list[date]:
+        """The days that have a partition, in order."""
+        return self.store.days(table.name)
+
+    def partition(self, table: Table, day: date) -> Partition | None:
+        """The partition's provenance; None where there is no partition."""
+        return self._partitions(table, [day]).get(day)
+
+    def readable(self, table: Table, days: Sequence[date]) -> list[date]:
+        """Those of the days whose partition ``read`` takes, whatever it was made from."""
+        partitions = self._partitions(table, days)
+        return [day for day in days if not _mismatch(table, partitions.get(day), {})]
+
+    def read(
+        self, table: Table, days: Iterable[date], made_from: Mapping[str, Any] | None = None
+    ) -> DataFrame:
+        """The days' rows, with the column ``date``.
+
+        Raises LakeError, naming every day that has no partition, another schema, or
+        was made from something else than ``made_from`` says.
+        """
+        schema = T.StructType([*table.schema.fields, T.StructField("date", T.DateType())])
+
+        def find(name: str, files: Files) -> tuple[str, list[str], str]:
+            return *self.store.for_spark(name, files), _generation(files)
+
+        folder, paths, generation = self._found(table, days, made_from, find)
+        if not paths:
+            return self.spark.createDataFrame([], schema)
+        # Spark takes reads of the same folders with the same options for the same. A server's cache
+        # outlives a run: what it holds of a partition is not what replaced that partition.
+        reader = self.spark.read.schema(schema).option("generation", generation)
+        return reader.option("basePath", folder).parquet(*paths)
+
+    def write(
+        self, table: Table, frame: DataFrame, days: Sequence[date], made_from: Mapping[str, Any]
+    ) -> dict[date, Partition]:
+        """Replace the days' partitions by the rows of ``frame``, and say what each holds.
+
+        With several days ``frame`` has the column ``date``; a day without rows becomes an
+        empty partition. Rows of other days are an error.
+        """
+        if len(days) == 1 and "date" not in frame.columns:
+            frame = frame.withColumn("date", F.lit(days[0]))
+        with self.store.staging(table.name) as staging:
+            columns = [F.col(field.name).cast(field.dataType) for field in table.schema.fields]
+            rows = frame.select(*columns, "date").write.option("maxRecordsPerFile", ROWS_A_FILE)
+            rows.partitionBy("date").parquet(staging.name)
+            found = staging.files.get_file_info(fs.FileSelector(""))
+            strays = {info.path for info in found if info.path.startswith("date=")}
+            strays -= {f"date={day}" for day in days}
+            if strays:
+                raise LakeError(f"{table.name}: rows of days that were not asked for: {strays}")
+            return {day: self._commit(table, staging, day, made_from) for day in days}
+
+    def write_rows(
+        self,
+        table: Table,
+        rows: Sequence[Mapping[str, Any]],
+        day: date,
+        made_from: Mapping[str, Any],
+    ) -> Partition:
+        """Replace the day's partition of a small table; a Spark job takes longer to plan than this.
+
+        Times are aware.
+        """
+        with self.store.staging(table.name) as staging:
+            _write_file(staging, day, pa.Table.from_pylist(list(rows), _arrow_schema(table)))
+            return self._commit(table, staging, day, made_from)
+
+    def rows(
+        self, table: Table, days: Iterable[date], made_from: Mapping[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """The days' rows of a small table, times in UTC; errors as of ``read``."""
+
+        def read(name: str, files: Files) -> list[dict[str, Any]]:
+            found = self.store.local_files(name, files)
+            return ds.dataset(found, schema=_arrow_schema(table)).to_table().to_pylist()
+
+        return self._found(table, days, made_from, read)
+
+    def write_documents(self, name: str, day: date, documents: Mapping[str, str]) -> str:
+        """Replace the day's folder of text files below ``name`` by these, file name to text.
+
+        Returns the folder they are in.
+        """
+        with self.store.staging(name) as staging:
+            folder = f"date={day}"
+            staging.files.create_dir(folder)
+            for file_name, text in documents.items():
+                with staging.files.open_output_stream(f"{folder}/{file_name}") as file:
+                    file.write(text.encode())
+            return self.store.replace(name, day, staging)
+
+    def drop(self, name: str, before: date) -> list[date]:
+        """Remove a table's partitions of the days before, each as a whole; returns those days."""
+        return self.store.drop(name, before)
+
+    def _found(
+        self,
+        table: Table,
+        days: Iterable[date],
+        made_from: Mapping[str, Any] | None,
+        find: Callable[[str, Files], Found],
+    ) -> Found:
+        """Where the days' files are, once each fits; raises LakeError."""
+        days = sorted(days)
+        for _ in range(_ATTEMPTS):
+            partitions = self._require(table, days, made_from or {})
+            try:
+                return find(table.name, {day: each.files for day, each in partitions.items()})
+            except FileNotFoundError:
+                continue
+        raise LakeError(
+            f"Files of {table.name} that its {PROVENANCE} names are missing: materialize "
+            f"{table.name} again."
+        )
+
+    def _require(
+        self, table: Table, days: Sequence[date], made_from: Mapping[str, Any]
+    ) -> dict[date, Partition]:
+        partitions = self._partitions(table, days)
+        problems = [
+            f"{day}: {problem}"
+            for day in days
+            if (problem := _mismatch(table, partitions.get(day), made_from))
+        ]
+        if problems:
+            shown = "; ".join(problems[:5]) + ("; ..." if len(problems) > 5 else "")
+            raise LakeError(
+                f"{len(problems)} partition(s) of {table.name} cannot be used ({shown}): "
+                f"materialize {table.name} for those days."
+            )
+        return partitions
+
+    def _partitions(self, table: Table, days: Sequence[date]) -> dict[date, Partition]:
+        found = {}
+        for day, text in self.store.provenance(table.name, days).items():
+            try:
+                found[day] = Partition(**json.loads(text))
+            except (ValueError, TypeError) as error:
+                raise LakeError(
+                    f"{table.name} of {day} has a damaged {PROVENANCE}: materialize it again."
+                ) from error
+        return found
+
+    def _commit(
+        self, table: Table, staging: Staging, day: date, made_from: Mapping[str, Any]
+    ) -> Partition:
+        files = _data_files(staging, day)
+        if not files:
+            _write_file(staging, day, _arrow_schema(table).empty_table())
+            files = _data_files(staging, day)
+        partition = Partition(
+            sum(pq.read_metadata(info.path, filesystem=staging.files).num_rows for info in files),
+            table.schema_digest,
+            dict(made_from),
+            {info.base_name: info.size for info in files},
+        )
+        text = json.dumps(vars(partition), indent=1, default=str)
+        with staging.files.open_output_stream(f"date={day}/{PROVENANCE}") as file:
+            file.write(text.encode())
+        self.store.replace(table.name, day, staging)
+        return partition
+
+
+def _open_store(root: str, storage: "AzureBlobStorageResource | None", native: bool) -> Store:
+    if is_azure(root):
+        try:
+            location = locate(root)
+            storage = storage or storage_resource(location)
+        except AzureUrlError as error:
+            raise LakeError(f"LOWSLOW_LAKE cannot be used: {error}") from error
+        # Here, for its packages are an extra.
+        from lowslow_assets.lake.stores.blobs import Blobs, NativeBlobs
+
+        return (NativeBlobs if native else Blobs)(location, storage)
+    if "://" in root and not root.startswith("file://"):
+        raise LakeError(
+            f"LOWSLOW_LAKE {without_rest(root)!r} is neither a path nor a URL of Azure Storage."
+        )
+    return Folders(root)
+
+
+def _mismatch(
+    table: Table, partition: Partition | None, made_from: Mapping[str, Any]
+) -> str | None:
+    if partition is None:
+        return "no such partition"
+    if partition.schema_digest != table.schema_digest:
+        return "written with another schema"
+    for key, wanted in made_from.items():
+        if (found := partition.made_from.get(key)) != wanted:
+            return f"made with {key} {found}, not {wanted}"
+    return None
+
+
+def _generation(files: Files) -> str:
+    """Changes when a partition is replaced: no two have files of one name."""
+    names = sorted(name for of_day in files.values() for name in of_day)
+    return hashlib.sha256("\0".join(names).encode()).hexdigest()
+
+
+def _data_files(staging: Staging, day: date) -> list[fs.FileInfo]:
+    """The staged day's data; the sums that Hadoop puts beside local files go."""
+    found = staging.files.get_file_info(fs.FileSelector(f"date={day}", allow_not_found=True))
+    for info in found:
+        if info.extension == "crc":
+            staging.files.delete_file(info.path)
+    return [info for info in found if info.extension == "parquet"]
+
+
+def _write_file(staging: Staging, day: date, rows: pa.Table) -> None:
+    """A data file under a name that no other has, as Spark's have."""
+    staging.files.create_dir(f"date={day}")
+    path = f"date={day}/{uuid.uuid4().hex}.parquet"
+    pq.write_table(rows, path, filesystem=staging.files, compression="zstd")
+
+
+def pack(frame: DataFrame, key: str, days: int, rows_a_day: int) -> DataFrame:
+    """Bring each ``date`` together in as few parts as its files should be, split by ``key``.
+
+    The number of the part is the column ``part``: what groups by it too moves no row again.
+    ``days`` is how many dates there are: a task a file, however many cores there are.
+    """
+    files = max(1, math.ceil(rows_a_day / ROWS_A_FILE))
+    part = F.pmod(F.xxhash64(key), F.lit(files)).cast("int")
+    return frame.withColumn("part", part).repartition(days * files, "date", "part")
+
+
+def _arrow_schema(table: Table) -> pa.Schema:
+    return to_arrow_schema(table.schema, timezone="UTC")
+
+
+def window_days(last: date, length: int) -> list[date]:
+    """The ``length`` days that end with ``last``, in order."""
+    return [last - timedelta(days=back) for back in range(length - 1, -1, -1)]

@@ -1,0 +1,355 @@
+"""A store in a container of Azure Storage, where no folder is renamed in one step.
+
+A day's files are uploaded under names that none had before. Then its provenance, which
+names them, is replaced by one call, and with that the day: readers go by it, so what an
+interrupted write left is not there. Then the files go that the provenance before named.
+
+Each call may fail for now and be made again (`azure.py`), so each can be made twice.
+"""
+
+import hashlib
+import json
+import mimetypes
+import os
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    AzureError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.storage.blob import ContentSettings
+from dagster_azure.blob import AzureBlobStorageResource
+from pyarrow import fs
+
+from lowslow_assets.export.refusals import is_permanent, why
+from lowslow_assets.export.source import literal_path
+from lowslow_assets.lake.stores.base import (
+    ABANDONED_AFTER_SECONDS,
+    PROVENANCE,
+    Files,
+    LakeError,
+    LakeUnavailable,
+    Staging,
+    day_of,
+    local_staging,
+    user_cache,
+)
+from lowslow_assets.platform.azure import Location, blob_service, file_system
+
+_STAGING = ".staging"
+_CALLS_AT_ONCE = 8
+_KEPT_UNUSED_SECONDS = 3 * 24 * 3600
+_HIDDEN = ("_", ".")
+_OF_A_DAY = re.compile(r"(date=\d{4}-\d\d-\d\d)/(.+)", re.DOTALL)
+# Errors that the code here goes by; of all others people are told.
+_EXPECTED = ("BlobNotFound", "BlobAlreadyExists", "ConditionNotMet", "DirectoryIsNotEmpty")
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Blobs:
+    """``<folder>/<name>/date=YYYY-MM-DD``; Spark reads and writes copies below ``cache``.
+
+    A cached file is never stale, for its name is never used again. What was not used for
+    three days goes from the cache: replaced and dropped partitions, and days that left the window.
+    """
+
+    def __init__(
+        self, location: Location, storage: AzureBlobStorageResource, cache: Path | None = None
+    ) -> None:
+        self.location = location
+        self._container = blob_service(storage).get_container_client(location.container)
+        own = hashlib.sha256(location.url().encode()).hexdigest()[:16]
+        self._cache = (cache or user_cache("lakes")) / own
+        self._may_write = False
+        self._sweep_cache()
+
+    def days(self, name: str) -> list[date]:
+        """As of ``Store``; one listing, of 5,000 files a call."""
+        prefix = self._blob(f"{name}/")
+        with self._told("listed"):
+            names = list(self._container.list_blob_names(name_starts_with=prefix))
+        found = [_OF_A_DAY.fullmatch(blob.removeprefix(prefix)) for blob in names]
+        return sorted(day_of(match[1]) for match in found if match and match[2] == PROVENANCE)
+
+    def provenance(self, name: str, days: Sequence[date]) -> dict[date, str]:
+        """As of ``Store``."""
+        texts = self._each(lambda day: self._read_provenance(_folder(name, day))[0], days)
+        return {day: text for day, text in zip(days, texts, strict=True) if text is not None}
+
+    def local_files(self, name: str, files: Files) -> list[Path]:
+        """As of ``Store``; downloads what the cache lacks."""
+        wanted = [
+            (f"{_folder(name, day)}/{Path(file).name}", size)  # never a path out of the cache
+            for day, of_day in files.items()
+            for file, size in sorted(of_day.items())
+        ]
+        return self._each(lambda blob: self._cached(*blob), wanted)
+
+    def for_spark(self, name: str, files: Files) -> tuple[str, list[str]]:
+        """As of ``Store``."""
+        return str(self._cache / name), [*map(literal_path, self.local_files(name, files))]
+
+    @contextmanager
+    def staging(self, name: str) -> Iterator[Staging]:
+        """As of ``Store``; below the cache. Whether the container can be written is tried first."""
+        if not self._may_write:  # before the work whose result could not be kept
+            self._upload(f"{_STAGING}/writable", b"")
+            self._may_write = True
+        with local_staging(self._cache / _STAGING, name) as staging:
+            yield staging
+
+    def replace(self, name: str, day: date, staging: Staging) -> str:
+        """As of ``Store``; documents, which name each other, get a folder a generation."""
+        folder, staged = _folder(name, day), f"date={day}"
+        found = staging.files.get_file_info(fs.FileSelector(staged))
+        files = {info.base_name: info.size for info in found}
+        generation = "" if PROVENANCE in files else f"{uuid.uuid4().hex}/"
+        if generation:
+            sizes = {file: files[file] for file in files if not file.startswith(_HIDDEN)}
+            text = json.dumps({"files": {generation + file: size for file, size in sizes.items()}})
+        else:
+            with staging.files.open_input_stream(f"{staged}/{PROVENANCE}") as stream:
+                text = stream.read().decode()
+        names = _named(text)
+        self._each(
+            lambda file: self._put(
+                staging, f"{staged}/{file.removeprefix(generation)}", f"{folder}/{file}"
+            ),
+            sorted(names),
+        )
+        self._delete(f"{folder}/{file}" for file in self._publish(folder, text, names))
+        self._delete(
+            f"{folder}/{file}"
+            for _, file, changed in self._listed(name, f"date={day}/")
+            if file not in {*names, PROVENANCE} and _is_left(changed)
+        )
+        return self.location.url(f"{folder}/{generation}").rstrip("/")
+
+    def drop(self, name: str, before: date) -> list[date]:
+        """As of ``Store``; the provenance goes first."""
+        found = [
+            (f"{name}/{folder}", file, changed)
+            for folder, file, changed in self._listed(name)
+            if day_of(folder) < before
+        ]
+        folders = sorted({folder for folder, file, _ in found if file == PROVENANCE})
+        named = {
+            f"{folder}/{file}"
+            for folder, (text, _) in zip(
+                folders, self._each(self._read_provenance, folders), strict=True
+            )
+            for file in _named(text)
+        }
+        self._delete(f"{folder}/{PROVENANCE}" for folder in folders)
+        # Not what another run has just uploaded and is about to name.
+        self._delete(
+            blob
+            for folder, file, changed in found
+            if file != PROVENANCE and ((blob := f"{folder}/{file}") in named or _is_left(changed))
+        )
+        return [day_of(folder.rpartition("/")[2]) for folder in folders]
+
+    def _publish(self, folder: str, text: str, names: set[str]) -> set[str]:
+        """Replace a folder's provenance; returns the files that nothing names any more.
+
+        Two who write a day at the same time replace one another's, never half of it.
+        """
+        before, version = self._read_provenance(folder)
+        condition: dict[str, Any] = {"match_condition": MatchConditions.IfMissing}
+        if version is not None:
+            condition = {"match_condition": MatchConditions.IfNotModified, "etag": version}
+        try:
+            self._upload(f"{folder}/{PROVENANCE}", text.encode(), **condition)
+        except (ResourceModifiedError, ResourceExistsError):
+            # Ours was taken and the answer was lost; or another came first by a moment, and it
+            # is as if it had come after: ours may have been there, and its files may be gone.
+            if self._read_provenance(folder)[0] != text:
+                return _named(before) | names
+        return _named(before)
+
+    def _read_provenance(self, folder: str) -> tuple[str | None, str | None]:
+        """Its text and its version; None where there is none."""
+        with self._told("read"):
+            try:
+                blob = self._container.download_blob(self._blob(f"{folder}/{PROVENANCE}"))
+            except ResourceNotFoundError as error:
+                if getattr(error, "error_code", None) != "BlobNotFound":
+                    raise
+                return None, None
+            return blob.readall().decode(errors="replace"), blob.properties.etag
+
+    def _listed(self, name: str, within: str = "") -> list[tuple[str, str, datetime]]:
+        """What lies in a name's folders of days: the folder, the file in it, its last change."""
+        prefix = self._blob(f"{name}/")
+        with self._told("listed"):
+            found = [
+                (_OF_A_DAY.fullmatch(blob.name.removeprefix(prefix)), blob.last_modified)
+                for blob in self._container.list_blobs(name_starts_with=prefix + within)
+            ]
+        return [(match[1], match[2], changed) for match, changed in found if match]
+
+    def _cached(self, name: str, size: int) -> Path:
+        path = self._cache / name
+        with suppress(FileNotFoundError):
+            if path.stat().st_size == size:
+                os.utime(path)
+                return path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        try:
+            with part.open("wb") as file, self._told("read"):
+                self._container.download_blob(self._blob(name)).readinto(file)
+            part.replace(path)
+        except ResourceNotFoundError as error:
+            raise FileNotFoundError(name) from error
+        finally:
+            part.unlink(missing_ok=True)
+        return path
+
+    def _put(self, staging: Staging, staged: str, name: str) -> None:
+        path = Path(staging.name, staged)
+        with path.open("rb") as file:
+            self._upload(name, file)
+        if path.suffix == ".parquet":  # the next to read it is most often here
+            cached = self._cache / name
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(cached)
+
+    def _upload(self, name: str, content: Any, **condition: Any) -> None:
+        kind, _ = mimetypes.guess_type(name)
+        settings = ContentSettings(content_type=kind or "application/octet-stream")
+        with self._told("written"):
+            self._container.upload_blob(
+                self._blob(name), content, overwrite=True, content_settings=settings, **condition
+            )
+
+    def _delete(self, names: Iterable[str]) -> None:
+        def delete(name: str) -> None:
+            # With a hierarchical namespace a folder is listed as a blob that may not be empty.
+            with suppress(ResourceNotFoundError, ResourceExistsError), self._told("written"):
+                self._container.delete_blob(self._blob(name))
+
+        self._each(delete, list(names))
+
+    def _blob(self, name: str) -> str:
+        return f"{self.location.prefix}{name}"
+
+    def _each(self, call: Callable[[T], R], items: Sequence[T]) -> list[R]:
+        """The results in order; several calls at once."""
+        if len(items) < 2:
+            return [call(item) for item in items]
+        with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
+            return list(pool.map(call, items))
+
+    def _sweep_cache(self) -> None:
+        for folder, _, names in os.walk(self._cache, topdown=False):
+            for name in names:
+                path = Path(folder, name)
+                with suppress(FileNotFoundError):
+                    if time.time() - path.stat().st_mtime > _KEPT_UNUSED_SECONDS:
+                        path.unlink()
+            if Path(folder).name.startswith("date="):
+                with suppress(OSError):  # not empty
+                    os.rmdir(folder)
+
+    @contextmanager
+    def _told(self, done: str) -> Iterator[None]:
+        """LakeError for what Azure refuses, LakeUnavailable for what should pass.
+
+        Each is a sentence without the call, which may hold a token. What the code here goes by
+        comes through.
+        """
+        try:
+            yield
+        except AzureError as error:
+            if getattr(error, "error_code", None) in _EXPECTED:
+                raise
+            raise self._refusal(done, error) from None
+
+    def _refusal(self, done: str, error: Exception) -> Exception:
+        kind = LakeError if is_permanent(error) else LakeUnavailable
+        lake = self.location.abfss()
+        return kind(f"LOWSLOW_LAKE {lake!r} cannot be {done}: {why(error)}.")
+
+
+class NativeBlobs(Blobs):
+    """Blobs that Spark reads and writes itself, by Hadoop's connector: nothing lies on a disk here.
+
+    Staged files are renamed, each in one step, which an account without hierarchical namespace
+    cannot do. Small tables are read through the cache nevertheless.
+    """
+
+    def __init__(
+        self, location: Location, storage: AzureBlobStorageResource, cache: Path | None = None
+    ) -> None:
+        super().__init__(location, storage, cache)
+        self._arrow: fs.FileSystem = file_system(storage)
+
+    def for_spark(self, name: str, files: Files) -> tuple[str, list[str]]:
+        """As of ``Store``."""
+        paths = [f"{_folder(name, day)}/{file}" for day, of_day in files.items() for file in of_day]
+        return self.location.abfss(name), [literal_path(self.location.abfss(p)) for p in paths]
+
+    @contextmanager
+    def staging(self, name: str) -> Iterator[Staging]:
+        """As of ``Store``; what a killed run left there goes."""
+        prefix = self._blob(f"{_STAGING}/")
+        with self._told("listed"):
+            self._delete(
+                blob.name.removeprefix(self.location.prefix)
+                for blob in self._container.list_blobs(name_starts_with=prefix)
+                if _is_left(blob.last_modified)
+            )
+        folder = f"{_STAGING}/{name}-{uuid.uuid4().hex}"
+        root = f"{self.location.arrow_path}/{folder}"
+        try:
+            with self._told_by_arrow():
+                self._arrow.create_dir(root)
+            yield Staging(self.location.abfss(folder), fs.SubTreeFileSystem(root, self._arrow))
+        finally:
+            with suppress(OSError):
+                self._arrow.delete_dir(root)
+
+    def _put(self, staging: Staging, staged: str, name: str) -> None:
+        files = cast(fs.SubTreeFileSystem, staging.files)
+        target = f"{self.location.arrow_path}/{name}"
+        with self._told_by_arrow():
+            self._arrow.create_dir(target.rpartition("/")[0])
+            self._arrow.move(f"{files.base_path.rstrip('/')}/{staged}", target)
+
+    @contextmanager
+    def _told_by_arrow(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._refusal("written", error) from None
+
+
+def _folder(name: str, day: date) -> str:
+    return f"{name}/date={day}"
+
+
+def _named(provenance: str | None) -> set[str]:
+    """The files that a provenance names; one that is damaged names none that could be known."""
+    try:
+        return set(json.loads(provenance or "{}")["files"])
+    except (ValueError, TypeError, KeyError):
+        return set()
+
+
+def _is_left(changed: datetime) -> bool:
+    """Whether a file that is not named was left by a killed run: others name theirs in time."""
+    return datetime.now(UTC) - changed > timedelta(seconds=ABANDONED_AFTER_SECONDS)

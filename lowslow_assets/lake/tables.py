@@ -1,0 +1,567 @@
+"""Every table of the lake: its name, what a row is, its columns.
+
+A schema is written here once. The writer, the check on reading, the columns that
+the UI shows and the table list in ``docs/tables.md`` come from it. Each table is
+stored under ``<lake>/<name>/date=YYYY-MM-DD/``; ``date`` is not repeated below.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from pyspark.sql import types as T
+
+from lowslow_assets.signins.features import FEATURES
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's public face; column descriptions are the schema's ``comment`` metadata."""
+
+    name: str
+    description: str
+    schema: T.StructType
+
+    @property
+    def schema_digest(self) -> str:
+        """Changes when a column's name, type or place does."""
+        return hashlib.sha256(self.schema.simpleString().encode()).hexdigest()[:12]
+
+
+_STRING, _LONG, _DOUBLE = T.StringType(), T.LongType(), T.DoubleType()
+_TIMESTAMP, _BOOLEAN, _INT = T.TimestampType(), T.BooleanType(), T.IntegerType()
+_DATE, _STRINGS = T.DateType(), T.ArrayType(T.StringType())
+
+_Column = tuple[str, T.DataType, str]
+
+
+def _table(name: str, description: str, *columns: _Column) -> Table:
+    fields = [
+        T.StructField(column, kind, True, {"comment": text}) for column, kind, text in columns
+    ]
+    return Table(name, description, T.StructType(fields))
+
+
+_SIGNIN_ID: _Column = ("signin_id", _STRING, "Id of the sign-in in the log")
+_TIME: _Column = ("time_generated", _TIMESTAMP, "When it happened (UTC)")
+_USER: _Column = ("user", _STRING, "UserPrincipalName, else UserId, in lower case")
+_OUTCOME: _Column = ("outcome", _STRING, "success, failure (password wrong or expired) or other")
+_CLUSTER_ID: _Column = ("cluster_id", _INT, "Number of the cluster, see pruned_clusters")
+_INCIDENT_ID: _Column = ("incident_id", _STRING, "Id of the incident: its campaign's")
+_FEATURE: _Column = ("feature", _STRING, "Property of a sign-in")
+
+_FEATURE_COMMENTS = {
+    "AppDisplayName": "Application signed in to",
+    "ClientAppUsed": "Kind of client",
+    "browser": "Browser, from DeviceDetail",
+    "displayName": "Name of the device, from DeviceDetail",
+    "operatingSystem": "Operating system, from DeviceDetail, without spaces",
+    "network": "Autonomous system (AS64500) where the log has it, else the address prefix",
+    "Location": "Country or region",
+    "state": "State, from LocationDetails",
+    "city": "City, from LocationDetails",
+}
+_FEATURE_COLUMNS: list[_Column] = [(f, _STRING, _FEATURE_COMMENTS[f]) for f in FEATURES]
+_ADDRESS: _Column = ("ip_address", _STRING, "Address as logged")
+_PREFIX: _Column = ("ip_prefix", _STRING, "First three octets (IPv4) or /48 (IPv6)")
+_PLACE_COLUMNS: list[_Column] = [
+    _ADDRESS,
+    _PREFIX,
+    ("latitude", _DOUBLE, "Degrees north, null where unknown"),
+    ("longitude", _DOUBLE, "Degrees east, null where unknown"),
+]
+
+RAW_SIGNINS = _table(
+    "raw_signins",
+    "The day's sign-ins as the export has them: typed, one row an Id.",
+    _SIGNIN_ID,
+    _TIME,
+    ("user_principal_name", _STRING, "User as logged (a GUID occurs); a service principal's name"),
+    ("user_id", _STRING, "Object id of the user or service principal"),
+    ("result_type", _STRING, "0 is a success, any other an error code"),
+    ("is_interactive", _BOOLEAN, "Whether a person was at the keyboard"),
+    ("app_display_name", _STRING, "Application signed in to"),
+    ("client_app_used", _STRING, "Kind of client"),
+    ("browser", _STRING, "DeviceDetail.browser"),
+    ("device_name", _STRING, "DeviceDetail.displayName"),
+    ("operating_system", _STRING, "DeviceDetail.operatingSystem"),
+    ("user_agent", _STRING, "User agent header"),
+    ("ip_address", _STRING, "Address as logged; a GUID occurs"),
+    ("autonomous_system_number", _LONG, "Number of the address's network"),
+    ("country", _STRING, "Location, else LocationDetails.countryOrRegion"),
+    ("state", _STRING, "LocationDetails.state"),
+    ("city", _STRING, "LocationDetails.city"),
+    ("latitude", _DOUBLE, "Degrees north, null where unknown (0,0 is unknown)"),
+    ("longitude", _DOUBLE, "Degrees east, null where unknown (0,0 is unknown)"),
+    ("copies", _LONG, "Rows the export holds for this Id on this day"),
+)
+
+REJECTED_SIGNINS = _table(
+    "rejected_signins",
+    "Lines and files of the day's export that are not sign-ins, each with the reason.",
+    ("file", _STRING, "Path within the export"),
+    ("reason", _STRING, "Why it was rejected"),
+    ("line", _STRING, "The line, cut to 1,024 characters; null for a whole file"),
+)
+
+ENCODED_FEATURES = _table(
+    "encoded_features",
+    "The day's sign-ins as categories: one column a feature, NODATA where the log is silent.",
+    _SIGNIN_ID,
+    _TIME,
+    _USER,
+    _OUTCOME,
+    (
+        "seconds_to_success",
+        _INT,
+        "Of a failure: until the user's next success from the network that day; null if none",
+    ),
+    *_PLACE_COLUMNS,
+    *_FEATURE_COLUMNS,
+)
+
+CATEGORY_COUNTS = _table(
+    "category_counts",
+    "How often each category occurs on the day. Additive: a window's baseline is a sum of these.",
+    _FEATURE,
+    ("category", _STRING, "Value of the feature"),
+    ("successes", _LONG, "Successes with it"),
+    ("failures", _LONG, "Failures with it"),
+)
+
+SUCCESS_SOURCES = _table(
+    "success_sources",
+    "From where each user succeeded on the day: a row a user, network and place.",
+    _USER,
+    ("network", _STRING, _FEATURE_COMMENTS["network"]),
+    _PREFIX,
+    ("Location", _STRING, _FEATURE_COMMENTS["Location"]),
+    ("state", _STRING, _FEATURE_COMMENTS["state"]),
+    ("city", _STRING, _FEATURE_COMMENTS["city"]),
+    ("latitude", _DOUBLE, "Degrees north, null where unknown"),
+    ("longitude", _DOUBLE, "Degrees east, null where unknown"),
+    ("successes", _LONG, "Successes from there"),
+    ("first_success", _TIMESTAMP, "The earliest (UTC), to the second"),
+    ("seconds", _INT, "From the earliest to the latest"),
+)
+
+FAILURE_SOURCES = _table(
+    "failure_sources",
+    "From where each user failed on the day: a row a user, address and explanation.",
+    _USER,
+    _PREFIX,
+    _ADDRESS,
+    ("explanation", _STRING, "What of the day explains them; null for open_failures"),
+    ("failures", _LONG, "Failures from there"),
+    ("first_failure", _TIMESTAMP, "The earliest (UTC), to the second"),
+    ("seconds", _INT, "From the earliest to the latest"),
+)
+
+OPEN_FAILURES = _table(
+    "open_failures",
+    "The day's failures that nothing of the day explains: those a hunt reads one by one.",
+    _SIGNIN_ID,
+    _TIME,
+    _USER,
+    *_PLACE_COLUMNS,
+    *_FEATURE_COLUMNS,
+)
+
+SIGNIN_HOURS = _table(
+    "signin_hours",
+    "The day's sign-ins by outcome and hour of the calendar.",
+    _OUTCOME,
+    ("hour", _TIMESTAMP, "Beginning of the hour (UTC)"),
+    ("signins", _LONG, "Sign-ins in it"),
+)
+
+FEATURE_BASELINE = _table(
+    "feature_baseline",
+    "The window's baseline per feature: what counts as an anomalous category as of this day.",
+    _FEATURE,
+    ("successes", _LONG, "N: successes in the window"),
+    ("failures", _LONG, "Failures in the window"),
+    ("categories", _LONG, "K: distinct categories among successes and failures"),
+    ("entropy", _DOUBLE, "Shannon entropy of the successes' categories, in nats"),
+    ("normalized_entropy", _DOUBLE, "Entropy over its maximum, log K; null where K is 1"),
+    ("mean_log_probability", _DOUBLE, "mu: mean of log p over successes"),
+    ("sd_log_probability", _DOUBLE, "sigma: standard deviation of log p over successes"),
+    ("threshold", _DOUBLE, "mu - 2 sigma: a category with log p below is anomalous"),
+    ("anomalous_below", _LONG, "The same as a count: anomalous with fewer successes than this"),
+    ("anomalous_categories", _LONG, "Distinct anomalous categories"),
+    ("anomalous_failures", _LONG, "Failures with an anomalous category"),
+    ("anomalous_failure_share", _DOUBLE, "The same over all failures; null without failures"),
+)
+
+ANOMALY_MASKS = _table(
+    "anomaly_masks",
+    "The day's successes and failures, each with its anomaly mask against the window's baseline.",
+    _SIGNIN_ID,
+    _OUTCOME,
+    ("mask", _INT, "Bit i is set when the i-th feature's category is anomalous"),
+)
+
+EXPLAINED_FAILURES = _table(
+    "explained_failures",
+    "The window's failures that something harmless or loud explains: a row an explanation, and a "
+    "row for each of the accounts and addresses that fail most.",
+    ("explanation", _STRING, "Which rule explains them"),
+    ("failures", _LONG, "Failures"),
+    ("users", _LONG, "Distinct users"),
+    ("addresses", _LONG, "Distinct addresses"),
+    ("example", _STRING, "The account, address, prefix or hour; null in the row for all"),
+    ("minutes_apart", _DOUBLE, "Average time between two; null in the row for all"),
+    ("reason", _STRING, "In a sentence"),
+)
+
+SUSPECT_FAILURES = _table(
+    "suspect_failures",
+    "The window's failures that nothing explains: single ones from sources new to their user. "
+    "A row that several days' folders hold is one.",
+    _SIGNIN_ID,
+    _TIME,
+    _USER,
+    ("mask", _INT, "Its anomaly mask as of this day"),
+    ("pattern", _INT, "Bit i is set when it is anomalous in the model's i-th property"),
+    *_PLACE_COLUMNS,
+    *_FEATURE_COLUMNS,
+)
+
+MASK_PATTERNS = _table(
+    "mask_patterns",
+    "The failures that the model is fitted on, by mask: suspects by the properties in which they "
+    "are anomalous (preset notebook: all of the window's failures by anomaly mask).",
+    ("mask", _INT, "Bit i is set when the model's i-th feature is anomalous"),
+    ("anomalous_features", _STRINGS, "The same by name"),
+    ("failures", _LONG, "Failures with this mask"),
+)
+
+MIXTURE_MODEL = _table(
+    "mixture_model",
+    "The Bernoulli mixture fitted to the window's masks: a row a component and feature.",
+    ("component", _INT, "0 is the heaviest"),
+    ("concentration", _DOUBLE, "Dirichlet parameter of the component's weight"),
+    ("weight", _DOUBLE, "Its expected weight"),
+    _FEATURE,
+    ("alpha", _DOUBLE, "Beta parameter for anomalous"),
+    ("beta", _DOUBLE, "Beta parameter for normal"),
+    ("probability", _DOUBLE, "E[P]: expected probability that the feature is anomalous"),
+    ("geometric_probability", _DOUBLE, "exp(E[log P]): what pruning compares with"),
+)
+
+PRUNED_CLUSTERS = _table(
+    "pruned_clusters",
+    "Every cluster of the day's model, kept or pruned, with the reason.",
+    ("cluster_id", _INT, "Number of the cluster"),
+    ("component", _INT, "Its component of the day's mixture model"),
+    ("weight", _DOUBLE, "Expected weight of the component"),
+    ("anomalous_features", _STRINGS, "Features in which it is consistently anomalous"),
+    ("failures", _LONG, "Failures that belong to it with enough probability"),
+    ("attempts_per_day", _DOUBLE, "Those over the window's length, in failures a day"),
+    ("kept", _BOOLEAN, "Whether it is a candidate"),
+    ("reason", _STRING, "Why it was kept or pruned"),
+)
+
+CLUSTER_MEMBERS = _table(
+    "cluster_members",
+    "The failures of kept clusters.",
+    _SIGNIN_ID,
+    _CLUSTER_ID,
+    ("assignment_probability", _DOUBLE, "Probability that it belongs to the cluster"),
+    _TIME,
+    _USER,
+    ("mask", _INT, "Its anomaly mask as of this day"),
+    *_PLACE_COLUMNS,
+    *_FEATURE_COLUMNS,
+)
+
+CLUSTER_STATISTICS = _table(
+    "cluster_statistics",
+    "One row a kept cluster: its size, pace and rhythm.",
+    _CLUSTER_ID,
+    ("failures", _LONG, "Members"),
+    ("users", _LONG, "Distinct users tried"),
+    ("ip_addresses", _LONG, "Distinct addresses"),
+    ("countries", _LONG, "Distinct countries"),
+    ("attempts_per_user", _DOUBLE, "Members over users"),
+    ("attempts_per_address", _DOUBLE, "Members over addresses"),
+    ("first_activity", _TIMESTAMP, "Earliest member (UTC)"),
+    ("last_activity", _TIMESTAMP, "Latest member (UTC)"),
+    ("active_days", _LONG, "Days (UTC) with a member"),
+    ("span_days", _LONG, "Days from the first to the last"),
+    ("attempts_per_day", _DOUBLE, "Members over span_days"),
+    ("ks_statistic", _DOUBLE, "Kolmogorov-Smirnov distance of its times from uniform"),
+    ("ks_p_value", _DOUBLE, "Its p-value; null below 3 members"),
+    ("hour_distance", _DOUBLE, "Hour of day against the successes': 0 same rhythm, 1 disjoint"),
+    ("hour_p_value", _DOUBLE, "p-value of their chi-squared test of homogeneity"),
+    ("weekday_distance", _DOUBLE, "Day of week against the successes': 0 same rhythm, 1 disjoint"),
+    ("weekday_p_value", _DOUBLE, "p-value of their chi-squared test of homogeneity"),
+)
+
+CLUSTER_FEATURES = _table(
+    "cluster_features",
+    "How much each feature varies within a kept cluster, against the baseline.",
+    _CLUSTER_ID,
+    _FEATURE,
+    ("categories", _LONG, "Distinct categories in the cluster"),
+    ("entropy", _DOUBLE, "Shannon entropy in the cluster, in nats"),
+    ("baseline_entropy", _DOUBLE, "The same of the window's successes"),
+    ("variability", _DOUBLE, "Entropy over baseline entropy; null where that is 0"),
+    ("anomalous_share", _DOUBLE, "Share of members whose category is anomalous"),
+    ("top_category", _STRING, "The most common category"),
+    ("top_share", _DOUBLE, "Its share of the members"),
+)
+
+SUCCESS_HOURS = _table(
+    "success_hours",
+    "The window's successes by hour of the calendar.",
+    ("hour", _TIMESTAMP, "Beginning of the hour (UTC)"),
+    ("successes", _LONG, "Successes in it"),
+)
+
+SUCCESS_WEEKDAYS = _table(
+    "success_weekdays",
+    "The window's successes by day of the week.",
+    ("weekday", _INT, "1 is Monday, 7 is Sunday (ISO 8601)"),
+    ("successes", _LONG, "Successes on it"),
+)
+
+SUCCESS_HOURS_OF_DAY = _table(
+    "success_hours_of_day",
+    "The window's successes by hour of the day.",
+    ("hour_of_day", _INT, "0 to 23 (UTC)"),
+    ("successes", _LONG, "Successes in it"),
+)
+
+SUCCESS_LOCATIONS = _table(
+    "success_locations",
+    "The window's 5,000 most common places of successes.",
+    ("Location", _STRING, "Country or region"),
+    ("state", _STRING, "State"),
+    ("city", _STRING, "City"),
+    ("latitude", _DOUBLE, "Degrees north, null where unknown"),
+    ("longitude", _DOUBLE, "Degrees east, null where unknown"),
+    ("successes", _LONG, "Successes there"),
+)
+
+SUCCESS_SAMPLE = _table(
+    "success_sample",
+    "10,000 of the window's successes, the same ones at every run: the baseline of plots.",
+    _SIGNIN_ID,
+    _TIME,
+    _USER,
+    *_PLACE_COLUMNS,
+    *_FEATURE_COLUMNS,
+)
+
+_INVARIANT = T.StructType(
+    [
+        T.StructField("feature", _STRING),
+        T.StructField("value", _STRING),
+        T.StructField("share", _DOUBLE),
+    ]
+)
+CAMPAIGNS = _table(
+    "campaigns",
+    "Every campaign known as of the day, under one id for life: docs/campaigns.md has the rules.",
+    ("campaign_id", _STRING, "Its id, the incident's too"),
+    ("state", _STRING, "new, continued, resumed, split, quiet or merged"),
+    ("cluster_id", _INT, "Its cluster of this day; null when quiet or merged"),
+    ("first_hunted", _DATE, "Day of the first hunt that had it as a candidate"),
+    ("last_hunted", _DATE, "Day of the last one; this day unless quiet or merged"),
+    ("previous_hunt", _DATE, "Day of the hunt it was matched with; null when new, quiet or merged"),
+    ("matched_by", _STRING, "How: by members or by fingerprint; null where it was not"),
+    ("first_activity", _TIMESTAMP, "Earliest attempt that any hunt knew (UTC)"),
+    ("last_activity", _TIMESTAMP, "Latest attempt (UTC)"),
+    ("attempts", _LONG, "Attempts so far, those that have left the window too"),
+    ("new_attempts", _LONG, "Attempts on days after previous_hunt"),
+    ("users", _LONG, "Accounts tried within the window of its last hunt"),
+    ("merged_into", _STRING, "Of a merged one: the campaign that goes on"),
+    ("split_from", _STRING, "The campaign it came apart from, if it did"),
+    ("fingerprint", T.ArrayType(_INVARIANT), "What it keeps repeating and the tenant seldom shows"),
+    ("attempts_by_day", T.MapType(_DATE, _LONG), "Attempts by day (UTC), since its first"),
+    (
+        "sample",
+        T.MapType(_LONG, _DATE),
+        "The members with the 256 smallest hashes of their ids (xxHash64), each with its day",
+    ),
+)
+
+_TEST = T.StructType(
+    [
+        T.StructField("name", _STRING),
+        T.StructField("passed", _BOOLEAN),
+        T.StructField("value", _DOUBLE),
+        T.StructField("explanation", _STRING),
+    ]
+)
+
+_ENTRY = T.StructType(
+    [
+        T.StructField("user", _STRING),
+        T.StructField("probability", _DOUBLE),
+        T.StructField("first_success", _TIMESTAMP),
+        T.StructField("exported", _DATE),
+        T.StructField("successes", _LONG),
+        T.StructField("evidence", _STRING),
+    ]
+)
+
+_KNOWN_ADDRESS = T.StructType(
+    [T.StructField("ip_address", _STRING), T.StructField("providers", _STRINGS)]
+)
+
+ENRICHED_INCIDENTS = _table(
+    "enriched_incidents",
+    "One row a spray candidate, in the words an analyst needs.",
+    _INCIDENT_ID,
+    _CLUSTER_ID,
+    ("state", _STRING, "Of the campaign: new, continued, resumed or split"),
+    ("first_hunted", _DATE, "Day of the first hunt that found it"),
+    ("previous_hunt", _DATE, "Day of the hunt that what is new is counted from; null when new"),
+    ("severity", _STRING, "High, Medium, Low or Informational, as Microsoft Sentinel has them"),
+    ("confidence", _DOUBLE, "Share of it, 0 to 1, that stray failures do not explain"),
+    ("confidence_label", _STRING, "The same in a word: high, medium or low"),
+    ("title", _STRING, "One line"),
+    ("description", _STRING, "A paragraph for a tier-1 analyst"),
+    ("first_activity", _TIMESTAMP, "Earliest attempt (UTC)"),
+    ("last_activity", _TIMESTAMP, "Latest attempt (UTC)"),
+    ("active_days", _LONG, "Days (UTC) with an attempt"),
+    ("attempts", _LONG, "Failed sign-ins"),
+    ("new_attempts", _LONG, "Those on days after the previous hunt"),
+    ("users", _LONG, "Accounts tried"),
+    ("ip_addresses", _LONG, "Distinct addresses"),
+    ("countries", _LONG, "Distinct countries"),
+    ("attempts_per_day", _DOUBLE, "Attempts over the days from first to last"),
+    ("attempts_per_user", _DOUBLE, "Attempts over users"),
+    ("anomalous_features", _STRINGS, "Features in which it is consistently anomalous"),
+    ("invariants", T.ArrayType(_INVARIANT), "What it cannot help repeating: a fingerprint"),
+    ("tests", T.ArrayType(_TEST), "Why we think so: each test of a spray, with its value"),
+    ("successes", _LONG, "Successes with which it may have got into an account"),
+    ("compromised_users", _STRINGS, "Their accounts, likeliest first, at most 100"),
+    ("new_compromised_users", _STRINGS, "Those that the export held after the previous hunt"),
+    (
+        "entries",
+        T.ArrayType(_ENTRY),
+        "The same accounts with probability, first success, the day of the export that first held "
+        "one, and evidence",
+    ),
+    ("techniques", _STRINGS, "MITRE ATT&CK techniques"),
+    ("addresses_looked_up", _LONG, "Addresses that a source of verdicts answered for"),
+    (
+        "malicious_addresses",
+        T.ArrayType(_KNOWN_ADDRESS),
+        "Those known as malicious, most telling first, each with who says so",
+    ),
+)
+
+INCIDENT_MEMBERS = _table(
+    "incident_members",
+    "The sign-ins of each incident: its failures, and the successes that follow its pattern.",
+    _INCIDENT_ID,
+    _SIGNIN_ID,
+    _USER,
+    _OUTCOME,
+    _TIME,
+    ("score", _DOUBLE, "Probability that it is the campaign's"),
+    ("evidence", _STRING, "Of a success: why it may be the campaign's; null for failures"),
+    ("exported", _DATE, "Of a success: the day of the export that holds it; null for failures"),
+    ("mask", _INT, "Its anomaly mask as of this day"),
+    *_PLACE_COLUMNS,
+    *_FEATURE_COLUMNS,
+)
+
+ADDRESS_REPORTS = _table(
+    "address_reports",
+    "What others know of an incident's most telling addresses: a row an incident, address and "
+    "source. Empty unless a source is switched on: docs/enrichment.md.",
+    _INCIDENT_ID,
+    _ADDRESS,
+    ("rank", _INT, "1 is the most telling address of the incident"),
+    ("provider", _STRING, "indicators (a local file), geolocation, whois, or who was asked"),
+    ("verdict", _STRING, "malicious, suspicious, clean (vouched for) or unknown"),
+    ("severity", _STRING, "The same in the provider's word; null where it has none"),
+    ("details", _STRING, "What it says, cut to 500 characters"),
+    ("country", _STRING, "geolocation: country of the address (ISO 3166)"),
+    ("city", _STRING, "geolocation: city"),
+    ("latitude", _DOUBLE, "geolocation: degrees north"),
+    ("longitude", _DOUBLE, "geolocation: degrees east"),
+    ("looked_up_at", _TIMESTAMP, "When it was asked (UTC); null if it never was"),
+    ("from_cache", _BOOLEAN, "Whether the answer is a kept one"),
+    ("error", _STRING, "Why there is no answer; null where there is one"),
+)
+
+_TERM = T.StructType(
+    [
+        T.StructField("feature", _STRING),
+        T.StructField("values", _STRINGS),
+        T.StructField("negated", _BOOLEAN),
+    ]
+)
+
+HUNTING_RULES = _table(
+    "hunting_rules",
+    "Each incident as rules that other tools run, with what they hit in the window: a row for its "
+    "attempts, and one for the successes that look like them.",
+    _INCIDENT_ID,
+    ("outcome", _STRING, "failure: a rule for its attempts; success: for what may have got in"),
+    ("usable", _BOOLEAN, "Whether there is a rule: it hits at most 1 % of legitimate sign-ins"),
+    ("summary", _STRING, "What it finds and what else it hits, or why there is none"),
+    ("terms", T.ArrayType(_TERM), "All hold: a feature is (or, negated, is not) one of the values"),
+    ("attempts", _LONG, "Failures of the incident"),
+    ("attempts_hit", _LONG, "Those that meet the terms"),
+    ("attempts_share", _DOUBLE, "Their share of the attempts"),
+    ("entries", _LONG, "Successes of the incident, with which it may have got in"),
+    ("entries_hit", _LONG, "Those that meet the terms"),
+    ("legitimate", _LONG, "Successes of the window that belong to no incident"),
+    ("legitimate_hit", _LONG, "Those that meet the terms"),
+    ("legitimate_share", _DOUBLE, "Their share of the legitimate ones"),
+    ("other_failures", _LONG, "Failures of the window that belong to no incident"),
+    ("other_failures_hit", _LONG, "Those that meet the terms"),
+    ("since", _DATE, "First day of the window: where the query begins"),
+    ("kql", _STRING, "A query for Microsoft Sentinel or Log Analytics; null if not usable"),
+    ("sigma", _STRING, "The same as a Sigma rule, in YAML; null if not usable"),
+)
+
+DELIVERED_INCIDENTS = _table(
+    "delivered_incidents",
+    "What was sent where, a row an incident and sink; none where no sink is switched on.",
+    _INCIDENT_ID,
+    ("sink", _STRING, "sentinel or log_analytics"),
+    ("action", _STRING, "created, updated, commented, unchanged or failed"),
+    ("at", _TIMESTAMP, "When (UTC)"),
+    ("detail", _STRING, "Why it failed, or what else there is to say; null if nothing"),
+)
+
+DETECTION_LIMIT = _table(
+    "detection_limit",
+    "Made on demand: synthetic sprays of falling rate in the window, and when each would be found.",
+    ("kind", _STRING, "What the spray looks like"),
+    ("attempts_per_day", _LONG, "Its rate, at random times from the window's first day"),
+    ("found_after_days", _LONG, "Days (in steps of 5) after which a hunt finds it; null if never"),
+)
+
+TABLES = tuple(value for value in list(globals().values()) if isinstance(value, Table))
+
+
+def to_markdown() -> str:
+    """All tables as the page ``docs/tables.md``."""
+    parts = [
+        "# Tables of the lake",
+        "One folder a table, one folder a day below it: "
+        "`<lake>/<table>/date=YYYY-MM-DD/*.parquet`. Beside the data, `_provenance.json` says "
+        "what a partition was made from and names its files. Times are UTC.",
+        "Made from the schemas in the code: "
+        "`python -m lowslow_assets.lake.tables > docs/tables.md`.",
+    ]
+    for table in TABLES:
+        rows = [
+            f"| `{field.name}` | {field.dataType.simpleString()} | {field.metadata['comment']} |"
+            for field in table.schema.fields
+        ]
+        header = ["| column | type | what it is |", "| --- | --- | --- |"]
+        parts += [f"## {table.name}", table.description, "\n".join(header + rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    print(to_markdown(), end="")

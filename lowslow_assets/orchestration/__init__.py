@@ -1,0 +1,1 @@
+"""All of Dagster: assets, checks, jobs, sensors, resources. No mathematics, no SQL."""

@@ -1,0 +1,98 @@
+"""feature_baseline, anomaly_masks and mask_patterns: what is anomalous in the window."""
+
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lowslow_assets.detection.baseline import count_spectrum, fit_baseline
+from lowslow_assets.detection.masks import count_patterns, mask_names
+from lowslow_assets.lake.tables import (
+    ANOMALY_MASKS,
+    CATEGORY_COUNTS,
+    ENCODED_FEATURES,
+    FEATURE_BASELINE,
+    MASK_PATTERNS,
+    SUSPECT_FAILURES,
+)
+from lowslow_assets.orchestration.assets.declare import table_metadata
+from lowslow_assets.orchestration.assets.hunt import Hunt, Made, hunt_asset
+from lowslow_assets.signins.features import FAILURE, FEATURES, OTHER
+
+_SHOWN_PATTERNS = 25
+
+
+@hunt_asset(FEATURE_BASELINE, deps=[CATEGORY_COUNTS])
+def feature_baseline(hunt: Hunt) -> Made:
+    """Fit each feature's baseline to the window's category counts."""
+    spectra = count_spectrum(hunt.window_counts())
+    baselines = [fit_baseline(feature, spectra.get(feature, [])) for feature in FEATURES]
+    ingested = hunt.ingested_days()
+    partitions = [hunt.lake.partition(CATEGORY_COUNTS, day) for day in ingested]
+    empty = sum(not partition or not partition.rows for partition in partitions)
+    shown = (
+        "feature",
+        "threshold",
+        "anomalous_below",
+        "categories",
+        "anomalous_categories",
+        "anomalous_failure_share",
+    )
+    return baselines, {
+        "window": f"{hunt.parameters.lookback_days} days to {hunt.day}",
+        "days ingested": len(ingested),
+        "days without sign-ins": empty,
+        "days not ingested": hunt.parameters.lookback_days - len(ingested),
+        "successes": baselines[0].successes,
+        "failures": baselines[0].failures,
+        "features": table_metadata([{key: vars(b)[key] for key in shown} for b in baselines]),
+    }
+
+
+@hunt_asset(ANOMALY_MASKS, deps=[FEATURE_BASELINE, ENCODED_FEATURES, CATEGORY_COUNTS])
+def anomaly_masks(hunt: Hunt) -> Made:
+    """Mask the day's successes and failures."""
+    signins = hunt.signins([hunt.day]).where(F.col("outcome") != OTHER)
+    return hunt.mask(signins).coalesce(1).sortWithinPartitions("signin_id"), {}
+
+
+@dataclass(frozen=True)
+class _Pattern:
+    mask: int
+    anomalous_features: list[str]
+    failures: int
+
+
+@hunt_asset(MASK_PATTERNS, deps=[SUSPECT_FAILURES, ANOMALY_MASKS, FEATURE_BASELINE])
+def mask_patterns(hunt: Hunt) -> Made:
+    """Count the failures that the model is fitted on by mask."""
+    counted = count_patterns(modelled_failures(hunt)).collect()
+    patterns = [
+        _Pattern(row["mask"], mask_names(row["mask"], hunt.model_features), row["failures"])
+        for row in sorted(counted, key=lambda row: (-row["failures"], row["mask"]))
+    ]
+    return patterns, {
+        "patterns": len(patterns),
+        "failures": sum(pattern.failures for pattern in patterns),
+        "most common": table_metadata([vars(p) for p in patterns[:_SHOWN_PATTERNS]]),
+    }
+
+
+def modelled_failures(hunt: Hunt) -> DataFrame:
+    """The failures that the model is fitted on, with their ``pattern`` over its features.
+
+    The notebook takes all of the window's; its patterns are their anomaly masks.
+    """
+    if not hunt.of_notebook:
+        return hunt.result(SUSPECT_FAILURES)
+    failures = hunt.signins().where(F.col("outcome") == FAILURE)
+    return masked(hunt, failures).withColumn("pattern", F.col("mask"))
+
+
+def masked(hunt: Hunt, failures: DataFrame) -> DataFrame:
+    """Failures of the window with their ``mask``; the hunt's own day has them made already."""
+    today = F.col("date") == hunt.day
+    own = hunt.result(ANOMALY_MASKS).select("signin_id", "mask")
+    return hunt.mask(failures.where(~today)).unionByName(
+        failures.where(today).join(own, "signin_id")
+    )

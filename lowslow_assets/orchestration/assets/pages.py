@@ -1,0 +1,141 @@
+"""case_pages: a campaign, and a day's hunt, as pages for people."""
+
+from collections import defaultdict
+from typing import Any
+
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
+
+from lowslow_assets.lake.tables import (
+    CLUSTER_FEATURES,
+    CLUSTER_STATISTICS,
+    ENRICHED_INCIDENTS,
+    EXPLAINED_FAILURES,
+    FEATURE_BASELINE,
+    HUNTING_RULES,
+    INCIDENT_MEMBERS,
+    PRUNED_CLUSTERS,
+    SUCCESS_HOURS,
+    SUCCESS_LOCATIONS,
+)
+from lowslow_assets.orchestration.assets.hunt import Hunt, document_asset
+from lowslow_assets.reports import activity
+from lowslow_assets.reports.pages.case import Case, Cell, Hours, HuntDay, Place, Window
+from lowslow_assets.reports.pages.render import render_case, render_day
+from lowslow_assets.signins.dataframes import utc
+from lowslow_assets.signins.features import FAILURE, NODATA, SUCCESS
+
+_INPUTS = (
+    ENRICHED_INCIDENTS,
+    INCIDENT_MEMBERS,
+    CLUSTER_STATISTICS,
+    CLUSTER_FEATURES,
+    PRUNED_CLUSTERS,
+    EXPLAINED_FAILURES,
+    FEATURE_BASELINE,
+    HUNTING_RULES,
+    SUCCESS_HOURS,
+    SUCCESS_LOCATIONS,
+)
+
+
+@document_asset(
+    "case_pages",
+    "html",
+    "A page a campaign and one for the day, to be opened in a browser: self-contained, "
+    "for analysts.",
+    deps=_INPUTS,
+    counted="pages",
+    entry="index.html",
+    shown_at=ENRICHED_INCIDENTS,
+)
+def case_pages(hunt: Hunt) -> dict[str, str]:
+    """The day's pages: index.html, and one named by the id of each incident."""
+    window = _window(hunt)
+    cases = _cases(hunt, window)
+    pages = {f"{case.incident['incident_id']}.html": render_case(case) for case in cases}
+    return pages | {"index.html": render_day(_hunt_day(hunt, window, cases))}
+
+
+def _window(hunt: Hunt) -> Window:
+    return Window(
+        day=hunt.day,
+        lookback_days=hunt.parameters.lookback_days,
+        days=hunt.ingested_days(),
+        successes={row["hour"]: row["successes"] for row in hunt.rows(SUCCESS_HOURS)},
+        success_places=[
+            _place(row, row["successes"])
+            for row in hunt.rows(SUCCESS_LOCATIONS)
+            if row["latitude"] is not None and row["longitude"] is not None
+        ],
+    )
+
+
+def _hunt_day(hunt: Hunt, window: Window, cases: list[Case]) -> HuntDay:
+    explanations = [row for row in hunt.rows(EXPLAINED_FAILURES) if row["example"] is None]
+    failures = max((row["failures"] for row in hunt.rows(FEATURE_BASELINE)), default=0)
+    explained = sum(row["failures"] for row in explanations)
+    return HuntDay(
+        window=window,
+        failures=failures,
+        suspects=failures - explained,
+        explanations=explanations,
+        clusters=hunt.rows(PRUNED_CLUSTERS),
+        cases=cases,
+    )
+
+
+def _cases(hunt: Hunt, window: Window) -> list[Case]:
+    incidents = hunt.rows(ENRICHED_INCIDENTS)
+    if not incidents:
+        return []
+    # Few rows: in one part, nothing has to be exchanged.
+    members = hunt.result(INCIDENT_MEMBERS).coalesce(1)
+    hours = _by_incident(activity.by_hour(members))
+    places = _by_incident(activity.by_place(members))
+    pairs = _by_incident(activity.by_user_and_network(members))
+    newest = activity.newest(members).toArrow()
+    statistics = {row["cluster_id"]: row for row in hunt.rows(CLUSTER_STATISTICS)}
+    features, rules = hunt.rows(CLUSTER_FEATURES), hunt.rows(HUNTING_RULES)
+    found = []
+    for incident in incidents:
+        key, cluster = incident["incident_id"], incident["cluster_id"]
+        found.append(
+            Case(
+                window=window,
+                incident=incident,
+                statistics=statistics[cluster],
+                features=[row for row in features if row["cluster_id"] == cluster],
+                rules=[row for row in rules if row["incident_id"] == key],
+                attempts=_hours(hours[key], FAILURE),
+                entries=_hours(hours[key], SUCCESS),
+                attempt_places=_places(places[key], FAILURE),
+                entry_places=_places(places[key], SUCCESS),
+                matrix=[Cell(**row) for row in pairs[key]],
+                members=newest.filter(pc.field("incident_id") == key).drop_columns("incident_id"),
+            )
+        )
+    return found
+
+
+def _by_incident(frame: DataFrame) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in frame.collect():
+        values = row.asDict()
+        found[values.pop("incident_id")].append(values)
+    return found
+
+
+def _hours(rows: list[dict[str, Any]], outcome: str) -> Hours:
+    return {utc(row["hour"]): row["signins"] for row in rows if row["outcome"] == outcome}
+
+
+def _places(rows: list[dict[str, Any]], outcome: str) -> list[Place]:
+    return [_place(row, row["signins"]) for row in rows if row["outcome"] == outcome]
+
+
+def _place(row: dict[str, Any], signins: int) -> Place:
+    # A city that is its own state is named once.
+    known = dict.fromkeys(row[part] for part in ("city", "state", "Location"))
+    name = ", ".join(part for part in known if part != NODATA)
+    return Place(name or "unnamed", row["latitude"], row["longitude"], signins)

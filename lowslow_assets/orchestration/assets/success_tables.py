@@ -1,0 +1,56 @@
+"""The window's successes in small tables: baselines for rhythm tests, maps and plots."""
+
+from datetime import datetime
+
+from pyspark.sql import functions as F
+
+from lowslow_assets.detection import success_tables as exports
+from lowslow_assets.lake.tables import (
+    ENCODED_FEATURES,
+    FEATURE_BASELINE,
+    SIGNIN_HOURS,
+    SUCCESS_HOURS,
+    SUCCESS_HOURS_OF_DAY,
+    SUCCESS_LOCATIONS,
+    SUCCESS_SAMPLE,
+    SUCCESS_SOURCES,
+    SUCCESS_WEEKDAYS,
+)
+from lowslow_assets.orchestration.assets.hunt import Hunt, Made, hunt_asset
+from lowslow_assets.signins.features import SUCCESS
+
+
+@hunt_asset(SUCCESS_HOURS, deps=[SIGNIN_HOURS])
+def success_hours(hunt: Hunt) -> Made:
+    """Sum the days' successes up by hour."""
+    return [exports.Hour(*item) for item in sorted(hunt.success_hours().items())], {}
+
+
+@hunt_asset(SUCCESS_HOURS_OF_DAY, deps=[SUCCESS_HOURS])
+def success_hours_of_day(hunt: Hunt) -> Made:
+    """Sum them up by hour of the day."""
+    return exports.by_hour_of_day(_hours(hunt)), {}
+
+
+@hunt_asset(SUCCESS_WEEKDAYS, deps=[SUCCESS_HOURS])
+def success_weekdays(hunt: Hunt) -> Made:
+    """Sum them up by day of the week."""
+    return exports.by_weekday(_hours(hunt)), {}
+
+
+@hunt_asset(SUCCESS_LOCATIONS, deps=[SUCCESS_SOURCES])
+def success_locations(hunt: Hunt) -> Made:
+    """Count the window's successes by place."""
+    return exports.most_common_locations(hunt.sources()), {}
+
+
+@hunt_asset(SUCCESS_SAMPLE, deps=[ENCODED_FEATURES, FEATURE_BASELINE])
+def success_sample(hunt: Hunt) -> Made:
+    """Draw from the window's successes."""
+    successes = hunt.signins().where(F.col("outcome") == SUCCESS)
+    number = hunt.rows(FEATURE_BASELINE)[0]["successes"]
+    return exports.sample(successes, number), {}
+
+
+def _hours(hunt: Hunt) -> list[tuple[datetime, int]]:
+    return [(row["hour"], row["successes"]) for row in hunt.rows(SUCCESS_HOURS)]

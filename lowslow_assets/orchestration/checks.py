@@ -1,0 +1,179 @@
+"""Asset checks: what of the input looks wrong, in words, before anybody trusts a hunt."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+
+import dagster as dg
+from pyspark.sql import functions as F
+
+from lowslow_assets.detection.baseline import FeatureBaseline, held_usual
+from lowslow_assets.lake.lake import Lake, window_days
+from lowslow_assets.lake.tables import (
+    CATEGORY_COUNTS,
+    ENRICHED_INCIDENTS,
+    FEATURE_BASELINE,
+    INCIDENT_MEMBERS,
+    RAW_SIGNINS,
+    REJECTED_SIGNINS,
+    SIGNIN_HOURS,
+    Table,
+)
+from lowslow_assets.orchestration.assets.declare import permanent_failures, table_metadata
+from lowslow_assets.orchestration.assets.hunt import Hunt
+from lowslow_assets.orchestration.partitions import DAYS, days_of
+from lowslow_assets.orchestration.resources import HuntParameters, LakeResource
+from lowslow_assets.signins.features import NODATA, SUCCESS
+from lowslow_assets.signins.plausibility import (
+    COMPARED_DAYS,
+    count_outcomes,
+    silent_features,
+    stopped_features,
+    unusual_volume,
+)
+
+MAX_REJECTED_SHARE = 0.01
+MIN_WINDOW_SHARE = 0.9
+_SHOWN = 20
+
+_WARN, _ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
+
+
+@dg.asset_check(
+    asset=RAW_SIGNINS.name,
+    partitions_def=DAYS,
+    description="Hardly a line of the day's export was rejected.",
+)
+def lines_are_signins(
+    context: dg.AssetCheckExecutionContext, lake: LakeResource
+) -> dg.AssetCheckResult:
+    """Warn of days with many rejected lines."""
+    opened = lake.open()
+    odd = {}
+    for day in days_of(context):
+        signins, rejected = (
+            partition.rows if (partition := opened.partition(table, day)) else 0
+            for table in (RAW_SIGNINS, REJECTED_SIGNINS)
+        )
+        if rejected > MAX_REJECTED_SHARE * (signins + rejected):
+            odd[day] = [f"{rejected:,} rejected beside {signins:,} sign-ins"]
+    return _result(odd, _WARN)
+
+
+@dg.asset_check(
+    asset=SIGNIN_HOURS.name,
+    partitions_def=DAYS,
+    description="As many sign-ins, and as many of them failures, as in the 8 weeks before.",
+)
+def volume_is_usual(
+    context: dg.AssetCheckExecutionContext, lake: LakeResource
+) -> dg.AssetCheckResult:
+    """An error for a day without sign-ins, a warning for one unlike those before."""
+    days = days_of(context)
+    opened = lake.open()
+    outcomes = {
+        day: count_outcomes(opened.rows(SIGNIN_HOURS, [day]))
+        for day in _compared(opened, SIGNIN_HOURS, days)
+    }
+    odd = {day: said for day in days if (said := unusual_volume(day, outcomes))}
+    empty = any(not outcomes[day].signins for day in days)
+    return _result(odd, _ERROR if empty else _WARN)
+
+
+@dg.asset_check(
+    asset=CATEGORY_COUNTS.name,
+    partitions_def=DAYS,
+    description="The day's successes have the features that those of the 8 weeks before have.",
+)
+def features_are_given(
+    context: dg.AssetCheckExecutionContext, lake: LakeResource
+) -> dg.AssetCheckResult:
+    """An error for features that the log stopped to give, a warning for those it never gives."""
+    days = days_of(context)
+    opened = lake.open()
+    counts = opened.read(CATEGORY_COUNTS, _compared(opened, CATEGORY_COUNTS, days))
+    without = F.when(F.col("category") == NODATA, F.col("successes")).otherwise(0)
+    shares = (
+        counts.where("successes > 0")
+        .groupBy("date", "feature")
+        .agg((F.sum(without) / F.sum("successes")).alias("share"))
+        .orderBy("date", "feature")
+        .collect()
+    )
+    nodata: dict[date, dict[str, float]] = defaultdict(dict)
+    for row in shares:
+        nodata[row["date"]][row["feature"]] = row["share"]
+    odd = {day: list(silent.values()) for day in days if (silent := silent_features(day, nodata))}
+    stopped = any(stopped_features(day, nodata) for day in days)
+    return _result(odd, _ERROR if stopped else _WARN)
+
+
+@dg.asset_check(
+    asset=FEATURE_BASELINE.name,
+    partitions_def=DAYS,
+    description=f"At least {MIN_WINDOW_SHARE:.0%} of the window's days are in the lake.",
+)
+def window_is_whole(
+    context: dg.AssetCheckExecutionContext, lake: LakeResource, parameters: HuntParameters
+) -> dg.AssetCheckResult:
+    """Warn of hunts whose window lacks days: what is rare in it may only be unseen."""
+    opened = lake.open()
+    odd = {}
+    for day in days_of(context):
+        there = Hunt(day, opened, parameters).ingested_days()
+        if len(there) < MIN_WINDOW_SHARE * parameters.lookback_days:
+            gaps = len(window_days(day, (day - there[0]).days + 1)) - len(there)
+            odd[day] = [
+                f"{len(there)} of the window's {parameters.lookback_days} days are in the lake, "
+                f"from {there[0]}; after it {gaps or 'none'} are missing"
+            ]
+    return _result(odd, _WARN)
+
+
+@dg.asset_check(
+    asset=ENRICHED_INCIDENTS.name,
+    partitions_def=DAYS,
+    description="No category is usual only because of a campaign's own successes.",
+)
+def baseline_is_clean(
+    context: dg.AssetCheckExecutionContext, lake: LakeResource, parameters: HuntParameters
+) -> dg.AssetCheckResult:
+    """Warn of categories that only successes of campaigns keep from being anomalous."""
+    opened = lake.open()
+    odd, held = {}, []
+    for day in days_of(context):
+        with permanent_failures():
+            hunt = Hunt(day, opened, parameters)
+            if not any(row["successes"] for row in hunt.rows(ENRICHED_INCIDENTS)):
+                continue
+            baselines = [FeatureBaseline(**row) for row in hunt.rows(FEATURE_BASELINE)]
+            entries = hunt.result(INCIDENT_MEMBERS).where(F.col("outcome") == SUCCESS)
+            found = held_usual(entries, hunt.window_counts(), baselines).collect()
+        if found:
+            odd[day] = [f"{len(found):,} categories are usual by campaigns' successes alone"]
+            held += [{"day": day, **row.asDict()} for row in found]
+    # The log's own words are the attacker's: only in a table are they shown as they are.
+    return _result(odd, _WARN, categories=table_metadata(held[:_SHOWN]))
+
+
+def _compared(lake: Lake, table: Table, days: Sequence[date]) -> list[date]:
+    """The days of a run and those that they are compared with, as far as they can be read."""
+    first = days[0] - timedelta(days=COMPARED_DAYS)
+    # Another release's days are no reason to fail today's ingest.
+    return lake.readable(table, [day for day in lake.days(table) if first <= day <= days[-1]])
+
+
+def _result(
+    odd: Mapping[date, Sequence[str]],
+    severity: dg.AssetCheckSeverity,
+    **metadata: dg.MetadataValue,
+) -> dg.AssetCheckResult:
+    """Passed where no day is odd; else what is odd of which."""
+    said = [f"{day}: {'; '.join(of_day)}." for day, of_day in sorted(odd.items())]
+    more = [f"And {len(said) - _SHOWN} days more."] if len(said) > _SHOWN else []
+    return dg.AssetCheckResult(
+        passed=not odd,
+        severity=severity,
+        description="\n".join([*said[:_SHOWN], *more]) or None,
+        metadata={"days": len(odd), **metadata},
+    )

@@ -1,0 +1,1 @@
+"""Azure, Spark and Java: what the project runs on."""

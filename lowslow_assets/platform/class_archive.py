@@ -1,0 +1,73 @@
+"""Spark's classes in an archive that Java maps into memory instead of loading them one by one.
+
+Half of what a daily update waits for is Java loading some 15,000 classes, the same ones every
+time. Java's class data sharing (JEP 350) keeps them in a file; it belongs to one Java and one
+Spark, and Java itself ignores a file that does not fit.
+``python -m lowslow_assets.platform.class_archive`` makes it, as `make install` does; without it all
+works, and starts more slowly.
+"""
+
+import hashlib
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+
+def archive_path(java_home: str) -> Path:
+    """Where the archive for this Java and the installed Spark is, or would be."""
+    release = Path(java_home, "release")
+    described = release.read_text() if release.is_file() else java_home
+    name = hashlib.sha256(f"{described}{version('pyspark')}".encode()).hexdigest()[:12]
+    return Path(sys.prefix, "share", "lowslow_assets", f"spark-{name}.jsa")
+
+
+def archive_options(java_home: str) -> str:
+    """Java's options to start from the archive; empty where there is none."""
+    archive = archive_path(java_home)
+    # Silently: an archive that does not fit costs time, and nothing else.
+    return f"-XX:SharedArchiveFile={archive} -Xlog:cds*=off" if archive.is_file() else ""
+
+
+def main() -> None:
+    """Make the archive, unless it is there: run what a hunt runs, and let Java write it."""
+    # This file is imported before Spark is, and these are slow.
+    from pyspark.sql import functions as F
+
+    from lowslow_assets.platform.java import ensure_java
+    from lowslow_assets.platform.spark import LOCAL_SPARK, SparkResource
+    from lowslow_assets.signins.features import encode_features, with_seconds_to_success
+    from lowslow_assets.signins.parsing import deduplicate, parse_lines
+
+    archive = archive_path(ensure_java())
+    if archive.is_file():
+        return
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=archive.parent) as folder:
+        unfinished = Path(folder, "classes.jsa")
+        options = f"-XX:ArchiveClassesAtExit={unfinished} -Xlog:cds*=off"
+        java = LOCAL_SPARK["spark.driver.extraJavaOptions"]
+        spark = SparkResource(
+            spark_config={"spark.driver.extraJavaOptions": f"{java} {options}"}
+        ).spark_session
+        lines = spark.createDataFrame([], "date date, file string, value string")
+        signins = deduplicate(parse_lines(lines).drop("file", "line", "reason"))
+        encoded = with_seconds_to_success(encode_features(signins, ("50126",))).persist()
+        encoded.repartition("date").write.partitionBy("date").parquet(f"{folder}/signins")
+        users = encoded.groupBy("user").agg(F.count_distinct("city"), F.max("time_generated"))
+        users.join(encoded.select("user", "browser"), "user", "left").orderBy("user").collect()
+        spark.read.schema(encoded.schema).parquet(f"{folder}/signins").count()
+        gateway = spark.sparkContext._gateway
+        spark.stop()
+        # Java writes the archive when it ends, and ends when nobody talks to it any more.
+        gateway.shutdown()
+        gateway.proc.stdin.close()
+        gateway.proc.wait()
+        if not unfinished.is_file():
+            sys.exit("This Java writes no class archive: Spark starts more slowly without one.")
+        os.replace(unfinished, archive)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Secrets: those of the environment, and those of the Azure Key Vault that it names."""
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from lowslow_assets.export.refusals import is_permanent, why
+from lowslow_assets.platform.azure import identity
+from lowslow_assets.settings import SettingsError
+
+VAULT = "LOWSLOW_KEY_VAULT"
+_LONGEST_WAIT_SECONDS = 10
+_NO_IDENTITY = "no identity was found or accepted (docs/azure.md)"
+_REFUSALS = {
+    401: _NO_IDENTITY,
+    403: "the identity lacks the role Key Vault Secrets User, or the vault's network rules keep "
+    "this machine out",
+}
+
+
+class VaultUnavailable(Exception):
+    """The vault did not answer as it should this time: another try may find it well."""
+
+
+def read_secret(name: str, environment: Mapping[str, str] = os.environ) -> str:
+    """The variable's value; where it is unset, that of the vault's secret of the same name.
+
+    Names of secrets have no ``_``: ``LOWSLOW_TI_OTX_KEY`` is ``LOWSLOW-TI-OTX-KEY`` there.
+    Empty where neither is there, or LOWSLOW_KEY_VAULT names no vault. Raises SettingsError where
+    the vault refuses, VaultUnavailable where it does not answer.
+    """
+    value, url = (environment.get(variable, "").strip() for variable in (name, VAULT))
+    return value or (_ask(url, name.replace("_", "-")) if url else "")
+
+
+def _ask(url: str, name: str) -> str:
+    if not re.fullmatch(r"https://[\w-]+(\.[\w-]+)+/?", url):
+        raise SettingsError(
+            f"{VAULT} must be the URL of a vault, like https://name.vault.azure.net, not "
+            f"{url[:100]!r}."
+        )
+    try:
+        from azure.core.exceptions import AzureError, ResourceNotFoundError
+        from azure.keyvault.secrets import SecretClient
+    except ImportError as error:
+        raise SettingsError(
+            f"{VAULT} needs the extra azure: pip install 'lowslow-assets[azure]'."
+        ) from error
+    waits: Any = dict.fromkeys(("connection_timeout", "read_timeout"), _LONGEST_WAIT_SECONDS)
+    try:
+        with SecretClient(url, identity(), retry_backoff_max=1, **waits) as vault:
+            return (vault.get_secret(name).value or "").strip()
+    except ResourceNotFoundError:
+        return ""
+    except AzureError as error:
+        permanent, status = is_permanent(error), getattr(error, "status_code", None)
+        said = _REFUSALS.get(status or 401) if permanent else None
+        # Its cause is left behind: it may hold what was asked with.
+        kind = SettingsError if permanent else VaultUnavailable
+        sentence = kind(f"{VAULT} {url!r} did not give the secret {name}: {said or why(error)}.")
+    raise sentence

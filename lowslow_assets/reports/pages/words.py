@@ -1,0 +1,141 @@
+"""A case in plain words: what happened, and what to do next."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from lowslow_assets.reports.pages.case import HuntDay, Row
+
+PROPERTIES = {
+    "AppDisplayName": "Application",
+    "ClientAppUsed": "Client",
+    "browser": "Browser",
+    "displayName": "Device name",
+    "operatingSystem": "Operating system",
+    "network": "Network",
+    "Location": "Country",
+    "state": "State",
+    "city": "City",
+}
+# Clients that cannot do multi-factor authentication, as the log spells them.
+_LEGACY_CLIENTS = {
+    "Authenticated SMTP",
+    "Autodiscover",
+    "Exchange ActiveSync",
+    "Exchange Online PowerShell",
+    "Exchange Web Services",
+    "IMAP4",
+    "MAPI Over HTTP",
+    "Offline Address Book",
+    "Other clients",
+    "Outlook Anywhere (RPC over HTTP)",
+    "POP3",
+    "Reporting Web Services",
+}
+_SURE = {"high": "It is very likely", "medium": "It may well be", "low": "It might be"}
+
+
+def summary(incident: Row) -> str:
+    """What happened, in three sentences."""
+    entered = len(incident["compromised_users"])
+    accounts = number(incident["users"], "account")
+    said = [
+        f"From {long_date(incident['first_activity'])} to {long_date(incident['last_activity'])}, "
+        f"{number(incident['attempts'], 'failed sign-in')} came in on {accounts}, "
+        f"{incident['attempts_per_user']:.1f} on each, from "
+        f"{number(incident['ip_addresses'], 'address', 'addresses')} in "
+        f"{number(incident['countries'], 'country', 'countries')}.",
+        f"{_SURE[incident['confidence_label']]} one campaign that guesses passwords slowly enough "
+        "to stay below lockouts and alert thresholds.",
+    ]
+    if entered == 1:
+        said.append("It probably got into one account: check it first.")
+    elif entered:
+        said.append(f"It probably got into {number(entered, 'account')}: check these first.")
+    else:
+        said.append("No success follows its pattern: as far as the log tells, it got in nowhere.")
+    return " ".join(said)
+
+
+def history(incident: Row) -> str:
+    """Since when it is known, and what is new."""
+    known = f"First found by the hunt of {long_date(incident['first_hunted'])}"
+    if incident["previous_hunt"] is None:
+        return f"{known}: all of it is new."
+    news = number(incident["new_attempts"], "attempt")
+    if entered := len(incident["new_compromised_users"]):
+        news += f", {number(entered, 'account')} possibly got into"
+    return f"{known}. New since that of {long_date(incident['previous_hunt'])}: {news}."
+
+
+def hunt_summary(hunt: HuntDay) -> str:
+    """What a hunt started from and what was left."""
+    if not hunt.failures:
+        return "No sign-in in the window failed for a wrong or expired password."
+    explained = sum(row["failures"] for row in hunt.explanations)
+    said = (
+        f"{number(hunt.failures, 'sign-in')} in the window failed for a wrong or expired password."
+    )
+    if explained:
+        said += (
+            f" {explained / hunt.failures:.1%} of them have a harmless or loud explanation; "
+            f"{hunt.suspects:,} have none and were searched for campaigns."
+        )
+    return said
+
+
+def next_steps(incident: Row, features: Sequence[Row]) -> list[str]:
+    """What to do about a case, most urgent first."""
+    steps = []
+    if incident["compromised_users"]:
+        steps += [
+            "Revoke the sessions and refresh tokens of the accounts it may have got into, and "
+            "reset their passwords. Ask each owner about the sign-in: one they know clears the "
+            "account.",
+            "From each first success on, look for what an intruder leaves: new authentication "
+            "methods and devices, consents to applications, inbox rules and forwarding, downloads.",
+        ]
+    steps += [
+        "See that every account tried needs a second factor: what a spray guesses is a password.",
+        "Check that attempts did not go on against accounts that need no second factor: service "
+        "accounts, break-glass accounts, guests.",
+    ]
+    clients = {row["top_category"] for row in features if row["feature"] == "ClientAppUsed"}
+    if clients & _LEGACY_CLIENTS:
+        steps.append(
+            "Block legacy authentication by Conditional Access: the campaign mostly uses a client "
+            "that cannot do multi-factor authentication."
+        )
+    if incident["invariants"]:
+        steps.append(
+            "Test a Conditional Access rule on what it keeps repeating (the fingerprint), in "
+            "report-only mode first: the addresses change with every attempt, that does not."
+        )
+    steps += [
+        "Ban the season's likely passwords with Entra Password Protection, and switch on smart "
+        "lockout and sign-in risk policies where they are off.",
+        "Ask whether a penetration test was on. If so, close the case as benign, with its dates.",
+        "Open the page of a later day: a campaign goes on, pauses and comes back.",
+    ]
+    return steps
+
+
+def number(count: int, one: str, many: str | None = None) -> str:
+    """``1 account``, ``1,245 accounts``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def long_date(day: date | datetime) -> str:
+    """``2 May 2026``; of a time, its day (UTC)."""
+    return f"{day.day} {day:%B %Y}"
+
+
+def p_value(value: float) -> str:
+    """``p = 0.023``; what is too small for a number is no zero."""
+    return f"p = {value:.2g}" if value > 0 else "p < 1e-300"
+
+
+def visible(text: str) -> str:
+    """The text with a mark for each character that is not seen or reorders others."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -1,0 +1,266 @@
+"""An incident in the words an analyst reads, and as a JSON document."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any
+
+from lowslow_assets.detection.identity import NEW, RESUMED, Campaign
+from lowslow_assets.detection.spray_tests import Invariant, SprayTest
+from lowslow_assets.detection.statistics import ClusterStatistics
+from lowslow_assets.enrichment.reports import Known, KnownAddress
+from lowslow_assets.signins.dataframes import utc
+
+SEVERITIES = ("High", "Medium", "Low", "Informational")
+# MITRE ATT&CK: Brute Force, Password Spraying.
+TECHNIQUES = ["T1110.003"]
+HIGH_CONFIDENCE, MEDIUM_CONFIDENCE = 0.75, 0.4
+MAX_LISTED_USERS = 100
+_SHOWN_USERS = 3
+_SHOWN_ADDRESSES = 3
+_SHOWN_VALUE_LENGTH = 60
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An account that a campaign may have got into, with the probability and the evidence."""
+
+    user: str
+    probability: float
+    first_success: datetime
+    exported: date
+    successes: int
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Incident:
+    """One spray candidate; the fields are the columns of the table ``enriched_incidents``."""
+
+    incident_id: str
+    cluster_id: int
+    state: str
+    first_hunted: date
+    previous_hunt: date | None
+    severity: str
+    confidence: float
+    confidence_label: str
+    title: str
+    description: str
+    first_activity: datetime
+    last_activity: datetime
+    active_days: int
+    attempts: int
+    new_attempts: int
+    users: int
+    ip_addresses: int
+    countries: int
+    attempts_per_day: float
+    attempts_per_user: float
+    anomalous_features: list[str]
+    invariants: list[Invariant]
+    tests: list[SprayTest]
+    successes: int
+    compromised_users: list[str]
+    new_compromised_users: list[str]
+    entries: list[Entry]
+    techniques: list[str]
+    addresses_looked_up: int = 0
+    malicious_addresses: list[KnownAddress] = field(default_factory=list)
+
+
+def describe(
+    campaign: Campaign,
+    merged: Sequence[str],
+    cluster: ClusterStatistics,
+    anomalous_features: list[str],
+    repeated: list[Invariant],
+    tests: list[SprayTest],
+    confidence: float,
+    entries: list[Entry],
+) -> Incident:
+    """Say what a campaign's kept cluster is.
+
+    ``merged`` are the ids of campaigns it took in; ``entries`` it may have got into come likeliest
+    first.
+    """
+    compromised_users = [entry.user for entry in entries]
+    previous = campaign.previous_hunt
+    # By the export's day: what happened just before midnight comes with the next one.
+    new_users = [entry.user for entry in entries if not previous or entry.exported > previous]
+    label = _confidence_label(confidence)
+    return Incident(
+        incident_id=campaign.campaign_id,
+        cluster_id=cluster.cluster_id,
+        state=campaign.state,
+        first_hunted=campaign.first_hunted,
+        previous_hunt=previous,
+        severity=_severity(label, compromised_users),
+        confidence=confidence,
+        confidence_label=label,
+        title=_title(cluster, compromised_users),
+        description=f"{_history(campaign, merged, new_users)} "
+        + _description(cluster, anomalous_features, repeated, tests, confidence, entries),
+        first_activity=cluster.first_activity,
+        last_activity=cluster.last_activity,
+        active_days=cluster.active_days,
+        attempts=cluster.failures,
+        new_attempts=campaign.new_attempts,
+        users=cluster.users,
+        ip_addresses=cluster.ip_addresses,
+        countries=cluster.countries,
+        attempts_per_day=cluster.attempts_per_day,
+        attempts_per_user=cluster.attempts_per_user,
+        anomalous_features=anomalous_features,
+        invariants=repeated,
+        tests=tests,
+        successes=sum(entry.successes for entry in entries),
+        compromised_users=compromised_users,
+        new_compromised_users=new_users,
+        entries=entries,
+        techniques=TECHNIQUES,
+    )
+
+
+def with_known_addresses(incident: Incident, known: Known) -> Incident:
+    """The incident with what others know of its addresses.
+
+    It stays as severe as it was: a lookup comes after the tests of a spray, and an address that is
+    known for something else says nothing of this campaign.
+    """
+    description = incident.description
+    if known.malicious:
+        named = ", ".join(
+            f"{_shown(address.ip_address)} ({', '.join(address.providers)})"
+            for address in known.malicious[:_SHOWN_ADDRESSES]
+        )
+        more = len(known.malicious) - _SHOWN_ADDRESSES
+        named += f" and {more} more" if more > 0 else ""
+        description += (
+            f" Of {_plural(known.looked_up, 'address', 'addresses')} looked up, "
+            f"{len(known.malicious)} {'is' if len(known.malicious) == 1 else 'are'} known as "
+            f"malicious: {named}."
+        )
+    return replace(
+        incident,
+        description=description,
+        addresses_looked_up=known.looked_up,
+        malicious_addresses=known.malicious,
+    )
+
+
+def to_json(incident: Mapping[str, Any], day: date) -> str:
+    """A row of ``enriched_incidents`` as a JSON document."""
+    document = {"hunt_date": day, **incident}
+    return json.dumps(document, indent=2, default=_iso) + "\n"
+
+
+def _iso(value: date | datetime) -> str:
+    return (utc(value) if isinstance(value, datetime) else value).isoformat()
+
+
+def _confidence_label(confidence: float) -> str:
+    if confidence >= HIGH_CONFIDENCE:
+        return "high"
+    return "medium" if confidence >= MEDIUM_CONFIDENCE else "low"
+
+
+def _severity(label: str, compromised_users: Sequence[str]) -> str:
+    if label == "low":
+        return "Informational"
+    if label == "medium":
+        return "Low"
+    return "High" if compromised_users else "Medium"
+
+
+def _title(cluster: ClusterStatistics, compromised_users: Sequence[str]) -> str:
+    accounts = _plural(cluster.users, "account")
+    title = f"Possible low-and-slow password spray on {accounts}, {_pace(cluster)}"
+    if compromised_users:
+        or_more = " or more" if len(compromised_users) == MAX_LISTED_USERS else ""
+        title += f", {len(compromised_users):,}{or_more} possibly got into"
+    return title
+
+
+def _history(campaign: Campaign, merged: Sequence[str], new_users: Sequence[str]) -> str:
+    """Since when it is known and what is new."""
+    if campaign.state == NEW:
+        sentences = [f"First found by the hunt of {campaign.first_hunted}."]
+    else:
+        news = _plural(campaign.new_attempts, "attempt")
+        if new_users:
+            news += f", {_plural(len(new_users), 'account')} possibly got into"
+        quiet = ", then quiet" if campaign.state == RESUMED else ""
+        sentences = [
+            f"Known since the hunt of {campaign.first_hunted}{quiet}; new since that of "
+            f"{campaign.previous_hunt}: {news}."
+        ]
+    if campaign.split_from:
+        sentences.append(f"It was one with campaign {campaign.split_from}.")
+    if merged:
+        more = f" and {len(merged) - 1} more" if len(merged) > 1 else ""
+        sentences.append(f"It took in campaign {merged[0]}{more}.")
+    return " ".join(sentences)
+
+
+def _description(
+    cluster: ClusterStatistics,
+    anomalous_features: Sequence[str],
+    repeated: Sequence[Invariant],
+    tests: Sequence[SprayTest],
+    confidence: float,
+    entries: Sequence[Entry],
+) -> str:
+    unusual = (
+        f"Most are unusual for the tenant in: {', '.join(anomalous_features)}."
+        if anomalous_features
+        else "Application, client, device and place are usual ones; the sources are new."
+    )
+    sentences = [
+        f"{_plural(cluster.failures, 'failed sign-in')} on {_plural(cluster.users, 'account')} "
+        f"from {_plural(cluster.ip_addresses, 'address', 'addresses')} in "
+        f"{_plural(cluster.countries, 'country', 'countries')}, {_pace(cluster)}, from "
+        f"{utc(cluster.first_activity):%Y-%m-%d} to {utc(cluster.last_activity):%Y-%m-%d} (UTC).",
+        unusual,
+    ]
+    if repeated:
+        values = ", ".join(f"{i.feature} {_shown(i.value)} ({i.share:.0%})" for i in repeated)
+        sentences.append(f"It keeps repeating: {values}.")
+    failed = [test for test in tests if not test.passed]
+    sentences.append(
+        f"Confidence is {_confidence_label(confidence)} ({confidence:.0%} of it is more than stray "
+        f"failures explain); it passes {len(tests) - len(failed)} of {len(tests)} tests of a spray."
+    )
+    sentences += [f'"{test.name}": {test.explanation}' for test in tests if test.passed]
+    sentences += [f'Not "{test.name}": {test.explanation}' for test in failed]
+    if entries:
+        named = ", ".join(
+            f"{_shown(entry.user)} ({utc(entry.first_success):%Y-%m-%d %H:%M}, probability "
+            f"{entry.probability:.0%}: {entry.evidence})"
+            for entry in entries[:_SHOWN_USERS]
+        )
+        more = len(entries) - _SHOWN_USERS
+        named += f" and {more} more" if more > 0 else ""
+        sentences.append(
+            f"It may have got into {_plural(len(entries), 'account')}: {named}. Check these first."
+        )
+    return " ".join(sentences)
+
+
+def _pace(cluster: ClusterStatistics) -> str:
+    pace = cluster.attempts_per_day
+    return f"about {pace:,.0f} a day" if pace >= 100 else f"about {pace:.3g} a day"
+
+
+def _plural(number: int, one: str, many: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _shown(value: str) -> str:
+    """A value from the log for use in a sentence: quoted, bounded, without control characters."""
+    # With quotes of its own it could end early and go on in our name.
+    printable = "".join(c if c.isprintable() else "?" for c in value.replace('"', "'"))
+    if len(printable) > _SHOWN_VALUE_LENGTH:
+        printable = printable[:_SHOWN_VALUE_LENGTH] + "..."
+    return f'"{printable}"'

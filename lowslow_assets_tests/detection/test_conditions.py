@@ -1,0 +1,227 @@
+"""Terms, conditions and their choice, on cases small enough to count by hand."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from lowslow_assets.detection.conditions import (
+    MAX_LIST_LENGTH,
+    MAX_TERMS,
+    MAX_VALUE_LENGTH,
+    MAX_VALUES,
+    Condition,
+    Hits,
+    Term,
+    ValueCount,
+    candidate_terms,
+    common_values,
+    conditions,
+    count_patterns,
+    for_attempts,
+    for_entries,
+)
+from lowslow_assets.signins.features import FEATURES, NODATA
+
+COLUMNS = ["incident_id", "outcome", "ip_prefix", *FEATURES]
+USUAL = dict.fromkeys(FEATURES, "usual") | {"network": "AS1", "ip_prefix": "192.0.2"}
+
+
+def signins(spark: SparkSession, *rows: dict[str, str | None]) -> DataFrame:
+    """Failures, usual in all that is not given."""
+    schema = ", ".join(f"{column} string" for column in COLUMNS)
+    full = [{"incident_id": "a", "outcome": "failure", **USUAL, **row} for row in rows]
+    return spark.createDataFrame([tuple(row[c] for c in COLUMNS) for row in full], schema)
+
+
+# --- terms -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("term", "held_by"),
+    [
+        (Term("browser", ("Edge",)), {"edge"}),
+        (Term("browser", ("Edge", NODATA)), {"edge", "none"}),
+        (Term("browser", ("Edge", "usual"), negated=True), {"none"}),
+        (Term("network", ("AS64500",)), {"edge"}),
+        # A prefix is looked up by the address, whether or not the system is known.
+        (Term("network", ("203.0.113",)), {"edge"}),
+        (Term("network", ("AS64500", "2001:db8:1::/48")), {"edge", "six"}),
+        (Term("network", ("AS64500", "203.0.113"), negated=True), {"none", "six", "no address"}),
+    ],
+)
+def test_who_meets_a_term(spark: SparkSession, term: Term, held_by: set[str]) -> None:
+    rows = signins(
+        spark,
+        {
+            "incident_id": "edge",
+            "browser": "Edge",
+            "network": "AS64500",
+            "ip_prefix": "203.0.113",
+        },
+        {"incident_id": "none", "browser": NODATA},
+        {"incident_id": "six", "network": "2001:db8:1::/48", "ip_prefix": "2001:db8:1::/48"},
+        {"incident_id": "no address", "network": NODATA, "ip_prefix": None},
+    )
+    assert {row["incident_id"] for row in rows.where(term.holds()).collect()} == held_by
+
+
+def terms_of(values: Sequence[ValueCount]) -> list[Term]:
+    """Of a campaign of 100 attempts in a tenant of 1,000 successes."""
+    return candidate_terms(values, attempts=100, successes=1000)
+
+
+def test_a_campaigns_own_value_and_the_tenants_usual_ones() -> None:
+    values = [
+        ValueCount("browser", "Odd", 96, 0),
+        ValueCount("browser", "Edge", 4, 900),
+        ValueCount("browser", "Chrome", 0, 95),
+        # Somebody's, maybe the intruder's: not usual.
+        ValueCount("browser", "Rare", 0, 5),
+    ]
+    assert terms_of(values) == [
+        Term("browser", ("Odd",)),
+        Term("browser", ("Edge", "Chrome"), negated=True),
+    ]
+
+
+def test_the_most_telling_values_are_taken_until_enough_of_the_campaign_is_held() -> None:
+    values = [
+        ValueCount("AppDisplayName", "A", 60, 1),
+        ValueCount("AppDisplayName", "B", 36, 0),
+        ValueCount("AppDisplayName", "C", 4, 10),
+    ]
+    assert terms_of(values) == [Term("AppDisplayName", ("A", "B"))]
+    assert terms_of([ValueCount("AppDisplayName", "A", 94, 0)]) == []
+
+
+def test_usual_values_that_cost_too_much_of_the_campaign_are_left_out() -> None:
+    cheap, dear = ValueCount("city", "Graz", 3, 600), ValueCount("city", "Wien", 3, 300)
+    assert terms_of([cheap, dear]) == [Term("city", ("Graz",), negated=True)]
+
+
+def test_a_stray_among_the_members_is_no_habit() -> None:
+    values = [ValueCount("city", "Lima", 199, 1), ValueCount("city", "Oslo", 1, 0)]
+    assert candidate_terms(values, 200, 1000) == [Term("city", ("Lima",))]
+    assert candidate_terms(values, 201, 1000) == [Term("city", ("Lima",))]
+
+
+def test_what_most_legitimate_sign_ins_show_is_no_term() -> None:
+    assert terms_of([ValueCount("displayName", NODATA, 100, 500)]) == [
+        Term("displayName", (NODATA,))
+    ]
+    assert terms_of([ValueCount("displayName", NODATA, 100, 501)]) == []
+    assert terms_of([ValueCount("displayName", "PC-7", 0, 499)]) == []
+
+
+def test_a_list_is_bounded() -> None:
+    many = [ValueCount("city", f"{n:02}", 2, 0) for n in range(MAX_VALUES)]
+    assert [len(term.values) for term in terms_of(many)] == [48]
+    long = [ValueCount("city", f"{n:02}" + "x" * 98, 10, 0) for n in range(10)]
+    assert [len(term.values) for term in terms_of(long)] == [10]
+    longer = [ValueCount("city", f"{n:02}" + "x" * 125, 5, 0) for n in range(20)]
+    assert MAX_LIST_LENGTH < 19 * 127
+    assert terms_of(longer) == []
+    usual = [ValueCount("city", value.category, 0, 50) for value in longer]
+    [term] = terms_of(usual)
+    assert term.negated
+    assert sum(map(len, term.values)) == MAX_LIST_LENGTH // 127 * 127
+
+
+@pytest.mark.parametrize(("attempts", "successes"), [(0, 0), (0, 1000), (100, 0)])
+def test_without_a_campaign_or_without_successes_there_is_no_term(
+    attempts: int, successes: int
+) -> None:
+    values = [ValueCount("city", "Lima", attempts, 0), ValueCount("city", "Graz", 0, successes)]
+    assert candidate_terms(values, attempts, successes) == [
+        *([Term("city", ("Graz",), negated=True)] if successes and attempts else [])
+    ]
+    assert candidate_terms([], attempts, successes) == []
+
+
+def test_common_values_are_the_campaigns_and_the_tenants(spark: SparkSession) -> None:
+    members = signins(
+        spark,
+        {"city": "Lima", "network": NODATA},
+        {"city": "Lima"},
+        {"city": "x" * (MAX_VALUE_LENGTH + 1)},
+        {"incident_id": "b", "city": "Oslo"},
+    )
+    counts = spark.createDataFrame(
+        [("city", "Lima", 1, 9), ("city", "Graz", 50, 0), ("network", NODATA, 7, 7)],
+        "feature string, category string, successes long, failures long",
+    )
+    rows = common_values(members, counts).where("feature IN ('city', 'network')").collect()
+    assert {tuple(row) for row in rows} == {
+        ("a", "city", "Lima", 2, 1),
+        ("a", "city", "Graz", 0, 50),
+        ("a", "network", "AS1", 2, 0),
+        ("b", "city", "Oslo", 1, 0),
+        ("b", "city", "Lima", 0, 1),
+        ("b", "city", "Graz", 0, 50),
+        ("b", "network", "AS1", 1, 0),
+    }
+
+
+# --- conditions ------------------------------------------------------------------------------
+
+ODD, FAR, SMALL = Term("browser", ("Odd",)), Term("city", ("Lima",)), Term("state", ("Lima",))
+
+
+def test_patterns_are_counted_for_all_campaigns_in_one_pass(spark: SparkSession) -> None:
+    rows = signins(
+        spark,
+        {"browser": "Odd", "city": "Lima"},
+        {"browser": "Odd", "outcome": "success"},
+        {"browser": "Odd", "outcome": "other"},
+        {"city": "Lima"},
+        {"city": "Lima"},
+    )
+    counted = count_patterns(rows, [[ODD, FAR], [FAR], []], "outcome").collect()
+    assert {tuple(row) for row in counted} == {
+        ("failure", 0, 0b11, 1),
+        ("failure", 0, 0b10, 2),
+        ("success", 0, 0b01, 1),
+        ("failure", 1, 0b1, 3),
+        ("success", 1, 0b0, 1),
+        ("failure", 2, 0, 3),
+        ("success", 2, 0, 1),
+    }
+
+
+def test_conditions_are_all_combinations_that_keep_enough_of_the_campaign() -> None:
+    patterns = np.array([0b011, 0b001, 0b111, 0b000])
+    counts = np.array([[90, 1, 3, 5], [8, 2, 40, 60], [1, 0, 0, 0], [1, 0, 900, 800]])
+    assert conditions([ODD, FAR, SMALL], patterns, counts, attempts=100) == [
+        Condition((ODD,), Hits(99, 3, 43, 65)),
+        Condition((FAR,), Hits(91, 1, 3, 5)),
+        Condition((ODD, FAR), Hits(91, 1, 3, 5)),
+    ]
+
+
+def test_a_condition_has_few_terms() -> None:
+    terms = [Term("city", (str(number),)) for number in range(MAX_TERMS + 2)]
+    found = conditions(terms, np.array([0b111111]), np.array([[1, 0, 0, 0]]), attempts=1)
+    assert {len(condition.terms) for condition in found} == {1, 2, 3, 4}
+    assert len(found) == 6 + 15 + 20 + 15
+
+
+def test_for_attempts_another_term_must_spare_many() -> None:
+    one = Condition((ODD,), Hits(99, 0, 100, 20))
+    two = Condition((ODD, FAR), Hits(95, 0, 90, 10))
+    three = Condition((ODD, FAR, SMALL), Hits(91, 0, 60, 0))
+    assert for_attempts([one, two, three], others=1000) == three
+    # 120 is not much more than 100 is.
+    assert for_attempts([one, two], others=1000) == one
+    # In a large tenant 120 and 60 are both next to nothing.
+    assert for_attempts([one, two, three], others=1_000_000) == one
+    assert for_attempts([], others=1000) is None
+
+
+def test_for_entries_only_successes_count_and_known_entries_first() -> None:
+    blind = Condition((ODD,), Hits(99, 0, 10, 0))
+    seeing = Condition((ODD, FAR), Hits(91, 2, 12, 5000))
+    broad = Condition((FAR,), Hits(99, 3, 200, 0))
+    assert for_entries([blind, seeing, broad], legitimate=1000) == seeing
+    assert for_entries([], legitimate=1000) is None

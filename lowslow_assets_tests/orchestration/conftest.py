@@ -1,0 +1,135 @@
+"""A small tenant, ingested once and hunted once a preset, and the means to run more on it."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pytest
+from pyspark.sql import SparkSession
+
+from lowslow_assets.orchestration.definitions import build_defs
+from lowslow_assets.platform.spark import SparkResource
+from lowslow_assets.sample_tenant import Campaign, Tenant, generate
+from lowslow_assets.settings import CAMPAIGNS, NOTEBOOK, EnrichmentSettings, Settings
+
+TENANT = Tenant(
+    seed=11,
+    days=14,
+    users=150,
+    signins_per_day=350,
+    campaigns=(Campaign(name="classic", rate=25, successes=3),),
+    missing_days=(5,),
+)
+DAYS = [TENANT.start + timedelta(days=n) for n in range(TENANT.days)]
+MISSING, LAST = DAYS[5], DAYS[-1]
+INGEST = {
+    "raw_signins",
+    "rejected_signins",
+    "encoded_features",
+    "signin_hours",
+    "category_counts",
+    "success_sources",
+    "failure_sources",
+    "open_failures",
+}
+
+
+class SharedSpark(SparkResource):
+    """The session that all tests share, whatever run uses it."""
+
+    def _init_session(self) -> None:
+        self._spark_session = SparkSession.getActiveSession()
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Left running: other tests use it."""
+        self.spark_session.catalog.clearCache()
+
+
+@dataclass(frozen=True)
+class Project:
+    """The definitions over one source and one lake."""
+
+    source: Path
+    lake: Path
+    lookback_days: int = TENANT.days
+    preset: str = CAMPAIGNS
+    enrichment: EnrichmentSettings = field(default_factory=EnrichmentSettings)
+
+    @property
+    def settings(self) -> Settings:
+        """What the environment would say."""
+        return Settings(
+            str(self.source),
+            str(self.lake),
+            self.lookback_days,
+            preset=self.preset,
+            enrichment=self.enrichment,
+        )
+
+    def run(self, job: str, days: Sequence[date], **options: Any) -> dg.ExecuteInProcessResult:
+        """Run a job for a day or a range of days."""
+        tags = {
+            "dagster/asset_partition_range_start": str(days[0]),
+            "dagster/asset_partition_range_end": str(days[-1]),
+        }
+        defs = build_defs(self.settings, SharedSpark())
+        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        return defs.resolve_job_def(job).execute_in_process(tags=tags, run_config=quiet, **options)
+
+    def table(self, name: str, day: date) -> pa.Table:
+        """A partition's rows in an order that depends on nothing but the rows."""
+        rows = ds.dataset(self.lake / name / f"date={day}", format="parquet").to_table()
+        plain = [
+            column for column in rows.column_names if not pa.types.is_nested(rows[column].type)
+        ]
+        return rows.sort_by([(column, "ascending") for column in plain])
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The export of the small tenant; labels lie in ``../labels``."""
+    root = tmp_path_factory.mktemp("tenant")
+    generate(TENANT, root / "signins", root / "labels" / "labels.csv")
+    return root / "signins"
+
+
+@pytest.fixture(scope="session")
+def hunted(
+    spark: SparkSession, source: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Project, dict[str, dg.ExecuteInProcessResult]]:
+    """All days ingested in one run, then a hunt as of the last."""
+    project = Project(source, tmp_path_factory.mktemp("lake"))
+    return project, {
+        "ingest": project.run("ingest_range", DAYS),
+        "hunt": project.run("hunt_as_of_day", [LAST]),
+    }
+
+
+@pytest.fixture(scope="session")
+def project(hunted) -> Project:
+    """The project of the hunted tenant; tests read it and leave it as it is."""
+    return hunted[0]
+
+
+@pytest.fixture(scope="session")
+def hunted_by_notebook(
+    project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Project, dg.ExecuteInProcessResult]:
+    """The same days in a lake of their own, hunted with the notebook's preset."""
+    lake = tmp_path_factory.mktemp("notebook")
+    for table in INGEST:
+        shutil.copytree(project.lake / table, lake / table)
+    notebook = Project(project.source, lake, preset=NOTEBOOK)
+    return notebook, notebook.run("hunt_as_of_day", [LAST])
+
+
+@pytest.fixture(scope="session")
+def notebook(hunted_by_notebook) -> Project:
+    """The project that was hunted with the notebook's preset; tests leave it as it is."""
+    return hunted_by_notebook[0]

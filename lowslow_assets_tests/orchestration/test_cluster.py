@@ -1,0 +1,55 @@
+"""The same assets on a cluster: a master and two workers that share only the lake."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from lowslow_assets_tests.orchestration.conftest import DAYS, INGEST, LAST, Project
+from lowslow_assets_tests.orchestration.elsewhere import (
+    HOST,
+    free_port,
+    materialize,
+    started,
+    wait_for,
+)
+from lowslow_assets_tests.orchestration.test_definitions import DOCUMENTS, HUNT
+
+DEPLOY = "org.apache.spark.deploy"
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[str]:
+    """The address of a cluster of two workers with a core each."""
+    port = str(free_port())
+    address = f"spark://{HOST}:{port}"
+    master = [f"{DEPLOY}.master.Master", "--host", HOST, "--port", port, "--webui-port", "0"]
+    worker = [f"{DEPLOY}.worker.Worker", address, "--cores", "1", "--memory", "1g"]
+    logs = [tmp_path / f"daemon-{number}.log" for number in range(3)]
+    with ExitStack() as running:
+        running.enter_context(started("spark-class", *master, memory="256m", log=logs[0]))
+        for number in (1, 2):
+            own = ["--webui-port", "0", "--work-dir", tmp_path / f"{number}"]
+            command = ["spark-class", *worker, *own]
+            running.enter_context(started(*command, memory="256m", log=logs[number]))
+        wait_for("Registering worker", logs[0], times=2)
+        yield address
+
+
+def test_a_cluster_makes_the_same_tables(project: Project, cluster: str, tmp_path: Path) -> None:
+    conf = tmp_path / "spark.conf"
+    conf.write_text(
+        f"spark.master {cluster}\nspark.executor.memory 1g\nspark.driver.memory 1g\n"
+        "spark.sql.shuffle.partitions 3\n"
+    )
+    on_cluster = Project(project.source, tmp_path / "lake")
+    materialize(on_cluster, conf, "group:ingest", "--partition-range", f"{DAYS[0]}...{LAST}")
+    materialize(on_cluster, conf, "group:hunt", "--partition", str(LAST))
+    # It was the workers that did it.
+    assert all(list((tmp_path / number).glob("app-*")) for number in "12")
+    for table in sorted(INGEST):
+        for day in DAYS:
+            assert project.table(table, day).equals(on_cluster.table(table, day)), (table, day)
+    for table in sorted(HUNT - DOCUMENTS):
+        assert project.table(table, LAST).equals(on_cluster.table(table, LAST)), table

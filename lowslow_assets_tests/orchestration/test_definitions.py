@@ -1,0 +1,185 @@
+"""The graph as declared: a change of it is a change of this file."""
+
+from itertools import pairwise
+
+import dagster as dg
+import pytest
+
+from lowslow_assets.lake import tables
+from lowslow_assets.orchestration.definitions import build_defs
+from lowslow_assets.settings import Settings
+from lowslow_assets_tests.orchestration.conftest import INGEST
+
+DEFS = build_defs(Settings())
+GRAPH = DEFS.resolve_asset_graph()
+TABLES = tables.TABLES
+
+DEPENDENCIES = {
+    "raw_signins": set(),
+    "rejected_signins": set(),
+    "encoded_features": {"raw_signins"},
+    "category_counts": {"encoded_features"},
+    "success_sources": {"encoded_features"},
+    "signin_hours": {"raw_signins"},
+    "failure_sources": {"encoded_features"},
+    "open_failures": {"encoded_features"},
+    "feature_baseline": {"category_counts"},
+    "anomaly_masks": {"feature_baseline", "encoded_features", "category_counts"},
+    "explained_failures": {
+        "open_failures",
+        "failure_sources",
+        "success_sources",
+        "anomaly_masks",
+        "feature_baseline",
+        "category_counts",
+    },
+    "suspect_failures": {
+        "open_failures",
+        "failure_sources",
+        "success_sources",
+        "anomaly_masks",
+        "feature_baseline",
+        "category_counts",
+    },
+    "mask_patterns": {"suspect_failures", "anomaly_masks", "feature_baseline"},
+    "mixture_model": {"mask_patterns"},
+    "pruned_clusters": {
+        "mixture_model",
+        "mask_patterns",
+        "suspect_failures",
+        "explained_failures",
+        "success_sources",
+    },
+    "cluster_members": {
+        "mixture_model",
+        "mask_patterns",
+        "suspect_failures",
+        "explained_failures",
+        "success_sources",
+    },
+    "cluster_statistics": {"cluster_members", "success_hours_of_day", "success_weekdays"},
+    "cluster_features": {"cluster_members", "feature_baseline"},
+    "campaigns": {"cluster_members", "cluster_statistics", "cluster_features"},
+    "success_hours": {"signin_hours"},
+    "success_weekdays": {"success_hours"},
+    "success_hours_of_day": {"success_hours"},
+    "success_locations": {"success_sources"},
+    "success_sample": {"encoded_features", "feature_baseline"},
+    "incident_members": {
+        "campaigns",
+        "success_sources",
+        "cluster_members",
+        "cluster_statistics",
+        "encoded_features",
+        "feature_baseline",
+        "category_counts",
+    },
+    "enriched_incidents": {
+        "campaigns",
+        "cluster_members",
+        "cluster_statistics",
+        "cluster_features",
+        "pruned_clusters",
+        "explained_failures",
+        "incident_members",
+        "address_reports",
+    },
+    "address_reports": {"incident_members"},
+    "incident_documents": {"enriched_incidents"},
+    "hunting_rules": {
+        "enriched_incidents",
+        "incident_members",
+        "encoded_features",
+        "feature_baseline",
+        "category_counts",
+    },
+    "rule_documents": {"hunting_rules"},
+    "case_pages": {
+        "enriched_incidents",
+        "incident_members",
+        "cluster_statistics",
+        "cluster_features",
+        "pruned_clusters",
+        "explained_failures",
+        "feature_baseline",
+        "success_hours",
+        "success_locations",
+        "hunting_rules",
+    },
+    "delivered_incidents": {"enriched_incidents", "campaigns", "incident_members"},
+    "detection_limit": {
+        "success_sources",
+        "encoded_features",
+        "feature_baseline",
+        "explained_failures",
+        "suspect_failures",
+        "cluster_members",
+    },
+}
+ON_DEMAND = {"detection_limit"}
+HUNT = DEPENDENCIES.keys() - INGEST - ON_DEMAND
+DOCUMENTS = {"incident_documents", "rule_documents", "case_pages"}
+
+
+def test_definitions_load():
+    dg.Definitions.validate_loadable(DEFS)
+
+
+def test_dependencies():
+    found = {
+        key.to_user_string(): {parent.to_user_string() for parent in GRAPH.get(key).parent_keys}
+        for key in GRAPH.get_all_asset_keys()
+    }
+    assert found == DEPENDENCIES
+
+
+def test_groups():
+    groups = {key.to_user_string(): GRAPH.get(key).group_name for key in GRAPH.get_all_asset_keys()}
+    assert groups == {
+        **dict.fromkeys(INGEST, "ingest"),
+        **dict.fromkeys(HUNT, "hunt"),
+        **dict.fromkeys(ON_DEMAND, "on_demand"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("job", "assets"),
+    [
+        ("ingest_range", INGEST),
+        ("hunt_as_of_day", HUNT),
+        ("ingest_and_hunt", INGEST | HUNT),
+        ("detection_limit_as_of_day", ON_DEMAND),
+    ],
+)
+def test_jobs(job, assets):
+    selected = DEFS.resolve_job_def(job).asset_layer.selected_asset_keys
+    assert {key.to_user_string() for key in selected} == set(assets)
+
+
+def test_lineage_runs_through_the_six_artifacts():
+    chain = [
+        "raw_signins",
+        "encoded_features",
+        "anomaly_masks",
+        "mixture_model",
+        "pruned_clusters",
+        "enriched_incidents",
+    ]
+    for upstream, downstream in pairwise(chain):
+        ancestors = GRAPH.get_ancestor_asset_keys(dg.AssetKey(downstream))
+        assert dg.AssetKey(upstream) in ancestors
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_every_table_is_an_asset_that_shows_its_columns(table):
+    node = GRAPH.get(dg.AssetKey(table.name))
+    columns = node.metadata["dagster/column_schema"].columns
+    assert [column.name for column in columns] == table.schema.names
+    assert all(column.description for column in columns)
+    assert node.description == table.description
+    assert node.owners == ["team:detection"]
+    assert {"spark", "parquet"} <= node.kinds
+
+
+def test_one_process_a_run():
+    assert DEFS.executor is dg.in_process_executor

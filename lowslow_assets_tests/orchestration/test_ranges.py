@@ -1,0 +1,58 @@
+"""Runs over a range: where they say they are, and what is left of one that stops."""
+
+import dagster as dg
+import pytest
+
+from lowslow_assets.orchestration.assets.ranges import in_parts
+
+DAYS = [f"2026-06-{day:02}" for day in range(1, 8)]
+
+
+def run(
+    instance: dg.DagsterInstance, fails_at: str | None, error: BaseException
+) -> tuple[list[list[str]], set[str], list[str]]:
+    """The parts that were begun, the days that count as made, and what the log says."""
+    begun: list[list[str]] = []
+
+    @dg.asset(
+        partitions_def=dg.DailyPartitionsDefinition(DAYS[0]),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def counted(context: dg.AssetExecutionContext) -> None:
+        with in_parts(context, 3) as parts:
+            for part in parts:
+                begun.append([str(day) for day in part])
+                if fails_at in begun[-1]:
+                    raise error
+
+    tags = {
+        "dagster/asset_partition_range_start": DAYS[0],
+        "dagster/asset_partition_range_end": DAYS[-1],
+    }
+    result = dg.materialize([counted], instance=instance, tags=tags, raise_on_error=False)
+    logged = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    return begun, instance.get_materialized_partitions(counted.key), logged
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+def test_a_range_is_made_in_parts_and_the_log_says_which_of_how_many(instance):
+    begun, made, logged = run(instance, None, RuntimeError())
+    assert begun == [DAYS[:3], DAYS[3:6], DAYS[6:]]
+    assert made == set(DAYS)
+    assert [line for line in logged if " of 7" in line] == [
+        "2026-06-01 to 2026-06-03, days 1 to 3 of 7",
+        "2026-06-04 to 2026-06-06, days 4 to 6 of 7",
+        "2026-06-07, day 7 of 7",
+    ]
+
+
+@pytest.mark.parametrize("error", [RuntimeError(), dg.DagsterExecutionInterruptedError()])
+def test_the_parts_before_a_failure_or_a_stop_count_as_made(instance, error):
+    begun, made, _ = run(instance, DAYS[4], error)
+    assert begun == [DAYS[:3], DAYS[3:6]]
+    assert made == set(DAYS[:3])
