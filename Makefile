@@ -1,7 +1,8 @@
 # make install   a .venv with what constraints.txt pins
-# make test      linters, types, tests
-# make lint      linters and types only
-# make demo      the whole hunt on a made-up tenant
+# make demo      the whole hunt on a made-up tenant; ENGINE=spark does the same with Spark
+# make check     linters, types, and the tests that need no Spark, browser or emulator
+# make test      all of it
+# make lint      linters, types and import contracts only
 # make clean     removes what the others made
 # PYTHON=...     installs with another interpreter than the first that fits
 
@@ -17,7 +18,9 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: install test lint demo clean
+ENGINE ?= duckdb
+
+.PHONY: install test check lint demo clean spark
 
 install: $(INSTALLED)
 	@:
@@ -48,27 +51,36 @@ $(INSTALLED): pyproject.toml constraints.txt
 	echo "Installing the packages of constraints.txt (takes a minute or two)"; \
 	$(BIN)/python -m pip install --no-compile --progress-bar off -c constraints.txt -e ".[$$extras]" \
 		>$(VENV)/install.log 2>&1 || { tail -n 30 $(VENV)/install.log >&2; exit 1; }; \
-	echo "Preparing quick starts of Spark and Dagster"; \
-	$(BIN)/python -m lowslow_assets.platform.class_archive >>$(VENV)/install.log 2>&1 \
-		|| tail -n 1 $(VENV)/install.log; \
+	echo "Preparing quick starts of Dagster"; \
 	$(BIN)/dagster asset list -m lowslow_assets.definitions >>$(VENV)/install.log 2>&1 || :; \
 	touch $@; \
 	echo "Installed in $(VENV)"
 
+# Half of what Spark takes to start is Java loading classes: kept in a file, they are mapped.
+spark: install
+	@$(BIN)/python -m lowslow_assets.platform.class_archive >>$(VENV)/install.log 2>&1 \
+		|| tail -n 1 $(VENV)/install.log
+
 test: lint
 	@echo "pytest"
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2
+
+check: lint
+	@echo "pytest, without Spark, browser and emulator"
+	@$(BIN)/pytest -n 2 -m "not spark and not browser and not azurite"
 
 lint: install
 	@echo "ruff check"
 	@$(BIN)/ruff check --quiet
 	@echo "ruff format --check"
 	@$(BIN)/ruff format --check --quiet
+	@echo "lint-imports"
+	@$(BIN)/lint-imports --no-logo >$(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
 	@echo "pyright"
 	@$(BIN)/pyright
 
-demo: install
-	@$(BIN)/python -m lowslow_assets.demo
+demo: install $(if $(filter spark,$(ENGINE)),spark)
+	@LOWSLOW_ENGINE=$(ENGINE) $(BIN)/python -m lowslow_assets.demo
 
 clean:
 	rm -rf $(VENV) demo build dist .pytest_cache .ruff_cache .hypothesis spark-warehouse metastore_db

@@ -1,4 +1,4 @@
-"""The sample tenant from a container, by each way into Spark that runs here, and from a folder.
+"""The sample tenant from a container, by each way to read one that runs here, and from a folder.
 
 ``python -m benchmarks.azure OUT``: 60 days of 200,000 sign-ins in Azurite as a workspace exports
 them, the lake in a container beside them. By each way, with the command line as a person would:
@@ -7,30 +7,30 @@ requested. Printed are the times side by side, and what is not as from the folde
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 
 import dagster as dg
+import pyarrow.dataset as ds
 from azure.storage.blob import BlobType, ContainerClient
 
+from benchmarks.lakes import compare
 from lowslow_assets.export.workspace import export_url
-from lowslow_assets.lake.tables import ENRICHED_INCIDENTS, TABLES
-from lowslow_assets.orchestration.definitions import build_defs
+from lowslow_assets.lake.stores.base import PROVENANCE
+from lowslow_assets.lake.tables import ENRICHED_INCIDENTS
 from lowslow_assets.orchestration.resources import SourceResource
 from lowslow_assets.orchestration.sensors import new_days
 from lowslow_assets.platform import azure
 from lowslow_assets.platform.azure import locate
 from lowslow_assets.sample_tenant import Tenant, generate
-from lowslow_assets.settings import EXECUTORS, STAGED, Settings
-from lowslow_assets_tests.orchestration.conftest import Project
-from lowslow_assets_tests.orchestration.test_azure_lake import InContainer
+from lowslow_assets.settings import EXECUTORS, STAGED
 from lowslow_assets_tests.support import azurite as emulator
 
 FOLDER = "folder"
@@ -67,7 +67,7 @@ class Way:
         began = time.monotonic()
         with (self.home / "log").open("ab") as log:
             done = subprocess.run(
-                [*command, "-m", "lowslow_assets.orchestration.definitions", *options],
+                [*command, "-m", "lowslow_assets.definitions", *options],
                 env={**os.environ, **self._environment},
                 stdout=log,
                 stderr=log,
@@ -93,9 +93,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.azure")
     parser.add_argument("out", type=Path, help="a folder for all that it makes, without runs")
     out = parser.parse_args().out.absolute()
-    signins = generate(TENANT, out / "signins", out / "labels.csv").signins
-    from_folder = Project(out / "signins", out / FOLDER / "lake")
-    measure(Way(FOLDER, str(from_folder.source), str(from_folder.lake), out / FOLDER))
+    export, in_folder = out / "signins", out / FOLDER / "lake"
+    signins = generate(TENANT, export, out / "labels.csv").signins
+    measure(Way(FOLDER, str(export), str(in_folder), out / FOLDER))
     (out / "azurite").mkdir(exist_ok=True)
     emulator.install(out / "azurite")
     os.environ[azure.KEY] = emulator.KEY
@@ -104,18 +104,18 @@ def main() -> None:
         source = replace(EXPORT, account_url=azurite.account_url)
         container = azurite.service.create_container(source.container)
         began = time.monotonic()
-        count = upload(from_folder.source, container, source.prefix)
+        count = upload(export, container, source.prefix)
         print(f"{signins:,} sign-ins uploaded as {count:,} blobs: {time.monotonic() - began:.0f} s")
         for name in (STAGED, EXECUTORS):
             client = azurite.service.create_container(f"lowslow-{name}")
             lake = azurite.location(client.container_name, "lake").url()
             measure(Way(name, source.url(), lake, out / name))
-            fetched = InContainer(from_folder.source, out / name / "fetched", url=lake)
-            fetched.fetch(client, "lake/")
-            for what, same in compare(from_folder, fetched):
+            fetch(client, "lake/", out / name / "fetched")
+            for partition, difference in compare(in_folder, out / name / "fetched"):
                 compared += 1
-                different += [] if same else [f"{name}: {what}"]
-    incidents = from_folder.table(ENRICHED_INCIDENTS.name, DAYS[-1]).num_rows
+                different += [f"{name}, {partition}: {difference}"] if difference else []
+    day = f"date={DAYS[-1]}"
+    incidents = ds.dataset(in_folder / ENRICHED_INCIDENTS.name / day, format="parquet").count_rows()
     print(f"{incidents} incidents; {compared} partitions compared, {len(different)} differ")
     if different:
         sys.exit("\n".join(different))
@@ -151,25 +151,16 @@ def measure(way: Way) -> None:
     )
 
 
-def compare(ours: Project, theirs: Project) -> Iterator[tuple[str, bool]]:
-    """Each partition of two lakes, of tables and of documents, and whether it is the same."""
-    defs = build_defs(Settings())
-    tables = {table.name for table in TABLES}
-    for job, days in (("ingest_range", DAYS), ("hunt_as_of_day", DAYS[-1:])):
-        for key in sorted(defs.resolve_job_def(job).asset_layer.selected_asset_keys):
-            name = key.to_user_string()
-            for day in days:
-                if name in tables:
-                    same = ours.table(name, day).equals(theirs.table(name, day))
-                else:
-                    same = documents(ours, name, day) == documents(theirs, name, day)
-                yield f"{name} of {day}", same
-
-
-def documents(project: Project, name: str, day: date) -> dict[str, bytes]:
-    """A day's documents, by the names of their files."""
-    folder = project.lake / name / f"date={day}"
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+def fetch(container: ContainerClient, prefix: str, folder: Path) -> None:
+    """Copy a lake: what each provenance names, and nothing else, as another engine would."""
+    for name in list(container.list_blob_names(name_starts_with=prefix)):
+        place, _, file_name = name.rpartition("/")
+        if file_name != PROVENANCE:
+            continue
+        for file in json.loads(container.download_blob(name).readall())["files"]:
+            path = folder / place.removeprefix(prefix) / file.rpartition("/")[2]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(container.download_blob(f"{place}/{file}").readall())
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.dataset as ds
@@ -14,7 +15,7 @@ from bayespy.nodes import Bernoulli, Beta, Categorical, Dirichlet, Mixture
 
 from lowslow_assets.detection.masks import mask_bits
 from lowslow_assets.detection.mixture import fit_by_restarts
-from lowslow_assets.signins.features import FEATURES
+from lowslow_assets.lake.tables import FEATURES
 
 COMPONENTS, STARTS = 10, 5
 
@@ -26,7 +27,7 @@ def notebook(rows: np.ndarray, seed: int) -> float:
     classes = Categorical(weights, plates=(len(rows), 1))
     anomalous = Beta([0.5, 0.5], plates=(rows.shape[1], COMPONENTS))
     masks = Mixture(classes, Bernoulli, anomalous)
-    inference = VB(classes, weights, masks, anomalous)
+    inference: Any = VB(classes, weights, masks, anomalous)
     anomalous.initialize_from_random()
     masks.observe(rows)
     inference.update(repeat=5000, verbose=False)

@@ -17,7 +17,8 @@ from typing import Any
 
 import dagster as dg
 
-from benchmarks.detection.tenants import HUNT, Hunting, KeptSpark
+from benchmarks.detection.tenants import HUNT, Hunting
+from lowslow_assets.engines.duckdb import DuckDBEngine
 from lowslow_assets.lake.lake import Lake
 from lowslow_assets.lake.tables import CAMPAIGNS
 from lowslow_assets.sample_tenant import PRESETS, Tenant
@@ -53,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ninety_hunts")
     parser.add_argument("out", type=Path, help="a folder that is not there yet")
     lake = parser.parse_args().out.absolute()
-    hunting = Hunting(TENANT, lake, KeptSpark(), SETTINGS)
+    hunting = Hunting(TENANT, lake, SETTINGS)
     hunting.ingest()
     days = hunting.days[-HUNTS:]
     draw = random.Random(0)
@@ -105,7 +106,7 @@ def hunt(hunting: Hunting, at: Connection, day: date, fate: random.Random | None
 
 def report(hunting: Hunting, days: list[date], workspace: Workspace) -> None:
     """Print the campaigns of all days, and the incidents."""
-    lake = Lake(str(hunting.lake), hunting.spark.spark_session)
+    lake = Lake(str(hunting.lake), DuckDBEngine())
     states: dict[str, Counter[str]] = {}
     for day in days:
         for row in lake.rows(CAMPAIGNS, [day]):

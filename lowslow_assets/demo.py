@@ -18,7 +18,7 @@ import pyarrow.dataset as ds
 
 from lowslow_assets.lake.tables import ENRICHED_INCIDENTS
 from lowslow_assets.sample_tenant import Tenant, generate
-from lowslow_assets.settings import DEMO_LAKE, DEMO_SOURCE, Settings
+from lowslow_assets.settings import DEMO_LAKE, DEMO_SOURCE, Settings, read_settings
 
 DEMO = Path("demo")
 _PICTURES = DEMO / "pictures"
@@ -35,12 +35,13 @@ def main() -> None:
     summary = generate(tenant, Path(DEMO_SOURCE), _LABELS)
     print(f"    {summary.signins:,} sign-ins in {DEMO_SOURCE}; who is who in {_LABELS}")
 
-    # Dagster and Spark take seconds to import: after the first line is on the screen.
+    # Dagster takes seconds to import: after the first line is on the screen.
     from lowslow_assets.orchestration.definitions import build_defs
 
-    defs = build_defs(Settings(DEMO_SOURCE, DEMO_LAKE))
+    engine = read_settings().engine
+    defs = build_defs(Settings(DEMO_SOURCE, DEMO_LAKE, engine=engine))
     instance = _instance()
-    print(f"2/3 Ingest {first} to {last}: one run, one Spark session", flush=True)
+    print(f"2/3 Ingest {first} to {last}: one run, on {engine.name}", flush=True)
     _run(defs, instance, "ingest_range", "ingest", first, last)
     print(f"3/3 Hunt as of {last}", flush=True)
     if _run(defs, instance, "hunt_as_of_day", "hunt", last, last):

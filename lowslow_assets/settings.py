@@ -10,14 +10,18 @@ from pathlib import Path
 DEMO_SOURCE = "demo/signins"
 DEMO_LAKE = "demo/lake"
 MAX_LOOKBACK_DAYS = 3650
+MAX_THREADS = 1024
 MAX_WHOIS, MAX_ADDRESSES_PER_CAMPAIGN = 25, 1000
 CAMPAIGNS, NOTEBOOK = "campaigns", "notebook"
 PRESETS = (CAMPAIGNS, NOTEBOOK)
 """How to hunt: our own way, or exactly the public guided-hunting notebook's."""
+DUCKDB, SPARK = "duckdb", "spark"
+ENGINES = (DUCKDB, SPARK)
+"""What moves the rows: DuckDB within the process, or Spark."""
 STAGED, EXECUTORS, NATIVE = "staged", "executors", "native"
 READS = (STAGED, EXECUTORS, NATIVE)
-"""How Spark gets an export that is in Azure Storage: from copies on this machine, by Python in
-its executors, or by a connector of its own."""
+"""How an engine gets an export that is in Azure Storage: from copies on this machine, directly by
+each process that parses, or by a connector of Spark's own."""
 
 SIGNIN_LOGS, SERVICE_PRINCIPALS = "SigninLogs", "AADServicePrincipalSignInLogs"
 LOGS = (SIGNIN_LOGS, "AADNonInteractiveUserSignInLogs", "ADFSSignInLogs", SERVICE_PRINCIPALS)
@@ -31,6 +35,17 @@ SINKS = (SENTINEL, LOG_ANALYTICS)
 
 class SettingsError(Exception):
     """An environment variable has a value that cannot be used."""
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """Which engine, and what it may use; what is empty or 0 follows from the machine."""
+
+    name: str = DUCKDB
+    memory: str = ""
+    threads: int = 0
+    spill: str = ""
+    spark_conf: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,9 +80,8 @@ class Settings:
     source: str = DEMO_SOURCE
     lake: str = DEMO_LAKE
     lookback_days: int = 240
-    start_date: date = date(2025, 1, 1)
     preset: str = CAMPAIGNS
-    spark_conf: str = ""
+    engine: EngineSettings = EngineSettings()
     read: str = STAGED
     logs: tuple[str, ...] = (SIGNIN_LOGS,)
     failure_result_types: tuple[str, ...] = ()
@@ -76,9 +90,10 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read LOWSLOW_SOURCE, _LOGS, _LAKE, _LOOKBACK_DAYS, _START_DATE, _PRESET, _READ, _SPARK_CONF.
+    """Read LOWSLOW_SOURCE, _LOGS, _LAKE, _LOOKBACK_DAYS, _PRESET and _READ; an empty one is unset.
 
-    An empty one is unset. The last names a file of Spark's settings, as spark-defaults.conf.
+    The engine is that of LOWSLOW_ENGINE, with _MEMORY, _THREADS, _SPILL, and _SPARK_CONF, which
+    names a file of Spark's settings, as spark-defaults.conf.
     LOWSLOW_FAILURE_RESULT_TYPES are the codes of a failure, if not those that the logs have.
     What is looked up is in LOWSLOW_INDICATORS, _TI_PROVIDERS, _GEO_DATABASE, _WHOIS and
     _ADDRESSES_PER_CAMPAIGN.
@@ -96,13 +111,6 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             "LOWSLOW_LOOKBACK_DAYS must be a whole number of days, from 1 to "
             f"{MAX_LOOKBACK_DAYS}, not {lookback[:20]!r}."
         )
-    start = value("LOWSLOW_START_DATE", default.start_date)
-    try:
-        start_date = date.fromisoformat(start)
-    except ValueError:
-        raise SettingsError(
-            f"LOWSLOW_START_DATE must be a date like 2026-05-02, not {start!r}."
-        ) from None
     preset = value("LOWSLOW_PRESET", default.preset)
     if preset not in PRESETS:
         raise SettingsError(f"LOWSLOW_PRESET must be {' or '.join(PRESETS)}, not {preset[:20]!r}.")
@@ -117,20 +125,52 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             raise SettingsError(
                 f"LOWSLOW_FAILURE_RESULT_TYPES must be numbers with commas, not {code[:20]!r}."
             )
-    spark_conf = value("LOWSLOW_SPARK_CONF", default.spark_conf)
-    read_spark_settings(spark_conf)
     return Settings(
         source=value("LOWSLOW_SOURCE", default.source),
         lake=value("LOWSLOW_LAKE", default.lake),
         lookback_days=int(lookback),
-        start_date=start_date,
         preset=preset,
+        engine=_read_engine(value),
         read=read,
         logs=logs,
         failure_result_types=tuple(filter(None, codes)),
-        spark_conf=spark_conf,
         enrichment=_read_enrichment(value),
         sinks=_read_sinks(environment),
+    )
+
+
+def read_start_date(environment: Mapping[str, str] = os.environ) -> date:
+    """LOWSLOW_START_DATE, the day of the first partition. Raises SettingsError."""
+    start = environment.get("LOWSLOW_START_DATE", "").strip() or "2025-01-01"
+    try:
+        return date.fromisoformat(start)
+    except ValueError:
+        raise SettingsError(
+            f"LOWSLOW_START_DATE must be a date like 2026-05-02, not {start!r}."
+        ) from None
+
+
+def _read_engine(value: Callable[[str, object], str]) -> EngineSettings:
+    default = EngineSettings()
+    name = value("LOWSLOW_ENGINE", default.name)
+    if name not in ENGINES:
+        raise SettingsError(f"LOWSLOW_ENGINE must be {' or '.join(ENGINES)}, not {name[:20]!r}.")
+    memory = value("LOWSLOW_MEMORY", default.memory)
+    if memory and not re.fullmatch(r"\d+(\.\d+)?\s?[KMGT]i?B", memory):
+        raise SettingsError(f"LOWSLOW_MEMORY must be a size like 4GB, not {memory[:20]!r}.")
+    threads = value("LOWSLOW_THREADS", default.threads)
+    if not (threads.isascii() and threads.isdigit() and int(threads) <= MAX_THREADS):
+        raise SettingsError(
+            f"LOWSLOW_THREADS must be a whole number up to {MAX_THREADS}, not {threads[:20]!r}."
+        )
+    spark_conf = value("LOWSLOW_SPARK_CONF", default.spark_conf)
+    read_spark_settings(spark_conf)
+    return EngineSettings(
+        name=name,
+        memory=memory,
+        threads=int(threads),
+        spill=value("LOWSLOW_SPILL", default.spill),
+        spark_conf=spark_conf,
     )
 
 

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 import pytest
 from pyspark.sql import SparkSession
 
+from lowslow_assets.engines.base import Engine
+from lowslow_assets.engines.duckdb import DuckDBEngine
 from lowslow_assets.platform.azure import Location
 from lowslow_assets.platform.java import ensure_java
 from lowslow_assets.platform.spark import LOCAL_SPARK
+from lowslow_assets.settings import DUCKDB, SPARK
 from lowslow_assets_tests.support import azurite as emulator
 from lowslow_assets_tests.support.azurite import Emulator
 
@@ -42,6 +45,30 @@ def spark(tmp_path_factory: pytest.TempPathFactory):
     session = builder.getOrCreate()
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def duckdb_engine() -> Iterator[Engine]:
+    """The embedded engine that all tests share."""
+    engine = DuckDBEngine()
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def spark_engine(spark: SparkSession) -> Engine:
+    """The session that all tests share, as an engine."""
+    from lowslow_assets.engines.spark import SparkEngine
+
+    return SparkEngine(spark)
+
+
+@pytest.fixture(params=[DUCKDB, pytest.param(SPARK, marks=pytest.mark.spark)])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Each engine in turn; what a test made with it is forgotten."""
+    engine = request.getfixturevalue(f"{request.param}_engine")
+    yield engine
+    engine.forget()
 
 
 @pytest.fixture(scope="session")

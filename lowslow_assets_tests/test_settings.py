@@ -9,6 +9,7 @@ import pytest
 
 from lowslow_assets.orchestration.definitions import build_defs
 from lowslow_assets.orchestration.resources import (
+    EngineResource,
     EnrichmentResource,
     HuntParameters,
     SourceResource,
@@ -17,49 +18,56 @@ from lowslow_assets.platform.spark import LOCAL_SPARK
 from lowslow_assets.settings import (
     DEMO_LAKE,
     DEMO_SOURCE,
+    ENGINES,
     PRESETS,
     READS,
+    EngineSettings,
     EnrichmentSettings,
     Settings,
     SettingsError,
     SinkSettings,
     read_settings,
     read_spark_settings,
+    read_start_date,
 )
 
 NAMES: tuple[str, ...] = (
     "LOWSLOW_SOURCE",
     "LOWSLOW_LAKE",
     "LOWSLOW_LOOKBACK_DAYS",
-    "LOWSLOW_START_DATE",
     "LOWSLOW_PRESET",
     "LOWSLOW_READ",
     "LOWSLOW_LOGS",
     "LOWSLOW_FAILURE_RESULT_TYPES",
     "LOWSLOW_SPARK_CONF",
+    "LOWSLOW_ENGINE",
+    "LOWSLOW_MEMORY",
+    "LOWSLOW_THREADS",
+    "LOWSLOW_SPILL",
 )
 
 
 @pytest.mark.parametrize("value", [None, "", "  "])
 def test_what_is_unset_or_empty_has_its_default(value: str | None):
     environment = {} if value is None else dict.fromkeys(NAMES, value)
-    expected = Settings(DEMO_SOURCE, DEMO_LAKE, 240, date(2025, 1, 1), "campaigns")
+    expected = Settings(DEMO_SOURCE, DEMO_LAKE, 240, "campaigns", EngineSettings("duckdb"))
     assert read_settings(environment) == expected
+    assert read_start_date(environment) == date(2025, 1, 1)
 
 
 def test_what_is_set_is_taken(tmp_path: Path):
     conf = tmp_path / "spark.conf"
     conf.touch()
-    values = (" /data/My export ", "/lake", " 30", "2026-05-02 ", " notebook ", "native")
+    values = (" /data/My export ", "/lake", " 30", " notebook ", "native")
     logs = " adfssigninlogs,SigninLogs, ADFSSignInLogs ,"
     expected = Settings(
-        *("/data/My export", "/lake", 30, date(2026, 5, 2), "notebook"),
+        *("/data/My export", "/lake", 30, "notebook"),
         read="native",
         logs=("ADFSSignInLogs", "SigninLogs"),
         failure_result_types=("50126", "411"),
-        spark_conf=str(conf),
+        engine=EngineSettings("spark", "1.5 GB", 3, "/scratch", str(conf)),
     )
-    values += (logs, " 50126, 411 ,", f" {conf} ")
+    values += (logs, " 50126, 411 ,", f" {conf} ", " spark", " 1.5 GB ", " 3", " /scratch ")
     assert read_settings(dict(zip(NAMES, values, strict=True))) == expected
 
 
@@ -96,11 +104,14 @@ def test_the_process_environment_is_read_by_default(monkeypatch: pytest.MonkeyPa
         *(("LOWSLOW_WHOIS", bad) for bad in ("-1", "x", "1.5", "26")),
         *(("LOWSLOW_ADDRESSES_PER_CAMPAIGN", bad) for bad in ("0", "x", "1001")),
         *(("LOWSLOW_START_DATE", bad) for bad in ("x", "2026-02-30", "02.05.2026", "2026-5-2")),
+        *(("LOWSLOW_MEMORY", bad) for bad in ("4", "GB", "-1GB", "4GB; DROP", "80%")),
+        *(("LOWSLOW_THREADS", bad) for bad in ("-1", "x", "1.5", "1025")),
     ],
 )
 def test_a_bad_value_is_said_in_one_sentence_that_names_the_variable(name: str, value: str):
+    read = read_start_date if name == "LOWSLOW_START_DATE" else read_settings
     with pytest.raises(SettingsError) as caught:
-        read_settings({name: value})
+        read({name: value})
     assert re.fullmatch(
         rf"{name} must be a [^\n]+, not {re.escape(repr(value))}\.", str(caught.value)
     )
@@ -111,6 +122,14 @@ def test_a_preset_that_does_not_exist_is_told_with_those_that_do(bad: str):
     with pytest.raises(SettingsError) as caught:
         read_settings({"LOWSLOW_PRESET": bad})
     assert str(caught.value) == (f"LOWSLOW_PRESET must be campaigns or notebook, not {bad[:20]!r}.")
+
+
+def test_an_engine_that_does_not_exist_is_refused_with_those_that_do():
+    with pytest.raises(SettingsError) as caught:
+        read_settings({"LOWSLOW_ENGINE": "DuckDB"})
+    assert str(caught.value) == "LOWSLOW_ENGINE must be duckdb or spark, not 'DuckDB'."
+    for name in ENGINES:
+        assert EngineResource.of(read_settings({"LOWSLOW_ENGINE": name}).engine).name == name
 
 
 def test_a_way_to_read_that_is_none_is_refused():

@@ -1,109 +1,95 @@
 """What each ingredient is worth: ``python -m benchmarks.detection.ablations``.
 
-The same tenants, hunted as of their last day with one ingredient left out at a time. Spark masks
-and explains the failures; the rest runs on the data frame of failures, by the project's own
-functions.
+The same tenants, hunted as of their last day with one ingredient left out at a time. The window's
+failures are masked and explained once for each tenant; the judgement on them is the project's own.
 """
 
 import argparse
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
-from unittest.mock import patch
 
 import dagster as dg
 import numpy as np
-import pandas as pd
-from pyspark.sql import functions as F
+import pyarrow as pa
 
 from benchmarks.detection.report import detectors_table
 from benchmarks.detection.scenarios import SCENARIOS, TUNING_SEEDS, tenant_of
-from benchmarks.detection.scoring import Alert, Case, score
-from benchmarks.detection.tenants import Hunting, KeptSpark
-from lowslow_assets.detection import members
+from benchmarks.detection.scoring import Alert, CampaignRow, TenantRow, Trial, score
+from benchmarks.detection.tenants import Hunting
 from lowslow_assets.detection.explanations import EXPLANATIONS, explain_failures
-from lowslow_assets.detection.limit import size_of
-from lowslow_assets.detection.masks import mask_bits
-from lowslow_assets.detection.mixture import fit_by_births, fit_by_restarts
-from lowslow_assets.detection.patterns import PROPERTIES, is_anomalous, pattern
-from lowslow_assets.detection.pruning import PruningRules, assign
-from lowslow_assets.detection.spray_tests import spray_tests, strays_a_day
+from lowslow_assets.detection.masks import suspects
+from lowslow_assets.detection.members import Population, Suspects, count_accounts
+from lowslow_assets.detection.patterns import MODEL_PROPERTIES, with_patterns
+from lowslow_assets.detection.spray_tests import spray_tests
+from lowslow_assets.engines.duckdb import DuckDBEngine
+from lowslow_assets.engines.sql import sql
+from lowslow_assets.hunting.hunt import Hunt
+from lowslow_assets.hunting.judge import RECIPE, Recipe, fit_patterns, judge_suspects
+from lowslow_assets.hunting.settings import HuntSettings
 from lowslow_assets.lake.lake import Lake
-from lowslow_assets.orchestration.assets import clusters
-from lowslow_assets.orchestration.assets.hunt import Hunt
-from lowslow_assets.orchestration.resources import HuntParameters
-from lowslow_assets.signins.features import FAILURE, FEATURES
+from lowslow_assets.lake.tables import FAILURE, FEATURE_BASELINE, FEATURES
+from lowslow_assets.settings import CAMPAIGNS, NOTEBOOK
 
 DEFAULT_SCENARIOS = ("slow", "mimic", "two alike", "residential", "short", "quiet", "quiet, large")
-Frame = Any
 
 
-class Recipe:
-    """How a hunt goes from masked, explained failures to incidents."""
+@dataclass(frozen=True)
+class Ablation:
+    """What a hunt does without.
+
+    unexplained: explanations that do not count.
+    fit: the preset whose fit is taken.
+    of_features: the model's bits are the features, not the properties.
+    """
 
     unexplained: tuple[str, ...] = ()
-    column, features = "pattern", tuple(PROPERTIES)
-    births, habits, kits, strays = True, True, True, True
+    fit: str = CAMPAIGNS
+    of_features: bool = False
+    recipe: Recipe = RECIPE
 
-    def __init__(self, **changes: Any) -> None:
-        """The hunt as it is, but for these changes."""
-        vars(self).update(changes)
-
-    def hunt(self, failures: Frame, population: members.Population, day: Any) -> list[Alert]:
-        """The incidents as of the last day."""
-        resolved = (failures["explanation"] == "resolved").sum() / population.days
-        suspect = failures["explanation"].isna() | failures["explanation"].isin(self.unexplained)
-        suspects = failures[suspect]
-        masks, counts = np.unique(suspects[self.column].to_numpy(), return_counts=True)
-        bits = mask_bits(masks.tolist(), len(self.features))
-        fit, _ = (
-            fit_by_births(bits, counts)
-            if self.births
-            else fit_by_restarts(bits, counts, components=10, restarts=10, seed=0)
+    def hunt(self, failures: pa.Table, population: Population, day: date) -> list[Alert]:
+        """The incidents as of a day, from rows of ``suspect_failures`` with ``explanation``."""
+        explanations = failures["explanation"].to_pylist()
+        resolved_a_day = explanations.count("resolved") / population.days
+        rows = failures.filter(pa.array([e in (None, *self.unexplained) for e in explanations]))
+        found, features = Suspects.of(rows), tuple(MODEL_PROPERTIES)
+        if self.of_features:
+            found, features = replace(found, pattern=rows["mask"].to_numpy()), FEATURES
+        settings = HuntSettings(lookback_days=population.days)
+        patterns = Counter(found.pattern.tolist())
+        fit, _ = fit_patterns(patterns, len(features), replace(settings, preset=self.fit))
+        clusters, members = judge_suspects(
+            found, fit, population, resolved_a_day, settings, self.recipe
         )
-        assigned = {a.mask: a for a in assign(fit, masks.tolist(), bits, PruningRules())}
-        suspects = suspects[suspects[self.column].isin(assigned)].assign(
-            component=lambda s: [assigned[m].cluster_id for m in s[self.column]],
-            assignment_probability=lambda s: [assigned[m].probability for m in s[self.column]],
-        )
-        alerts = []
-        with self._patched():
-            for _, component in suspects.groupby("component"):
-                found = members.campaign_members(component, population, len(fit.weights), 0.4)
-                for _, cluster in found.groupby("cluster_id"):
-                    if self._keeps(cluster, resolved):
-                        alerts.append(Alert(frozenset(cluster["signin_id"]), day))
-        return alerts
-
-    def _keeps(self, cluster: Frame, resolved: float) -> bool:
-        odd = mask_bits(cluster["pattern"].tolist(), len(PROPERTIES)).mean(axis=0) >= 0.5
-        tests = spray_tests(size_of(cluster), strays_a_day(resolved, int(odd.sum())))
-        return all(t.passed for t in tests if self.strays or t.name != "more than stray failures")
-
-    @contextmanager
-    def _patched(self) -> Iterator[None]:
-        with ExitStack() as stack:
-            if not self.habits:
-                ones: Callable[..., np.ndarray] = lambda s, p: np.ones(len(s))  # noqa: E731
-                stack.enter_context(patch.object(members, "member_probability", ones))
-            if not self.kits:
-                zeros: Callable[..., np.ndarray] = lambda s: np.zeros(len(s), int)  # noqa: E731
-                stack.enter_context(patch.object(members, "split_by_kit", zeros))
-            yield
+        return [
+            Alert(frozenset(found.signin_id[members.of([cluster.cluster_id]).position]), day)
+            for cluster in clusters
+            if cluster.kept
+        ]
 
 
-RECIPES = {
-    "all of it": Recipe(),
-    **{f"without the explanation: {name}": Recipe(unexplained=(name,)) for name in EXPLANATIONS},
-    "without any explanation": Recipe(unexplained=tuple(EXPLANATIONS)),
-    "without births (K = 10, 10 starts)": Recipe(births=False),
-    "without properties (nine features)": Recipe(column="mask", features=FEATURES),
-    "without habits of members": Recipe(habits=False),
-    "without the split by device": Recipe(kits=False),
-    "without the test against strays": Recipe(strays=False),
+def _without_strays(*given):
+    return [test for test in spray_tests(*given) if test.name != "more than stray failures"]
+
+
+ABLATIONS = {
+    "all of it": Ablation(),
+    **{f"without the explanation: {name}": Ablation((name,)) for name in EXPLANATIONS},
+    "without any explanation": Ablation(tuple(EXPLANATIONS)),
+    "without births (K = 10, 10 starts)": Ablation(fit=NOTEBOOK),
+    "without properties (nine features)": Ablation(of_features=True),
+    "without habits of members": Ablation(
+        recipe=replace(RECIPE, membership=lambda found, _: np.ones(len(found)))
+    ),
+    "without the split by device": Ablation(
+        recipe=replace(RECIPE, split=lambda found: np.zeros(len(found), dtype=int))
+    ),
+    "without the test against strays": Ablation(recipe=replace(RECIPE, tests=_without_strays)),
 }
 
 
@@ -113,44 +99,51 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=TUNING_SEEDS[:1])
     parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=DEFAULT_SCENARIOS)
     options = parser.parse_args()
-    spark = KeptSpark()
-    campaigns, tenants = [], []
+    campaigns: list[CampaignRow] = []
+    tenants: list[TenantRow] = []
     for seed in options.seeds:
         for scenario in options.scenarios:
-            hunting = Hunting(
-                tenant_of(scenario, seed), Path(mkdtemp(prefix="lowslow-benchmark-")), spark
-            )
+            hunting = Hunting(tenant_of(scenario, seed), Path(mkdtemp(prefix="lowslow-benchmark-")))
             try:
                 labels = hunting.ingest()
-                failures, population = _failures(hunting)
+                failures, population = masked_and_explained(hunting)
             finally:
                 shutil.rmtree(hunting.lake)
-            for name, recipe in RECIPES.items():
-                alerts = recipe.hunt(failures, population, hunting.days[-1])
-                rows, tenant = score(
-                    Case(scenario, seed, name), alerts, labels, hunting.tenant.start
-                )
+            for name, ablation in ABLATIONS.items():
+                alerts = ablation.hunt(failures, population, hunting.days[-1])
+                trial = Trial(scenario, seed, name)
+                rows, tenant = score(trial, alerts, labels, hunting.tenant.start)
                 campaigns += rows
                 tenants.append(tenant)
     print(detectors_table(campaigns, tenants))
 
 
-def _failures(hunting: Hunting) -> tuple[pd.DataFrame, members.Population]:
-    """All of the window's failures, with mask, pattern and explanation."""
-    day = hunting.days[-1]
-    made = dg.AssetSelection.assets("feature_baseline", "anomaly_masks", "suspect_failures")
-    hunting.materialize(made, day)
-    parameters = HuntParameters(lookback_days=len(hunting.days))
-    hunt = Hunt(day, Lake(str(hunting.lake), hunting.spark.spark_session), parameters)
-    failures = hunt.signins().where(F.col("outcome") == FAILURE)
-    explained = explain_failures(failures, hunt.sources(), len(hunting.days))
-    judged = (
-        hunt.mask(failures)
-        .withColumn("pattern", pattern())
-        .withColumn("odd_device", is_anomalous("device") == 1)
-        .join(explained.select("date", "signin_id", "explanation"), ["date", "signin_id"])
-    )
-    return judged.toPandas(), clusters.population(hunt)
+def masked_and_explained(hunting: Hunting) -> tuple[pa.Table, Population]:
+    """All of the window's failures as rows of ``suspect_failures``, with their explanation."""
+    day, days = hunting.days[-1], len(hunting.days)
+    hunting.materialize(dg.AssetSelection.assets(FEATURE_BASELINE.name), day)
+    with closing(DuckDBEngine()) as engine:
+        hunt = Hunt(day, Lake(str(hunting.lake), engine), HuntSettings(lookback_days=days))
+        failures = sql(
+            "SELECT * FROM {signins} WHERE outcome = {failure}",
+            signins=hunt.signins(),
+            failure=FAILURE,
+        ).held()
+        explained = explain_failures(failures, hunt.sources(), days).held()
+        # A drawn sign-in is in one day's folder only: its id is enough.
+        rows = sql(
+            """
+            SELECT failures.*, explained.explanation
+            FROM {failures} AS failures
+            JOIN {explained} AS explained ON explained.signin_id = failures.signin_id
+            ORDER BY failures.time_generated, failures.signin_id
+            """,
+            failures=suspects(failures, with_patterns(hunt.mask(failures))),
+            explained=explained,
+        ).held()
+        unexplained = sql('SELECT "user" FROM {rows} WHERE explanation IS NULL', rows=rows)
+        [counted] = count_accounts(hunt.sources(), unexplained).rows()
+        return rows.arrow(), Population(counted["accounts"], days)
 
 
 if __name__ == "__main__":

@@ -34,10 +34,10 @@ def detectors_table(campaigns: Sequence[CampaignRow], tenants: Sequence[TenantRo
         *("entered accounts named", "of the named, right"),
     )
     rows = []
-    for detector in _distinct(row.case.detector for row in tenants):
-        own = [row for row in campaigns if row.case.detector == detector]
+    for detector in _distinct(row.trial.detector for row in tenants):
+        own = [row for row in campaigns if row.trial.detector == detector]
         found = [row for row in own if row.found]
-        at = [row for row in tenants if row.case.detector == detector]
+        at = [row for row in tenants if row.trial.detector == detector]
         rows.append(
             (
                 detector,
@@ -67,13 +67,13 @@ def scenarios_table(
         *("scenario", "found", "share, min..median", "purity, min..median", "median first day"),
         *("false incidents", "two in one", "entered accounts named", "of the named, right"),
     )
-    at = [row for row in tenants if row.case.detector == detector]
+    at = [row for row in tenants if row.trial.detector == detector]
     rows = []
-    for scenario in _distinct(row.case.scenario for row in at):
-        own = [row for row in campaigns if row.case.detector == detector]
-        own = [row for row in own if row.case.scenario == scenario]
+    for scenario in _distinct(row.trial.scenario for row in at):
+        own = [row for row in campaigns if row.trial.detector == detector]
+        own = [row for row in own if row.trial.scenario == scenario]
         found = [row for row in own if row.found]
-        here = [row for row in at if row.case.scenario == scenario]
+        here = [row for row in at if row.trial.scenario == scenario]
         rows.append(
             (
                 scenario,
@@ -96,8 +96,8 @@ def heat_map(campaigns: Sequence[CampaignRow], tenants: Sequence[TenantRow], pat
     A cell's number and colour are the median over the campaigns found, blank where none was;
     where only some were, it says how many. Below are the false incidents a tenant.
     """
-    scenarios = _distinct(row.case.scenario for row in campaigns)
-    detectors = _distinct(row.case.detector for row in tenants)
+    scenarios = _distinct(row.trial.scenario for row in campaigns)
+    detectors = _distinct(row.trial.detector for row in tenants)
     figure = Figure(
         figsize=(1.45 * len(detectors) + 2.4, 0.42 * len(scenarios) + 2.6), layout="constrained"
     )
@@ -110,7 +110,7 @@ def heat_map(campaigns: Sequence[CampaignRow], tenants: Sequence[TenantRow], pat
             cell = [
                 row
                 for row in campaigns
-                if (row.case.scenario, row.case.detector) == (scenario, detector)
+                if (row.trial.scenario, row.trial.detector) == (scenario, detector)
             ]
             found = [row.share for row in cell if row.found]
             if found:
@@ -145,7 +145,7 @@ def _draw_false(axes, tenants: Sequence[TenantRow], detectors: Sequence[str]) ->
             counts = [
                 row.false_alerts
                 for row in tenants
-                if row.case.detector == detector and (row.planted == 0) == quiet
+                if row.trial.detector == detector and (row.planted == 0) == quiet
             ]
             text = f"{sum(counts) / len(counts):.1f}" if counts else _NOTHING
             colour = _ERROR if any(counts) else _INK

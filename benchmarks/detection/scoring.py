@@ -31,7 +31,7 @@ class Alert:
 
 
 @dataclass(frozen=True)
-class Case:
+class Trial:
     """One detector on one tenant: where a row of results comes from."""
 
     scenario: str
@@ -59,7 +59,7 @@ class CampaignRow:
     named_right: of them, those the campaign got into.
     """
 
-    case: Case
+    trial: Trial
     campaign: str
     failures: int
     found: bool
@@ -87,7 +87,7 @@ class TenantRow:
     named, named_right: distinct accounts named by any alert, and those of them that were entered.
     """
 
-    case: Case
+    trial: Trial
     alerts: int
     false_alerts: int
     burst_alerts: int
@@ -127,7 +127,7 @@ class _Content:
 
 
 def score(
-    case: Case, alerts: Sequence[Alert], labels: pd.DataFrame, start: date
+    trial: Trial, alerts: Sequence[Alert], labels: pd.DataFrame, start: date
 ) -> tuple[list[CampaignRow], TenantRow]:
     """The rows of one detector on one tenant: one a planted campaign, and one of the tenant.
 
@@ -140,10 +140,10 @@ def score(
     planted = _failures(labels)
     entered = _entered(labels)
     rows = [
-        _campaign_row(case, name, count, contents, entered.get(name, frozenset()), start)
+        _campaign_row(trial, name, count, contents, entered.get(name, frozenset()), start)
         for name, count in sorted(planted.items())
     ]
-    return rows, _tenant_row(case, contents, planted, entered, rows)
+    return rows, _tenant_row(trial, contents, planted, entered, rows)
 
 
 def _failures(labels: pd.DataFrame) -> dict[str, int]:
@@ -178,7 +178,7 @@ def _content(alert: Alert, truth: dict[str, tuple[str, str]]) -> _Content:
 
 
 def _campaign_row(
-    case: Case,
+    trial: Trial,
     campaign: str,
     failures: int,
     contents: Sequence[_Content],
@@ -192,7 +192,7 @@ def _campaign_row(
     anywhere = frozenset[str]().union(*(c.members.get(campaign, ()) for c in contents))
     named = _named(own)
     return CampaignRow(
-        case=case,
+        trial=trial,
         campaign=campaign,
         failures=failures,
         found=bool(own) and 2 * held >= failures,
@@ -208,7 +208,7 @@ def _campaign_row(
 
 
 def _tenant_row(
-    case: Case,
+    trial: Trial,
     contents: Sequence[_Content],
     planted: dict[str, int],
     entered: dict[str, frozenset[str]],
@@ -218,7 +218,7 @@ def _tenant_row(
     named = _named(contents)
     anyone = frozenset[str]().union(*entered.values())
     return TenantRow(
-        case=case,
+        trial=trial,
         alerts=len(contents),
         false_alerts=len(false),
         burst_alerts=sum(0 < content.size <= 2 * content.bursts for content in false),

@@ -1,34 +1,40 @@
 """A made-up tenant straight into a lake, and the project's own hunts over it.
 
 The export's files and their parsing are left out: the drawn sign-ins become ``raw_signins``, and
-from there on every asset is the project's own.
+from there on every asset is the project's own, on the embedded engine.
 """
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import dagster as dg
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.dataset as ds
 
 from benchmarks.detection.scoring import Alert
+from lowslow_assets.engines.duckdb import DuckDBEngine
 from lowslow_assets.lake.lake import Lake
 from lowslow_assets.lake.tables import (
     ENCODED_FEATURES,
     ENRICHED_INCIDENTS,
+    FAILURE,
+    INCIDENT_MEMBERS,
     RAW_SIGNINS,
     REJECTED_SIGNINS,
 )
 from lowslow_assets.orchestration.definitions import build_defs
-from lowslow_assets.platform.spark import SparkResource
+from lowslow_assets.platform.machine import cores
 from lowslow_assets.sample_tenant import Tenant
 from lowslow_assets.sample_tenant.facts import facts_of
 from lowslow_assets.sample_tenant.signins import LABELS
 from lowslow_assets.sample_tenant.traffic import draw
-from lowslow_assets.settings import Settings, SinkSettings
+from lowslow_assets.settings import CAMPAIGNS, EngineSettings, Settings, SinkSettings
+from lowslow_assets.signins.addresses import ip_prefix
 
 # What is drawn becomes raw_signins itself; documents and rules find nothing.
 _INGEST = dg.AssetSelection.groups("ingest") - dg.AssetSelection.assets(
@@ -39,22 +45,14 @@ HUNT = dg.AssetSelection.assets(ENRICHED_INCIDENTS.name).upstream() & dg.AssetSe
 )
 
 
-class KeptSpark(SparkResource):
-    """One session for all runs."""
-
-    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        """Left running for the next run."""
-        self.spark_session.catalog.clearCache()
-
-
 @dataclass(frozen=True)
 class Hunting:
     """A tenant in a lake of its own, to be hunted as of any of its days."""
 
     tenant: Tenant
     lake: Path
-    spark: KeptSpark
     sinks: SinkSettings = field(default_factory=SinkSettings)
+    threads: int = field(default_factory=cores)
 
     @property
     def days(self) -> list[date]:
@@ -64,14 +62,14 @@ class Hunting:
     def ingest(self) -> pd.DataFrame:
         """Write the tenant's sign-ins; the labels of all of them by ``signin_id``."""
         signins, labels = _signins(self.tenant)
-        lake = Lake(str(self.lake), self.spark.spark_session)
-        frame = self.spark.spark_session.createDataFrame(signins)
-        lake.write(RAW_SIGNINS, frame, self.days, {})
-        self._run("ingest_range", _INGEST, self.days, "campaigns")
-        return labels.merge(self.encoded()[["signin_id", "user", "outcome"]], on="signin_id")
+        with closing(DuckDBEngine(threads=self.threads)) as engine:
+            lake = Lake(str(self.lake), engine)
+            lake.write(RAW_SIGNINS, engine.from_arrow(signins), self.days, {})
+        self._run("ingest_range", _INGEST, self.days, CAMPAIGNS)
+        return labels.merge(self.encoded()[["signin_id", "time", "user", "outcome"]])
 
     def encoded(self) -> pd.DataFrame:
-        """All of ``encoded_features``, with the result codes."""
+        """All of ``encoded_features``, with the result codes; times are naive, in UTC."""
         columns = [*("signin_id", "time_generated", "user", "outcome", "ip_address", "ip_prefix")]
         columns += ["AppDisplayName", "ClientAppUsed", "Location", "state", "city"]
         encoded = _read(self.lake / ENCODED_FEATURES.name, columns)
@@ -87,14 +85,14 @@ class Hunting:
 
     def materialize(self, assets: dg.AssetSelection, day: date) -> None:
         """Make some assets of the hunt as of a day."""
-        self._run("hunt_as_of_day", assets, [day], "campaigns")
+        self._run("hunt_as_of_day", assets, [day], CAMPAIGNS)
 
-    def hunt(self, day: date, preset: str = "campaigns") -> list[Alert]:
+    def hunt(self, day: date, preset: str = CAMPAIGNS) -> list[Alert]:
         """The incidents as of the end of a day."""
         self._run("hunt_as_of_day", HUNT, [day], preset)
-        incidents = _read(self.lake / f"enriched_incidents/date={day}").to_dict("records")
-        members = _read(self.lake / f"incident_members/date={day}")
-        failures = members[members["outcome"] == "failure"]
+        incidents = _read(self.lake / ENRICHED_INCIDENTS.name / f"date={day}").to_dict("records")
+        members = _read(self.lake / INCIDENT_MEMBERS.name / f"date={day}")
+        failures = members[members["outcome"] == FAILURE]
         return [
             Alert(
                 frozenset(
@@ -108,13 +106,18 @@ class Hunting:
 
     def _run(self, job: str, assets: dg.AssetSelection, days: Sequence[date], preset: str) -> None:
         settings = Settings(
-            "unused", str(self.lake), self.tenant.days, preset=preset, sinks=self.sinks
+            "unused",
+            str(self.lake),
+            self.tenant.days,
+            preset=preset,
+            engine=EngineSettings(threads=self.threads),
+            sinks=self.sinks,
         )
         tags = {
             "dagster/asset_partition_range_start": str(days[0]),
             "dagster/asset_partition_range_end": str(days[-1]),
         }
-        defs = build_defs(settings, self.spark)
+        defs = build_defs(settings)
         defs.resolve_job_def(job).execute_in_process(
             asset_selection=sorted(assets.resolve(defs.resolve_asset_graph())),
             tags=tags,
@@ -126,32 +129,35 @@ def _read(folder: Path, columns: list[str] | None = None) -> pd.DataFrame:
     return ds.dataset(folder, format="parquet").to_table(columns=columns).to_pandas()
 
 
-def _signins(tenant: Tenant) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _signins(tenant: Tenant) -> tuple[pa.Table, pd.DataFrame]:
     """The tenant's sign-ins as ``raw_signins`` with ``date``, and their labels."""
     world, rows = draw(tenant)
-    columns = pd.Index([field.name for field in RAW_SIGNINS.schema.fields])
     records = []
     for fact in facts_of(world, rows):
         device, place = fact.device, fact.location
         point = place.get("geoCoordinates", {})
+        if not any(point.values()):
+            point = {}
+        time = datetime.fromisoformat(fact.time)
         records.append(
             (
-                *(fact.id, fact.time, fact.upn, fact.user_id, str(fact.result), True),
-                *(fact.app.name, fact.client, device["browser"], device.get("displayName", "")),
-                *(device["operatingSystem"], fact.user_agent, fact.address or None, fact.asn),
+                *(fact.id, time, fact.upn, fact.user_id, fact.upn.lower(), str(fact.result), True),
+                *(fact.app.name, fact.client, device["browser"], device.get("displayName")),
+                *(device["operatingSystem"], fact.user_agent, fact.address),
+                *(ip_prefix(fact.address), fact.asn and int(fact.asn)),
                 *(place.get("countryOrRegion"), place.get("state"), place.get("city")),
-                *(point.get("latitude"), point.get("longitude"), 1),
+                *(point.get("latitude"), point.get("longitude"), 1, time.date()),
             )
         )
-    signins = pd.DataFrame(records, columns=columns)
-    times = pd.to_datetime(signins["time_generated"])
-    signins["time_generated"] = times.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
-    signins["autonomous_system_number"] = pd.to_numeric(signins["autonomous_system_number"])
-    signins["date"] = signins["time_generated"].dt.date
+    columns = [
+        pa.array([None if value == "" else value for value in values], column.type)
+        for column, values in zip(RAW_SIGNINS.dated, zip(*records, strict=True), strict=True)
+    ]
+    signins = pa.Table.from_arrays(columns, schema=RAW_SIGNINS.dated)
     names = np.array(["", *(campaign.name for campaign in tenant.campaigns)])
     labels = pd.DataFrame(
         {
-            "signin_id": signins["signin_id"],
+            "signin_id": signins["signin_id"].to_numpy(),
             "label": np.array(LABELS)[rows["label"]],
             "campaign": names[rows["campaign"]],
         }

@@ -33,6 +33,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rates", type=int, nargs="+", default=[3_000, 30_000, 100_000])
     parser.add_argument("--days", type=int, nargs="+", default=[60, 120, 240])
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument(
+        "--peers", nargs="+", choices=TURNS, default=[*TURNS], help="all by default"
+    )
     parser.add_argument("--limit", type=float, default=3600, help="seconds a command may take")
     return parser.parse_args()
 
@@ -42,7 +45,7 @@ def _run(results: Results, size: Size, options: argparse.Namespace) -> None:
     data = make(options.out, size.rate, max(options.days))
     bench = Bench(data, size.days, options.out.absolute() / "scratch", options.limit)
     for run in range(options.runs):
-        for turn in TURNS:
+        for turn in (TURNS[peer] for peer in options.peers):
             hopeless = any(
                 (results.estimate(size, peer) or 0) > options.limit for peer in turn.peers
             )

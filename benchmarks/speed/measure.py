@@ -1,8 +1,8 @@
 """What running a command costs: wall time, processor time, peak memory. Linux only.
 
-A hunt is a tree of processes (Python, its JVM, Python workers), and some outlive their parents.
-So this process becomes the one that orphans fall to: it sees them all, and the kernel's account
-of its children is the whole of their processor time.
+A hunt is a tree of processes (Python, its workers, with Spark a JVM), and some outlive their
+parents. So this process becomes the one that orphans fall to: it sees them all, and the kernel's
+account of its children is the whole of their processor time.
 """
 
 import ctypes
@@ -19,8 +19,8 @@ from pathlib import Path
 
 import psutil
 
-# The kernel keeps the peaks, so seldom is enough; every look at all processes costs time.
-_SAMPLE_SECONDS = 0.5
+# Of the tree only the moments that are looked at count; every look costs time.
+_SAMPLE_SECONDS = 0.25
 _PR_SET_CHILD_SUBREAPER = 36
 _MB = 1_000_000
 
@@ -29,14 +29,17 @@ _MB = 1_000_000
 class Cost:
     """What a command cost.
 
-    driver_mb, jvm_mb: peak resident memory of the command's own process, and of its JVM.
+    wall, cpu: seconds; cpu is that of the whole tree of processes.
+    process_mb: peak resident memory of the command's own process, as the kernel keeps it.
+    tree_mb: the most that all processes of the tree held at once, four times a second; what
+        several of them share counts once.
     outcome: "finished", "failed", or "stopped" (at the time limit).
     """
 
     wall: float
     cpu: float
-    driver_mb: float
-    jvm_mb: float
+    process_mb: float
+    tree_mb: float
     outcome: str
 
     def __add__(self, after: "Cost") -> "Cost":
@@ -44,8 +47,8 @@ class Cost:
         return Cost(
             self.wall + after.wall,
             self.cpu + after.cpu,
-            max(self.driver_mb, after.driver_mb),
-            max(self.jvm_mb, after.jvm_mb),
+            max(self.process_mb, after.process_mb),
+            max(self.tree_mb, after.tree_mb),
             after.outcome if self.outcome == "finished" else self.outcome,
         )
 
@@ -64,16 +67,17 @@ def measure(
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr
         )
-        driver_mb = jvm_mb = 0.0
+        process_mb = tree_mb = 0.0
         while (code := process.poll()) is None and time.perf_counter() - began < limit:
-            driver, jvm = _peaks(process.pid)
-            driver_mb, jvm_mb = max(driver_mb, driver), max(jvm_mb, jvm)
+            process_mb = max(process_mb, _memory(process.pid, "status", "VmHWM"))
+            pids = [child.pid for child in psutil.Process().children(recursive=True)]
+            tree_mb = max(tree_mb, sum(_memory(pid, "smaps_rollup", "Pss") for pid in pids))
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_SAMPLE_SECONDS)
         wall = time.perf_counter() - began
         _end_descendants(process)
     outcome = "stopped" if code is None else "failed" if code else "finished"
-    return Cost(wall, _children_cpu() - before, driver_mb, jvm_mb, outcome)
+    return Cost(wall, _children_cpu() - before, process_mb, tree_mb, outcome)
 
 
 def _children_cpu() -> float:
@@ -81,26 +85,17 @@ def _children_cpu() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _peaks(driver: int) -> tuple[float, float]:
-    """Peak resident memory so far of the driver, and of the largest Java below it, in MB."""
-    own = jvm = 0.0
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
-            if process.pid == driver:
-                own = _peak(process.pid)
-            elif process.name() == "java":
-                jvm = max(jvm, _peak(process.pid))
-    return own, jvm
+def _memory(pid: int, file: str, name: str) -> float:
+    """A figure of a process in MB; 0 of one that has ended."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        text = Path(f"/proc/{pid}/{file}").read_text()
+        # What has ended, and is not waited for yet, has no memory any more.
+        if found := re.search(rf"^{name}:\s*(\d+) kB$", text, re.MULTILINE):
+            return int(found[1]) * 1024 / _MB
+    return 0.0
 
 
-def _peak(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    # A process that has ended, and is not waited for yet, has no memory any more.
-    found = re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)
-    return int(found[1]) * 1024 / _MB if found else 0.0
-
-
-def _end_descendants(process: subprocess.Popen) -> None:
+def _end_descendants(process: subprocess.Popen[bytes]) -> None:
     """End what the command left behind, and wait for it: only then is its time accounted."""
     while left := psutil.Process().children(recursive=True):
         for child in left:

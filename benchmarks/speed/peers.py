@@ -11,11 +11,40 @@ from pathlib import Path
 
 from benchmarks.speed.measure import Cost, measure
 from benchmarks.speed.tenants import Data
+from lowslow_assets.settings import DUCKDB, SPARK
 
+
+@dataclass(frozen=True)
+class Project:
+    """Ours on one of its engines, and what is measured of it."""
+
+    engine: str
+    name: str
+
+    @property
+    def ingest(self) -> str:
+        """The first ingest of the window."""
+        return f"{self.name}, ingest"
+
+    @property
+    def cold(self) -> str:
+        """That, and the hunt over the window."""
+        return f"{self.name}, cold"
+
+    @property
+    def daily(self) -> str:
+        """The daily update."""
+        return f"{self.name}, daily update"
+
+
+PROJECTS = (Project(DUCKDB, "ours"), Project(SPARK, "ours on Spark"))
 AS_WRITTEN, MENDED = "notebook as written", "notebook mended"
-COLD, DAILY, INGEST = "ours, cold", "ours, daily update", "ours, ingest"
-DUCKDB = "DuckDB, ingest"
-PEERS = (AS_WRITTEN, MENDED, COLD, DAILY, INGEST, DUCKDB)
+PARSING = "DuckDB's own parsing"
+PEERS = (
+    *(AS_WRITTEN, MENDED),
+    *(name for ours in PROJECTS for name in (ours.cold, ours.daily, ours.ingest)),
+    PARSING,
+)
 
 
 @dataclass(frozen=True)
@@ -44,11 +73,11 @@ class Bench:
         shutil.rmtree(self.scratch)
         return measured
 
-    def duckdb(self) -> Iterator[Measured]:
-        """DuckDB's ingest of the window."""
+    def parsing(self) -> Iterator[Measured]:
+        """DuckDB's own parsing of the window."""
         lake = self.scratch / "duckdb"
         cost = self._module("duckdb_ingest", str(lake))
-        yield Measured(DUCKDB, cost, {"lake_bytes": folder_bytes(lake)})
+        yield Measured(PARSING, cost, {"lake_bytes": folder_bytes(lake)})
 
     def as_written(self) -> Iterator[Measured]:
         """The notebook's hunt over the window."""
@@ -58,23 +87,23 @@ class Bench:
         """The mended notebook's."""
         yield self._notebook(MENDED, "--mended")
 
-    def ours(self) -> Iterator[Measured]:
+    def ours(self, ours: Project) -> Iterator[Measured]:
         """Our ingest of the window and hunt, in an empty lake, then the update of the last day."""
         lake, last = self.scratch / "lake", self.data.last
-        first = self.data.first(self.days)
-        ingest = self._materialize("group:ingest", "--partition-range", f"{first}...{last}")
-        yield Measured(INGEST, ingest, {})
-        hunt = self._materialize("group:hunt", "--partition", str(last))
+        days = f"{self.data.first(self.days)}...{last}"
+        ingest = self._materialize(ours, "group:ingest", "--partition-range", days)
+        yield Measured(ours.ingest, ingest, {})
+        hunt = self._materialize(ours, "group:hunt", "--partition", str(last))
         sizes = {
             "lake_bytes": folder_bytes(lake),
             "json_bytes": self.data.json_bytes(self.days),
         }
-        yield Measured(COLD, ingest + hunt, sizes)
+        yield Measured(ours.cold, ingest + hunt, sizes)
         # As on any other day: the day before has been hunted, and this one has never been seen.
-        self._materialize("group:hunt", "--partition", str(last - timedelta(days=1)))
+        self._materialize(ours, "group:hunt", "--partition", str(last - timedelta(days=1)))
         forget_day(lake, last)
-        update = self._materialize("group:ingest or group:hunt", "--partition", str(last))
-        yield Measured(DAILY, update, {})
+        both = "group:ingest or group:hunt"
+        yield Measured(ours.daily, self._materialize(ours, both, "--partition", str(last)), {})
 
     def _notebook(self, peer: str, way: str) -> Measured:
         cost = self._module("notebook", way)
@@ -85,26 +114,20 @@ class Bench:
         window = [str(self.data.export), str(self.data.first(self.days)), str(self.data.last)]
         return self._run([sys.executable, "-m", f"{__package__}.{name}", *window, argument], {})
 
-    def _materialize(self, selection: str, *partitions: str) -> Cost:
+    def _materialize(self, ours: Project, selection: str, *partitions: str) -> Cost:
         home = self.scratch / "dagster"
         home.mkdir(exist_ok=True)
         (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
         settings = {
+            "LOWSLOW_ENGINE": ours.engine,
             "LOWSLOW_SOURCE": str(self.data.export),
             "LOWSLOW_LAKE": str(self.scratch / "lake"),
             "LOWSLOW_LOOKBACK_DAYS": str(self.days),
             "DAGSTER_HOME": str(home),
         }
         dagster = str(Path(sys.executable).with_name("dagster"))
-        command = [
-            dagster,
-            "asset",
-            "materialize",
-            "-m",
-            "lowslow_assets.definitions",
-        ]
-        command += ["--select", selection, *partitions]
-        return self._run(command, settings)
+        command = [dagster, "asset", "materialize", "-m", "lowslow_assets.definitions"]
+        return self._run([*command, "--select", selection, *partitions], settings)
 
     def _run(self, command: list[str], settings: dict[str, str]) -> Cost:
         # Everybody may keep compiled modules.
@@ -127,12 +150,17 @@ class Turn:
     measure: Callable[[Bench], Iterator[Measured]]
 
 
-TURNS = (
-    Turn((DUCKDB,), Bench.duckdb),
-    Turn((INGEST, COLD, DAILY), Bench.ours),
-    Turn((MENDED,), Bench.mended),
-    Turn((AS_WRITTEN,), Bench.as_written),
-)
+def _turn_of(ours: Project) -> Turn:
+    return Turn((ours.ingest, ours.cold, ours.daily), lambda bench: bench.ours(ours))
+
+
+TURNS = {
+    "parsing": Turn((PARSING,), Bench.parsing),
+    **{ours.engine: _turn_of(ours) for ours in PROJECTS},
+    "mended": Turn((MENDED,), Bench.mended),
+    "as-written": Turn((AS_WRITTEN,), Bench.as_written),
+}
+"""By the names that the command line knows."""
 
 
 def forget_day(lake: Path, day: date) -> None:

@@ -77,8 +77,8 @@ class Results:
         return Cost(
             median(cost.wall for cost in costs),
             median(cost.cpu for cost in costs),
-            median(cost.driver_mb for cost in costs),
-            median(cost.jvm_mb for cost in costs),
+            median(cost.process_mb for cost in costs),
+            median(cost.tree_mb for cost in costs),
             "finished",
         )
 

@@ -1,7 +1,7 @@
 """The window's baseline: which categories are anomalous, per feature.
 
-Everything follows from how many categories occur how often, so the driver sees
-counts of counts, never the categories: at most about sqrt(2 N) rows a feature
+Everything follows from how many categories occur how often, so Python sees
+counts of counts, never the categories: at most about sqrt(2 N) rows per feature
 for N sign-ins.
 """
 
@@ -9,8 +9,16 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+import pyarrow as pa
+
+from lowslow_assets.engines.base import Relation
+from lowslow_assets.engines.schemas import schema
+from lowslow_assets.engines.sql import sql, transform
+from lowslow_assets.lake.tables import CATEGORY_COUNTS, FEATURES
+
+COUNTS = CATEGORY_COUNTS.schema
+_LEAST = schema("feature string, below bigint")
+_FEATURES = ", ".join(f"{feature} string" for feature in FEATURES)
 
 PSEUDO_COUNT = 2.0
 THRESHOLD_SIGMAS = 2.0
@@ -44,61 +52,98 @@ class FeatureBaseline:
     anomalous_failure_share: float | None
 
 
-def sum_counts(counts: DataFrame) -> DataFrame:
+@transform(COUNTS, counts=COUNTS)
+def sum_counts(counts: Relation) -> Relation:
     """The window's counts per (feature, category) from its days' ``category_counts``."""
-    return counts.groupBy("feature", "category").agg(
-        F.sum("successes").alias("successes"), F.sum("failures").alias("failures")
+    return sql(
+        """
+        SELECT
+            feature,
+            category,
+            CAST(sum(successes) AS BIGINT) AS successes,
+            CAST(sum(failures) AS BIGINT) AS failures
+        FROM {counts}
+        GROUP BY feature, category
+        """,
+        counts=counts,
     )
 
 
-def count_spectrum(window_counts: DataFrame) -> dict[str, list[SpectrumLine]]:
-    """Collect, per feature, how many categories have how many successes."""
-    rows = (
-        window_counts.groupBy("feature", "successes")
-        .agg(F.count(F.lit(1)).alias("categories"), F.sum("failures").alias("failures"))
-        .orderBy("feature", "successes")
-        .collect()
-    )
+def count_spectrum(window_counts: Relation) -> dict[str, list[SpectrumLine]]:
+    """Per feature, how many categories have how many successes."""
     spectra: dict[str, list[SpectrumLine]] = {}
-    for row in rows:
+    for row in count_counts(window_counts).rows():
         line = SpectrumLine(row["successes"], row["categories"], row["failures"])
         spectra.setdefault(row["feature"], []).append(line)
     return spectra
 
 
+@transform(
+    schema("feature string, successes bigint, categories bigint, failures bigint"), counts=COUNTS
+)
+def count_counts(counts: Relation) -> Relation:
+    """The rows of `count_spectrum`, in order."""
+    return sql(
+        """
+        SELECT
+            feature,
+            successes,
+            count(*) AS categories,
+            CAST(sum(failures) AS BIGINT) AS failures
+        FROM {counts}
+        GROUP BY feature, successes
+        ORDER BY feature NULLS FIRST, successes NULLS FIRST
+        """,
+        counts=counts,
+    )
+
+
 def held_usual(
-    entries: DataFrame, window_counts: DataFrame, baselines: Iterable[FeatureBaseline]
-) -> DataFrame:
+    entries: Relation, window_counts: Relation, baselines: Iterable[FeatureBaseline]
+) -> Relation:
     """The categories that are not anomalous, but would be without these successes.
 
     ``entries`` are successes with their features, of those that the window counts. Thresholds stay
     as they are. Returns rows (feature, category, successes, of_campaigns), the worst first.
     """
-    below = {baseline.feature: baseline.anomalous_below for baseline in baselines}
-    pairs = F.explode(
-        F.array(
-            *(
-                F.struct(
-                    F.lit(feature).alias("feature"),
-                    F.col(feature).alias("category"),
-                    F.lit(least).alias("below"),
+    rows = [{"feature": b.feature, "below": b.anomalous_below} for b in baselines]
+    least = entries.engine.from_arrow(pa.Table.from_pylist(rows, _LEAST))
+    return usual_by_entries(entries, window_counts, least)
+
+
+@transform(
+    schema("feature string, category string, successes bigint, of_campaigns bigint"),
+    entries=schema(_FEATURES),
+    counts=COUNTS,
+    least=_LEAST,
+)
+def usual_by_entries(entries: Relation, counts: Relation, least: Relation) -> Relation:
+    """The rows of `held_usual`; a category with fewer than ``below`` successes is anomalous."""
+    return sql(
+        """
+        WITH _of_campaigns AS (
+            SELECT feature, category, count(*) AS of_campaigns
+            FROM {entries} UNPIVOT (
+                category FOR feature IN (
+                    AppDisplayName, ClientAppUsed, browser, displayName, operatingSystem,
+                    network, Location, state, city
                 )
-                for feature, least in below.items()
             )
+            GROUP BY feature, category
         )
-    )
-    of_campaigns = (
-        entries.select(pairs.alias("pair"))
-        .groupBy("pair.feature", "pair.category", "pair.below")
-        .agg(F.count(F.lit(1)).alias("of_campaigns"))
-    )
-    usual = F.col("successes") >= F.col("below")
-    held = F.col("successes") - F.col("of_campaigns") < F.col("below")
-    return (
-        window_counts.join(F.broadcast(of_campaigns), ["feature", "category"])
-        .where(usual & held)
-        .select("feature", "category", "successes", "of_campaigns")
-        .orderBy(F.desc("of_campaigns"), "feature", "category")
+        SELECT counts.feature, counts.category, counts.successes, _of_campaigns.of_campaigns
+        FROM {counts} AS counts
+        JOIN _of_campaigns
+            ON _of_campaigns.feature = counts.feature
+            AND _of_campaigns.category = counts.category
+        JOIN {least} AS least ON least.feature = counts.feature
+        WHERE counts.successes >= least.below
+            AND counts.successes - _of_campaigns.of_campaigns < least.below
+        ORDER BY of_campaigns DESC NULLS LAST, feature NULLS FIRST, category NULLS FIRST
+        """,
+        entries=entries,
+        counts=counts,
+        least=least,
     )
 
 

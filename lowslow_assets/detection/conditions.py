@@ -4,16 +4,19 @@ A condition is a few terms that all hold. A term says of one feature that it is 
 values, or none of them: an attacker has few applications to try, and an address nobody works from.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations
 from typing import NamedTuple
 
 import numpy as np
-from pyspark.sql import Column, DataFrame, Window
-from pyspark.sql import functions as F
+import pyarrow as pa
 
-from lowslow_assets.signins.features import FEATURES, NODATA, OTHER
+from lowslow_assets.engines.base import Relation
+from lowslow_assets.engines.schemas import schema
+from lowslow_assets.engines.sql import sql, transform
+from lowslow_assets.lake.tables import FEATURES, SUCCESS
 
 # What a reader still reads, and a rule's text has room for.
 MAX_VALUES, MAX_VALUE_LENGTH, MAX_LIST_LENGTH = 50, 128, 2000
@@ -47,15 +50,16 @@ class Term:
         """Of a network's values the address prefixes, as 203.0.113 or 2001:db8:1::/48."""
         return [value for value in self.values if not value.startswith("AS")]
 
-    def holds(self) -> Column:
-        """Whether a row of ``encoded_features`` meets it."""
-        if self.feature == "network":
-            # A rule looks at addresses, whether or not the log knows their system.
-            of_prefix = F.coalesce(F.col("ip_prefix").isin(self.prefixes), F.lit(False))
-            among = F.col("network").isin(self.systems) | of_prefix
-        else:
-            among = F.col(self.feature).isin(*self.values)
-        return ~among if self.negated else among
+    @property
+    def looked_up(self) -> list[tuple[str, str]]:
+        """Columns of ``encoded_features``, each with a value: it is one of ``values`` with any.
+
+        A rule looks at addresses, whether or not the log knows their system.
+        """
+        if self.feature != "network":
+            return [(self.feature, value) for value in self.values]
+        systems = [("network", value) for value in self.systems]
+        return [*systems, *(("ip_prefix", value) for value in self.prefixes)]
 
 
 class ValueCount(NamedTuple):
@@ -67,42 +71,128 @@ class ValueCount(NamedTuple):
     successes: int
 
 
-def common_values(members: DataFrame, window_counts: DataFrame) -> DataFrame:
-    """The values that each campaign, and the tenant, shows most.
+_TEXTS = ", ".join(f"{feature} string" for feature in FEATURES)
 
-    ``members`` are failures with their ``incident_id`` and features. Returns rows (incident_id,
-    feature, category, attempts, successes), at most 2 x MAX_VALUES an incident and feature.
+
+@transform(
+    schema(
+        "incident_id string, feature string, category string, attempts bigint, successes bigint"
+    ),
+    members=schema(f"incident_id string, outcome string, {_TEXTS}"),
+    window_counts=schema("feature string, category string, successes bigint"),
+)
+def common_values(members: Relation, window_counts: Relation) -> Relation:
+    """The values that each campaign, and the tenant, shows most, and how often each shows them.
+
+    ``members`` are those of incidents; their failures count. At most 2 x MAX_VALUES rows per
+    incident and feature.
     """
-    pairs = F.array(
-        *(F.struct(F.lit(f).alias("feature"), F.col(f).alias("category")) for f in FEATURES)
+    return sql(
+        """
+        WITH _shown AS (
+            SELECT incident_id, feature, category, count(*) AS attempts
+            FROM {members} UNPIVOT (
+                category FOR feature IN (
+                    AppDisplayName, ClientAppUsed, browser, displayName, operatingSystem,
+                    network, Location, state, city
+                )
+            )
+            WHERE outcome = 'failure'
+                AND length(category) <= {longest}
+                -- Nobody writes a rule for a network that the log does not give.
+                AND NOT (feature = 'network' AND category = 'NODATA')
+            GROUP BY incident_id, feature, category
+        ),
+        _usual AS (
+            SELECT feature, category, successes
+            FROM {window_counts}
+            WHERE length(category) <= {longest}
+                AND NOT (feature = 'network' AND category = 'NODATA')
+        ),
+        _of_campaigns AS (
+            SELECT incident_id, feature, category
+            FROM _shown
+            QUALIFY
+                row_number() OVER (
+                    PARTITION BY incident_id, feature
+                    ORDER BY attempts DESC NULLS LAST, category NULLS LAST
+                ) <= {most}
+        ),
+        _of_tenant AS (
+            SELECT feature, category
+            FROM _usual
+            QUALIFY
+                row_number() OVER (
+                    PARTITION BY feature
+                    ORDER BY successes DESC NULLS LAST, category NULLS LAST
+                ) <= {most}
+        ),
+        _incidents AS (
+            SELECT DISTINCT incident_id
+            FROM _shown
+        ),
+        _chosen AS (
+            SELECT incident_id, feature, category
+            FROM _of_campaigns
+            UNION
+            SELECT incident_id, feature, category
+            FROM _incidents
+            CROSS JOIN _of_tenant
+        )
+        SELECT
+            _chosen.incident_id,
+            _chosen.feature,
+            _chosen.category,
+            coalesce(_shown.attempts, 0) AS attempts,
+            coalesce(_usual.successes, 0) AS successes
+        FROM _chosen
+        LEFT JOIN _shown
+            ON _chosen.incident_id = _shown.incident_id
+            AND _chosen.feature = _shown.feature
+            AND _chosen.category = _shown.category
+        LEFT JOIN _usual
+            ON _chosen.feature = _usual.feature
+            AND _chosen.category = _usual.category
+        """,
+        members=members,
+        window_counts=window_counts,
+        longest=MAX_VALUE_LENGTH,
+        most=MAX_VALUES,
     )
-    key = ["feature", "category"]
-    # Nobody writes a rule for a network that the log does not give.
-    usable = (F.length("category") <= MAX_VALUE_LENGTH) & ~(
-        (F.col("feature") == "network") & (F.col("category") == NODATA)
-    )
-    shown = (
-        members.select("incident_id", F.explode(pairs).alias("pair"))
-        .groupBy("incident_id", "pair.feature", "pair.category")
-        .agg(F.count(F.lit(1)).alias("attempts"))
-        .where(usable)
-    )
-    successes = window_counts.select(*key, "successes").where(usable)
-    of_campaigns = _most(shown, "attempts", "incident_id", "feature").join(successes, key, "left")
-    of_tenant = (
-        _most(successes, "successes", "feature")
-        .crossJoin(shown.select("incident_id").distinct())
-        .join(shown, ["incident_id", *key], "left")
-    )
-    both = of_campaigns.unionByName(of_tenant).fillna(0).distinct()
-    return both.select("incident_id", *ValueCount._fields)
 
 
-def _most(counts: DataFrame, count: str, *group: str) -> DataFrame:
-    """The MAX_VALUES greatest counts of each group."""
-    order = Window.partitionBy(*group).orderBy(F.desc(count), "category")
-    ranked = counts.withColumn("rank", F.row_number().over(order))
-    return ranked.where(F.col("rank") <= MAX_VALUES).drop("rank")
+def find_terms(
+    incidents: Sequence[str], members: Relation, window_counts: Relation, successes: int
+) -> list[list[Term]]:
+    """Per incident the terms that may make its rules.
+
+    ``members`` are the ``incident_members``; ``successes`` is how many the window has.
+    """
+    attempts = {row["incident_id"]: row["attempts"] for row in count_attempts(members).rows()}
+    values: dict[str, list[ValueCount]] = {}
+    for row in common_values(members, window_counts).rows():
+        values.setdefault(row.pop("incident_id"), []).append(ValueCount(**row))
+    return [
+        candidate_terms(values.get(incident, []), attempts.get(incident, 0), successes)
+        for incident in incidents
+    ]
+
+
+@transform(
+    schema("incident_id string, attempts bigint"),
+    members=schema("incident_id string, outcome string"),
+)
+def count_attempts(members: Relation) -> Relation:
+    """How many failures each incident has."""
+    return sql(
+        """
+        SELECT incident_id, count(*) AS attempts
+        FROM {members}
+        WHERE outcome = 'failure'
+        GROUP BY incident_id
+        """,
+        members=members,
+    )
 
 
 def candidate_terms(values: Iterable[ValueCount], attempts: int, successes: int) -> list[Term]:
@@ -166,27 +256,183 @@ def _values(chosen: Sequence[ValueCount]) -> tuple[str, ...]:
     return tuple(value.category for value in order)
 
 
-def count_patterns(signins: DataFrame, terms: Sequence[Sequence[Term]], *by: str) -> DataFrame:
-    """How many sign-ins meet which of each campaign's terms, in one pass.
+# The columns that terms look at.
+_LOOKED_AT = ("ip_prefix", *FEATURES)
+_CLASSES = ", ".join(f"{column} int" for column in _LOOKED_AT)
+_SIGNINS = schema(f"outcome string, ip_prefix string, {_TEXTS}")
 
-    Bit i of a pattern is set where the campaign's i-th term holds. Returns rows (*by, campaign,
-    pattern, signins), at most 2^terms a campaign and group; ``campaign`` is a place in ``terms``.
+
+@transform(
+    schema(f"incident_id string, outcome string, {_CLASSES}, signins bigint"),
+    signins=_SIGNINS,
+    members=pa.schema([pa.field("incident_id", pa.string()), *_SIGNINS]),
+    classes=schema("feature string, value string, class int"),
+)
+def count_classes(signins: Relation, members: Relation, classes: Relation) -> Relation:
+    """How many successes and failures have which classes of values, each column's own.
+
+    Those of the window have no incident, and ``members`` theirs. A value of no class is of 0.
     """
-    patterns = [
-        F.struct(
-            F.lit(number).alias("campaign"),
-            sum((t.holds().cast("int") * (1 << i) for i, t in enumerate(own)), F.lit(0)).alias(
-                "pattern"
-            ),
+    return sql(
+        """
+        WITH _signins AS (
+            SELECT
+                CAST(NULL AS STRING) AS incident_id,
+                outcome,
+                ip_prefix,
+                AppDisplayName,
+                ClientAppUsed,
+                browser,
+                displayName,
+                operatingSystem,
+                network,
+                Location,
+                state,
+                city
+            FROM {signins}
+            UNION ALL
+            SELECT
+                incident_id,
+                outcome,
+                ip_prefix,
+                AppDisplayName,
+                ClientAppUsed,
+                browser,
+                displayName,
+                operatingSystem,
+                network,
+                Location,
+                state,
+                city
+            FROM {members}
+        ),
+        _classed AS (
+            SELECT
+                _signins.incident_id,
+                _signins.outcome,
+                coalesce(_prefix.class, 0) AS ip_prefix,
+                coalesce(_application.class, 0) AS AppDisplayName,
+                coalesce(_client.class, 0) AS ClientAppUsed,
+                coalesce(_browser.class, 0) AS browser,
+                coalesce(_device.class, 0) AS displayName,
+                coalesce(_system.class, 0) AS operatingSystem,
+                coalesce(_network.class, 0) AS network,
+                coalesce(_country.class, 0) AS Location,
+                coalesce(_state.class, 0) AS state,
+                coalesce(_city.class, 0) AS city
+            FROM _signins
+            LEFT JOIN {classes} AS _prefix
+                ON _prefix.feature = 'ip_prefix' AND _signins.ip_prefix = _prefix.value
+            LEFT JOIN {classes} AS _application
+                ON _application.feature = 'AppDisplayName'
+                AND _signins.AppDisplayName = _application.value
+            LEFT JOIN {classes} AS _client
+                ON _client.feature = 'ClientAppUsed' AND _signins.ClientAppUsed = _client.value
+            LEFT JOIN {classes} AS _browser
+                ON _browser.feature = 'browser' AND _signins.browser = _browser.value
+            LEFT JOIN {classes} AS _device
+                ON _device.feature = 'displayName' AND _signins.displayName = _device.value
+            LEFT JOIN {classes} AS _system
+                ON _system.feature = 'operatingSystem'
+                AND _signins.operatingSystem = _system.value
+            LEFT JOIN {classes} AS _network
+                ON _network.feature = 'network' AND _signins.network = _network.value
+            LEFT JOIN {classes} AS _country
+                ON _country.feature = 'Location' AND _signins.Location = _country.value
+            LEFT JOIN {classes} AS _state
+                ON _state.feature = 'state' AND _signins.state = _state.value
+            LEFT JOIN {classes} AS _city
+                ON _city.feature = 'city' AND _signins.city = _city.value
+            WHERE _signins.outcome <> 'other'
         )
-        for number, own in enumerate(terms)
-    ]
-    return (
-        signins.where(F.col("outcome") != OTHER)
-        .select(*by, F.explode(F.array(*patterns)).alias("met"))
-        .groupBy(*by, "met.campaign", "met.pattern")
-        .agg(F.count(F.lit(1)).alias("signins"))
+        SELECT
+            incident_id,
+            outcome,
+            ip_prefix,
+            AppDisplayName,
+            ClientAppUsed,
+            browser,
+            displayName,
+            operatingSystem,
+            network,
+            Location,
+            state,
+            city,
+            count(*) AS signins
+        FROM _classed
+        GROUP BY
+            incident_id,
+            outcome,
+            ip_prefix,
+            AppDisplayName,
+            ClientAppUsed,
+            browser,
+            displayName,
+            operatingSystem,
+            network,
+            Location,
+            state,
+            city
+        """,
+        signins=signins,
+        members=members,
+        classes=classes,
     )
+
+
+class PatternCount(NamedTuple):
+    """How many sign-ins meet which of a campaign's terms: bit i is set where the i-th holds.
+
+    ``campaign`` is a place in the list of terms; ``incident_id`` is null for the window's.
+    """
+
+    incident_id: str | None
+    outcome: str
+    campaign: int
+    pattern: int
+    signins: int
+
+
+def count_patterns(
+    signins: Relation, members: Relation, terms: Sequence[Sequence[Term]]
+) -> list[PatternCount]:
+    """How many sign-ins meet which of each campaign's terms, in one pass over the window.
+
+    ``signins`` are the window's, ``members`` those of incidents; other outcomes do not count.
+    """
+    # Values that the same terms name are of one class: what comes back are few combinations.
+    named: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    for campaign, own in enumerate(terms):
+        for bit, term in enumerate(own):
+            for looked_up in term.looked_up:
+                named.setdefault(looked_up, []).append((campaign, bit))
+    numbers: dict[tuple[tuple[int, int], ...], int] = {}
+    class_of = {
+        value: numbers.setdefault(tuple(of), len(numbers) + 1) for value, of in named.items()
+    }
+    rows = [{"feature": f, "value": v, "class": c} for (f, v), c in class_of.items()]
+    classes = signins.engine.from_arrow(
+        pa.Table.from_pylist(rows, schema("feature string, value string, class int"))
+    )
+    counted = count_classes(signins, members, classes).arrow()
+    columns = {name: counted[name].to_numpy() for name in _LOOKED_AT}
+    ids, outcomes, sums = (
+        counted[name].to_pylist() for name in ("incident_id", "outcome", "signins")
+    )
+    found = Counter[tuple[str | None, str, int, int]]()
+    for campaign, own in enumerate(terms):
+        patterns = np.zeros(len(counted), dtype=int)
+        for bit, term in enumerate(own):
+            among = np.zeros(len(counted), dtype=bool)
+            for column in {column for column, _ in term.looked_up}:
+                wanted = [class_of[at] for at in term.looked_up if at[0] == column]
+                among |= np.isin(columns[column], wanted)
+            patterns |= (among != term.negated).astype(int) << bit
+        for incident, outcome, pattern, number in zip(
+            ids, outcomes, patterns.tolist(), sums, strict=True
+        ):
+            found[incident, outcome, campaign, pattern] += number
+    return [PatternCount(*key, number) for key, number in found.items()]
 
 
 class Hits(NamedTuple):
@@ -196,6 +442,31 @@ class Hits(NamedTuple):
     entries: int
     legitimate: int
     other_failures: int
+
+
+def count_hits(
+    incidents: Sequence[str],
+    terms: Sequence[Sequence[Term]],
+    signins: Relation,
+    members: Relation,
+) -> list[dict[int, np.ndarray]]:
+    """Per incident and pattern of its terms the number of sign-ins, in the order of Hits.
+
+    ``signins`` are the window's ``encoded_features``, ``members`` the ``incident_members``.
+    """
+    counts: list[dict[int, np.ndarray]] = [{} for _ in incidents]
+    for found in count_patterns(signins, members, terms):
+        number, of_success = found.signins, found.outcome == SUCCESS
+        if found.incident_id is None:
+            hits = Hits(0, 0, number, 0) if of_success else Hits(0, 0, 0, number)
+        else:
+            own = number if found.incident_id == incidents[found.campaign] else 0
+            # What belongs to an incident, to this one or another, is nobody else's.
+            hits = Hits(0, own, -number, 0) if of_success else Hits(own, 0, 0, -number)
+        of_campaign = counts[found.campaign]
+        of_campaign.setdefault(found.pattern, np.zeros(len(hits), dtype=int))
+        of_campaign[found.pattern] += hits
+    return counts
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ new to the user and what was unusual in the tenant.
 from collections.abc import Mapping
 
 import numpy as np
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
 
-from lowslow_assets.detection.patterns import is_anomalous
-from lowslow_assets.signins.features import NODATA
+from lowslow_assets.detection.patterns import property_bits
+from lowslow_assets.engines.base import Relation
+from lowslow_assets.engines.schemas import extended, schema
+from lowslow_assets.engines.sql import sql, transform
+from lowslow_assets.lake.tables import ENCODED_FEATURES, INCIDENT_MEMBERS
 
 LONGEST_VISIT_SECONDS = 2 * 60 * 60
 MIN_ENTRY_PROBABILITY = 0.5
@@ -21,15 +22,6 @@ MIN_ENTRY_PROBABILITY = 0.5
 _PRIOR = 0.2
 _ROUNDS = 3
 
-# By what each property of a sign-in is new to its user; versions of a browser always are.
-_NEW_BY = {
-    "application": "AppDisplayName",
-    "client": "ClientAppUsed",
-    "device": "operatingSystem",
-    "place": "city",
-    "network": "network",
-    "name": "displayName",
-}
 TRAITS = {
     "application": 3,
     "client": 3,
@@ -40,90 +32,321 @@ TRAITS = {
     "tried": 2,
 }
 """Per trait the number of its levels (see ``with_traits``)."""
+TRAIT_COLUMNS = [f"trait_{name}" for name in TRAITS]
+_LEVELS = ", ".join(f"{column} int" for column in TRAIT_COLUMNS)
+
+JUDGED = schema(
+    "cluster_id int, outcome string, date date, signin_id string, user string, ip_prefix string, "
+    "AppDisplayName string, ClientAppUsed string, operatingSystem string, city string, "
+    "network string, displayName string, mask int"
+)
+"""Attempts of campaigns, and lone visits that may be a campaign's: one row per campaign.
+
+Of an attempt ``date`` is null.
+"""
+_NEWS = extended(
+    JUDGED,
+    "new_application boolean, new_client boolean, new_device boolean, new_place boolean, "
+    "new_network boolean, new_name boolean",
+)
+TRAITED = schema(
+    "cluster_id int, outcome string, date date, signin_id string, ip_prefix string, "
+    f"tried boolean, {_LEVELS}"
+)
+PROBABILITIES = schema(f"cluster_id int, {_LEVELS}, probability double")
+ACCOUNTS = schema(
+    "incident_id string, user string, probability double, first_success timestamp, "
+    "exported date, successes bigint, evidence string"
+)
+SCORED = schema("cluster_id int, date date, signin_id string, score double, evidence string")
 
 
-def lone_prefixes(sources: DataFrame) -> DataFrame:
+@transform(
+    schema("ip_prefix string, first_success timestamp"),
+    sources=schema("user string, ip_prefix string, first_success timestamp, seconds int"),
+)
+def lone_prefixes(sources: Relation) -> Relation:
     """Prefixes from which one user alone succeeded, all within two hours.
 
-    ``sources`` are the window's ``success_sources``. Returns (ip_prefix, first_success).
+    ``sources`` are the window's ``success_sources``.
     """
-    # Spark sums numbers in a hash table; for the least of strings it would sort the window.
-    user = F.xxhash64("user")
-    first = F.min("first_success")
-    last = F.max(F.unix_seconds("first_success") + F.col("seconds"))
-    return (
-        sources.where(F.col("ip_prefix").isNotNull())
-        .groupBy("ip_prefix")
-        .agg(
-            (F.min(user) == F.max(user)).alias("alone"),
-            (last - F.unix_seconds(first)).alias("visit_seconds"),
-            first.alias("first_success"),
+    return sql(
+        """
+        WITH _visitors AS (
+            SELECT
+                ip_prefix,
+                "user",
+                min(first_success) AS first_success,
+                max(epoch_seconds(first_success) + seconds) AS last_second
+            FROM {sources}
+            WHERE ip_prefix IS NOT NULL
+            GROUP BY ip_prefix, "user"
         )
-        .where(F.col("alone") & (F.col("visit_seconds") <= LONGEST_VISIT_SECONDS))
-        .select("ip_prefix", "first_success")
+        SELECT ip_prefix, min(first_success) AS first_success
+        FROM _visitors
+        GROUP BY ip_prefix
+        HAVING
+            count(*) = 1
+            AND max(last_second) - epoch_seconds(min(first_success)) <= {longest}
+        """,
+        sources=sources,
+        longest=LONGEST_VISIT_SECONDS,
     )
 
 
-def with_news(signins: DataFrame, successes: DataFrame) -> DataFrame:
+@transform(
+    schema("ip_prefix string, cluster_id int"),
+    sources=schema("user string, ip_prefix string, first_success timestamp, seconds int"),
+    clusters=schema("cluster_id int, first_activity timestamp, last_activity timestamp"),
+)
+def visited_prefixes(sources: Relation, clusters: Relation) -> Relation:
+    """The lone prefixes visited while a campaign went on: one row per such campaign.
+
+    ``clusters`` are rows of ``cluster_statistics``.
+    """
+    return sql(
+        """
+        SELECT _lone.ip_prefix, _campaigns.cluster_id
+        FROM {lone} AS _lone
+        CROSS JOIN {clusters} AS _campaigns
+        WHERE _lone.first_success >= _campaigns.first_activity
+            AND _lone.first_success <= _campaigns.last_activity + INTERVAL '1' DAY
+        """,
+        lone=lone_prefixes(sources),
+        clusters=clusters,
+    )
+
+
+@transform(
+    extended(ENCODED_FEATURES.dated, "cluster_id int"),
+    signins=ENCODED_FEATURES.dated,
+    prefixes=schema("ip_prefix string, cluster_id int"),
+)
+def lone_visits(signins: Relation, prefixes: Relation) -> Relation:
+    """The successes from ``visited_prefixes``: one row per campaign."""
+    return sql(
+        """
+        SELECT
+            _signins.signin_id,
+            _signins.time_generated,
+            _signins."user",
+            _signins.outcome,
+            _signins.seconds_to_success,
+            _signins.ip_address,
+            _signins.ip_prefix,
+            _signins.latitude,
+            _signins.longitude,
+            _signins.AppDisplayName,
+            _signins.ClientAppUsed,
+            _signins.browser,
+            _signins.displayName,
+            _signins.operatingSystem,
+            _signins.network,
+            _signins.Location,
+            _signins.state,
+            _signins.city,
+            _signins.date,
+            _prefixes.cluster_id
+        FROM {signins} AS _signins
+        JOIN {prefixes} AS _prefixes ON _signins.ip_prefix = _prefixes.ip_prefix
+        WHERE _signins.outcome = 'success'
+        """,
+        signins=signins,
+        prefixes=prefixes,
+    )
+
+
+@transform(
+    _NEWS,
+    judged=JUDGED,
+    signins=schema(
+        "outcome string, user string, ip_prefix string, AppDisplayName string, "
+        "ClientAppUsed string, operatingSystem string, city string, network string, "
+        "displayName string"
+    ),
+)
+def with_news(judged: Relation, signins: Relation) -> Relation:
     """Add ``new_<property>``: whether no success of the user's, from another prefix, shows it.
 
-    ``successes`` are the window's. Without that exception a visit would make itself known.
+    ``signins`` are the window's. Without that exception a visit would make itself known. A device
+    is one of another operating system: versions of a browser are always new.
     """
-    key = ["date", "signin_id"]
-    # Without a prefix it is from another one than any visit's.
-    prefix = F.coalesce("ip_prefix", F.lit(""))
-    judged = signins.select(
-        *key,
-        "user",
-        F.col("ip_prefix").alias("own_prefix"),
-        *(F.col(feature).alias(f"own_{name}") for name, feature in _NEW_BY.items()),
-    ).distinct()
-    seen = {
-        name: F.bool_or(F.col(feature) == F.col(f"own_{name}")) for name, feature in _NEW_BY.items()
-    }
-    known = (
-        successes.select("user", prefix.alias("prefix"), *_NEW_BY.values())
-        .join(judged, "user")
-        .where(F.col("prefix") != F.col("own_prefix"))
-        .groupBy(*key)
-        .agg(*(is_seen.alias(f"known_{name}") for name, is_seen in seen.items()))
-    )
-    news = {f"new_{name}": ~F.coalesce(f"known_{name}", F.lit(False)) for name in _NEW_BY}
-    return (
-        signins.join(known, key, "left")
-        .withColumns(news)
-        .drop(*(f"known_{name}" for name in _NEW_BY))
+    return sql(
+        """
+        WITH _kinds AS (
+            SELECT DISTINCT
+                "user",
+                ip_prefix,
+                AppDisplayName,
+                ClientAppUsed,
+                operatingSystem,
+                city,
+                network,
+                displayName
+            FROM {judged}
+        ),
+        _known AS (
+            SELECT
+                _kinds."user",
+                _kinds.ip_prefix,
+                _kinds.AppDisplayName,
+                _kinds.ClientAppUsed,
+                _kinds.operatingSystem,
+                _kinds.city,
+                _kinds.network,
+                _kinds.displayName,
+                bool_or(_seen.AppDisplayName = _kinds.AppDisplayName) AS known_application,
+                bool_or(_seen.ClientAppUsed = _kinds.ClientAppUsed) AS known_client,
+                bool_or(_seen.operatingSystem = _kinds.operatingSystem) AS known_device,
+                bool_or(_seen.city = _kinds.city) AS known_place,
+                bool_or(_seen.network = _kinds.network) AS known_network,
+                bool_or(_seen.displayName = _kinds.displayName) AS known_name
+            FROM {signins} AS _seen
+            JOIN _kinds ON _seen."user" = _kinds."user"
+            WHERE _seen.outcome = 'success'
+                -- Without a prefix it is from another one than any visit's.
+                AND coalesce(_seen.ip_prefix, '') <> _kinds.ip_prefix
+            GROUP BY
+                _kinds."user",
+                _kinds.ip_prefix,
+                _kinds.AppDisplayName,
+                _kinds.ClientAppUsed,
+                _kinds.operatingSystem,
+                _kinds.city,
+                _kinds.network,
+                _kinds.displayName
+        )
+        SELECT
+            _judged.cluster_id,
+            _judged.outcome,
+            _judged.date,
+            _judged.signin_id,
+            _judged."user",
+            _judged.ip_prefix,
+            _judged.AppDisplayName,
+            _judged.ClientAppUsed,
+            _judged.operatingSystem,
+            _judged.city,
+            _judged.network,
+            _judged.displayName,
+            _judged.mask,
+            NOT coalesce(_known.known_application, FALSE) AS new_application,
+            NOT coalesce(_known.known_client, FALSE) AS new_client,
+            NOT coalesce(_known.known_device, FALSE) AS new_device,
+            NOT coalesce(_known.known_place, FALSE) AS new_place,
+            NOT coalesce(_known.known_network, FALSE) AS new_network,
+            NOT coalesce(_known.known_name, FALSE) AS new_name
+        FROM {judged} AS _judged
+        LEFT JOIN _known
+            ON _judged."user" = _known."user"
+            AND _judged.ip_prefix = _known.ip_prefix
+            AND _judged.AppDisplayName = _known.AppDisplayName
+            AND _judged.ClientAppUsed = _known.ClientAppUsed
+            AND _judged.operatingSystem = _known.operatingSystem
+            AND _judged.city = _known.city
+            AND _judged.network = _known.network
+            AND _judged.displayName = _known.displayName
+        """,
+        judged=judged,
+        signins=signins,
     )
 
 
-def with_traits(signins: DataFrame) -> DataFrame:
-    """Add a column for each of TRAITS, from ``new_*``, ``mask`` and ``tried``.
+@transform(TRAITED, judged=_NEWS)
+def with_traits(judged: Relation) -> Relation:
+    """The level of each of TRAITS, from ``new_*``, ``mask`` and what else the campaign tried.
 
     application, client, device, place: 0 known to the user, 1 new, 2 new and anomalous in the
     tenant. network: 1 if anomalous. own: 1 on a device with a name that the user is known to
-    have. tried: 1 if the campaign tried the account (at least once more).
+    have. tried: 1 if the campaign tried the account (at least once more). Visits from a network
+    that the user is known in are left out.
     """
-    levels = {
-        name: F.when(F.col(f"new_{name}"), 1 + is_anomalous(name)).otherwise(0)
-        for name in ("application", "client", "device", "place")
-    }
-    levels["network"] = is_anomalous("network")
-    levels["own"] = ((F.col("displayName") != NODATA) & ~F.col("new_name")).cast("int")
-    levels["tried"] = F.col("tried").cast("int")
-    return signins.withColumns({f"trait_{name}": level for name, level in levels.items()})
+    return sql(
+        """
+        WITH _tried AS (
+            SELECT
+                cluster_id,
+                outcome,
+                date,
+                signin_id,
+                ip_prefix,
+                displayName,
+                mask,
+                new_application,
+                new_client,
+                new_device,
+                new_place,
+                new_network,
+                new_name,
+                count(CASE WHEN outcome = 'failure' THEN 1 END)
+                    OVER (PARTITION BY cluster_id, "user")
+                    -- An attempt is not what makes its own account one that had been tried.
+                    > CASE WHEN outcome = 'failure' THEN 1 ELSE 0 END AS tried
+            FROM {judged}
+        )
+        SELECT
+            cluster_id,
+            outcome,
+            date,
+            signin_id,
+            ip_prefix,
+            tried,
+            CASE WHEN NOT new_application THEN 0 WHEN (mask & {application}) <> 0 THEN 2 ELSE 1 END
+                AS trait_application,
+            CASE WHEN NOT new_client THEN 0 WHEN (mask & {client}) <> 0 THEN 2 ELSE 1 END
+                AS trait_client,
+            CASE WHEN NOT new_device THEN 0 WHEN (mask & {device}) <> 0 THEN 2 ELSE 1 END
+                AS trait_device,
+            CASE WHEN NOT new_place THEN 0 WHEN (mask & {place}) <> 0 THEN 2 ELSE 1 END
+                AS trait_place,
+            CASE WHEN (mask & {network}) <> 0 THEN 1 ELSE 0 END AS trait_network,
+            CASE WHEN displayName <> 'NODATA' AND NOT new_name THEN 1 ELSE 0 END AS trait_own,
+            CASE WHEN tried THEN 1 ELSE 0 END AS trait_tried
+        FROM _tried
+        WHERE new_network OR outcome = 'failure'
+        """,
+        judged=judged,
+        application=property_bits("application"),
+        client=property_bits("client"),
+        device=property_bits("device"),
+        place=property_bits("place"),
+        network=property_bits("network"),
+    )
 
 
-def count_traits(signins: DataFrame) -> DataFrame:
+@transform(schema(f"cluster_id int, outcome string, {_LEVELS}, number bigint"), traited=TRAITED)
+def count_traits(traited: Relation) -> Relation:
     """How many sign-ins of each cluster and outcome have each combination of traits.
 
     A few hundred rows.
     """
-    return signins.groupBy("cluster_id", "outcome", *TRAIT_COLUMNS).agg(
-        F.count(F.lit(1)).alias("number")
+    return sql(
+        """
+        SELECT
+            cluster_id,
+            outcome,
+            trait_application,
+            trait_client,
+            trait_device,
+            trait_place,
+            trait_network,
+            trait_own,
+            trait_tried,
+            count(*) AS number
+        FROM {traited}
+        GROUP BY
+            cluster_id,
+            outcome,
+            trait_application,
+            trait_client,
+            trait_device,
+            trait_place,
+            trait_network,
+            trait_own,
+            trait_tried
+        """,
+        traited=traited,
     )
-
-
-TRAIT_COLUMNS = [f"trait_{name}" for name in TRAITS]
 
 
 def entry_probability(
@@ -159,23 +382,135 @@ def _shares(levels: np.ndarray, numbers: np.ndarray, count: int) -> np.ndarray:
     return totals / totals.sum()
 
 
-def evidence() -> Column:
-    """Why a visit looks like the campaign's, in words."""
-    new = [
-        F.when(F.col(f"trait_{name}") > 0, F.lit(name))
-        for name in ("application", "client", "device", "place")
-    ]
-    return F.concat_ws(
-        "; ",
-        F.lit("from a network new to the user and an address prefix nobody else succeeds from"),
-        F.when(F.col("tried"), F.lit("the campaign had tried the account")),
-        F.when(
-            F.size(F.array_compact(F.array(*new))) > 0,
-            F.concat(F.lit("new to the user: "), F.concat_ws(", ", *new)),
+@transform(SCORED, traited=TRAITED, probabilities=PROBABILITIES)
+def likely_entries(traited: Relation, probabilities: Relation) -> Relation:
+    """Lone visits that are likelier a campaign's than a traveller's, each with one campaign.
+
+    ``probabilities`` are those of a cluster's combinations of traits. ``evidence`` says in words
+    why a visit looks like the campaign's.
+    """
+    return sql(
+        """
+        WITH _visits AS (
+            SELECT
+                _traited.cluster_id,
+                _traited.date,
+                _traited.signin_id,
+                _traited.ip_prefix,
+                _traited.tried,
+                _traited.trait_application,
+                _traited.trait_client,
+                _traited.trait_device,
+                _traited.trait_place,
+                -- Sign-ins of one visit are one entry: as likely as the likeliest of them.
+                max(_probabilities.probability)
+                    OVER (PARTITION BY _traited.cluster_id, _traited.ip_prefix) AS score
+            FROM {traited} AS _traited
+            JOIN {probabilities} AS _probabilities
+                ON _traited.cluster_id = _probabilities.cluster_id
+                AND _traited.trait_application = _probabilities.trait_application
+                AND _traited.trait_client = _probabilities.trait_client
+                AND _traited.trait_device = _probabilities.trait_device
+                AND _traited.trait_place = _probabilities.trait_place
+                AND _traited.trait_network = _probabilities.trait_network
+                AND _traited.trait_own = _probabilities.trait_own
+                AND _traited.trait_tried = _probabilities.trait_tried
+            WHERE _traited.outcome = 'success'
         ),
+        _likeliest AS (
+            SELECT *
+            FROM _visits
+            WHERE score >= {least}
+            QUALIFY
+                rank() OVER (
+                    PARTITION BY ip_prefix ORDER BY score DESC NULLS LAST, cluster_id NULLS LAST
+                ) = 1
+        )
+        SELECT
+            cluster_id,
+            date,
+            signin_id,
+            score,
+            'from a network new to the user and an address prefix nobody else succeeds from'
+                || CASE WHEN tried THEN '; the campaign had tried the account' ELSE '' END
+                || CASE
+                    WHEN trait_application + trait_client + trait_device + trait_place > 0
+                    THEN '; new to the user: ' || substr(
+                        CASE WHEN trait_application > 0 THEN ', application' ELSE '' END
+                        || CASE WHEN trait_client > 0 THEN ', client' ELSE '' END
+                        || CASE WHEN trait_device > 0 THEN ', device' ELSE '' END
+                        || CASE WHEN trait_place > 0 THEN ', place' ELSE '' END,
+                        3
+                    )
+                    ELSE ''
+                END AS evidence
+        FROM _likeliest
+        """,
+        traited=traited,
+        probabilities=probabilities,
+        least=MIN_ENTRY_PROBABILITY,
     )
 
 
 def trait_key(row: Mapping[str, int]) -> tuple[int, ...]:
     """A row's levels, in the order of TRAITS."""
     return tuple(row[column] for column in TRAIT_COLUMNS)
+
+
+@transform(ACCOUNTS, members=INCIDENT_MEMBERS.schema)
+def entered_accounts(members: Relation, most: int) -> Relation:
+    """Per incident the accounts that it may have got into, likeliest first, at most so many.
+
+    An account's evidence is that of its likeliest success, of equals the earliest.
+    """
+    return sql(
+        """
+        WITH _successes AS (
+            SELECT
+                incident_id,
+                "user",
+                score,
+                time_generated,
+                exported,
+                evidence,
+                row_number() OVER (
+                    PARTITION BY incident_id, "user"
+                    ORDER BY
+                        score DESC NULLS LAST,
+                        time_generated NULLS LAST,
+                        signin_id NULLS LAST
+                ) AS place
+            FROM {members}
+            WHERE outcome = 'success'
+        ),
+        _accounts AS (
+            SELECT
+                incident_id,
+                "user",
+                max(score) AS probability,
+                min(time_generated) AS first_success,
+                min(exported) AS exported,
+                count(*) AS successes,
+                max(CASE WHEN place = 1 THEN evidence END) AS evidence
+            FROM _successes
+            GROUP BY incident_id, "user"
+        )
+        SELECT incident_id, "user", probability, first_success, exported, successes, evidence
+        FROM _accounts
+        QUALIFY
+            row_number() OVER (
+                PARTITION BY incident_id
+                ORDER BY
+                    probability DESC NULLS LAST,
+                    first_success NULLS LAST,
+                    "user" NULLS LAST
+            ) <= {most}
+        ORDER BY
+            incident_id NULLS LAST,
+            probability DESC NULLS LAST,
+            first_success NULLS LAST,
+            "user" NULLS LAST
+        """,
+        members=members,
+        most=most,
+    )

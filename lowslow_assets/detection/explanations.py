@@ -10,11 +10,17 @@ asks the window about those left open, and sees the others only summed up.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
-from pyspark.sql import DataFrame, Row, Window
-from pyspark.sql import functions as F
-
-from lowslow_assets.signins.dataframes import held
+from lowslow_assets.engines.base import Relation
+from lowslow_assets.engines.schemas import extended, schema
+from lowslow_assets.engines.sql import sql, transform
+from lowslow_assets.lake.tables import (
+    ENCODED_FEATURES,
+    FAILURE_SOURCES,
+    OPEN_FAILURES,
+    SUCCESS_SOURCES,
+)
 
 EXPLANATIONS = {
     "resolved": "the same user succeeded from the same network within half an hour: a typo",
@@ -37,161 +43,319 @@ MAX_FAILURES_AN_ADDRESS = 3
 MAX_FAILURES_A_PREFIX, DAYS_A_PREFIX_FAILURE = 10, 6
 CROWD, CROWD_FACTOR = 5, 8
 
-_KEY = ["date", "signin_id"]
+_EXPLAINED_BY_DAY = extended(ENCODED_FEATURES.dated, "explanation string")
+_EXPLAINED = extended(OPEN_FAILURES.dated, "explanation string")
+_COLUMNS = ", ".join(f'failures."{name}"' for name in OPEN_FAILURES.dated.names)
 
 
-def explain_by_day(failures: DataFrame) -> DataFrame:
+@transform(_EXPLAINED_BY_DAY, failures=ENCODED_FEATURES.dated)
+def explain_by_day(failures: Relation) -> Relation:
     """Add ``explanation`` to failures among ``encoded_features``; null where their day has none."""
-    second = F.unix_seconds("time_generated")
-    of_user = Window.partitionBy("date", "user")
-    from_prefix = Window.partitionBy("date", "user", "ip_prefix").orderBy(second)
-    rules = {
-        "resolved": F.col("seconds_to_success") <= RESOLVED_SECONDS,
-        "no source": F.col("ip_prefix").isNull(),
-        "busy account": F.count(F.lit(1)).over(of_user) > MAX_FAILURES_A_DAY,
-        "retried": F.least(
-            F.lead(second).over(from_prefix) - second, second - F.lag(second).over(from_prefix)
+    return sql(
+        """
+        WITH _seconds AS (
+            SELECT *, epoch_seconds(time_generated) AS second FROM {failures}
+        ),
+        _neighbours AS (
+            SELECT
+                *,
+                count(*) OVER (PARTITION BY date, "user") AS of_user,
+                least(
+                    (lead(second) OVER from_prefix) - second,
+                    second - (lag(second) OVER from_prefix)
+                ) AS apart
+            FROM _seconds
+            WINDOW from_prefix AS (PARTITION BY date, "user", ip_prefix ORDER BY second)
         )
-        <= RETRY_SECONDS,
-    }
-    return (
-        # All windows are within a user: one move of the rows.
-        failures.repartition("date", "user")
-        .withColumns(rules)
-        .withColumn("explanation", F.coalesce(*(F.when(F.col(rule), rule) for rule in rules)))
-        .drop(*rules)
+        SELECT
+            signin_id,
+            time_generated,
+            "user",
+            outcome,
+            seconds_to_success,
+            ip_address,
+            ip_prefix,
+            latitude,
+            longitude,
+            AppDisplayName,
+            ClientAppUsed,
+            browser,
+            displayName,
+            operatingSystem,
+            network,
+            Location,
+            state,
+            city,
+            date,
+            CASE
+                WHEN seconds_to_success <= {resolved} THEN 'resolved'
+                WHEN ip_prefix IS NULL THEN 'no source'
+                WHEN of_user > {busy} THEN 'busy account'
+                WHEN apart <= {retry} THEN 'retried'
+            END AS explanation
+        FROM _neighbours
+        """,
+        failures=failures,
+        resolved=RESOLVED_SECONDS,
+        busy=MAX_FAILURES_A_DAY,
+        retry=RETRY_SECONDS,
     )
 
 
-def sum_failures(explained: DataFrame) -> DataFrame:
+@transform(
+    FAILURE_SOURCES.dated,
+    explained=schema(
+        "date date, user string, ip_prefix string, ip_address string, explanation string, "
+        "time_generated timestamp"
+    ),
+)
+def sum_failures(explained: Relation) -> Relation:
     """From where each user failed, by day and explanation: rows of ``failure_sources``."""
-    first = F.date_trunc("second", F.min("time_generated"))
-    seconds = F.unix_seconds(F.max("time_generated")) - F.unix_seconds(F.min("time_generated"))
-    return explained.groupBy("date", "user", "ip_prefix", "ip_address", "explanation").agg(
-        F.count(F.lit(1)).alias("failures"),
-        first.alias("first_failure"),
-        seconds.cast("int").alias("seconds"),
+    return sql(
+        """
+        SELECT
+            "user",
+            ip_prefix,
+            ip_address,
+            explanation,
+            count(*) AS failures,
+            date_trunc('second', min(time_generated)) AS first_failure,
+            CAST(epoch_seconds(max(time_generated)) - epoch_seconds(min(time_generated)) AS INT)
+                AS seconds,
+            date
+        FROM {explained}
+        GROUP BY date, "user", ip_prefix, ip_address, explanation
+        """,
+        explained=explained,
     )
 
 
 def explain_by_window(
-    failures: DataFrame,
-    failure_sources: DataFrame,
-    success_sources: DataFrame,
+    failures: Relation,
+    failure_sources: Relation,
+    success_sources: Relation,
     window_days: int,
-) -> DataFrame:
+) -> Relation:
     """Add ``explanation`` to a window's ``open_failures``; null for suspects.
 
-    The sources are the tables of these names, of the same window.
+    The sources are the tables of these names, of the same window. A row that several days hold is
+    one: its copies on later days are left out, unless something explains them all.
     """
-    # Each step leaves a few in a hundred: the next is on them, and Spark plans it for few.
-    by_failures = _explain_by_failures(failures, failure_sources, window_days).persist()
-    unexplained = held(_once(by_failures.where(F.col("explanation").isNull())))
-    by_successes = held(_explain_by_successes(unexplained, success_sources))
-    return by_failures.where(F.col("explanation").isNotNull()).unionByName(
-        _explain_crowds(by_successes, window_days)
-    )
-
-
-def explain_failures(
-    failures: DataFrame, success_sources: DataFrame, window_days: int
-) -> DataFrame:
-    """Both at once: explain a window's failures among ``encoded_features``."""
-    by_day = explain_by_day(failures).persist()
-    left_open = by_day.where(F.col("explanation").isNull()).drop("explanation")
-    by_window = explain_by_window(left_open, sum_failures(by_day), success_sources, window_days)
-    return by_day.where(F.col("explanation").isNotNull()).unionByName(by_window)
-
-
-def _explain_by_failures(
-    failures: DataFrame, failure_sources: DataFrame, window_days: int
-) -> DataFrame:
-    source = ["date", "user", "ip_prefix", "ip_address"]
-    first = F.unix_seconds("first_failure")
-    by_day = Window.partitionBy("ip_prefix", "user").orderBy(F.unix_date("date"))
-    day_before, day_after = by_day.rangeBetween(-1, -1), by_day.rangeBetween(1, 1)
-    number = F.sum("failures")
-    # All windows are within a prefix: one move of the rows.
-    seen = (
-        failure_sources.repartition("ip_prefix")
-        .withColumns(
-            {
-                "of_address": number.over(Window.partitionBy("ip_prefix", "ip_address")),
-                "of_prefix": number.over(Window.partitionBy("ip_prefix")),
-                "day_before_ended": F.max(first + F.col("seconds")).over(day_before),
-                "day_after_began": F.min(first).over(day_after),
-            }
-        )
-        .where(F.col("explanation").isNull())
-        .select(*source, "of_address", "of_prefix", "day_before_ended", "day_after_began")
-    )
-    second = F.unix_seconds("time_generated")
-    many = max(MAX_FAILURES_A_PREFIX, window_days // DAYS_A_PREFIX_FAILURE)
-    explanation = (
-        # On the day itself ``explain_by_day`` knows; this is about midnight.
-        # Not below zero: a row's time and its folder's day differ at times. Nor zero: the other day
-        # may hold the same row once more.
-        F.when(
-            (second - F.col("day_before_ended")).between(1, RETRY_SECONDS)
-            | (F.col("day_after_began") - second).between(1, RETRY_SECONDS),
-            "retried",
-        )
-        .when(F.col("of_address") > MAX_FAILURES_AN_ADDRESS, "shared address")
-        .when(F.col("of_prefix") > many, "shared prefix")
-    )
-    return (
-        failures.join(seen, source, "left")
-        .withColumn("explanation", explanation)
-        .select(*failures.columns, "explanation")
-    )
-
-
-def _once(failures: DataFrame) -> DataFrame:
-    """Without the copies that later days have of a row: one attempt is not two."""
-    copy = F.row_number().over(Window.partitionBy("signin_id").orderBy("date"))
-    return failures.withColumn("copy", copy).where("copy = 1").drop("copy")
-
-
-def _explain_by_successes(unexplained: DataFrame, sources: DataFrame) -> DataFrame:
-    second = F.unix_seconds("time_generated")
-    later = F.unix_seconds("first_success") - second
-    of_user = (
-        sources.select("user", "network", "first_success")
-        .join(unexplained.select(*_KEY, "user", "network", "time_generated"), ["user", "network"])
-        .groupBy(*_KEY)
-        # On the day itself ``seconds_to_success`` knows; just after midnight the next day does.
-        .agg(F.bool_or(later.between(0, RESOLVED_SECONDS)).alias("resolved"))
-        .withColumn("known_network", F.lit(True))
-    )
-    of_anyone = (
-        sources.select("ip_prefix")
-        .join(unexplained.select("ip_prefix").distinct(), "ip_prefix", "left_semi")
-        .distinct()
-        .withColumn("prefix_succeeds", F.lit(True))
-    )
-    own_network = F.col("known_network") & F.col("prefix_succeeds")
-    return (
-        unexplained.join(of_user, _KEY, "left")
-        .join(of_anyone, "ip_prefix", "left")
-        .withColumn(
-            "explanation",
-            F.when(F.col("resolved"), "resolved").when(own_network, "own network"),
-        )
-        .select(unexplained.columns)
-    )
-
-
-def _explain_crowds(suspects: DataFrame, window_days: int) -> DataFrame:
-    """Explain what is left by its hour, where that has far too many."""
-    left = F.col("explanation").isNull()
-    hour = F.floor(F.unix_seconds("time_generated") / 3_600)
+    # Each step leaves a few in a hundred for the next.
+    by_failures = explain_by_failures(
+        failures,
+        failure_sources,
+        max(MAX_FAILURES_A_PREFIX, window_days // DAYS_A_PREFIX_FAILURE),
+    ).held()
+    by_successes = explain_by_successes(left_open(by_failures).held(), success_sources).held()
     # As many rows as the window has hours, at most.
-    hours = suspects.where(left).groupBy(hour.alias("hour")).count().collect()
-    usual = sum(row["count"] for row in hours) / (24 * window_days)
-    crowded = [row["hour"] for row in hours if row["count"] > CROWD + CROWD_FACTOR * usual]
-    return suspects.withColumn(
-        "explanation",
-        F.when(left & hour.isin(crowded), "crowded hour").otherwise(F.col("explanation")),
+    hours = hours_of_suspects(by_successes).rows()
+    usual = sum(row["suspects"] for row in hours) / (24 * window_days)
+    crowded = [row["hour"] for row in hours if row["suspects"] > CROWD + CROWD_FACTOR * usual]
+    return explain_crowds(by_failures, by_successes, crowded)
+
+
+def explain_failures(failures: Relation, success_sources: Relation, window_days: int) -> Relation:
+    """Both at once: the explanation of a window's failures among ``encoded_features``.
+
+    As (date, signin_id, explanation).
+    """
+    by_day = explain_by_day(failures).held()
+    names = ", ".join(f'"{name}"' for name in OPEN_FAILURES.dated.names)
+    still_open = sql(f"SELECT {names} FROM {{by_day}} WHERE explanation IS NULL", by_day=by_day)
+    by_window = explain_by_window(still_open, sum_failures(by_day), success_sources, window_days)
+    return sql(
+        """
+        SELECT date, signin_id, explanation FROM {by_day} WHERE explanation IS NOT NULL
+        UNION ALL
+        SELECT date, signin_id, explanation FROM {by_window}
+        """,
+        by_day=by_day,
+        by_window=by_window,
+    )
+
+
+@transform(_EXPLAINED, failures=OPEN_FAILURES.dated, sources=FAILURE_SOURCES.dated)
+def explain_by_failures(failures: Relation, sources: Relation, most_of_prefix: int) -> Relation:
+    """Add ``explanation`` to open failures as far as other failures of the window explain them."""
+    return sql(
+        f"""
+        WITH _days AS (
+            SELECT
+                *,
+                epoch_day(date) AS day,
+                epoch_seconds(first_failure) AS began,
+                epoch_seconds(first_failure) + seconds AS ended
+            FROM {{sources}}
+        ),
+        _seen AS (
+            SELECT
+                *,
+                sum(failures) OVER (PARTITION BY ip_prefix, ip_address) AS of_address,
+                sum(failures) OVER (PARTITION BY ip_prefix) AS of_prefix,
+                max(ended) OVER (
+                    PARTITION BY ip_prefix, "user" ORDER BY day
+                    RANGE BETWEEN 1 PRECEDING AND 1 PRECEDING
+                ) AS day_before_ended,
+                min(began) OVER (
+                    PARTITION BY ip_prefix, "user" ORDER BY day
+                    RANGE BETWEEN 1 FOLLOWING AND 1 FOLLOWING
+                ) AS day_after_began
+            FROM _days
+        )
+        SELECT
+            {_COLUMNS},
+            CASE
+                -- On the day itself its own explanation knows; this is about midnight. Not below
+                -- zero: a row's time and its folder's day differ at times. Nor zero: the other
+                -- day may hold the same row once more.
+                WHEN epoch_seconds(failures.time_generated) - _seen.day_before_ended
+                    BETWEEN 1 AND {{retry}} THEN 'retried'
+                WHEN _seen.day_after_began - epoch_seconds(failures.time_generated)
+                    BETWEEN 1 AND {{retry}} THEN 'retried'
+                WHEN _seen.of_address > {{most_of_address}} THEN 'shared address'
+                WHEN _seen.of_prefix > {{most_of_prefix}} THEN 'shared prefix'
+            END AS explanation
+        FROM {{failures}} AS failures
+        LEFT JOIN _seen
+            ON _seen.date = failures.date
+            AND _seen."user" = failures."user"
+            AND _seen.ip_prefix = failures.ip_prefix
+            AND _seen.ip_address = failures.ip_address
+            AND _seen.explanation IS NULL
+        """,
+        failures=failures,
+        sources=sources,
+        retry=RETRY_SECONDS,
+        most_of_address=MAX_FAILURES_AN_ADDRESS,
+        most_of_prefix=most_of_prefix,
+    )
+
+
+@transform(OPEN_FAILURES.dated, explained=_EXPLAINED)
+def left_open(explained: Relation) -> Relation:
+    """Those that nothing explains yet, each once: a copy that a later day has is no second one."""
+    columns = _COLUMNS.replace("failures.", "")
+    return sql(
+        f"""
+        SELECT {columns}
+        FROM {{explained}}
+        WHERE explanation IS NULL
+        QUALIFY row_number() OVER (PARTITION BY signin_id ORDER BY date) = 1
+        """,
+        explained=explained,
+    )
+
+
+@transform(_EXPLAINED, failures=OPEN_FAILURES.dated, sources=SUCCESS_SOURCES.dated)
+def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
+    """Add ``explanation`` to failures as far as successes of the window explain them."""
+    return sql(
+        f"""
+        WITH _of_user AS (
+            SELECT
+                failures.date,
+                failures.signin_id,
+                -- On the day itself seconds_to_success knows; after midnight the next day does.
+                bool_or(
+                    epoch_seconds(sources.first_success) - epoch_seconds(failures.time_generated)
+                    BETWEEN 0 AND {{resolved}}
+                ) AS resolved
+            FROM {{failures}} AS failures
+            JOIN {{sources}} AS sources
+                ON sources."user" = failures."user" AND sources.network = failures.network
+            GROUP BY failures.date, failures.signin_id
+        ),
+        _of_anyone AS (
+            SELECT DISTINCT sources.ip_prefix
+            FROM {{sources}} AS sources
+            WHERE EXISTS (
+                SELECT 1 FROM {{failures}} AS failures WHERE failures.ip_prefix = sources.ip_prefix
+            )
+        )
+        SELECT
+            {_COLUMNS},
+            CASE
+                WHEN _of_user.resolved THEN 'resolved'
+                WHEN _of_user.signin_id IS NOT NULL AND _of_anyone.ip_prefix IS NOT NULL
+                    THEN 'own network'
+            END AS explanation
+        FROM {{failures}} AS failures
+        LEFT JOIN _of_user
+            ON _of_user.date = failures.date AND _of_user.signin_id = failures.signin_id
+        LEFT JOIN _of_anyone ON _of_anyone.ip_prefix = failures.ip_prefix
+        """,
+        failures=failures,
+        sources=sources,
+        resolved=RESOLVED_SECONDS,
+    )
+
+
+@transform(OPEN_FAILURES.dated, explained=_EXPLAINED)
+def unexplained_failures(explained: Relation) -> Relation:
+    """Those that nothing explains: the suspects."""
+    columns = _COLUMNS.replace("failures.", "")
+    return sql(
+        f"SELECT {columns} FROM {{explained}} WHERE explanation IS NULL", explained=explained
+    )
+
+
+@transform(FAILURE_SOURCES.schema, sources=FAILURE_SOURCES.dated, explained=_EXPLAINED)
+def explained_sources(sources: Relation, explained: Relation) -> Relation:
+    """A window's explained failures, summed up: by their day, and by the window."""
+    return sql(
+        """
+        SELECT "user", ip_prefix, ip_address, explanation, failures, first_failure, seconds
+        FROM {sources}
+        WHERE explanation IS NOT NULL
+        UNION ALL
+        SELECT "user", ip_prefix, ip_address, explanation, failures, first_failure, seconds
+        FROM {summed}
+        WHERE explanation IS NOT NULL
+        """,
+        sources=sources,
+        summed=sum_failures(explained),
+    )
+
+
+@transform(schema("hour bigint, suspects bigint"), explained=_EXPLAINED)
+def hours_of_suspects(explained: Relation) -> Relation:
+    """How many failures without an explanation each hour has; hours are counted from 1970."""
+    return sql(
+        """
+        SELECT
+            CAST(floor(epoch_seconds(time_generated) / 3600) AS BIGINT) AS hour,
+            count(*) AS suspects
+        FROM {explained}
+        WHERE explanation IS NULL
+        GROUP BY CAST(floor(epoch_seconds(time_generated) / 3600) AS BIGINT)
+        """,
+        explained=explained,
+    )
+
+
+@transform(_EXPLAINED, by_failures=_EXPLAINED, by_successes=_EXPLAINED)
+def explain_crowds(by_failures: Relation, by_successes: Relation, crowded: list[int]) -> Relation:
+    """All failures with what explains them, at last the crowded hours of those left."""
+    columns = _COLUMNS.replace("failures.", "")
+    return sql(
+        f"""
+        SELECT {columns}, explanation
+        FROM {{by_failures}}
+        WHERE explanation IS NOT NULL
+        UNION ALL
+        SELECT
+            {columns},
+            CASE
+                WHEN explanation IS NOT NULL THEN explanation
+                WHEN CAST(floor(epoch_seconds(time_generated) / 3600) AS BIGINT) IN {{crowded}}
+                    THEN 'crowded hour'
+            END AS explanation
+        FROM {{by_successes}}
+        """,
+        by_failures=by_failures,
+        by_successes=by_successes,
+        crowded=crowded,
     )
 
 
@@ -211,58 +375,73 @@ class ExplainedGroup:
     reason: str
 
 
-_GROUPED_BY = {
-    "busy account": "user",
-    "retried": "user",
-    "shared address": "ip_address",
-    "shared prefix": "ip_prefix",
-    "crowded hour": "hour",
-}
 MAX_EXAMPLES = 10
 
+_GROUPS = schema(
+    "explanation string, example string, failures bigint, users bigint, addresses bigint, "
+    "seconds bigint, is_group boolean"
+)
 
-def describe_groups(failures: DataFrame) -> list[ExplainedGroup]:
+
+def describe_groups(failures: Relation) -> list[ExplainedGroup]:
     """What was explained and how often, and of each explanation the largest groups.
 
-    ``failures`` are rows as those of ``failure_sources``. At most MAX_EXAMPLES groups an
-    explanation come to the driver.
+    ``failures`` are rows as those of ``failure_sources``. At most MAX_EXAMPLES groups per
+    explanation leave the engine.
     """
-    hour = F.date_format("first_failure", "y-MM-dd HH")
-    example = F.coalesce(
-        *(
-            F.when(F.col("explanation") == name, hour if key == "hour" else F.col(key))
-            for name, key in _GROUPED_BY.items()
-        )
-    )
-    second = F.unix_seconds("first_failure")
-    is_group = F.grouping("example") == 0
-    largest = Window.partitionBy("explanation", "is_group").orderBy(F.desc("failures"), "example")
-    groups = (
-        failures.where(F.col("explanation").isNotNull())
-        .withColumn("example", example)
-        .rollup("explanation", "example")
-        .agg(
-            F.sum("failures").alias("failures"),
-            F.count_distinct("user").alias("users"),
-            F.count_distinct("ip_address").alias("addresses"),
-            (F.max(second + F.col("seconds")) - F.min(second)).alias("seconds"),
-            is_group.alias("is_group"),
-        )
-        # Not the sum of all, nor the groups that no example stands for.
-        .where("explanation IS NOT NULL AND (NOT is_group OR example IS NOT NULL)")
-        .withColumn("rank", F.row_number().over(largest))
-        .where(F.col("rank") <= MAX_EXAMPLES)
-        .orderBy("explanation", "is_group", "rank")
-        .collect()
-    )
     found: dict[str, list[ExplainedGroup]] = {}
-    for row in groups:
+    for row in largest_groups(failures).rows():
         describe = _example if row["is_group"] else _total
         found.setdefault(row["explanation"], []).append(describe(row))
     return [group for name in EXPLANATIONS for group in found.get(name, [])]
 
 
-def _total(row: Row) -> ExplainedGroup:
+@transform(_GROUPS, failures=FAILURE_SOURCES.schema)
+def largest_groups(failures: Relation) -> Relation:
+    """Each explanation as a whole, and its largest groups, in order."""
+    return sql(
+        """
+        WITH _examples AS (
+            SELECT
+                *,
+                epoch_seconds(first_failure) AS began,
+                CASE explanation
+                    WHEN 'busy account' THEN "user"
+                    WHEN 'retried' THEN "user"
+                    WHEN 'shared address' THEN ip_address
+                    WHEN 'shared prefix' THEN ip_prefix
+                    WHEN 'crowded hour' THEN substr(CAST(first_failure AS STRING), 1, 13)
+                END AS example
+            FROM {failures}
+            WHERE explanation IS NOT NULL
+        ),
+        _groups AS (
+            SELECT
+                explanation,
+                example,
+                CAST(sum(failures) AS BIGINT) AS failures,
+                count(DISTINCT "user") AS users,
+                count(DISTINCT ip_address) AS addresses,
+                max(began + seconds) - min(began) AS seconds,
+                grouping(example) = 0 AS is_group
+            FROM _examples
+            GROUP BY ROLLUP (explanation, example)
+        )
+        SELECT explanation, example, failures, users, addresses, seconds, is_group
+        FROM _groups
+        -- Not the sum of all, nor the groups that no example stands for.
+        WHERE explanation IS NOT NULL AND (NOT is_group OR example IS NOT NULL)
+        QUALIFY row_number() OVER (
+            PARTITION BY explanation, is_group ORDER BY failures DESC, example NULLS FIRST
+        ) <= {most}
+        ORDER BY explanation, is_group, failures DESC, example NULLS FIRST
+        """,
+        failures=failures,
+        most=MAX_EXAMPLES,
+    )
+
+
+def _total(row: dict[str, Any]) -> ExplainedGroup:
     return ExplainedGroup(
         row["explanation"],
         row["failures"],
@@ -274,7 +453,7 @@ def _total(row: Row) -> ExplainedGroup:
     )
 
 
-def _example(row: Row) -> ExplainedGroup:
+def _example(row: dict[str, Any]) -> ExplainedGroup:
     apart = row["seconds"] / 60 / max(row["failures"] - 1, 1)
     who = "one account" if row["users"] == 1 else f"{row['users']:,} accounts"
     where = "one address" if row["addresses"] == 1 else f"{row['addresses']:,} addresses"

@@ -31,7 +31,7 @@ from itertools import count
 from typing import Any, Generic, TypeVar
 from uuid import UUID, uuid5
 
-from lowslow_assets.detection.patterns import PROPERTIES
+from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.detection.spray_tests import Invariant, invariants
 from lowslow_assets.detection.statistics import FeatureVariation
 
@@ -43,7 +43,9 @@ SAMPLE_SIZE = 256
 MEMORY_DAYS = 365
 _MIN_MEMBERS, _MIN_SHARE = 3, 0.5
 _MIN_ANOMALOUS_SHARE, _MIN_PROPERTIES = 0.5, 2
-_PROPERTY_OF = {feature: name for name, features in PROPERTIES.items() for feature in features}
+_PROPERTY_OF = {
+    feature: name for name, features in MODEL_PROPERTIES.items() for feature in features
+}
 _NAMESPACE = UUID("6f0e3c5a-6a0f-5c3f-9e5a-0b9a4d0c7d11")
 
 Before = TypeVar("Before", str, int)

@@ -1,60 +1,164 @@
-"""Anomaly masks: per sign-in one bit a feature, set where its category is anomalous."""
+"""Anomaly masks: per sign-in one bit per feature, set where its category is anomalous."""
 
 from collections.abc import Sequence
 
 import numpy as np
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+import pyarrow as pa
 
-from lowslow_assets.detection.baseline import FeatureBaseline
+from lowslow_assets.detection.baseline import COUNTS, FeatureBaseline
+from lowslow_assets.detection.patterns import PATTERNS
+from lowslow_assets.engines.base import Relation
+from lowslow_assets.engines.schemas import schema
+from lowslow_assets.engines.sql import sql, transform
+from lowslow_assets.lake.tables import (
+    ANOMALY_MASKS,
+    ENCODED_FEATURES,
+    FEATURES,
+    OPEN_FAILURES,
+    SUSPECT_FAILURES,
+)
+
+_BITS = schema("feature string, below bigint, bit int")
+MASKS = schema("date date, signin_id string, mask int")
+_FEATURES = ", ".join(f"{feature} string" for feature in FEATURES)
 
 
 def mask_signins(
-    signins: DataFrame, window_counts: DataFrame, baselines: Sequence[FeatureBaseline]
-) -> DataFrame:
-    """Add the column ``mask``; bit i belongs to the i-th of ``baselines``.
+    signins: Relation, window_counts: Relation, baselines: Sequence[FeatureBaseline]
+) -> Relation:
+    """The mask of each sign-in, as (date, signin_id, mask); bit i is the i-th of ``baselines``.
 
     ``window_counts`` are the window's counts per (feature, category). Categories can be
     millions, so they are joined; a category that the window does not know has no successes.
     Rows of one ``date`` and ``signin_id`` are one sign-in, and have one mask.
     """
-    selective = [(bit, b) for bit, b in enumerate(baselines) if b.anomalous_below > 0]
-    if not selective:
-        return signins.withColumn("mask", F.lit(0))
-    feature = F.col("feature")
-    least = F.coalesce(*(F.when(feature == b.feature, b.anomalous_below) for _, b in selective))
-    # Normal categories are the few: what finds no partner is anomalous.
-    normal = window_counts.where(F.col("successes") >= least).select(
-        "feature", "category", F.lit(0).alias("normal_bit")
-    )
-    # One join of (feature, category) pairs: a join a feature reads the counts as often,
-    # and takes Spark longer to plan than to run.
-    pairs = F.explode(
-        F.array(
-            *(
-                F.struct(
-                    F.lit(1 << bit).alias("bit"),
-                    F.lit(b.feature).alias("feature"),
-                    F.col(b.feature).alias("category"),
+    bits = [
+        {
+            "feature": b.feature,
+            "below": b.anomalous_below,
+            # Where no number of successes is too few, no category is anomalous.
+            "bit": 1 << bit if b.anomalous_below > 0 else 0,
+        }
+        for bit, b in enumerate(baselines)
+    ]
+    of_features = signins.engine.from_arrow(pa.Table.from_pylist(bits, _BITS))
+    return join_bits(signins, window_counts, of_features)
+
+
+@transform(
+    MASKS, signins=schema(f"date date, signin_id string, {_FEATURES}"), counts=COUNTS, bits=_BITS
+)
+def join_bits(signins: Relation, counts: Relation, bits: Relation) -> Relation:
+    """The masks of sign-ins, given the bit of each feature and what is normal in the window.
+
+    A category with at least ``below`` successes is normal; ``bits`` has each feature once.
+    """
+    return sql(
+        """
+        WITH _pairs AS (
+            SELECT date, signin_id, feature, category
+            FROM {signins} UNPIVOT (
+                category FOR feature IN (
+                    AppDisplayName, ClientAppUsed, browser, displayName, operatingSystem,
+                    network, Location, state, city
                 )
-                for bit, b in selective
             )
+        ),
+        -- Normal categories are the few: what finds no partner is anomalous.
+        _normal AS (
+            SELECT counts.feature, counts.category
+            FROM {counts} AS counts
+            JOIN {bits} AS bits ON bits.feature = counts.feature
+            WHERE counts.successes >= bits.below
         )
+        SELECT
+            _pairs.date,
+            _pairs.signin_id,
+            bit_or(CASE WHEN _normal.feature IS NULL THEN bits.bit ELSE 0 END) AS mask
+        FROM _pairs
+        JOIN {bits} AS bits ON bits.feature = _pairs.feature
+        LEFT JOIN _normal
+            ON _normal.feature = _pairs.feature AND _normal.category = _pairs.category
+        GROUP BY _pairs.date, _pairs.signin_id
+        """,
+        signins=signins,
+        counts=counts,
+        bits=bits,
     )
-    masks = (
-        signins.select("date", "signin_id", pairs.alias("pair"))
-        .select("date", "signin_id", "pair.*")
-        .join(normal, ["feature", "category"], "left")
-        .groupBy("date", "signin_id")
-        .agg(F.bit_or(F.coalesce("normal_bit", "bit")).alias("mask"))
-    )
-    return signins.join(masks, ["date", "signin_id"])
 
 
-def count_patterns(failures: DataFrame) -> DataFrame:
+@transform(ANOMALY_MASKS.schema, signins=ENCODED_FEATURES.dated, masks=MASKS)
+def with_outcomes(signins: Relation, masks: Relation) -> Relation:
+    """Rows of ``anomaly_masks``: one per row of the sign-ins."""
+    return sql(
+        """
+        SELECT signins.signin_id, signins.outcome, masks.mask
+        FROM {signins} AS signins
+        JOIN {masks} AS masks
+            ON masks.date = signins.date AND masks.signin_id = signins.signin_id
+        """,
+        signins=signins,
+        masks=masks,
+    )
+
+
+@transform(
+    MASKS,
+    masks=MASKS,
+    today=schema("date date, signin_id string"),
+    made=ANOMALY_MASKS.schema,
+)
+def with_masks_of_day(masks: Relation, today: Relation, made: Relation) -> Relation:
+    """Masks of earlier days, and those that a day's ``anomaly_masks`` have of some of its rows."""
+    return sql(
+        """
+        SELECT date, signin_id, mask FROM {masks}
+        UNION ALL
+        SELECT today.date, today.signin_id, made.mask
+        FROM {today} AS today
+        JOIN {made} AS made ON made.signin_id = today.signin_id
+        """,
+        masks=masks,
+        today=today,
+        made=made,
+    )
+
+
+@transform(PATTERNS, masks=MASKS)
+def masks_as_patterns(masks: Relation) -> Relation:
+    """The masks as patterns of a model whose bits are the features themselves."""
+    return sql(
+        "SELECT date, signin_id, mask, mask AS pattern FROM {masks}",
+        masks=masks,
+    )
+
+
+@transform(SUSPECT_FAILURES.schema, failures=OPEN_FAILURES.dated, patterns=PATTERNS)
+def suspects(failures: Relation, patterns: Relation) -> Relation:
+    """Failures with their mask and pattern: rows of ``suspect_failures``."""
+    columns = ", ".join(
+        f'{"patterns" if name in ("mask", "pattern") else "failures"}."{name}"'
+        for name in SUSPECT_FAILURES.schema.names
+    )
+    return sql(
+        f"""
+        SELECT {columns}
+        FROM {{failures}} AS failures
+        JOIN {{patterns}} AS patterns
+            ON patterns.date = failures.date AND patterns.signin_id = failures.signin_id
+        """,
+        failures=failures,
+        patterns=patterns,
+    )
+
+
+@transform(schema("mask int, failures bigint"), failures=schema("pattern int"))
+def count_patterns(failures: Relation) -> Relation:
     """How many rows have each ``pattern``, as (mask, failures)."""
-    mask = F.col("pattern").alias("mask")
-    return failures.groupBy(mask).agg(F.count(F.lit(1)).alias("failures"))
+    return sql(
+        "SELECT pattern AS mask, count(*) AS failures FROM {failures} GROUP BY pattern",
+        failures=failures,
+    )
 
 
 def mask_bits(masks: Sequence[int], features: int) -> np.ndarray:

@@ -2,20 +2,83 @@
 
 A component holds all suspects that are anomalous in the same respects: a campaign, and stray
 failures that happen to look like it. The campaign has habits (its hours, its days, its accounts,
-its tools); strays have none. Plain NumPy and pandas on one component's suspects.
+its tools); strays have none. Plain NumPy on one component's suspects.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 
+from lowslow_assets.detection.masks import mask_bits
+from lowslow_assets.detection.patterns import MODEL_PROPERTIES
+from lowslow_assets.engines.base import Relation
+from lowslow_assets.engines.schemas import schema
+from lowslow_assets.engines.sql import sql, transform
+from lowslow_assets.lake.tables import CLUSTER_MEMBERS, SUSPECT_FAILURES
+
+MIN_MEMBER_PROBABILITY = 0.5
 _CONCENTRATIONS = 10.0 ** np.arange(-1, 5)
 _STRAYS_AT_FIRST, _FEWEST_STRAYS, _MOST_STRAYS = 0.1, 0.01, 0.5
 _ROUNDS = 10
-_MIN_PROBABILITY = 0.5
 # A device that a tool repeats makes this share of a component, and no other a tenth of it.
 _KIT_SHARE, _RIVAL_SHARE = 0.15, 0.1
+_DEVICE = list(MODEL_PROPERTIES).index("device")
+
+
+@dataclass(frozen=True, eq=False)
+class Suspects:
+    """Failures to be judged: arrays of shape (n,), texts as objects, times in UTC.
+
+    ``pattern`` is what the model was fitted on. ``odd`` has shape (n, len(MODEL_PROPERTIES)):
+    whether each is anomalous in each property. An address can be None.
+    """
+
+    signin_id: np.ndarray
+    time: np.ndarray
+    user: np.ndarray
+    ip_address: np.ndarray
+    country: np.ndarray
+    application: np.ndarray
+    client: np.ndarray
+    browser: np.ndarray
+    operating_system: np.ndarray
+    pattern: np.ndarray
+    odd: np.ndarray
+
+    @classmethod
+    def of(cls, rows: pa.Table) -> "Suspects":
+        """From rows of ``suspect_failures``, in their order."""
+
+        def column(name: str) -> np.ndarray:
+            return rows.column(name).to_numpy()
+
+        pattern = column("pattern")
+        return cls(
+            signin_id=column("signin_id"),
+            time=column("time_generated"),
+            user=column("user"),
+            ip_address=column("ip_address"),
+            country=column("Location"),
+            application=column("AppDisplayName"),
+            client=column("ClientAppUsed"),
+            browser=column("browser"),
+            operating_system=column("operatingSystem"),
+            pattern=pattern,
+            odd=mask_bits(pattern.tolist(), len(MODEL_PROPERTIES)),
+        )
+
+    def __len__(self) -> int:
+        return len(self.signin_id)
+
+    def at(self, chosen: np.ndarray) -> "Suspects":
+        """Those at some positions, or where an array of booleans is true."""
+        return Suspects(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
+
+    @property
+    def day(self) -> np.ndarray:
+        """The day of each attempt."""
+        return self.time.astype("datetime64[D]")
 
 
 @dataclass(frozen=True)
@@ -26,37 +89,77 @@ class Population:
     days: int
 
 
-def campaign_members(
-    suspects: pd.DataFrame, population: Population, components: int, least_probability: float
-) -> pd.DataFrame:
-    """The suspects of one component that belong to its campaign, or to its two.
+@transform(
+    schema("accounts bigint"),
+    success_sources=schema("user string"),
+    suspects=schema("user string"),
+)
+def count_accounts(success_sources: Relation, suspects: Relation) -> Relation:
+    """How many accounts succeed or are suspect, in one row."""
+    return sql(
+        """
+        SELECT count(DISTINCT "user") AS accounts
+        FROM (
+            SELECT "user" FROM {successes} UNION ALL SELECT "user" FROM {suspects}
+        ) AS _users
+        """,
+        successes=success_sources,
+        suspects=suspects,
+    )
 
-    Adds ``cluster_id``: the component, or that plus the number of ``components`` for a second
-    campaign in it. ``assignment_probability`` comes in as the mask's and goes out as the
-    suspect's own, at least ``least_probability``.
+
+ASSIGNED = schema("pattern int, cluster_id int, assignment_probability double")
+"""Patterns with the cluster that all failures of the pattern belong to."""
+
+
+@transform(
+    CLUSTER_MEMBERS.schema,
+    failures=SUSPECT_FAILURES.schema,
+    assigned=ASSIGNED,
+)
+def members_by_pattern(failures: Relation, assigned: Relation) -> Relation:
+    """Rows of ``cluster_members``: the failures whose pattern is assigned to a cluster.
+
+    ``failures`` have the columns of ``suspect_failures``.
     """
-    # In an order of its own: sums in another order end in other last digits.
-    in_order = suspects.sort_values("signin_id", ignore_index=True)
-    parts = split_by_kit(in_order)
-    found = []
-    for part in np.unique(parts):
-        cluster = in_order.loc[parts == part].reset_index(drop=True)
-        probability = member_probability(cluster, population)
-        cluster["assignment_probability"] *= probability
-        cluster["cluster_id"] = (cluster["component"] + part * components).astype("int32")
-        belongs = cluster["assignment_probability"] >= least_probability
-        found.append(cluster[belongs & (probability >= _MIN_PROBABILITY)])
-    return pd.concat(found).drop(columns="odd_device")
+    return sql(
+        """
+        SELECT
+            _failures.signin_id,
+            _assigned.cluster_id,
+            _assigned.assignment_probability,
+            _failures.time_generated,
+            _failures."user",
+            _failures.mask,
+            _failures.ip_address,
+            _failures.ip_prefix,
+            _failures.latitude,
+            _failures.longitude,
+            _failures.AppDisplayName,
+            _failures.ClientAppUsed,
+            _failures.browser,
+            _failures.displayName,
+            _failures.operatingSystem,
+            _failures.network,
+            _failures.Location,
+            _failures.state,
+            _failures.city
+        FROM {failures} AS _failures
+        JOIN {assigned} AS _assigned ON _assigned.pattern = _failures.pattern
+        """,
+        failures=failures,
+        assigned=assigned,
+    )
 
 
-def split_by_kit(suspects: pd.DataFrame) -> np.ndarray:
+def split_by_kit(suspects: Suspects) -> np.ndarray:
     """Part 1 where one odd device repeats itself among others that are odd as well, else 0.
 
     Two sprays that are anomalous in the same respects are one component. One that always shows
-    the same odd device differs from one that makes up another each time. ``suspects`` have the
-    columns browser, operatingSystem and odd_device (bool); the result has shape (n,).
+    the same odd device differs from one that makes up another each time. The result has shape
+    (n,).
     """
-    odd = suspects["odd_device"].to_numpy(bool)
+    odd = suspects.odd[:, _DEVICE]
     device = _device(suspects)
     names, counts = np.unique(device[odd], return_counts=True)
     if not len(names):
@@ -65,15 +168,15 @@ def split_by_kit(suspects: pd.DataFrame) -> np.ndarray:
     rest, *rivals = sorted(counts, reverse=True)
     repeats = min(kit.sum(), (~kit).sum()) >= _KIT_SHARE * len(suspects)
     alone = not rivals or rivals[0] < _RIVAL_SHARE * rest
-    splits = repeats and alone and odd[~kit].mean() >= _MIN_PROBABILITY
+    splits = repeats and alone and odd[~kit].mean() >= MIN_MEMBER_PROBABILITY
     return (kit & splits).astype(int)
 
 
-def _device(suspects: pd.DataFrame) -> np.ndarray:
-    return (suspects["browser"] + "\0" + suspects["operatingSystem"]).to_numpy(str)
+def _device(suspects: Suspects) -> np.ndarray:
+    return suspects.browser + "\0" + suspects.operating_system
 
 
-def member_probability(suspects: pd.DataFrame, population: Population) -> np.ndarray:
+def member_probability(suspects: Suspects, population: Population) -> np.ndarray:
     """Probability, shape (n,), that each suspect is the campaign's and not a stray.
 
     A two-class naive Bayes model, fitted to the suspects themselves. A stray's account, day and
@@ -83,8 +186,7 @@ def member_probability(suspects: pd.DataFrame, population: Population) -> np.nda
     members best, each from the others (leave-one-out). Where a campaign has no habit, a is large
     and the attribute says nothing.
 
-    ``suspects`` have the columns user, time_generated (UTC), AppDisplayName, ClientAppUsed,
-    browser, operatingSystem, ip_address.
+    Sums in another order end in other last digits: the result is that of this order.
     """
     attributes = _attributes(suspects, population)
     members = np.ones(len(suspects), dtype=bool)
@@ -95,28 +197,28 @@ def member_probability(suspects: pd.DataFrame, population: Population) -> np.nda
         prior = np.log((1 - stray_share) / stray_share)
         probability = 1 / (1 + np.exp(-(prior + evidence)))
         stray_share = float(np.clip((1 - probability).mean(), _FEWEST_STRAYS, _MOST_STRAYS))
-        before, members = members, probability >= _MIN_PROBABILITY
+        before, members = members, probability >= MIN_MEMBER_PROBABILITY
         if (members == before).all():
             break
     return probability
 
 
-def _attributes(
-    suspects: pd.DataFrame, population: Population
-) -> list[tuple[np.ndarray, np.ndarray]]:
+def _attributes(suspects: Suspects, population: Population) -> list[tuple[np.ndarray, np.ndarray]]:
     """Per attribute the value of each suspect as a number, and the weight of that value."""
-    time = suspects["time_generated"].dt
-    weekend = time.weekday >= 5
+    day = suspects.day
+    hour = (suspects.time - day) // np.timedelta64(1, "h")
+    # The first day of 1970 was a Thursday.
+    weekend = (day.astype(np.int64) + 3) % 7 >= 5
     uniform = [
-        (suspects["user"], 1 / population.accounts),
-        (time.floor("D"), 1 / population.days),
-        (time.hour + 24 * weekend, np.where(weekend, 2, 5) / 7 / 24),
+        (suspects.user, 1 / population.accounts),
+        (day, 1 / population.days),
+        (hour + 24 * weekend, np.where(weekend, 2, 5) / 7 / 24),
     ]
     tools = [
-        suspects["AppDisplayName"],
-        suspects["ClientAppUsed"],
+        suspects.application,
+        suspects.client,
         _device(suspects),
-        suspects["ip_address"].str.contains(":", regex=False, na=False),
+        np.array([":" in (address or "") for address in suspects.ip_address]),
     ]
     found = [(_codes(values), np.broadcast_to(w, len(suspects))) for values, w in uniform]
     for values in tools:
@@ -125,8 +227,8 @@ def _attributes(
     return found
 
 
-def _codes(values: pd.Series | np.ndarray) -> np.ndarray:
-    return np.unique(np.asarray(values), return_inverse=True)[1]
+def _codes(values: np.ndarray) -> np.ndarray:
+    return np.unique(values, return_inverse=True)[1]
 
 
 def _log_ratio(codes: np.ndarray, weights: np.ndarray, members: np.ndarray) -> np.ndarray:

@@ -1,11 +1,15 @@
 """From mixture components to candidates: which clusters could be a spray at all."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lowslow_assets.detection.mixture import MixtureFit
+from lowslow_assets.detection.spray_tests import SprayTest
+
+if TYPE_CHECKING:
+    from lowslow_assets.detection.mixture import MixtureFit
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,13 @@ class Cluster:
     attempts_per_day: float
     kept: bool
     reason: str
+    tests: list[SprayTest] = field(default_factory=list)
+    confidence: float | None = None
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "Cluster":
+        """From a row as the lake gives it."""
+        return cls(**{**row, "tests": [SprayTest(**test) for test in row["tests"]]})
 
 
 @dataclass(frozen=True)
@@ -42,7 +53,7 @@ class Assignment:
 
 
 def assign(
-    fit: MixtureFit, masks: Sequence[int], bits: np.ndarray, rules: PruningRules
+    fit: "MixtureFit", masks: Sequence[int], bits: np.ndarray, rules: PruningRules
 ) -> list[Assignment]:
     """The masks that belong to one component with enough probability, each with that component.
 
@@ -59,9 +70,9 @@ def assign(
 
 
 def prune(
-    fit: MixtureFit,
+    fit: "MixtureFit",
     features: Sequence[str],
-    members: dict[int, int],
+    members: Mapping[int, int],
     lookback_days: int,
     rules: PruningRules,
 ) -> list[Cluster]:

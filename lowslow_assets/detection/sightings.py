@@ -1,15 +1,17 @@
 """What today's clusters are recognised by in other hunts, from ``cluster_members``.
 
-Both are a Spark query; what comes to the driver is bounded by days and by the sample.
+Both are a query; what comes to Python is bounded by days and by the sample.
 """
 
 from dataclasses import dataclass
 from datetime import date
 
-from pyspark.sql import DataFrame, Window
-from pyspark.sql import functions as F
-
 from lowslow_assets.detection.identity import SAMPLE_SIZE
+from lowslow_assets.engines.base import Relation
+from lowslow_assets.engines.schemas import schema
+from lowslow_assets.engines.sql import sql, transform
+
+_MEMBERS = schema("cluster_id int, signin_id string, time_generated timestamp")
 
 
 @dataclass(frozen=True)
@@ -20,37 +22,76 @@ class Calendar:
     earliest_signin: str
 
 
-def calendars(members: DataFrame) -> dict[int, Calendar]:
+def calendars(members: Relation) -> dict[int, Calendar]:
     """The calendar of each cluster."""
-    rows = (
-        members.groupBy("cluster_id", F.to_date("time_generated").alias("day"))
-        .agg(
-            F.count(F.lit(1)).alias("attempts"),
-            F.min_by("signin_id", F.struct("time_generated", "signin_id")).alias("earliest"),
-        )
-        .orderBy("cluster_id", "day")
-        .collect()
-    )
+    rows = count_days(members).rows()
     found: dict[int, Calendar] = {}
-    for row in rows:
-        calendar = found.setdefault(row["cluster_id"], Calendar({}, row["earliest"]))
+    for row in sorted(rows, key=lambda row: (row["cluster_id"], row["day"])):
+        calendar = found.setdefault(row["cluster_id"], Calendar({}, row["earliest_signin"]))
         calendar.attempts_by_day[row["day"]] = row["attempts"]
     return found
 
 
-def samples(members: DataFrame) -> dict[int, dict[int, date]]:
+def samples(members: Relation) -> dict[int, dict[int, date]]:
     """Of each cluster the members with the smallest hashes of their ids: hash to day."""
-    smallest = Window.partitionBy("cluster_id").orderBy("hash")
-    rows = (
-        members.groupBy("cluster_id", F.xxhash64("signin_id").alias("hash"))
-        # An id that comes twice is one member: a sample that is short of one passes as the whole.
-        .agg(F.min(F.to_date("time_generated")).alias("day"))
-        .withColumn("rank", F.row_number().over(smallest))
-        .where(F.col("rank") <= SAMPLE_SIZE)
-        .orderBy("cluster_id", "rank")
-        .collect()
-    )
+    rows = draw_members(members).rows()
     found: dict[int, dict[int, date]] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: (row["cluster_id"], row["hash"])):
         found.setdefault(row["cluster_id"], {})[row["hash"]] = row["day"]
     return found
+
+
+@transform(
+    schema("cluster_id int, day date, attempts bigint, earliest_signin string"), members=_MEMBERS
+)
+def count_days(members: Relation) -> Relation:
+    """Each cluster's attempts by day, with the id of the day's earliest."""
+    return sql(
+        """
+        WITH _placed AS (
+            SELECT
+                cluster_id,
+                CAST(time_generated AS DATE) AS day,
+                signin_id,
+                row_number() OVER (
+                    PARTITION BY cluster_id, CAST(time_generated AS DATE)
+                    ORDER BY time_generated NULLS FIRST, signin_id NULLS FIRST
+                ) AS place
+            FROM {members}
+        )
+        SELECT
+            cluster_id,
+            day,
+            count(*) AS attempts,
+            max(signin_id) FILTER (WHERE place = 1) AS earliest_signin
+        FROM _placed
+        GROUP BY cluster_id, day
+        """,
+        members=members,
+    )
+
+
+@transform(schema("cluster_id int, hash bigint, day date"), members=_MEMBERS)
+def draw_members(members: Relation) -> Relation:
+    """Of each cluster the few members with the smallest hashes of their ids.
+
+    An id that comes twice is one member: a sample that is short of one passes as the whole.
+    """
+    return sql(
+        """
+        WITH _hashed AS (
+            SELECT
+                cluster_id,
+                text_hash(signin_id) AS hash,
+                min(CAST(time_generated AS DATE)) AS day
+            FROM {members}
+            GROUP BY cluster_id, text_hash(signin_id)
+        )
+        SELECT cluster_id, hash, day
+        FROM _hashed
+        QUALIFY
+            row_number() OVER (PARTITION BY cluster_id ORDER BY hash NULLS FIRST) <= {size}
+        """,
+        members=members,
+        size=SAMPLE_SIZE,
+    )

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from lowslow_assets.detection.statistics import ClusterSize, FeatureVariation
 
@@ -61,7 +60,7 @@ def spray_tests(cluster: ClusterSize, strays: float) -> list[SprayTest]:
     ``strays`` a day are expected without any spray.
     """
     monthly = cluster.attempts_per_user * 30 / max(cluster.span_days, 30)
-    volume, steadiness = _p_values(cluster, strays)
+    volume, steadiness = _volume_p_value(cluster, strays), _steadiness_p_value(cluster)
     return [
         SprayTest(
             "many accounts",
@@ -102,27 +101,32 @@ def spray_tests(cluster: ClusterSize, strays: float) -> list[SprayTest]:
     ]
 
 
-def confidence(cluster: ClusterSize, strays: float) -> float:
+def confidence(cluster: ClusterSize, strays: float, tests: Sequence[SprayTest]) -> float:
     """The share of the cluster, 0 to 1, that stray failures do not explain.
 
     Of its attempts; where their number alone would not raise suspicion, of the days that
-    scattered ones would leave out. Less by the share of spray tests it fails.
+    scattered ones would leave out. Less by the share of its spray tests that it fails.
     """
-    if _p_values(cluster, strays)[0] < MAX_VOLUME_P_VALUE:
+    if _volume_p_value(cluster, strays) < MAX_VOLUME_P_VALUE:
         explained = strays * cluster.span_days / cluster.failures
     else:
         explained = (cluster.span_days - cluster.active_days) / max(_idle_days(cluster), 1e-9)
-    tests = spray_tests(cluster, strays)
     return max(0.0, 1 - explained) * sum(test.passed for test in tests) / len(tests)
 
 
-def _p_values(cluster: ClusterSize, strays: float) -> tuple[float, float]:
-    """How probable it is for strays to be so many (Poisson), and to leave out so few days."""
-    expected = strays * cluster.span_days
-    steadiness = 1.0
-    if cluster.span_days >= MIN_STEADY_SPAN_DAYS:
-        steadiness = occupancy_p_value(cluster.failures, cluster.span_days, cluster.active_days)
-    return float(stats.poisson.sf(cluster.failures - 1, expected)), steadiness
+def _volume_p_value(cluster: ClusterSize, strays: float) -> float:
+    """How probable it is for strays to be so many (Poisson)."""
+    # Takes half a second to import: not before there is a cluster.
+    from scipy.special import pdtrc
+
+    return float(pdtrc(cluster.failures - 1, strays * cluster.span_days))
+
+
+def _steadiness_p_value(cluster: ClusterSize) -> float:
+    """How probable it is for so many strays to leave out so few days."""
+    if cluster.span_days < MIN_STEADY_SPAN_DAYS:
+        return 1.0
+    return occupancy_p_value(cluster.failures, cluster.span_days, cluster.active_days)
 
 
 def occupancy_p_value(events: int, days: int, active: int) -> float:

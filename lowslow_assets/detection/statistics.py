@@ -1,17 +1,20 @@
 """What a cluster looks like: size, pace, rhythm, and how much each feature varies."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
-from pyspark.sql import DataFrame, Window
-from pyspark.sql import functions as F
-from scipy import stats
+import pyarrow as pa
 
 from lowslow_assets.detection.baseline import entropy_of_counts
-from lowslow_assets.signins.dataframes import utc
+from lowslow_assets.detection.members import Suspects
+from lowslow_assets.engines.base import Relation
+from lowslow_assets.engines.schemas import schema
+from lowslow_assets.engines.sql import sql, transform
+from lowslow_assets.lake.tables import FEATURES
 
 
 @dataclass(frozen=True)
@@ -59,54 +62,106 @@ class FeatureVariation:
     top_share: float
 
 
-def cluster_sizes(members: DataFrame) -> list[ClusterSize]:
-    """Size and span of each cluster, in the order of ``cluster_id``."""
-    time = F.col("time_generated")
-    failures = F.count(F.lit(1))
-    users, addresses = F.count_distinct("user"), F.count_distinct("ip_address")
-    span = F.date_diff(F.to_date(F.max(time)), F.to_date(F.min(time))) + 1
-    sizes = members.groupBy("cluster_id").agg(
-        failures.alias("failures"),
-        users.alias("users"),
-        addresses.alias("ip_addresses"),
-        F.count_distinct("Location").alias("countries"),
-        F.min(time).alias("first_activity"),
-        F.max(time).alias("last_activity"),
-        F.count_distinct(F.to_date(time)).alias("active_days"),
-        span.alias("span_days"),
-        (failures / users).alias("attempts_per_user"),
-        # Rows without an address count as one address.
-        (failures / F.greatest(addresses, F.lit(1))).alias("attempts_per_address"),
-        (failures / span).alias("attempts_per_day"),
+def cluster_sizes(members: Relation) -> list[ClusterSize]:
+    """Size and span of each cluster of ``cluster_members``, in the order of ``cluster_id``."""
+    rows = count_members(members).rows()
+    return [_size(**row) for row in sorted(rows, key=lambda row: row["cluster_id"])]
+
+
+def size_of(cluster_id: int, members: Suspects) -> ClusterSize:
+    """Size and span of one cluster, from its members as arrays."""
+    first, last = (
+        moment.astype("datetime64[us]").item().replace(tzinfo=UTC)
+        for moment in (members.time.min(), members.time.max())
     )
-    found = []
-    for row in sizes.orderBy("cluster_id").collect():
-        values = row.asDict()
-        for name in ("first_activity", "last_activity"):
-            values[name] = utc(values[name])
-        found.append(ClusterSize(**values))
-    return found
+    return _size(
+        cluster_id=cluster_id,
+        failures=len(members),
+        users=_distinct(members.user),
+        ip_addresses=_distinct(members.ip_address),
+        countries=_distinct(members.country),
+        first_activity=first,
+        last_activity=last,
+        active_days=len(np.unique(members.day)),
+    )
+
+
+def _distinct(values: np.ndarray) -> int:
+    return len({*values} - {None})
+
+
+def _size(
+    cluster_id: int,
+    failures: int,
+    users: int,
+    ip_addresses: int,
+    countries: int,
+    first_activity: datetime,
+    last_activity: datetime,
+    active_days: int,
+) -> ClusterSize:
+    span_days = (last_activity.date() - first_activity.date()).days + 1
+    return ClusterSize(
+        cluster_id=cluster_id,
+        failures=failures,
+        users=users,
+        ip_addresses=ip_addresses,
+        countries=countries,
+        first_activity=first_activity,
+        last_activity=last_activity,
+        active_days=active_days,
+        span_days=span_days,
+        attempts_per_user=failures / users,
+        # Rows without an address count as one address.
+        attempts_per_address=failures / max(ip_addresses, 1),
+        attempts_per_day=failures / span_days,
+    )
+
+
+@transform(
+    schema(
+        "cluster_id int, failures bigint, users bigint, ip_addresses bigint, countries bigint, "
+        "first_activity timestamp, last_activity timestamp, active_days bigint"
+    ),
+    members=schema(
+        "cluster_id int, time_generated timestamp, user string, ip_address string, Location string"
+    ),
+)
+def count_members(members: Relation) -> Relation:
+    """Count what makes a cluster's size: one row per cluster."""
+    return sql(
+        """
+        SELECT
+            cluster_id,
+            count(*) AS failures,
+            count(DISTINCT "user") AS users,
+            count(DISTINCT ip_address) AS ip_addresses,
+            count(DISTINCT Location) AS countries,
+            min(time_generated) AS first_activity,
+            max(time_generated) AS last_activity,
+            count(DISTINCT CAST(time_generated AS DATE)) AS active_days
+        FROM {members}
+        GROUP BY cluster_id
+        """,
+        members=members,
+    )
 
 
 def cluster_statistics(
-    members: DataFrame, success_hours: Mapping[int, int], success_weekdays: Mapping[int, int]
+    members: Relation, success_hours: Mapping[int, int], success_weekdays: Mapping[int, int]
 ) -> list[ClusterStatistics]:
     """Statistics of each cluster of ``cluster_members``.
 
     The successes' counts by hour of day (0 to 23) and ISO weekday (1 to 7) are what its
     rhythm is compared with.
     """
-    time = F.col("time_generated")
-    distances = {row["cluster_id"]: row["distance"] for row in _uniform_distance(members).collect()}
+    distances = {row["cluster_id"]: row["distance"] for row in measure_unevenness(members).rows()}
     hours: dict[int, Counter[int]] = {}
     weekdays: dict[int, Counter[int]] = {}
-    rhythm = members.groupBy(
-        "cluster_id", F.hour(time).alias("hour"), (F.weekday(time) + 1).alias("weekday")
-    )
-    for row in rhythm.count().collect():
+    for row in count_rhythm(members).rows():
         cluster = row["cluster_id"]
-        hours.setdefault(cluster, Counter())[row["hour"]] += row["count"]
-        weekdays.setdefault(cluster, Counter())[row["weekday"]] += row["count"]
+        hours.setdefault(cluster, Counter())[row["hour_of_day"]] += row["failures"]
+        weekdays.setdefault(cluster, Counter())[row["weekday"]] += row["failures"]
     found = []
     for size in cluster_sizes(members):
         hour_distance, hour_p = compare_counts(hours[size.cluster_id], success_hours)
@@ -116,7 +171,7 @@ def cluster_statistics(
             ClusterStatistics(
                 **vars(size),
                 ks_statistic=distance,
-                ks_p_value=distance and float(stats.kstwo.sf(distance, size.failures - 2)),
+                ks_p_value=distance and _ks_p_value(distance, size.failures - 2),
                 hour_distance=hour_distance,
                 hour_p_value=hour_p,
                 weekday_distance=weekday_distance,
@@ -126,34 +181,76 @@ def cluster_statistics(
     return found
 
 
-def _uniform_distance(members: DataFrame) -> DataFrame:
-    """Kolmogorov-Smirnov distance of each cluster's times from uniform, as (cluster_id, distance).
+def _ks_p_value(distance: float, number: int) -> float:
+    # Takes a second to import: not before there is a cluster.
+    from scipy import stats
+
+    return float(stats.kstwo.sf(distance, number))
+
+
+@transform(
+    schema("cluster_id int, distance double"),
+    members=schema("cluster_id int, signin_id string, time_generated timestamp"),
+)
+def measure_unevenness(members: Relation) -> Relation:
+    """Kolmogorov-Smirnov distance of each cluster's times from uniform.
 
     Uniform between the first and the last member. Given those two, the n - 2 times between
-    them are what can be uniform or not, so the distance is theirs.
+    them are what can be uniform or not, so the distance is theirs. No row for a cluster of
+    fewer than three members, or all of whose members are at one time.
     """
-    cluster = Window.partitionBy("cluster_id")
-    in_order = cluster.orderBy("time_generated", "signin_id")
-    seconds = F.unix_micros("time_generated")
-    first, last = F.min(seconds).over(cluster), F.max(seconds).over(cluster)
-    inner = F.col("size") - 2
-    rank = F.col("position") - 1
-    return (
-        members.select(
-            "cluster_id",
-            # Null where all are at one time.
-            F.try_divide(seconds - first, last - first).alias("fraction"),
-            F.row_number().over(in_order).alias("position"),
-            F.count(F.lit(1)).over(cluster).alias("size"),
+    return sql(
+        """
+        WITH _placed AS (
+            SELECT
+                cluster_id,
+                epoch_micros(time_generated) AS micros,
+                row_number() OVER (
+                    PARTITION BY cluster_id
+                    ORDER BY time_generated NULLS FIRST, signin_id NULLS FIRST
+                ) AS position,
+                count(*) OVER (PARTITION BY cluster_id) AS size,
+                min(epoch_micros(time_generated)) OVER (PARTITION BY cluster_id) AS first,
+                max(epoch_micros(time_generated)) OVER (PARTITION BY cluster_id) AS last
+            FROM {members}
+        ),
+        _inner AS (
+            SELECT
+                cluster_id,
+                (micros - first) / nullif(last - first, 0) AS fraction,
+                (position - 1) / nullif(size - 2, 0) AS reached,
+                (position - 2) / nullif(size - 2, 0) AS reached_before
+            FROM _placed
+            WHERE position > 1 AND position < size
         )
-        .where((F.col("position") > 1) & (F.col("position") < F.col("size")))
-        .where(F.col("fraction").isNotNull())
-        .groupBy("cluster_id")
-        .agg(
-            F.max(
-                F.greatest(rank / inner - F.col("fraction"), F.col("fraction") - (rank - 1) / inner)
-            ).alias("distance")
-        )
+        SELECT
+            cluster_id,
+            max(greatest(reached - fraction, fraction - reached_before)) AS distance
+        FROM _inner
+        WHERE fraction IS NOT NULL
+        GROUP BY cluster_id
+        """,
+        members=members,
+    )
+
+
+@transform(
+    schema("cluster_id int, hour_of_day int, weekday int, failures bigint"),
+    members=schema("cluster_id int, time_generated timestamp"),
+)
+def count_rhythm(members: Relation) -> Relation:
+    """Count each cluster's members by hour of day (UTC) and ISO weekday."""
+    return sql(
+        """
+        SELECT
+            cluster_id,
+            hour_of_day(time_generated) AS hour_of_day,
+            iso_weekday(time_generated) AS weekday,
+            count(*) AS failures
+        FROM {members}
+        GROUP BY cluster_id, hour_of_day(time_generated), iso_weekday(time_generated)
+        """,
+        members=members,
     )
 
 
@@ -174,42 +271,33 @@ def compare_counts(one: Mapping[int, int], other: Mapping[int, int]) -> tuple[fl
     used = table[:, table.sum(axis=0) > 0]
     if used.shape[1] < 2:
         return distance, None
-    return distance, float(np.asarray(stats.chi2_contingency(used, correction=False)[1]))
+    return distance, _homogeneity_p_value(used)
+
+
+def _homogeneity_p_value(table: np.ndarray) -> float:
+    """Of Pearson's chi-squared test, for two rows of counts without an empty column."""
+    # Takes half a second to import: not before there is a cluster.
+    from scipy.special import chdtrc
+
+    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
+    statistic = ((table - expected) ** 2 / expected).sum()
+    return float(chdtrc(table.shape[1] - 1, statistic))
 
 
 def feature_variation(
-    members: DataFrame, features: Sequence[str], baseline_entropy: Mapping[str, float]
+    members: Relation, baseline_entropy: Mapping[str, float]
 ) -> list[FeatureVariation]:
-    """How much each feature varies within each cluster of ``cluster_members``."""
-    pairs = F.explode(
-        F.array(
-            *(
-                F.struct(
-                    F.lit(feature).alias("feature"),
-                    F.col(feature).alias("category"),
-                    F.getbit("mask", F.lit(bit)).alias("anomalous"),
-                )
-                for bit, feature in enumerate(features)
-            )
-        )
-    )
-    # As for the baseline, counts of counts: the categories stay in Spark, but for the
-    # most common one.
-    spectrum = (
-        members.select("cluster_id", pairs.alias("pair"))
-        .groupBy("cluster_id", "pair.feature", "pair.category")
-        .agg(F.count(F.lit(1)).alias("size"), F.sum("pair.anomalous").alias("anomalous"))
-        .groupBy("cluster_id", "feature", "size")
-        .agg(
-            F.count(F.lit(1)).alias("categories"),
-            F.sum("anomalous").alias("anomalous"),
-            F.min("category").alias("category"),
-        )
-        .orderBy("cluster_id", "feature", "size")
-        .collect()
-    )
-    groups: dict[tuple[int, str], list] = {}
-    for line in spectrum:
+    """How much each feature varies within each cluster of ``cluster_members``.
+
+    In the order of ``cluster_id``, then of the features' names.
+    """
+    bits = {
+        "feature": FEATURES,
+        "bit": pa.array([1 << n for n in range(len(FEATURES))], pa.int32()),
+    }
+    counted = count_spectra(members, members.engine.from_arrow(pa.table(bits))).rows()
+    groups: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    for line in sorted(counted, key=lambda row: (row["cluster_id"], row["feature"], row["size"])):
         groups.setdefault((line["cluster_id"], line["feature"]), []).append(line)
     found = []
     for (cluster, feature), lines in groups.items():
@@ -229,4 +317,70 @@ def feature_variation(
                 top_share=lines[-1]["size"] / total,
             )
         )
+    return found
+
+
+@transform(
+    schema(
+        "cluster_id int, feature string, size bigint, categories bigint, anomalous bigint, "
+        "category string"
+    ),
+    members=schema(
+        "cluster_id int, mask int, AppDisplayName string, ClientAppUsed string, browser string, "
+        "displayName string, operatingSystem string, network string, Location string, "
+        "state string, city string"
+    ),
+    bits=schema("feature string, bit int"),
+)
+def count_spectra(members: Relation, bits: Relation) -> Relation:
+    """How many categories of each feature have how many members, by cluster.
+
+    ``anomalous`` counts the members with one of them for which it is anomalous; ``category`` is
+    the first of them by name. ``bits`` says which bit of a mask is a feature's. As for the
+    baseline these are counts of counts: the categories stay in the engine.
+    """
+    return sql(
+        """
+        WITH _pairs AS (
+            SELECT cluster_id, mask, feature, category
+            FROM {members} UNPIVOT (
+                category FOR feature IN (
+                    AppDisplayName, ClientAppUsed, browser, displayName, operatingSystem,
+                    network, Location, state, city
+                )
+            )
+        ),
+        _categories AS (
+            SELECT
+                _pairs.cluster_id,
+                _pairs.feature,
+                _pairs.category,
+                count(*) AS size,
+                count(*) FILTER (WHERE (_pairs.mask & _bits.bit) <> 0) AS anomalous
+            FROM _pairs
+            JOIN {bits} AS _bits ON _bits.feature = _pairs.feature
+            GROUP BY _pairs.cluster_id, _pairs.feature, _pairs.category
+        )
+        SELECT
+            cluster_id,
+            feature,
+            size,
+            count(*) AS categories,
+            CAST(sum(anomalous) AS BIGINT) AS anomalous,
+            min(category) AS category
+        FROM _categories
+        GROUP BY cluster_id, feature, size
+        """,
+        members=members,
+        bits=bits,
+    )
+
+
+def variation_by_cluster(
+    rows: Iterable[Mapping[str, Any]],
+) -> dict[int, list[FeatureVariation]]:
+    """Rows of ``cluster_features``, by cluster."""
+    found: dict[int, list[FeatureVariation]] = {}
+    for row in rows:
+        found.setdefault(row["cluster_id"], []).append(FeatureVariation(**row))
     return found

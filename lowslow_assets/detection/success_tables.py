@@ -5,8 +5,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from lowslow_assets.engines.base import Relation
+from lowslow_assets.engines.sql import sql, transform
+from lowslow_assets.lake.tables import (
+    ENCODED_FEATURES,
+    SUCCESS,
+    SUCCESS_LOCATIONS,
+    SUCCESS_SAMPLE,
+    SUCCESS_SOURCES,
+)
 
 MOST_COMMON_LOCATIONS = 5_000
 SAMPLE_SIZE = 10_000
@@ -54,21 +61,90 @@ def by_weekday(hours: Iterable[tuple[datetime, int]]) -> list[Weekday]:
     return [Weekday(*item) for item in sorted(sums.items())]
 
 
-def most_common_locations(sources: DataFrame) -> DataFrame:
+@transform(SUCCESS_LOCATIONS.schema, sources=SUCCESS_SOURCES.schema)
+def most_common_locations(sources: Relation) -> Relation:
     """The most common places of ``success_sources``; equal ones in the order of their names."""
-    place = ["Location", "state", "city", "latitude", "longitude"]
-    counts = sources.groupBy(*place).agg(F.sum("successes").alias("successes"))
-    return counts.orderBy(F.desc("successes"), *place).limit(MOST_COMMON_LOCATIONS)
+    return sql(
+        """
+        SELECT
+            Location,
+            state,
+            city,
+            latitude,
+            longitude,
+            CAST(sum(successes) AS BIGINT) AS successes
+        FROM {sources}
+        GROUP BY Location, state, city, latitude, longitude
+        ORDER BY
+            successes DESC NULLS LAST,
+            Location NULLS FIRST,
+            state NULLS FIRST,
+            city NULLS FIRST,
+            latitude NULLS FIRST,
+            longitude NULLS FIRST
+        LIMIT {number}
+        """,
+        sources=sources,
+        number=MOST_COMMON_LOCATIONS,
+    )
 
 
-def sample(successes: DataFrame, number: int) -> DataFrame:
-    """A sample without replacement that depends on nothing but the ids in the window.
+@transform(SUCCESS_SAMPLE.schema, signins=ENCODED_FEATURES.schema)
+def sample(signins: Relation, successes: int) -> Relation:
+    """A sample of the successes, without replacement, that depends on nothing but their ids.
 
-    ``number`` is how many successes there are: most need not be sorted, nor read whole.
+    ``successes`` is how many there are: most need not be sorted, nor read whole.
     """
-    order = F.xxhash64("signin_id")
-    share = (SAMPLE_SIZE + _SAMPLE_MARGIN) / max(number, 1)
-    if share < 1:
-        # The hash is uniform over the 64-bit integers.
-        successes = successes.where(order < round((share - 0.5) * 2**64))
-    return successes.orderBy(order, "signin_id").limit(SAMPLE_SIZE)
+    share = min((SAMPLE_SIZE + _SAMPLE_MARGIN) / max(successes, 1), 1)
+    return sql(
+        """
+        WITH _hashed AS (
+            SELECT
+                signin_id,
+                time_generated,
+                "user",
+                ip_address,
+                ip_prefix,
+                latitude,
+                longitude,
+                AppDisplayName,
+                ClientAppUsed,
+                browser,
+                displayName,
+                operatingSystem,
+                network,
+                Location,
+                state,
+                city,
+                text_hash(signin_id) AS hash
+            FROM {signins}
+            WHERE outcome = {success}
+        )
+        SELECT
+            signin_id,
+            time_generated,
+            "user",
+            ip_address,
+            ip_prefix,
+            latitude,
+            longitude,
+            AppDisplayName,
+            ClientAppUsed,
+            browser,
+            displayName,
+            operatingSystem,
+            network,
+            Location,
+            state,
+            city
+        FROM _hashed
+        WHERE hash < {bound}
+        ORDER BY hash NULLS FIRST, signin_id NULLS FIRST
+        LIMIT {number}
+        """,
+        signins=signins,
+        success=SUCCESS,
+        # The hash is uniform over 60 bits.
+        bound=round(share * 2**60),
+        number=SAMPLE_SIZE,
+    )

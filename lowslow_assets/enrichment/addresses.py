@@ -1,15 +1,19 @@
 """Which of a campaign's addresses are looked up."""
 
-from pyspark.sql import DataFrame, Window
-from pyspark.sql import functions as F
-
-from lowslow_assets.signins.features import FAILURE, SUCCESS
-
-# What is in the address column and cannot be an address, a GUID for one, takes up no place.
-_LOOKS_LIKE_AN_ADDRESS = r"^[0-9A-Fa-f.:]{2,45}$"
+from lowslow_assets.engines.base import Relation
+from lowslow_assets.engines.schemas import schema
+from lowslow_assets.engines.sql import sql, transform
+from lowslow_assets.lake.tables import FAILURE, SUCCESS
 
 
-def telling_addresses(members: DataFrame, most: int) -> DataFrame:
+@transform(
+    schema("incident_id string, ip_address string, rank int, located boolean"),
+    members=schema(
+        "incident_id string, user string, outcome string, ip_address string, "
+        "time_generated timestamp, latitude double"
+    ),
+)
+def telling_addresses(members: Relation, most: int) -> Relation:
     """The most telling addresses of each incident, at most ``most``.
 
     Those come first from which accounts were possibly got into, then those with many attempts,
@@ -17,33 +21,57 @@ def telling_addresses(members: DataFrame, most: int) -> DataFrame:
 
     Parameters
     ----------
-    members : DataFrame
+    members : Relation
         As the table ``incident_members``.
     most : int
-        Addresses an incident.
+        Addresses per incident.
 
     Returns
     -------
-    DataFrame
+    Relation
         incident_id, ip_address (as logged), rank (from 1) and located: whether the log says where
-        it is.
+        it is. In order of rank, then of incident.
     """
-    success, failure = F.col("outcome") == SUCCESS, F.col("outcome") == FAILURE
-    found = (
-        members.where(F.col("ip_address").rlike(_LOOKS_LIKE_AN_ADDRESS))
-        .groupBy("incident_id", "ip_address")
-        .agg(
-            F.count_distinct(F.when(success, F.col("user"))).alias("entered"),
-            F.count_if(failure).alias("attempts"),
-            F.max("time_generated").alias("last"),
-            F.max(F.col("latitude").isNotNull()).alias("located"),
+    return sql(
+        """
+        WITH _addresses AS (
+            SELECT
+                incident_id,
+                ip_address,
+                count(DISTINCT CASE WHEN outcome = {success} THEN "user" END) AS entered,
+                count(*) FILTER (WHERE outcome = {failure}) AS attempts,
+                max(time_generated) AS last,
+                bool_or(latitude IS NOT NULL) AS located
+            FROM {members}
+            -- What is there and cannot be an address, a GUID for one, takes up no place.
+            WHERE length(ip_address) BETWEEN 2 AND 45
+                AND translate(ip_address, '0123456789ABCDEFabcdef.:', '') = ''
+            GROUP BY incident_id, ip_address
+        ),
+        _ranked AS (
+            SELECT
+                incident_id,
+                ip_address,
+                CAST(
+                    row_number() OVER (
+                        PARTITION BY incident_id
+                        ORDER BY
+                            entered DESC NULLS LAST,
+                            attempts DESC NULLS LAST,
+                            last DESC NULLS LAST,
+                            ip_address
+                    ) AS INT
+                ) AS rank,
+                located
+            FROM _addresses
         )
-    )
-    telling = Window.partitionBy("incident_id").orderBy(
-        F.desc("entered"), F.desc("attempts"), F.desc("last"), "ip_address"
-    )
-    return (
-        found.withColumn("rank", F.row_number().over(telling))
-        .where(F.col("rank") <= most)
-        .select("incident_id", "ip_address", "rank", "located")
+        SELECT incident_id, ip_address, rank, located
+        FROM _ranked
+        WHERE rank <= {most}
+        ORDER BY rank, incident_id NULLS FIRST
+        """,
+        members=members,
+        success=SUCCESS,
+        failure=FAILURE,
+        most=most,
     )

@@ -205,10 +205,6 @@ def _registry() -> Any:
     root.addHandler(handler)
     try:
         found = importlib.import_module("msticpy.context.tilookup").TILookup
-    except ImportError as error:
-        raise EnrichmentError(
-            "LOWSLOW_TI_PROVIDERS needs MSTICPy: pip install 'lowslow-assets[enrichment]'."
-        ) from error
     finally:
         root.removeHandler(handler)
     # At level INFO it logs whole addresses of requests, and VirusTotal's key is in them.

@@ -6,16 +6,14 @@ by Entra's diagnostic settings, for its category (``insights-logs-adfssigninlogs
 
 import heapq
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
-from functools import reduce
 from itertools import groupby
+from typing import Self
 
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
-
+from lowslow_assets.engines.base import InputFile, Open
 from lowslow_assets.export.source import DayFiles, Export, SourceError
 from lowslow_assets.settings import SIGNIN_LOGS
 
@@ -40,8 +38,8 @@ def root_of(root: str, log: str) -> str:
     return found
 
 
-class JoinedExport(Export):
-    """The exports of several logs, by log, as one.
+class JoinedExport:
+    """The exports of several logs, by log, as one. All lie in one kind of store.
 
     Names of files begin with their log's, except those of SigninLogs, which are what they are
     without other logs beside it.
@@ -50,11 +48,19 @@ class JoinedExport(Export):
     def __init__(self, exports: Mapping[str, Export]) -> None:
         self._exports = exports
 
+    def __enter__(self) -> Self:
+        return self
+
     def __exit__(self, *_: object) -> None:
         """Leaves each."""
         with ExitStack() as stack:
             for export in self._exports.values():
                 stack.push(export)
+
+    @property
+    def open_files(self) -> Open | None:
+        """What opens the files of any of them."""
+        return next(iter(self._exports.values())).open_files
 
     def require_days(self) -> None:
         """Raise SourceError, in one sentence, unless each log is there and has a day."""
@@ -79,38 +85,13 @@ class JoinedExport(Export):
         ]
         return DayFiles(day, tuple(sorted(files, key=lambda file: file.name)))
 
-    def unreadable(self, days: Iterable[DayFiles]) -> dict[str, str]:
-        """The files of any log that cannot be read, with the reason."""
-        days = list(days)
-        return {
-            _prefix(log) + name: problem
+    def inputs(self, listing: Sequence[DayFiles]) -> list[InputFile]:
+        """The readable files of all logs."""
+        return [
+            replace(file, name=_prefix(log) + file.name)
             for log, export in self._exports.items()
-            for name, problem in export.unreadable(_days_of(log, days)).items()
-        }
-
-    def read_lines(
-        self, spark: SparkSession, days: list[DayFiles], unreadable: dict[str, str]
-    ) -> DataFrame:
-        """All lines of the days' files as (date, file, value)."""
-        return self._union(
-            lambda log, export: export.read_lines(
-                spark, _days_of(log, days), _names_of(log, unreadable)
-            )
-        )
-
-    def reject(self, spark: SparkSession, unreadable: dict[str, str]) -> DataFrame:
-        """A row an unreadable file, as (date, file, reason, line); the line is null."""
-        return self._union(lambda log, export: export.reject(spark, _names_of(log, unreadable)))
-
-    def _union(self, frame_of: Callable[[str, Export], DataFrame]) -> DataFrame:
-        """What each log gives, with the names that its files have here."""
-        return reduce(
-            DataFrame.unionByName,
-            (
-                frame_of(log, export).withColumn("file", F.concat(F.lit(_prefix(log)), "file"))
-                for log, export in self._exports.items()
-            ),
-        )
+            for file in export.inputs(_days_of(log, listing))
+        ]
 
 
 def _prefix(log: str) -> str:
@@ -130,10 +111,6 @@ def _days_of(log: str, days: Iterable[DayFiles]) -> list[DayFiles]:
         )
         for listed in days
     ]
-
-
-def _names_of(log: str, problems: Mapping[str, str]) -> dict[str, str]:
-    return {own: text for name, text in problems.items() if (own := _name_in(log, name))}
 
 
 def _name_in(log: str, name: str) -> str | None:

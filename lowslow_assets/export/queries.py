@@ -5,13 +5,14 @@ years. A day is one file of the export that there is not; it is asked for in sli
 that comes back cut is asked for again in halves.
 """
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Self
 
-from lowslow_assets.export.copies import CopiedExport, as_line
+from lowslow_assets.export.copies import CopiedExport
 from lowslow_assets.export.refusals import told
 from lowslow_assets.export.source import DayFiles, ExportFile, SourceError, SourceUnavailable
 
@@ -49,7 +50,7 @@ _REFUSALS = {
 
 
 class QueriedExport(CopiedExport):
-    """The days of a workspace, as those of an export; Spark reads what the queries returned."""
+    """The days of a workspace, as those of an export; what the queries return is copied here."""
 
     def __init__(self, url: str, client: "LogsQueryClient", table: str) -> None:
         self.where = url
@@ -57,6 +58,9 @@ class QueriedExport(CopiedExport):
         self._workspace = workspace_of(url)
         self._client = client
         self._pages: dict[int, dict[date, tuple[ExportFile, int]]] = {}
+
+    def __enter__(self) -> Self:
+        return self
 
     def require_days(self) -> None:
         """Raise SourceError, in one sentence, unless the workspace is there and has sign-ins."""
@@ -77,21 +81,17 @@ class QueriedExport(CopiedExport):
         found = self._page(day.toordinal() // _DAYS_A_PAGE).get(day)
         return DayFiles(day, (found[0],) if found else ())
 
-    def copy(self, files: list[ExportFile], folder: Path) -> None:
+    def _copy(self, copies: Mapping[ExportFile, Path]) -> None:
         """Ask for the rows of each file's day. Raises SourceUnavailable if any are missing."""
-        for file in files:
+        for file, target in copies.items():
             day = date(*map(int, re.findall(r"\d+", file.name)[:3]))
             _, expected = self._page(day.toordinal() // _DAYS_A_PAGE)[day]
-            target = folder / file.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_suffix(".partial")
-            with partial.open("wb") as lines:
+            with target.open("wb") as lines:
                 count = sum(_write(rows, lines) for rows in self._slices(day, file.size))
             if count < expected:
                 raise SourceUnavailable(
                     f"LOWSLOW_SOURCE {self.where!r} gave {count} of {expected} rows of {day}."
                 )
-            partial.rename(target)
 
     def _page(self, page: int) -> dict[date, tuple[ExportFile, int]]:
         """The page's days that have rows, each with its file and how many rows it has."""
@@ -185,9 +185,16 @@ def open_queries(url: str, table: str) -> QueriedExport:
     return QueriedExport(url, client, table)
 
 
-def _write(rows: list[dict[str, Any]], lines: Any) -> int:
-    lines.writelines(as_line(row) + b"\n" for row in rows)
+def _write(rows: list[dict[str, Any]], lines: IO[bytes]) -> int:
+    lines.writelines(_line(row) for row in rows)
     return len(rows)
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    """A row of typed values as a line of JSON, as an export has it."""
+    present = {name: value for name, value in row.items() if value is not None}
+    text = json.dumps(present, ensure_ascii=False, separators=(",", ":"), default=_text)
+    return f"{text}\n".encode(errors="replace")
 
 
 def _midnight(day: date) -> datetime:
@@ -195,4 +202,5 @@ def _midnight(day: date) -> datetime:
 
 
 def _text(moment: datetime) -> str:
+    """In UTC, as all times of a workspace are."""
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

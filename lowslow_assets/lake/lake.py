@@ -5,9 +5,7 @@
 as a whole or not at all. Nothing of Dagster in here.
 """
 
-import hashlib
 import json
-import math
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,11 +16,8 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow import fs
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
-from pyspark.sql.pandas.types import to_arrow_schema
 
+from lowslow_assets.engines.base import Engine, Relation
 from lowslow_assets.lake.stores.base import PROVENANCE, Files, LakeError, Staging, Store
 from lowslow_assets.lake.stores.folders import Folders
 from lowslow_assets.lake.tables import Table
@@ -33,8 +28,6 @@ from lowslow_assets.platform.azure import (
     storage_resource,
     without_rest,
 )
-
-ROWS_A_FILE = 1_000_000
 
 if TYPE_CHECKING:
     from dagster_azure.blob import AzureBlobStorageResource
@@ -56,22 +49,22 @@ class Partition:
 
 
 class Lake:
-    """Reads and writes whole partitions of tables below ``root``.
+    """Reads and writes whole partitions of tables below ``root``, with the engine for their rows.
 
-    That is a local or mounted path or a URL of Azure Storage (`azure.locate`), there by the
-    credentials of ``storage``, else by those that the environment names; ``native`` where Spark
-    has a connector for it, else Spark works on copies here.
+    The root is a local or mounted path or a URL of Azure Storage (`azure.locate`), there by the
+    credentials of ``storage``, else by those that the environment names; ``native`` where the
+    engine has a connector for it, else it works on copies here.
     """
 
     def __init__(
         self,
         root: str,
-        spark: SparkSession,
+        engine: Engine,
         storage: "AzureBlobStorageResource | None" = None,
         native: bool = False,
     ) -> None:
         self.store = _open_store(root, storage, native)
-        self.spark = spark
+        self.engine = engine
 
     def days(self, table: Table) -> list[date]:
         """The days that have a partition, in order."""
@@ -88,44 +81,34 @@ class Lake:
 
     def read(
         self, table: Table, days: Iterable[date], made_from: Mapping[str, Any] | None = None
-    ) -> DataFrame:
-        """The days' rows, with the column ``date``.
+    ) -> Relation:
+        """The days' rows, with the column ``date`` at the end.
 
         Raises LakeError, naming every day that has no partition, another schema, or
         was made from something else than ``made_from`` says.
         """
-        schema = T.StructType([*table.schema.fields, T.StructField("date", T.DateType())])
-
-        def find(name: str, files: Files) -> tuple[str, list[str], str]:
-            return *self.store.for_spark(name, files), _generation(files)
-
-        folder, paths, generation = self._found(table, days, made_from, find)
-        if not paths:
-            return self.spark.createDataFrame([], schema)
-        # Spark takes reads of the same folders with the same options for the same. A server's cache
-        # outlives a run: what it holds of a partition is not what replaced that partition.
-        reader = self.spark.read.schema(schema).option("generation", generation)
-        return reader.option("basePath", folder).parquet(*paths)
+        paths = self._found(table, days, made_from, self.store.engine_files)
+        return self.engine.read(paths, table.schema)
 
     def write(
-        self, table: Table, frame: DataFrame, days: Sequence[date], made_from: Mapping[str, Any]
+        self,
+        table: Table,
+        rows: Relation,
+        days: Sequence[date],
+        made_from: Mapping[str, Any],
+        rows_per_day: int = 0,
     ) -> dict[date, Partition]:
-        """Replace the days' partitions by the rows of ``frame``, and say what each holds.
+        """Replace the days' partitions by the rows, and say what each holds.
 
-        With several days ``frame`` has the column ``date``; a day without rows becomes an
-        empty partition. Rows of other days are an error.
+        The rows have the column ``date``; a day without rows becomes an empty partition. Raises
+        LakeError, and replaces nothing, where there are rows of another day. Within a file rows
+        are in the table's order. ``rows_per_day`` is a guess, for the number of files of a day
+        of millions.
         """
-        if len(days) == 1 and "date" not in frame.columns:
-            frame = frame.withColumn("date", F.lit(days[0]))
+        order = table.order or table.schema.names
         with self.store.staging(table.name) as staging:
-            columns = [F.col(field.name).cast(field.dataType) for field in table.schema.fields]
-            rows = frame.select(*columns, "date").write.option("maxRecordsPerFile", ROWS_A_FILE)
-            rows.partitionBy("date").parquet(staging.name)
-            found = staging.files.get_file_info(fs.FileSelector(""))
-            strays = {info.path for info in found if info.path.startswith("date=")}
-            strays -= {f"date={day}" for day in days}
-            if strays:
-                raise LakeError(f"{table.name}: rows of days that were not asked for: {strays}")
+            self.engine.write(rows, table.schema, days, order, staging.name, rows_per_day)
+            _require_days(table, days, staging)
             return {day: self._commit(table, staging, day, made_from) for day in days}
 
     def write_rows(
@@ -135,22 +118,19 @@ class Lake:
         day: date,
         made_from: Mapping[str, Any],
     ) -> Partition:
-        """Replace the day's partition of a small table; a Spark job takes longer to plan than this.
-
-        Times are aware.
-        """
+        """Replace the day's partition of a small table by rows of Python, whose times are aware."""
         with self.store.staging(table.name) as staging:
-            _write_file(staging, day, pa.Table.from_pylist(list(rows), _arrow_schema(table)))
+            _write_file(staging, day, pa.Table.from_pylist(list(rows), table.schema))
             return self._commit(table, staging, day, made_from)
 
     def rows(
         self, table: Table, days: Iterable[date], made_from: Mapping[str, Any] | None = None
     ) -> list[dict[str, Any]]:
-        """The days' rows of a small table, times in UTC; errors as of ``read``."""
+        """The days' rows of a small table, times in UTC; raises what ``read`` raises."""
 
         def read(name: str, files: Files) -> list[dict[str, Any]]:
             found = self.store.local_files(name, files)
-            return ds.dataset(found, schema=_arrow_schema(table)).to_table().to_pylist()
+            return ds.dataset(found, schema=table.schema).to_table().to_pylist()
 
         return self._found(table, days, made_from, read)
 
@@ -224,7 +204,7 @@ class Lake:
     ) -> Partition:
         files = _data_files(staging, day)
         if not files:
-            _write_file(staging, day, _arrow_schema(table).empty_table())
+            _write_file(staging, day, table.schema.empty_table())
             files = _data_files(staging, day)
         partition = Partition(
             sum(pq.read_metadata(info.path, filesystem=staging.files).num_rows for info in files),
@@ -270,10 +250,13 @@ def _mismatch(
     return None
 
 
-def _generation(files: Files) -> str:
-    """Changes when a partition is replaced: no two have files of one name."""
-    names = sorted(name for of_day in files.values() for name in of_day)
-    return hashlib.sha256("\0".join(names).encode()).hexdigest()
+def _require_days(table: Table, days: Sequence[date], staging: Staging) -> None:
+    found = staging.files.get_file_info(fs.FileSelector("", allow_not_found=True))
+    folders = {info.base_name for info in found if info.base_name.startswith("date=")}
+    if strays := sorted(folders - {f"date={day}" for day in days}):
+        raise LakeError(
+            f"Rows for {table.name} are of other days than its partitions: {', '.join(strays)}."
+        )
 
 
 def _data_files(staging: Staging, day: date) -> list[fs.FileInfo]:
@@ -286,25 +269,10 @@ def _data_files(staging: Staging, day: date) -> list[fs.FileInfo]:
 
 
 def _write_file(staging: Staging, day: date, rows: pa.Table) -> None:
-    """A data file under a name that no other has, as Spark's have."""
+    """A data file under a name that no other has, as those of the engines have."""
     staging.files.create_dir(f"date={day}")
     path = f"date={day}/{uuid.uuid4().hex}.parquet"
     pq.write_table(rows, path, filesystem=staging.files, compression="zstd")
-
-
-def pack(frame: DataFrame, key: str, days: int, rows_a_day: int) -> DataFrame:
-    """Bring each ``date`` together in as few parts as its files should be, split by ``key``.
-
-    The number of the part is the column ``part``: what groups by it too moves no row again.
-    ``days`` is how many dates there are: a task a file, however many cores there are.
-    """
-    files = max(1, math.ceil(rows_a_day / ROWS_A_FILE))
-    part = F.pmod(F.xxhash64(key), F.lit(files)).cast("int")
-    return frame.withColumn("part", part).repartition(days * files, "date", "part")
-
-
-def _arrow_schema(table: Table) -> pa.Schema:
-    return to_arrow_schema(table.schema, timezone="UTC")
 
 
 def window_days(last: date, length: int) -> list[date]:

@@ -7,38 +7,75 @@ stored under ``<lake>/<name>/date=YYYY-MM-DD/``; ``date`` is not repeated below.
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
-from pyspark.sql import types as T
+import pyarrow as pa
 
-from lowslow_assets.signins.features import FEATURES
+from lowslow_assets.engines.schemas import type_name
+
+FEATURES = (
+    "AppDisplayName",
+    "ClientAppUsed",
+    "browser",
+    "displayName",
+    "operatingSystem",
+    "network",
+    "Location",
+    "state",
+    "city",
+)
+"""The properties that a hunt treats as categorical; bit i of an anomaly mask is FEATURES[i]."""
+NODATA = "NODATA"
+"""The category of what the log does not say."""
+MAX_CATEGORY_LENGTH = 256
+
+SUCCESS, FAILURE, OTHER = "success", "failure", "other"
+"""What ``outcome`` can be."""
+
+SOURCE = ("network", "ip_prefix", "Location", "state", "city", "latitude", "longitude")
+"""What of a sign-in says from where it came."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table's public face; column descriptions are the schema's ``comment`` metadata."""
+    """A table's public face; column descriptions are the fields' metadata ``comment``."""
 
     name: str
     description: str
-    schema: T.StructType
+    schema: pa.Schema
+    order: tuple[str, ...] = ()
+    """In which an engine writes its rows: what repeats lies together. None: by all columns."""
 
-    @property
+    @cached_property
     def schema_digest(self) -> str:
         """Changes when a column's name, type or place does."""
-        return hashlib.sha256(self.schema.simpleString().encode()).hexdigest()[:12]
+        described = type_name(pa.struct(list(self.schema)))
+        return hashlib.sha256(described.encode()).hexdigest()[:12]
+
+    @cached_property
+    def dated(self) -> pa.Schema:
+        """The schema of its rows as the lake reads them: with their day as the last column."""
+        return pa.schema([*self.schema, pa.field("date", pa.date32())])
+
+    @property
+    def columns(self) -> list[tuple[str, str, str]]:
+        """Name, type and description of each column."""
+        return [
+            (field.name, type_name(field.type), (field.metadata or {})[b"comment"].decode())
+            for field in self.schema
+        ]
 
 
-_STRING, _LONG, _DOUBLE = T.StringType(), T.LongType(), T.DoubleType()
-_TIMESTAMP, _BOOLEAN, _INT = T.TimestampType(), T.BooleanType(), T.IntegerType()
-_DATE, _STRINGS = T.DateType(), T.ArrayType(T.StringType())
+_STRING, _LONG, _DOUBLE = pa.string(), pa.int64(), pa.float64()
+_TIMESTAMP, _BOOLEAN, _INT = pa.timestamp("us", "UTC"), pa.bool_(), pa.int32()
+_DATE, _STRINGS = pa.date32(), pa.list_(pa.string())
 
-_Column = tuple[str, T.DataType, str]
+_Column = tuple[str, pa.DataType, str]
 
 
-def _table(name: str, description: str, *columns: _Column) -> Table:
-    fields = [
-        T.StructField(column, kind, True, {"comment": text}) for column, kind, text in columns
-    ]
-    return Table(name, description, T.StructType(fields))
+def _table(name: str, description: str, *columns: _Column, order: tuple[str, ...] = ()) -> Table:
+    fields = [pa.field(column, kind, metadata={"comment": text}) for column, kind, text in columns]
+    return Table(name, description, pa.schema(fields), order)
 
 
 _SIGNIN_ID: _Column = ("signin_id", _STRING, "Id of the sign-in in the log")
@@ -77,6 +114,7 @@ RAW_SIGNINS = _table(
     _TIME,
     ("user_principal_name", _STRING, "User as logged (a GUID occurs); a service principal's name"),
     ("user_id", _STRING, "Object id of the user or service principal"),
+    _USER,
     ("result_type", _STRING, "0 is a success, any other an error code"),
     ("is_interactive", _BOOLEAN, "Whether a person was at the keyboard"),
     ("app_display_name", _STRING, "Application signed in to"),
@@ -86,6 +124,7 @@ RAW_SIGNINS = _table(
     ("operating_system", _STRING, "DeviceDetail.operatingSystem"),
     ("user_agent", _STRING, "User agent header"),
     ("ip_address", _STRING, "Address as logged; a GUID occurs"),
+    _PREFIX,
     ("autonomous_system_number", _LONG, "Number of the address's network"),
     ("country", _STRING, "Location, else LocationDetails.countryOrRegion"),
     ("state", _STRING, "LocationDetails.state"),
@@ -93,6 +132,7 @@ RAW_SIGNINS = _table(
     ("latitude", _DOUBLE, "Degrees north, null where unknown (0,0 is unknown)"),
     ("longitude", _DOUBLE, "Degrees east, null where unknown (0,0 is unknown)"),
     ("copies", _LONG, "Rows the export holds for this Id on this day"),
+    order=("user_principal_name", "time_generated", "signin_id"),
 )
 
 REJECTED_SIGNINS = _table(
@@ -101,6 +141,7 @@ REJECTED_SIGNINS = _table(
     ("file", _STRING, "Path within the export"),
     ("reason", _STRING, "Why it was rejected"),
     ("line", _STRING, "The line, cut to 1,024 characters; null for a whole file"),
+    order=("file", "reason", "line"),
 )
 
 ENCODED_FEATURES = _table(
@@ -117,6 +158,7 @@ ENCODED_FEATURES = _table(
     ),
     *_PLACE_COLUMNS,
     *_FEATURE_COLUMNS,
+    order=("outcome", "user", "time_generated", "signin_id"),
 )
 
 CATEGORY_COUNTS = _table(
@@ -126,6 +168,7 @@ CATEGORY_COUNTS = _table(
     ("category", _STRING, "Value of the feature"),
     ("successes", _LONG, "Successes with it"),
     ("failures", _LONG, "Failures with it"),
+    order=("feature", "category"),
 )
 
 SUCCESS_SOURCES = _table(
@@ -142,6 +185,7 @@ SUCCESS_SOURCES = _table(
     ("successes", _LONG, "Successes from there"),
     ("first_success", _TIMESTAMP, "The earliest (UTC), to the second"),
     ("seconds", _INT, "From the earliest to the latest"),
+    order=("user", *SOURCE),
 )
 
 FAILURE_SOURCES = _table(
@@ -154,6 +198,7 @@ FAILURE_SOURCES = _table(
     ("failures", _LONG, "Failures from there"),
     ("first_failure", _TIMESTAMP, "The earliest (UTC), to the second"),
     ("seconds", _INT, "From the earliest to the latest"),
+    order=("user", "ip_prefix", "ip_address", "explanation"),
 )
 
 OPEN_FAILURES = _table(
@@ -164,6 +209,7 @@ OPEN_FAILURES = _table(
     _USER,
     *_PLACE_COLUMNS,
     *_FEATURE_COLUMNS,
+    order=("user", "time_generated", "signin_id"),
 )
 
 SIGNIN_HOURS = _table(
@@ -198,6 +244,7 @@ ANOMALY_MASKS = _table(
     _SIGNIN_ID,
     _OUTCOME,
     ("mask", _INT, "Bit i is set when the i-th feature's category is anomalous"),
+    order=("signin_id",),
 )
 
 EXPLAINED_FAILURES = _table(
@@ -224,6 +271,7 @@ SUSPECT_FAILURES = _table(
     ("pattern", _INT, "Bit i is set when it is anomalous in the model's i-th property"),
     *_PLACE_COLUMNS,
     *_FEATURE_COLUMNS,
+    order=("time_generated", "signin_id"),
 )
 
 MASK_PATTERNS = _table(
@@ -248,6 +296,15 @@ MIXTURE_MODEL = _table(
     ("geometric_probability", _DOUBLE, "exp(E[log P]): what pruning compares with"),
 )
 
+_TEST = pa.struct(
+    [
+        pa.field("name", _STRING),
+        pa.field("passed", _BOOLEAN),
+        pa.field("value", _DOUBLE),
+        pa.field("explanation", _STRING),
+    ]
+)
+
 PRUNED_CLUSTERS = _table(
     "pruned_clusters",
     "Every cluster of the day's model, kept or pruned, with the reason.",
@@ -259,6 +316,16 @@ PRUNED_CLUSTERS = _table(
     ("attempts_per_day", _DOUBLE, "Those over the window's length, in failures a day"),
     ("kept", _BOOLEAN, "Whether it is a candidate"),
     ("reason", _STRING, "Why it was kept or pruned"),
+    (
+        "tests",
+        pa.list_(_TEST),
+        "Each test of a spray, with its value; none for what the preset notebook prunes",
+    ),
+    (
+        "confidence",
+        _DOUBLE,
+        "Share of it, 0 to 1, that stray failures do not explain; null without tests",
+    ),
 )
 
 CLUSTER_MEMBERS = _table(
@@ -272,6 +339,7 @@ CLUSTER_MEMBERS = _table(
     ("mask", _INT, "Its anomaly mask as of this day"),
     *_PLACE_COLUMNS,
     *_FEATURE_COLUMNS,
+    order=("cluster_id", "time_generated", "signin_id"),
 )
 
 CLUSTER_STATISTICS = _table(
@@ -341,6 +409,7 @@ SUCCESS_LOCATIONS = _table(
     ("latitude", _DOUBLE, "Degrees north, null where unknown"),
     ("longitude", _DOUBLE, "Degrees east, null where unknown"),
     ("successes", _LONG, "Successes there"),
+    order=("Location", "state", "city", "latitude", "longitude"),
 )
 
 SUCCESS_SAMPLE = _table(
@@ -351,13 +420,14 @@ SUCCESS_SAMPLE = _table(
     _USER,
     *_PLACE_COLUMNS,
     *_FEATURE_COLUMNS,
+    order=("signin_id",),
 )
 
-_INVARIANT = T.StructType(
+_INVARIANT = pa.struct(
     [
-        T.StructField("feature", _STRING),
-        T.StructField("value", _STRING),
-        T.StructField("share", _DOUBLE),
+        pa.field("feature", _STRING),
+        pa.field("value", _STRING),
+        pa.field("share", _DOUBLE),
     ]
 )
 CAMPAIGNS = _table(
@@ -377,38 +447,28 @@ CAMPAIGNS = _table(
     ("users", _LONG, "Accounts tried within the window of its last hunt"),
     ("merged_into", _STRING, "Of a merged one: the campaign that goes on"),
     ("split_from", _STRING, "The campaign it came apart from, if it did"),
-    ("fingerprint", T.ArrayType(_INVARIANT), "What it keeps repeating and the tenant seldom shows"),
-    ("attempts_by_day", T.MapType(_DATE, _LONG), "Attempts by day (UTC), since its first"),
+    ("fingerprint", pa.list_(_INVARIANT), "What it keeps repeating and the tenant seldom shows"),
+    ("attempts_by_day", pa.map_(_DATE, _LONG), "Attempts by day (UTC), since its first"),
     (
         "sample",
-        T.MapType(_LONG, _DATE),
-        "The members with the 256 smallest hashes of their ids (xxHash64), each with its day",
+        pa.map_(_LONG, _DATE),
+        "The members with the 256 smallest hashes of their ids (the first 60 bits of their MD5), "
+        "each with its day",
     ),
 )
 
-_TEST = T.StructType(
+_ENTRY = pa.struct(
     [
-        T.StructField("name", _STRING),
-        T.StructField("passed", _BOOLEAN),
-        T.StructField("value", _DOUBLE),
-        T.StructField("explanation", _STRING),
+        pa.field("user", _STRING),
+        pa.field("probability", _DOUBLE),
+        pa.field("first_success", _TIMESTAMP),
+        pa.field("exported", _DATE),
+        pa.field("successes", _LONG),
+        pa.field("evidence", _STRING),
     ]
 )
 
-_ENTRY = T.StructType(
-    [
-        T.StructField("user", _STRING),
-        T.StructField("probability", _DOUBLE),
-        T.StructField("first_success", _TIMESTAMP),
-        T.StructField("exported", _DATE),
-        T.StructField("successes", _LONG),
-        T.StructField("evidence", _STRING),
-    ]
-)
-
-_KNOWN_ADDRESS = T.StructType(
-    [T.StructField("ip_address", _STRING), T.StructField("providers", _STRINGS)]
-)
+_KNOWN_ADDRESS = pa.struct([pa.field("ip_address", _STRING), pa.field("providers", _STRINGS)])
 
 ENRICHED_INCIDENTS = _table(
     "enriched_incidents",
@@ -434,14 +494,14 @@ ENRICHED_INCIDENTS = _table(
     ("attempts_per_day", _DOUBLE, "Attempts over the days from first to last"),
     ("attempts_per_user", _DOUBLE, "Attempts over users"),
     ("anomalous_features", _STRINGS, "Features in which it is consistently anomalous"),
-    ("invariants", T.ArrayType(_INVARIANT), "What it cannot help repeating: a fingerprint"),
-    ("tests", T.ArrayType(_TEST), "Why we think so: each test of a spray, with its value"),
+    ("invariants", pa.list_(_INVARIANT), "What it cannot help repeating: a fingerprint"),
+    ("tests", pa.list_(_TEST), "Why we think so: each test of a spray, with its value"),
     ("successes", _LONG, "Successes with which it may have got into an account"),
     ("compromised_users", _STRINGS, "Their accounts, likeliest first, at most 100"),
     ("new_compromised_users", _STRINGS, "Those that the export held after the previous hunt"),
     (
         "entries",
-        T.ArrayType(_ENTRY),
+        pa.list_(_ENTRY),
         "The same accounts with probability, first success, the day of the export that first held "
         "one, and evidence",
     ),
@@ -449,7 +509,7 @@ ENRICHED_INCIDENTS = _table(
     ("addresses_looked_up", _LONG, "Addresses that a source of verdicts answered for"),
     (
         "malicious_addresses",
-        T.ArrayType(_KNOWN_ADDRESS),
+        pa.list_(_KNOWN_ADDRESS),
         "Those known as malicious, most telling first, each with who says so",
     ),
 )
@@ -468,6 +528,7 @@ INCIDENT_MEMBERS = _table(
     ("mask", _INT, "Its anomaly mask as of this day"),
     *_PLACE_COLUMNS,
     *_FEATURE_COLUMNS,
+    order=("incident_id", "outcome", "time_generated", "signin_id"),
 )
 
 ADDRESS_REPORTS = _table(
@@ -490,11 +551,11 @@ ADDRESS_REPORTS = _table(
     ("error", _STRING, "Why there is no answer; null where there is one"),
 )
 
-_TERM = T.StructType(
+_TERM = pa.struct(
     [
-        T.StructField("feature", _STRING),
-        T.StructField("values", _STRINGS),
-        T.StructField("negated", _BOOLEAN),
+        pa.field("feature", _STRING),
+        pa.field("values", _STRINGS),
+        pa.field("negated", _BOOLEAN),
     ]
 )
 
@@ -506,7 +567,7 @@ HUNTING_RULES = _table(
     ("outcome", _STRING, "failure: a rule for its attempts; success: for what may have got in"),
     ("usable", _BOOLEAN, "Whether there is a rule: it hits at most 1 % of legitimate sign-ins"),
     ("summary", _STRING, "What it finds and what else it hits, or why there is none"),
-    ("terms", T.ArrayType(_TERM), "All hold: a feature is (or, negated, is not) one of the values"),
+    ("terms", pa.list_(_TERM), "All hold: a feature is (or, negated, is not) one of the values"),
     ("attempts", _LONG, "Failures of the incident"),
     ("attempts_hit", _LONG, "Those that meet the terms"),
     ("attempts_share", _DOUBLE, "Their share of the attempts"),
@@ -554,10 +615,7 @@ def to_markdown() -> str:
         "`python -m lowslow_assets.lake.tables > docs/tables.md`.",
     ]
     for table in TABLES:
-        rows = [
-            f"| `{field.name}` | {field.dataType.simpleString()} | {field.metadata['comment']} |"
-            for field in table.schema.fields
-        ]
+        rows = [f"| `{name}` | {kind} | {comment} |" for name, kind, comment in table.columns]
         header = ["| column | type | what it is |", "| --- | --- | --- |"]
         parts += [f"## {table.name}", table.description, "\n".join(header + rows)]
     return "\n\n".join(parts) + "\n"

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 import dagster as dg
-from pyspark.sql import functions as F
 
-from lowslow_assets.detection.baseline import FeatureBaseline, held_usual
+from lowslow_assets.detection.baseline import held_usual
+from lowslow_assets.engines.sql import sql
+from lowslow_assets.hunting.hunt import Hunt
 from lowslow_assets.lake.lake import Lake, window_days
 from lowslow_assets.lake.tables import (
     CATEGORY_COUNTS,
@@ -17,16 +18,16 @@ from lowslow_assets.lake.tables import (
     RAW_SIGNINS,
     REJECTED_SIGNINS,
     SIGNIN_HOURS,
+    SUCCESS,
     Table,
 )
 from lowslow_assets.orchestration.assets.declare import permanent_failures, table_metadata
-from lowslow_assets.orchestration.assets.hunt import Hunt
 from lowslow_assets.orchestration.partitions import DAYS, days_of
 from lowslow_assets.orchestration.resources import HuntParameters, LakeResource
-from lowslow_assets.signins.features import NODATA, SUCCESS
 from lowslow_assets.signins.plausibility import (
     COMPARED_DAYS,
     count_outcomes,
+    shares_without_value,
     silent_features,
     stopped_features,
     unusual_volume,
@@ -92,16 +93,8 @@ def features_are_given(
     days = days_of(context)
     opened = lake.open()
     counts = opened.read(CATEGORY_COUNTS, _compared(opened, CATEGORY_COUNTS, days))
-    without = F.when(F.col("category") == NODATA, F.col("successes")).otherwise(0)
-    shares = (
-        counts.where("successes > 0")
-        .groupBy("date", "feature")
-        .agg((F.sum(without) / F.sum("successes")).alias("share"))
-        .orderBy("date", "feature")
-        .collect()
-    )
     nodata: dict[date, dict[str, float]] = defaultdict(dict)
-    for row in shares:
+    for row in shares_without_value(counts).rows():
         nodata[row["date"]][row["feature"]] = row["share"]
     odd = {day: list(silent.values()) for day in days if (silent := silent_features(day, nodata))}
     stopped = any(stopped_features(day, nodata) for day in days)
@@ -120,7 +113,7 @@ def window_is_whole(
     opened = lake.open()
     odd = {}
     for day in days_of(context):
-        there = Hunt(day, opened, parameters).ingested_days()
+        there = Hunt(day, opened, parameters.settings).ingested_days()
         if len(there) < MIN_WINDOW_SHARE * parameters.lookback_days:
             gaps = len(window_days(day, (day - there[0]).days + 1)) - len(there)
             odd[day] = [
@@ -143,15 +136,18 @@ def baseline_is_clean(
     odd, held = {}, []
     for day in days_of(context):
         with permanent_failures():
-            hunt = Hunt(day, opened, parameters)
+            hunt = Hunt(day, opened, parameters.settings)
             if not any(row["successes"] for row in hunt.rows(ENRICHED_INCIDENTS)):
                 continue
-            baselines = [FeatureBaseline(**row) for row in hunt.rows(FEATURE_BASELINE)]
-            entries = hunt.result(INCIDENT_MEMBERS).where(F.col("outcome") == SUCCESS)
-            found = held_usual(entries, hunt.window_counts(), baselines).collect()
+            entries = sql(
+                "SELECT * FROM {members} WHERE outcome = {success}",
+                members=hunt.result(INCIDENT_MEMBERS),
+                success=SUCCESS,
+            )
+            found = held_usual(entries, hunt.window_counts(), hunt.baselines()).rows()
         if found:
             odd[day] = [f"{len(found):,} categories are usual by campaigns' successes alone"]
-            held += [{"day": day, **row.asDict()} for row in found]
+            held += [{"day": day, **row} for row in found]
     # The log's own words are the attacker's: only in a table are they shown as they are.
     return _result(odd, _WARN, categories=table_metadata(held[:_SHOWN]))
 

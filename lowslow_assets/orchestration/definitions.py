@@ -23,6 +23,7 @@ from lowslow_assets.orchestration.assets import (
 )
 from lowslow_assets.orchestration.jobs import JOBS
 from lowslow_assets.orchestration.resources import (
+    EngineResource,
     EnrichmentResource,
     HuntParameters,
     LakeResource,
@@ -32,7 +33,6 @@ from lowslow_assets.orchestration.resources import (
 )
 from lowslow_assets.orchestration.retention import retention
 from lowslow_assets.orchestration.sensors import failed_runs, new_days
-from lowslow_assets.platform.spark import SparkResource
 from lowslow_assets.settings import NATIVE, Settings
 from lowslow_assets.signins.features import failure_result_types
 
@@ -54,20 +54,18 @@ _STAGES = [
 ]
 
 
-def build_defs(settings: Settings, spark: SparkResource | None = None) -> dg.Definitions:
-    """The project's definitions, for these settings; ``spark`` replaces the local session."""
+def build_defs(settings: Settings, engine: EngineResource | None = None) -> dg.Definitions:
+    """The project's definitions, for these settings; ``engine`` replaces the one they name."""
     native = settings.read == NATIVE
-    spark = spark or SparkResource(
-        settings_file=settings.spark_conf,
-        connected=[settings.source, settings.lake] if native else [],
-    )
+    connected = [settings.source, settings.lake] if native else []
+    engine = engine or EngineResource.of(settings.engine, connected)
     return dg.Definitions(
         assets=dg.load_assets_from_modules(_STAGES),
         asset_checks=dg.load_asset_checks_from_modules([checks]),
         jobs=[*JOBS, retention],
         sensors=[new_days, failed_runs],
         resources={
-            "spark": spark,
+            "engine": engine,
             "source": SourceResource(
                 root=settings.source,
                 read=settings.read,
@@ -75,7 +73,7 @@ def build_defs(settings: Settings, spark: SparkResource | None = None) -> dg.Def
                 failure_result_types=list(settings.failure_result_types)
                 or failure_result_types(settings.logs),
             ),
-            "lake": LakeResource(root=settings.lake, native=native, spark=spark),
+            "lake": LakeResource(root=settings.lake, native=native, engine=engine),
             "notifier": Notifier(),
             "enrichment": EnrichmentResource(**asdict(settings.enrichment)),
             "parameters": HuntParameters(
@@ -83,6 +81,6 @@ def build_defs(settings: Settings, spark: SparkResource | None = None) -> dg.Def
             ),
             "sinks": SinksResource.of(settings.sinks),
         },
-        # One process, one Spark session a run: a process a step costs a JVM start each.
+        # One process and one engine per run: a process per step would start as many.
         executor=dg.in_process_executor,
     )

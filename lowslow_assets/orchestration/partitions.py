@@ -5,7 +5,7 @@ from datetime import date
 
 import dagster as dg
 
-from lowslow_assets.settings import read_settings
+from lowslow_assets.settings import read_start_date
 
 # Meant, and tested here: what they are in beta for must not fill every command's output.
 warnings.filterwarnings("ignore", r"Parameter `backfill_policy`", dg.BetaWarning)
@@ -13,9 +13,9 @@ warnings.filterwarnings(
     "ignore", r"Specifying a partitions_def on an AssetCheckSpec", dg.PreviewWarning
 )
 
-# A range of days is one run with one Spark session.
+# A range of days is one run: an engine starts once.
 SINGLE_RUN = dg.BackfillPolicy.single_run()
-DAYS = dg.DailyPartitionsDefinition(start_date=read_settings().start_date.isoformat())
+DAYS = dg.DailyPartitionsDefinition(start_date=read_start_date().isoformat())
 
 
 def days_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[date]:

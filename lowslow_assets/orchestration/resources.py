@@ -1,10 +1,11 @@
 """What assets are given: the source, the lake, the hunt's parameters.
 
-Each is a plain thing once opened (`Export`, `Lake`, `PruningRules`): the code that
-uses it never sees Dagster's types. Where a run finds Spark is in `spark.py`.
+Each is a plain thing once opened (`Export`, `Lake`, `Engine`, `HuntSettings`): the code that
+uses it never sees Dagster's types.
 """
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.error import URLError
@@ -14,28 +15,105 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from lowslow_assets.detection.pruning import PruningRules
+from lowslow_assets.engines.base import Engine
 from lowslow_assets.export.blobs import open_blobs
+from lowslow_assets.export.folders import LocalExport
 from lowslow_assets.export.logs import JoinedExport, root_of
 from lowslow_assets.export.queries import is_workspace, open_queries
 from lowslow_assets.export.source import Export
+from lowslow_assets.hunting.settings import HuntSettings
 from lowslow_assets.lake.lake import Lake
 from lowslow_assets.platform.azure import is_azure
-from lowslow_assets.platform.spark import SparkResource
 from lowslow_assets.platform.vault import read_secret
 from lowslow_assets.settings import (
     CAMPAIGNS,
+    DUCKDB,
+    ENGINES,
     MAX_LOOKBACK_DAYS,
     PRESETS,
     READS,
     SIGNIN_LOGS,
     STAGED,
+    EngineSettings,
     EnrichmentSettings,
     SettingsError,
     SinkSettings,
     known_logs,
 )
 from lowslow_assets.signins.features import FAILURE_RESULT_TYPES
-from lowslow_assets.sinks.cases import Sink
+from lowslow_assets.sinks.updates import Sink
+
+
+class EngineResource(dg.ConfigurableResource):
+    """What moves the rows of a run: started when first used, stopped when the run ends."""
+
+    name: str = Field(
+        default=DUCKDB,
+        pattern=f"^({'|'.join(ENGINES)})$",
+        description="duckdb (within the process) or spark (on this machine, or wherever the "
+        "settings of Spark say).",
+    )
+    memory: str = Field(
+        default="", description="duckdb: how much memory it may use, as 4GB; else most of it."
+    )
+    threads: int = Field(default=0, ge=0, description="duckdb: its threads; 0 for all cores.")
+    spill: str = Field(
+        default="",
+        description="duckdb: a folder for what memory does not hold; else one beside the process.",
+    )
+    spark_conf: str = Field(
+        default="",
+        description="spark: a file of its settings, as spark-defaults.conf. It is read when the "
+        "session starts: what it says is in no run's configuration.",
+    )
+    spark_config: dict[str, Any] = Field(
+        default={}, description="spark: further settings, on top of that file's."
+    )
+    connected: list[str] = Field(
+        default=[],
+        description="spark: URLs of Azure Storage for which it has a connector; it is given the "
+        "credentials that the environment names, when the session starts.",
+    )
+
+    _opened: Engine | None = PrivateAttr(default=None)
+    _spark: Any = PrivateAttr(default=None)
+
+    @classmethod
+    def of(cls, settings: EngineSettings, connected: Sequence[str] = ()) -> "EngineResource":
+        """The resource for these settings."""
+        fields: dict[str, Any] = vars(settings) | {"connected": list(connected)}
+        return cls(**fields)
+
+    def open(self) -> Engine:
+        """The engine, the same for all assets of a run."""
+        if self._opened is None:
+            self._opened = self._open()
+        return self._opened
+
+    # Imported here: each is for those who use it, and takes a second or more.
+    def _open(self) -> Engine:
+        if self.name == DUCKDB:
+            from lowslow_assets.engines.duckdb import DuckDBEngine
+
+            return DuckDBEngine(self.memory, self.threads, self.spill)
+        from lowslow_assets.engines.spark import SparkEngine
+        from lowslow_assets.platform.spark import SparkResource
+
+        self._spark = SparkResource(
+            spark_config=dict(self.spark_config),
+            settings_file=self.spark_conf,
+            connected=self.connected,
+        )
+        return SparkEngine(self._spark.spark_session)
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Stop what was started."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+        if self._spark is not None:
+            self._spark.teardown_after_execution(context)
+            self._spark = None
 
 
 class SourceResource(dg.ConfigurableResource):
@@ -49,8 +127,8 @@ class SourceResource(dg.ConfigurableResource):
     read: str = Field(
         default=STAGED,
         pattern=f"^({'|'.join(READS)})$",
-        description="How Spark gets the lines of an export in Azure Storage: staged (from copies "
-        "on this machine), executors (with Python) or native (by a connector of its own).",
+        description="How an export in Azure Storage is read: staged (copied to this machine "
+        "first), executors (by each process that parses) or native (by Spark's connector).",
     )
     logs: list[str] = Field(
         default=[SIGNIN_LOGS],
@@ -78,7 +156,7 @@ class SourceResource(dg.ConfigurableResource):
         if is_workspace(self.root):
             return open_queries(self.root, log)
         root = root_of(self.root, log)
-        return open_blobs(root, self.read) if is_azure(root) else Export(root)
+        return open_blobs(root, self.read) if is_azure(root) else LocalExport(root)
 
 
 class LakeResource(dg.ConfigurableResource):
@@ -90,10 +168,10 @@ class LakeResource(dg.ConfigurableResource):
     )
     native: bool = Field(
         default=False,
-        description="Whether Spark has a connector for a lake in Azure Storage; else it works on "
-        "copies on this machine.",
+        description="Whether the engine has a connector for a lake in Azure Storage; else it "
+        "works on copies on this machine.",
     )
-    spark: dg.ResourceDependency[SparkResource]
+    engine: dg.ResourceDependency[EngineResource]
     storage: dg.ResourceDependency[dg.ConfigurableResource | None] = Field(  # pyright: ignore[reportAssignmentType]
         default=None,
         description="The lake's account as dagster-azure's AzureBlobStorageResource; without one, "
@@ -103,12 +181,12 @@ class LakeResource(dg.ConfigurableResource):
     _opened: Lake | None = PrivateAttr(default=None)
 
     def open(self) -> Lake:
-        """The lake, the same for all assets of a run; starts Spark."""
+        """The lake, the same for all assets of a run; starts the engine."""
         # In a container each has a client and looks through its copies, and first tries to write.
-        session = self.spark.spark_session
-        if self._opened is None or self._opened.spark is not session:
+        engine = self.engine.open()
+        if self._opened is None or self._opened.engine is not engine:
             storage: Any = self.storage
-            self._opened = Lake(self.root, session, storage, self.native)
+            self._opened = Lake(self.root, engine, storage, self.native)
         return self._opened
 
 
@@ -171,13 +249,20 @@ class HuntParameters(dg.ConfigurableResource):
     min_avg_attempts_per_day: float = Field(default=1.0, ge=0)
 
     @property
-    def pruning_rules(self) -> PruningRules:
-        """The parameters of pruning."""
-        return PruningRules(
-            min_feature_probability=self.min_feature_probability,
-            min_anomalous_features=self.min_anomalous_features,
-            min_assignment_probability=self.min_assignment_probability,
-            min_avg_attempts_per_day=self.min_avg_attempts_per_day,
+    def settings(self) -> HuntSettings:
+        """The same as a plain object."""
+        return HuntSettings(
+            lookback_days=self.lookback_days,
+            preset=self.preset,
+            components=self.components,
+            restarts=self.restarts,
+            seed=self.seed,
+            pruning=PruningRules(
+                min_feature_probability=self.min_feature_probability,
+                min_anomalous_features=self.min_anomalous_features,
+                min_assignment_probability=self.min_assignment_probability,
+                min_avg_attempts_per_day=self.min_avg_attempts_per_day,
+            ),
         )
 
 

@@ -32,9 +32,9 @@ def new_days(context: dg.SensorEvaluationContext, source: SourceResource) -> dg.
     - Only the newest days are listed: an export of years costs no more a tick than one of
       weeks. Older days are for the job ``ingest_range``.
     - A day is requested an hour after it ends (UTC), so that its last files are there.
-    - A late file changes the day's fingerprint, and with it the run key: the day is
+    - A late file changes the day's version, and with it the run key: the day is
       requested again, and only then.
-    - The cursor holds the fingerprints of the watched days, so its size is bounded.
+    - The cursor holds the versions of the watched days, so its size is bounded.
     - A source that cannot be listed is a reason to skip: the cursor stays, and the next tick
       finds what this one would have.
     """
@@ -49,9 +49,9 @@ def new_days(context: dg.SensorEvaluationContext, source: SourceResource) -> dg.
         if not files.files:
             continue
         key = files.day.isoformat()
-        seen[key] = files.fingerprint
-        if requested.get(key) != files.fingerprint:
-            run_key = f"{key}/{files.fingerprint}"
+        seen[key] = files.version
+        if requested.get(key) != files.version:
+            run_key = f"{key}/{files.version}"
             requests.append(dg.RunRequest(run_key=run_key, partition_key=key))
     return dg.SensorResult(run_requests=requests, cursor=json.dumps(seen))
 
@@ -71,7 +71,7 @@ def _list_settled_days(source: SourceResource) -> list[DayFiles]:
 
 
 def _read_cursor(cursor: str | None) -> dict[str, str]:
-    """Day to fingerprint; one that a person mistyped in the UI counts as none."""
+    """Day to version; one that a person mistyped in the UI counts as none."""
     try:
         found = json.loads(cursor or "{}")
     except ValueError:

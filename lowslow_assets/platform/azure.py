@@ -129,7 +129,6 @@ def storage_resource(
     azure-identity finds (workload or managed identity, a developer's own). The resource holds the
     variable's name, not its value.
     """
-    _require_extra()
     from dagster import EnvVar
     from dagster_azure import blob
 
@@ -286,11 +285,3 @@ def _value(text: str) -> str:
 
     return (text.get_value() or "") if isinstance(text, EnvVar) else text
 
-
-def _require_extra() -> None:
-    try:
-        import dagster_azure.blob  # noqa: F401
-    except ImportError as error:
-        raise AzureUrlError(
-            "Azure Storage needs the extra azure: pip install 'lowslow-assets[azure]'."
-        ) from error

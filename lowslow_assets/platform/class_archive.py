@@ -10,6 +10,7 @@ works, and starts more slowly.
 import hashlib
 import os
 import sys
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,12 +34,11 @@ def archive_options(java_home: str) -> str:
 def main() -> None:
     """Make the archive, unless it is there: run what a hunt runs, and let Java write it."""
     # This file is imported before Spark is, and these are slow.
-    from pyspark.sql import functions as F
-
+    from lowslow_assets.engines.spark import SparkEngine
+    from lowslow_assets.lake.tables import ENCODED_FEATURES, RAW_SIGNINS
     from lowslow_assets.platform.java import ensure_java
     from lowslow_assets.platform.spark import LOCAL_SPARK, SparkResource
-    from lowslow_assets.signins.features import encode_features, with_seconds_to_success
-    from lowslow_assets.signins.parsing import deduplicate, parse_lines
+    from lowslow_assets.signins.features import count_categories, encode_features, sum_sources
 
     archive = archive_path(ensure_java())
     if archive.is_file():
@@ -51,13 +51,14 @@ def main() -> None:
         spark = SparkResource(
             spark_config={"spark.driver.extraJavaOptions": f"{java} {options}"}
         ).spark_session
-        lines = spark.createDataFrame([], "date date, file string, value string")
-        signins = deduplicate(parse_lines(lines).drop("file", "line", "reason"))
-        encoded = with_seconds_to_success(encode_features(signins, ("50126",))).persist()
-        encoded.repartition("date").write.partitionBy("date").parquet(f"{folder}/signins")
-        users = encoded.groupBy("user").agg(F.count_distinct("city"), F.max("time_generated"))
-        users.join(encoded.select("user", "browser"), "user", "left").orderBy("user").collect()
-        spark.read.schema(encoded.schema).parquet(f"{folder}/signins").count()
+        engine = SparkEngine(spark)
+        signins = engine.from_arrow(RAW_SIGNINS.dated.empty_table())
+        encoded = encode_features(signins, ["50126"]).held()
+        table = ENCODED_FEATURES
+        engine.write(encoded, table.schema, [date.min], table.order, f"{folder}/signins", 0)
+        for summary in (sum_sources, count_categories):
+            summary(encoded).arrow()
+        engine.close()
         gateway = spark.sparkContext._gateway
         spark.stop()
         # Java writes the archive when it ends, and ends when nobody talks to it any more.

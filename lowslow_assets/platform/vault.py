@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lowslow_assets.export.refusals import is_permanent, why
 from lowslow_assets.platform.azure import identity
+from lowslow_assets.platform.refusals import is_permanent, why
 from lowslow_assets.settings import SettingsError
 
 VAULT = "LOWSLOW_KEY_VAULT"

@@ -3,117 +3,246 @@
 Each is bounded, however many members there are; rows come in a fixed order.
 """
 
-from pyspark.sql import Column, DataFrame, Window
-from pyspark.sql import functions as F
+import pyarrow as pa
 
-from lowslow_assets.signins.features import FAILURE, MAX_CATEGORY_LENGTH, SUCCESS
+from lowslow_assets.engines.base import Relation
+from lowslow_assets.engines.schemas import schema
+from lowslow_assets.engines.sql import sql, transform
+from lowslow_assets.lake.tables import FAILURE, INCIDENT_MEMBERS, MAX_CATEGORY_LENGTH, SUCCESS
 
 MAX_PLACES = 500
 MAX_MATRIX_SIDE = 24
 MAX_MEMBERS = 50_000
 
-_INCIDENT = "incident_id"
+_TITLES = {
+    "time_generated": "Time (UTC)",
+    "outcome": "Outcome",
+    "user": "Account",
+    "ip_address": "Address",
+    "network": "Network",
+    "Location": "Country",
+    "state": "State",
+    "city": "City",
+    "AppDisplayName": "Application",
+    "ClientAppUsed": "Client",
+    "browser": "Browser",
+    "operatingSystem": "Operating system",
+    "displayName": "Device name",
+    "score": "Probability",
+    "evidence": "Evidence",
+    "signin_id": "Sign-in id",
+}
 
 
-def by_hour(members: DataFrame) -> DataFrame:
-    """Sign-ins by hour of the calendar, as (incident_id, outcome, hour, signins)."""
-    hour = F.date_trunc("hour", "time_generated").alias("hour")
-    counts = members.groupBy(_INCIDENT, "outcome", hour).agg(_number().alias("signins"))
-    return counts.orderBy(_INCIDENT, "outcome", "hour")
+@transform(
+    schema("incident_id string, outcome string, hour timestamp, signins bigint"),
+    members=schema("incident_id string, outcome string, time_generated timestamp"),
+)
+def by_hour(members: Relation) -> Relation:
+    """Sign-ins by hour of the calendar."""
+    return sql(
+        """
+        WITH _hours AS (
+            SELECT incident_id, outcome, date_trunc('hour', time_generated) AS hour
+            FROM {members}
+        )
+        SELECT incident_id, outcome, hour, count(*) AS signins
+        FROM _hours
+        GROUP BY incident_id, outcome, hour
+        ORDER BY incident_id NULLS FIRST, outcome NULLS FIRST, hour NULLS FIRST
+        """,
+        members=members,
+    )
 
 
-def by_place(members: DataFrame) -> DataFrame:
+_PLACES = schema(
+    "incident_id string, outcome string, city string, state string, Location string, "
+    "latitude double, longitude double"
+)
+
+
+@transform(pa.schema([*_PLACES, pa.field("signins", pa.int64())]), members=_PLACES)
+def by_place(members: Relation) -> Relation:
     """Each incident's most common places that have coordinates, those of successes first.
 
-    As (incident_id, outcome, city, state, Location, latitude, longitude, signins), a row an
-    outcome; the coordinates are the mean of the place's own.
+    One row per outcome and place; the coordinates are the mean of the place's own.
     """
-    place = ["city", "state", "Location"]
-    counts = (
-        members.where("latitude IS NOT NULL AND longitude IS NOT NULL")
-        .groupBy(_INCIDENT, "outcome", *place)
-        .agg(
-            F.avg("latitude").alias("latitude"),
-            F.avg("longitude").alias("longitude"),
-            _number().alias("signins"),
+    return sql(
+        """
+        WITH _places AS (
+            SELECT
+                incident_id,
+                outcome,
+                city,
+                state,
+                Location,
+                avg(latitude) AS latitude,
+                avg(longitude) AS longitude,
+                count(*) AS signins
+            FROM {members}
+            WHERE latitude IS NOT NULL AND longitude IS NOT NULL
+            GROUP BY incident_id, outcome, city, state, Location
+        ),
+        _ranked AS (
+            SELECT
+                *,
+                row_number() OVER (
+                    PARTITION BY incident_id
+                    ORDER BY
+                        outcome DESC NULLS LAST,
+                        signins DESC NULLS LAST,
+                        city NULLS FIRST,
+                        state NULLS FIRST,
+                        Location NULLS FIRST
+                ) AS place
+            FROM _places
         )
+        SELECT incident_id, outcome, city, state, Location, latitude, longitude, signins
+        FROM _ranked
+        WHERE place <= {most}
+        ORDER BY incident_id NULLS FIRST, place
+        """,
+        members=members,
+        most=MAX_PLACES,
     )
-    by_number = [F.desc("outcome"), F.desc("signins"), *place]
-    return _first(counts, MAX_PLACES, by_number)
 
 
-def by_user_and_network(members: DataFrame) -> DataFrame:
+@transform(
+    schema("incident_id string, user string, network string, attempts bigint, entries bigint"),
+    members=schema("incident_id string, user string, network string, outcome string"),
+)
+def by_user_and_network(members: Relation) -> Relation:
     """The accounts and networks that say most of each incident, and what passed between them.
 
-    As (incident_id, user, network, attempts, entries). Networks come by their successes, then
-    by their attempts; accounts by their successes, then by the attempts from those networks.
+    Networks come by their successes, then by their attempts; accounts by their successes, then by
+    the attempts from those networks.
     """
-    pairs = members.groupBy(_INCIDENT, "user", "network").agg(
-        F.count_if(F.col("outcome") == FAILURE).alias("attempts"),
-        F.count_if(F.col("outcome") == SUCCESS).alias("entries"),
-    )
-    return _most_active(_most_active(pairs, "network"), "user").orderBy(
-        _INCIDENT, "user", "network"
+    return sql(
+        """
+        WITH _pairs AS (
+            SELECT
+                incident_id,
+                "user",
+                network,
+                count(*) FILTER (WHERE outcome = {failure}) AS attempts,
+                count(*) FILTER (WHERE outcome = {success}) AS entries
+            FROM {members}
+            GROUP BY incident_id, "user", network
+        ),
+        _of_network AS (
+            SELECT
+                *,
+                sum(entries) OVER (PARTITION BY incident_id, network) AS network_entries,
+                sum(attempts) OVER (PARTITION BY incident_id, network) AS network_attempts
+            FROM _pairs
+        ),
+        _by_network AS (
+            SELECT
+                *,
+                dense_rank() OVER (
+                    PARTITION BY incident_id
+                    ORDER BY
+                        network_entries DESC NULLS LAST,
+                        network_attempts DESC NULLS LAST,
+                        network NULLS FIRST
+                ) AS place
+            FROM _of_network
+        ),
+        _of_user AS (
+            SELECT
+                incident_id,
+                "user",
+                network,
+                attempts,
+                entries,
+                sum(entries) OVER (PARTITION BY incident_id, "user") AS user_entries,
+                sum(attempts) OVER (PARTITION BY incident_id, "user") AS user_attempts
+            FROM _by_network
+            WHERE place <= {most}
+        ),
+        _by_user AS (
+            SELECT
+                *,
+                dense_rank() OVER (
+                    PARTITION BY incident_id
+                    ORDER BY
+                        user_entries DESC NULLS LAST,
+                        user_attempts DESC NULLS LAST,
+                        "user" NULLS FIRST
+                ) AS place
+            FROM _of_user
+        )
+        SELECT incident_id, "user", network, attempts, entries
+        FROM _by_user
+        WHERE place <= {most}
+        ORDER BY incident_id NULLS FIRST, "user" NULLS FIRST, network NULLS FIRST
+        """,
+        members=members,
+        failure=FAILURE,
+        success=SUCCESS,
+        most=MAX_MATRIX_SIDE,
     )
 
 
-def newest(members: DataFrame) -> DataFrame:
+def newest(members: Relation) -> pa.Table:
     """Each incident's members as text for its table: successes, then the newest attempts.
 
-    As incident_id and a column a title; values are cut to the length of a category.
+    As incident_id and one column per title; values are cut to the length of a category.
     """
-    columns = {
-        "Time (UTC)": F.date_format("time_generated", "yyyy-MM-dd HH:mm:ss"),
-        "Outcome": "outcome",
-        "Account": "user",
-        "Address": "ip_address",
-        "Network": "network",
-        "Country": "Location",
-        "State": "state",
-        "City": "city",
-        "Application": "AppDisplayName",
-        "Client": "ClientAppUsed",
-        "Browser": "browser",
-        "Operating system": "operatingSystem",
-        "Device name": "displayName",
-        "Probability": F.format_string("%.3f", "score"),
-        "Evidence": "evidence",
-        "Sign-in id": "signin_id",
-    }
-    by_time = [F.desc("outcome"), F.desc("time_generated"), "signin_id"]
-    return _first(members, MAX_MEMBERS, by_time).select(
-        _INCIDENT, *(_cell(column).alias(title) for title, column in columns.items())
-    )
+    rows = newest_members(members).arrow()
+    shown = {"incident_id": rows["incident_id"]}
+    shown |= {title: rows[name] for name, title in _TITLES.items()}
+    scores = rows["score"].to_pylist()
+    shown["Probability"] = pa.array(["" if s is None else f"{s:.3f}" for s in scores], pa.string())
+    return pa.table(shown)
 
 
-def _number() -> Column:
-    return F.count(F.lit(1))
+_SHOWN = pa.schema([INCIDENT_MEMBERS.schema.field(name) for name in ("incident_id", *_TITLES)])
 
 
-def _cell(value: Column | str) -> Column:
-    return F.coalesce(F.substring(value, 1, MAX_CATEGORY_LENGTH), F.lit(""))
+@transform(_SHOWN.set(1, pa.field("time_generated", pa.string())), members=_SHOWN)
+def newest_members(members: Relation) -> Relation:
+    """Each incident's successes, then its newest attempts, at most ``MAX_MEMBERS``.
 
-
-def _first(rows: DataFrame, most: int, order: list[Column | str]) -> DataFrame:
-    """The first rows of each incident, in order."""
-    rank = F.row_number().over(Window.partitionBy(_INCIDENT).orderBy(*order))
-    return rows.withColumn("rank", rank).where(F.col("rank") <= most).orderBy(_INCIDENT, "rank")
-
-
-def _most_active(pairs: DataFrame, side: str) -> DataFrame:
-    """The pairs of each incident's most active users or networks."""
-    own = Window.partitionBy(_INCIDENT, side)
-    by_activity = Window.partitionBy(_INCIDENT).orderBy(
-        F.desc("side_entries"), F.desc("side_attempts"), side
-    )
-    return (
-        pairs.withColumns(
-            {
-                "side_entries": F.sum("entries").over(own),
-                "side_attempts": F.sum("attempts").over(own),
-            }
+    What is text is cut and never null; so are times, to the second.
+    """
+    return sql(
+        """
+        WITH _ranked AS (
+            SELECT
+                *,
+                row_number() OVER (
+                    PARTITION BY incident_id
+                    ORDER BY
+                        outcome DESC NULLS LAST,
+                        time_generated DESC NULLS LAST,
+                        signin_id NULLS FIRST
+                ) AS place
+            FROM {members}
         )
-        .withColumn("rank", F.dense_rank().over(by_activity))
-        .where(F.col("rank") <= MAX_MATRIX_SIDE)
-        .select(pairs.columns)
+        SELECT
+            incident_id,
+            coalesce(CAST(date_trunc('second', time_generated) AS STRING), '') AS time_generated,
+            coalesce(substr(outcome, 1, {length}), '') AS outcome,
+            coalesce(substr("user", 1, {length}), '') AS "user",
+            coalesce(substr(ip_address, 1, {length}), '') AS ip_address,
+            coalesce(substr(network, 1, {length}), '') AS network,
+            coalesce(substr(Location, 1, {length}), '') AS Location,
+            coalesce(substr(state, 1, {length}), '') AS state,
+            coalesce(substr(city, 1, {length}), '') AS city,
+            coalesce(substr(AppDisplayName, 1, {length}), '') AS AppDisplayName,
+            coalesce(substr(ClientAppUsed, 1, {length}), '') AS ClientAppUsed,
+            coalesce(substr(browser, 1, {length}), '') AS browser,
+            coalesce(substr(operatingSystem, 1, {length}), '') AS operatingSystem,
+            coalesce(substr(displayName, 1, {length}), '') AS displayName,
+            score,
+            coalesce(substr(evidence, 1, {length}), '') AS evidence,
+            coalesce(substr(signin_id, 1, {length}), '') AS signin_id
+        FROM _ranked
+        WHERE place <= {most}
+        ORDER BY incident_id NULLS FIRST, place
+        """,
+        members=members,
+        length=MAX_CATEGORY_LENGTH,
+        most=MAX_MEMBERS,
     )

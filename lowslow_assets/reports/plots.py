@@ -1,13 +1,17 @@
-"""Pictures for the metadata of assets, as Markdown with the image inside."""
+"""Pictures for the metadata of assets, as Markdown with the image inside.
+
+Matplotlib takes most of a second to import: not before there is something to draw.
+"""
 
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _INK, _PAPER, _ERROR = "#1f3a5f", "#eef1f5", "#c8553d"
 _MOST_PANELS = 8
@@ -18,7 +22,7 @@ def hinton_weights(weights: np.ndarray, deviations: np.ndarray) -> str:
 
     Both are of shape (K,); the outline is the weight plus its standard deviation.
     """
-    figure = Figure(figsize=(0.7 * len(weights) + 1.4, 1.9), layout="constrained")
+    figure = _figure(0.7 * len(weights) + 1.4, 1.9)
     axes = figure.subplots()
     scale = max(weights)
     _grid(axes, [""], [str(k) for k in range(len(weights))])
@@ -35,9 +39,7 @@ def hinton_weights(weights: np.ndarray, deviations: np.ndarray) -> str:
 def hinton_probabilities(probability: np.ndarray, features: Sequence[str]) -> str:
     """Hinton diagram of the probability, shape (F, K), that a feature is anomalous."""
     components = probability.shape[1]
-    figure = Figure(
-        figsize=(0.55 * components + 2.2, 0.42 * len(features) + 1.1), layout="constrained"
-    )
+    figure = _figure(0.55 * components + 2.2, 0.42 * len(features) + 1.1)
     axes = figure.subplots()
     _grid(axes, features, [str(k) for k in range(components)])
     for (row, column), value in np.ndenumerate(probability):
@@ -50,7 +52,7 @@ def hinton_probabilities(probability: np.ndarray, features: Sequence[str]) -> st
 
 def elbo_trace(elbo: np.ndarray) -> str:
     """The bound after each sweep, as what it is short of the last one."""
-    figure = Figure(figsize=(5.5, 2.6), layout="constrained")
+    figure = _figure(5.5, 2.6)
     axes = figure.subplots()
     short = np.maximum(elbo[-1] - elbo, 1e-9)
     axes.plot(np.arange(1, len(elbo) + 1), short, color=_INK, linewidth=1.4)
@@ -68,7 +70,7 @@ def attempts_by_day(days: Sequence[str], series: Mapping[str, Sequence[int]]) ->
     Only the first few are drawn: the UI wants a picture to stay under 100 KB.
     """
     drawn = list(series.items())[:_MOST_PANELS]
-    figure = Figure(figsize=(7.5, 1.2 * len(drawn) + 0.7), layout="constrained")
+    figure = _figure(7.5, 1.2 * len(drawn) + 0.7)
     panels = np.atleast_1d(figure.subplots(len(drawn), 1, sharex=True))
     for axes, (name, counts) in zip(panels, drawn, strict=True):
         axes.bar(range(len(days)), counts, color=_INK, width=0.9)
@@ -83,7 +85,7 @@ def attempts_by_day(days: Sequence[str], series: Mapping[str, Sequence[int]]) ->
 
 def detection_limits(kinds: Mapping[str, Mapping[int, int | None]], days: int) -> str:
     """Per kind of spray, days until it is found (None: never) against its attempts a day."""
-    figure = Figure(figsize=(6.5, 3.4), layout="constrained")
+    figure = _figure(6.5, 3.4)
     axes = figure.subplots()
     never = 1.12 * days
     for (kind, found), marker, color in zip(
@@ -105,6 +107,13 @@ def detection_limits(kinds: Mapping[str, Mapping[int, int | None]], days: int) -
     return _markdown(figure, "Days until a spray is found, by its rate")
 
 
+def _figure(width: float, height: float) -> "Figure":
+    """An empty picture of a size in inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
 def _grid(axes, rows: Sequence[str], columns: Sequence[str]) -> None:
     axes.set_facecolor(_PAPER)
     axes.set_aspect("equal")
@@ -117,6 +126,8 @@ def _grid(axes, rows: Sequence[str], columns: Sequence[str]) -> None:
 
 
 def _square(axes, x: float, y: float, area: float, fill: bool = True) -> None:
+    from matplotlib.patches import Rectangle
+
     side = 0.92 * float(np.sqrt(area))
     axes.add_patch(
         Rectangle(
@@ -130,7 +141,9 @@ def _square(axes, x: float, y: float, area: float, fill: bool = True) -> None:
     )
 
 
-def _markdown(figure: Figure, alt: str) -> str:
+def _markdown(figure: "Figure", alt: str) -> str:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     image = io.BytesIO()
     FigureCanvasAgg(figure).print_png(image, metadata={"Software": None})
     return f"![{alt}](data:image/png;base64,{base64.b64encode(image.getvalue()).decode()})"

@@ -15,8 +15,9 @@ from uuid import UUID, uuid5
 import yaml
 
 from lowslow_assets.detection.conditions import Condition, Hits, Term
+from lowslow_assets.lake.tables import FAILURE, NODATA
 from lowslow_assets.reports.wording import TECHNIQUES
-from lowslow_assets.signins.features import FAILURE, NODATA, SUCCESS_RESULT_TYPE
+from lowslow_assets.signins.features import SUCCESS_RESULT_TYPE
 
 # What hits more of the legitimate sign-ins is no rule.
 MAX_LEGITIMATE_SHARE = 0.01

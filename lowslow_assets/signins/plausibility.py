@@ -6,7 +6,10 @@ from datetime import date, timedelta
 from statistics import median
 from typing import Any, TypeVar
 
-from lowslow_assets.signins.features import FAILURE, OTHER, SUCCESS
+from lowslow_assets.engines.base import Relation
+from lowslow_assets.engines.schemas import schema
+from lowslow_assets.engines.sql import sql, transform
+from lowslow_assets.lake.tables import CATEGORY_COUNTS, FAILURE, NODATA, OTHER, SUCCESS
 
 COMPARED_DAYS = 56
 # Eight weeks hold eight days of a weekday; of fewer than three nothing follows.
@@ -74,6 +77,25 @@ def unusual_volume(day: date, of_days: Mapping[date, Outcomes]) -> list[str]:
                 f"where {usual:.1%} are usual"
             )
     return odd
+
+
+@transform(schema("date date, feature string, share double"), counts=CATEGORY_COUNTS.dated)
+def shares_without_value(counts: Relation) -> Relation:
+    """Per day and feature the share of the successes for which the log has no value."""
+    return sql(
+        """
+        SELECT
+            date,
+            feature,
+            CAST(sum(CASE WHEN category = {nodata} THEN successes ELSE 0 END) AS BIGINT)
+                / CAST(sum(successes) AS BIGINT) AS share
+        FROM {counts}
+        WHERE successes > 0
+        GROUP BY date, feature
+        """,
+        counts=counts,
+        nodata=NODATA,
+    )
 
 
 def silent_features(day: date, nodata: Mapping[date, Mapping[str, float]]) -> dict[str, str]:

@@ -17,8 +17,8 @@ from azure.monitor.ingestion import LogsIngestionClient
 
 from lowslow_assets.settings import LOG_ANALYTICS
 from lowslow_assets.sinks.calls import Deadline, DeliveryError, explain
-from lowslow_assets.sinks.cases import CREATED, FAILED, Case, Delivery, delivery
 from lowslow_assets.sinks.text import bounded, harmless, printable
+from lowslow_assets.sinks.updates import CREATED, FAILED, Delivery, IncidentUpdate, delivery
 
 MAX_TITLE, MAX_DESCRIPTION = 256, 5_000
 # A hundred of them fit a column (64 KB), whatever their letters; Entra's names have 113 at most.
@@ -50,16 +50,16 @@ COLUMNS = {
 }
 
 
-def row(case: Case, day: date) -> dict[str, Any]:
-    """The row of a case that has an incident, with the names of ``COLUMNS``.
+def row(update: IncidentUpdate, day: date) -> dict[str, Any]:
+    """The row of an update that has an incident, with the names of ``COLUMNS``.
 
     ``Accounts`` and ``Addresses`` are as logged but for what cannot be printed, cut to
     128 characters: entities are looked up by them.
     """
-    incident = case.incident or {}
+    incident = update.incident or {}
     content = {
         "HuntDate": _iso(datetime.combine(day, time(), UTC)),
-        "CampaignId": case.campaign_id,
+        "CampaignId": update.campaign_id,
         "State": incident["state"],
         "Severity": incident["severity"],
         "Confidence": incident["confidence"],
@@ -73,12 +73,12 @@ def row(case: Case, day: date) -> dict[str, Any]:
         "IpAddresses": incident["ip_addresses"],
         "CompromisedAccounts": _names(incident["compromised_users"]),
         "NewCompromisedAccounts": _names(incident["new_compromised_users"]),
-        "Accounts": _names(case.accounts),
-        "Addresses": _names(case.addresses),
+        "Accounts": _names(update.accounts),
+        "Addresses": _names(update.addresses),
         "Techniques": list(incident["techniques"]),
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    row_id = str(uuid5(_NAMESPACE, f"{case.campaign_id}/{day}"))
+    row_id = str(uuid5(_NAMESPACE, f"{update.campaign_id}/{day}"))
     return {"RowId": row_id, "ContentHash": digest[:32], **content}
 
 
@@ -92,26 +92,26 @@ class LogAnalyticsTable:
         self._rule_id = rule_id
         self._stream = stream
 
-    def deliver(self, day: date, cases: Sequence[Case]) -> list[Delivery]:
-        """Send a row a case that has an incident, each by a request of its own."""
+    def deliver(self, day: date, updates: Sequence[IncidentUpdate]) -> list[Delivery]:
+        """Send one row per update that has an incident, each by a request of its own."""
         deadline = Deadline()
-        return [self._deliver_one(day, case, deadline) for case in cases if case.incident]
+        return [self._deliver_one(day, update, deadline) for update in updates if update.incident]
 
-    def _deliver_one(self, day: date, case: Case, deadline: Deadline) -> Delivery:
+    def _deliver_one(self, day: date, update: IncidentUpdate, deadline: Deadline) -> Delivery:
         try:
             self._client.upload(
                 self._rule_id,
                 self._stream,
-                [row(case, day)],
+                [row(update, day)],
                 # Safe, as a row that comes twice counts once.
                 retry_on_methods=["POST"],
                 timeout=deadline.seconds_for_a_call(),
             )
         except AzureError as error:
-            return delivery(case, self.name, FAILED, explain(error))
+            return delivery(update, self.name, FAILED, explain(error))
         except DeliveryError as error:
-            return delivery(case, self.name, FAILED, str(error))
-        return delivery(case, self.name, CREATED)
+            return delivery(update, self.name, FAILED, str(error))
+        return delivery(update, self.name, CREATED)
 
 
 def _names(values: Sequence[str]) -> list[str]:

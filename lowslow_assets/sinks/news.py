@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from lowslow_assets.detection.identity import RESUMED, SPLIT
-from lowslow_assets.sinks.cases import Case
 from lowslow_assets.sinks.text import bounded, harmless
+from lowslow_assets.sinks.updates import IncidentUpdate
 
 MAX_COMMENT = 30_000
 _NAMESPACE = UUID("0d1c7c58-3f0e-5d0c-8b55-6f2f0a1f7a34")
@@ -23,22 +23,22 @@ class News:
     text: str
 
 
-def news(case: Case, day: date) -> list[News]:
+def news(update: IncidentUpdate, day: date) -> list[News]:
     """What an analyst should hear of as of ``day``; more attempts alone is not news."""
-    incident = case.incident
+    incident = update.incident
     if incident is None:
-        text = f"This campaign went on in another one: incident {case.merged_into}."
-        return [_news(case, day, ["merged", str(case.merged_into)], [text])]
+        text = f"This campaign went on in another one: incident {update.merged_into}."
+        return [_news(update, day, ["merged", str(update.merged_into)], [text])]
     found = []
     if incident["state"] == RESUMED:
         text = f"It is active again after a pause: {incident['new_attempts']:,} new attempts."
-        found.append(_news(case, day, ["resumed", str(day)], [text]))
+        found.append(_news(update, day, ["resumed", str(day)], [text]))
     if incident["state"] == SPLIT:
-        text = f"It came apart from campaign {case.split_from}, with which it had been one."
-        found.append(_news(case, day, ["split", str(case.split_from), str(day)], [text]))
+        text = f"It came apart from campaign {update.split_from}, with which it had been one."
+        found.append(_news(update, day, ["split", str(update.split_from), str(day)], [text]))
     users = incident["new_compromised_users"]
     if users:
-        found.append(_news(case, day, ["entered", *sorted(users)], _entries(incident, users)))
+        found.append(_news(update, day, ["entered", *sorted(users)], _entries(incident, users)))
     return found
 
 
@@ -56,8 +56,8 @@ def _entries(incident: Mapping[str, Any], users: Sequence[str]) -> list[str]:
     return lines
 
 
-def _news(case: Case, day: date, what: Sequence[str], lines: Sequence[str]) -> News:
+def _news(update: IncidentUpdate, day: date, what: Sequence[str], lines: Sequence[str]) -> News:
     # Parts have their lengths with them: no user name can be made up to look like two.
-    key = "".join(f"{len(part)}:{part}" for part in (case.campaign_id, *what))
+    key = "".join(f"{len(part)}:{part}" for part in (update.campaign_id, *what))
     said = "\n".join(harmless(line) for line in [f"Hunt of {day}: {lines[0]}", *lines[1:]])
     return News(str(uuid5(_NAMESPACE, key)), bounded(said, MAX_COMMENT))

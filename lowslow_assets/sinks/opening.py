@@ -13,9 +13,9 @@ from lowslow_assets.sinks.calls import (
     dry_run_transport,
     management_client,
 )
-from lowslow_assets.sinks.cases import Sink
 from lowslow_assets.sinks.log_analytics import LogAnalyticsTable
 from lowslow_assets.sinks.sentinel import SentinelIncidents
+from lowslow_assets.sinks.updates import Sink
 
 
 def open_sinks(settings: SinkSettings) -> list[Sink]:

@@ -30,18 +30,18 @@ from lowslow_assets.sinks.calls import (
     explain,
     read_object,
 )
-from lowslow_assets.sinks.cases import (
+from lowslow_assets.sinks.news import News, news
+from lowslow_assets.sinks.text import bounded, harmless
+from lowslow_assets.sinks.updates import (
     COMMENTED,
     CREATED,
     FAILED,
     UNCHANGED,
     UPDATED,
-    Case,
     Delivery,
+    IncidentUpdate,
     delivery,
 )
-from lowslow_assets.sinks.news import News, news
-from lowslow_assets.sinks.text import bounded, harmless
 
 API_VERSION = "2024-03-01"
 MAX_TITLE, MAX_DESCRIPTION = 256, 5_000
@@ -191,38 +191,38 @@ class SentinelIncidents:
             "/workspaces/{}/providers/Microsoft.SecurityInsights/incidents"
         ).format(*names)
 
-    def deliver(self, day: date, cases: Sequence[Case]) -> list[Delivery]:
-        """Make or bring up to date each case's incident, and comment on what is news."""
+    def deliver(self, day: date, updates: Sequence[IncidentUpdate]) -> list[Delivery]:
+        """Make each incident or bring it up to date, and comment on what is news."""
         deadline = Deadline()
-        return [self._deliver_one(day, case, deadline) for case in cases]
+        return [self._deliver_one(day, update, deadline) for update in updates]
 
-    def _deliver_one(self, day: date, case: Case, deadline: Deadline) -> Delivery:
+    def _deliver_one(self, day: date, update: IncidentUpdate, deadline: Deadline) -> Delivery:
         commented = False
         try:
             for _ in range(_TRIES):
                 try:
-                    found = self._find(case, deadline)
-                    untold = self._untold(found, case, day, deadline) if found else []
+                    found = self._find(update, deadline)
+                    untold = self._untold(found, update, day, deadline) if found else []
                     room = max(0, MAX_COMMENTS - _comments(found))
                     for item in untold[:room]:
-                        self._say(case, item, deadline)
+                        self._say(update, item, deadline)
                         commented = True
-                    action = self._write(found, case, day, deadline)
+                    action = self._write(found, update, day, deadline)
                 except _Conflict:
                     continue
                 if action == UNCHANGED and commented:
                     action = COMMENTED
-                detail = _detail(found, case, commented, full=len(untold) > room)
-                return delivery(case, self.name, action, detail)
+                detail = _detail(found, update, commented, full=len(untold) > room)
+                return delivery(update, self.name, action, detail)
             raise DeliveryError(f"Others wrote to it {_TRIES} times meanwhile.")
         except AzureError as error:
-            return delivery(case, self.name, FAILED, explain(error))
+            return delivery(update, self.name, FAILED, explain(error))
         except DeliveryError as error:
-            return delivery(case, self.name, FAILED, str(error))
+            return delivery(update, self.name, FAILED, str(error))
 
-    def _find(self, case: Case, deadline: Deadline) -> dict[str, Any] | None:
+    def _find(self, update: IncidentUpdate, deadline: Deadline) -> dict[str, Any] | None:
         """The incident, if it is there."""
-        found = self._get(self._incidents, case.campaign_id, deadline)
+        found = self._get(self._incidents, update.campaign_id, deadline)
         if found is not None and not (
             found.get("etag") and isinstance(found.get("properties"), dict)
         ):
@@ -230,38 +230,38 @@ class SentinelIncidents:
         return found
 
     def _write(
-        self, found: dict[str, Any] | None, case: Case, day: date, deadline: Deadline
+        self, found: dict[str, Any] | None, update: IncidentUpdate, day: date, deadline: Deadline
     ) -> str:
-        if case.incident is None:
+        if update.incident is None:
             return UNCHANGED
         if found is None:
-            body = {"properties": new_properties(case.incident, day)}
-            self._put(self._incidents, case.campaign_id, body, deadline)
+            body = {"properties": new_properties(update.incident, day)}
+            self._put(self._incidents, update.campaign_id, body, deadline)
             return CREATED
-        properties = merged_properties(found["properties"], case.incident, day)
+        properties = merged_properties(found["properties"], update.incident, day)
         if properties == kept_properties(found["properties"]):
             return UNCHANGED
         body = {"etag": found["etag"], "properties": properties}
-        self._put(self._incidents, case.campaign_id, body, deadline)
+        self._put(self._incidents, update.campaign_id, body, deadline)
         return UPDATED
 
     def _untold(
-        self, found: Mapping[str, Any], case: Case, day: date, deadline: Deadline
+        self, found: Mapping[str, Any], update: IncidentUpdate, day: date, deadline: Deadline
     ) -> list[News]:
         """The news that no comment tells yet."""
         note = Note.of(_labels(found["properties"]))
         # What the incident was made from is no news to who reads it, nor what was before.
         if note and day <= note.first_hunt:
             return []
-        comments = self._comments_of(case)
-        return [item for item in news(case, day) if not self._get(comments, item.id, deadline)]
+        comments = self._comments_of(update)
+        return [item for item in news(update, day) if not self._get(comments, item.id, deadline)]
 
-    def _say(self, case: Case, item: News, deadline: Deadline) -> None:
+    def _say(self, update: IncidentUpdate, item: News, deadline: Deadline) -> None:
         body = {"properties": {"message": item.text}}
-        self._put(self._comments_of(case), item.id, body, deadline)
+        self._put(self._comments_of(update), item.id, body, deadline)
 
-    def _comments_of(self, case: Case) -> str:
-        return f"{self._incidents}/{quote(case.campaign_id, safe='')}/comments"
+    def _comments_of(self, update: IncidentUpdate) -> str:
+        return f"{self._incidents}/{quote(update.campaign_id, safe='')}/comments"
 
     def _get(self, collection: str, name: str, deadline: Deadline) -> dict[str, Any] | None:
         response = self._call("GET", collection, name, None, deadline)
@@ -291,10 +291,12 @@ def _comments(found: Mapping[str, Any] | None) -> int:
     return found["properties"].get("additionalData", {}).get("commentsCount", 0) if found else 0
 
 
-def _detail(found: Mapping[str, Any] | None, case: Case, commented: bool, full: bool) -> str | None:
+def _detail(
+    found: Mapping[str, Any] | None, update: IncidentUpdate, commented: bool, full: bool
+) -> str | None:
     """What a reader of the action alone would miss."""
     if found is None:
-        return None if case.incident else "merged before it was ever sent"
+        return None if update.incident else "merged before it was ever sent"
     said = ["with news as a comment"] if commented else []
     if full:
         said.append(f"news left out: it has {MAX_COMMENTS} comments")

@@ -5,20 +5,20 @@ from pathlib import Path
 from matplotlib.image import imread
 
 from benchmarks.detection.report import detectors_table, heat_map, scenarios_table
-from benchmarks.detection.scoring import CampaignRow, Case, TenantRow
+from benchmarks.detection.scoring import CampaignRow, TenantRow, Trial
 
 
 def campaign(scenario: str, seed: int, detector: str, share: float, found: bool) -> CampaignRow:
     """A row of a campaign that entered two accounts, one of them named."""
     day = 10 * seed if found else None
-    case = Case(scenario, seed, detector)
-    return CampaignRow(case, "A", 100, found, share, share, share, day, 2, 1, 4, 1)
+    trial = Trial(scenario, seed, detector)
+    return CampaignRow(trial, "A", 100, found, share, share, share, day, 2, 1, 4, 1)
 
 
 def tenant(scenario: str, seed: int, detector: str, planted: int, false: int) -> TenantRow:
     """A row of a tenant on which four accounts were named, one of them rightly."""
-    case = Case(scenario, seed, detector)
-    return TenantRow(case, false, false, 0, planted, 0, False, 2 * planted, 4, planted)
+    trial = Trial(scenario, seed, detector)
+    return TenantRow(trial, false, false, 0, planted, 0, False, 2 * planted, 4, planted)
 
 
 CAMPAIGNS = [

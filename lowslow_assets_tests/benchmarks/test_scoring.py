@@ -4,9 +4,9 @@ from datetime import date
 
 import pandas as pd
 
-from benchmarks.detection.scoring import Alert, Case, score
+from benchmarks.detection.scoring import Alert, Trial, score
 
-CASE = Case("two", 1, "a rule")
+TRIAL = Trial("two", 1, "a rule")
 START = date(2026, 5, 2)
 
 
@@ -31,7 +31,7 @@ def alert(signins: str, day: int, *accounts: str) -> Alert:
 
 def test_found_in_one_alert():
     alerts = [alert("a1 a2 a3 t1", 9, "eve", "ann"), alert("a4 t2", 3), alert("b1", 4)]
-    (a, b), tenant = score(CASE, alerts, labels(), START)
+    (a, b), tenant = score(TRIAL, alerts, labels(), START)
     assert (a.campaign, a.failures, a.found, a.share, a.purity) == ("A", 6, True, 0.5, 0.75)
     assert a.share_in_any == 4 / 6
     assert a.first_day == 9  # the earlier alert holds one failure only
@@ -44,7 +44,7 @@ def test_found_in_one_alert():
 
 
 def test_all_of_it_among_more_of_others_is_not_found():
-    (a, _), tenant = score(CASE, [alert("a1 a2 a3 t1 t2 t3 t4", 2)], labels(), START)
+    (a, _), tenant = score(TRIAL, [alert("a1 a2 a3 t1 t2 t3 t4", 2)], labels(), START)
     assert (a.found, a.share, a.first_day) == (False, 0.5, None)
     assert a.purity == 3 / 7
     assert (tenant.false_alerts, tenant.burst_alerts) == (1, 0)
@@ -52,45 +52,45 @@ def test_all_of_it_among_more_of_others_is_not_found():
 
 def test_two_campaigns_in_one_alert():
     both = alert("a1 a2 a3 b1 b2", 2)
-    (a, b), tenant = score(CASE, [both], labels(), START)
+    (a, b), tenant = score(TRIAL, [both], labels(), START)
     assert (a.found, b.found) == (True, False)
     assert tenant.merged
     assert tenant.false_alerts == 0
-    assert score(CASE, [alert("a1 a2 a3 b1", 2)], labels(), START)[1].merged is False
+    assert score(TRIAL, [alert("a1 a2 a3 b1", 2)], labels(), START)[1].merged is False
 
 
 def test_half_is_enough():
-    rows, tenant = score(CASE, [alert("b1 b2 t1 t2", 1)], labels(), START)
+    rows, tenant = score(TRIAL, [alert("b1 b2 t1 t2", 1)], labels(), START)
     assert rows[1].found
     assert rows[1].first_day is None  # fewer than three of its failures
     assert tenant.false_alerts == 0
 
 
 def test_only_known_failures_are_in_play():
-    (a, _), _ = score(CASE, [alert("a1 a2 a3 w1 x3 elsewhere", 1)], labels(), START)
+    (a, _), _ = score(TRIAL, [alert("a1 a2 a3 w1 x3 elsewhere", 1)], labels(), START)
     assert a.purity == 1.0
 
 
 def test_alert_without_known_failures_is_false():
-    _, tenant = score(CASE, [alert("elsewhere", 1, "eve")], labels(), START)
+    _, tenant = score(TRIAL, [alert("elsewhere", 1, "eve")], labels(), START)
     assert (tenant.false_alerts, tenant.burst_alerts, tenant.named_right) == (1, 0, 1)
 
 
 def test_burst_is_false_and_counted():
-    _, tenant = score(CASE, [alert("x1 x2 t1", 1), alert("t1 t2", 1)], labels(), START)
+    _, tenant = score(TRIAL, [alert("x1 x2 t1", 1), alert("t1 t2", 1)], labels(), START)
     assert (tenant.false_alerts, tenant.burst_alerts) == (2, 1)
 
 
 def test_events_one_by_one():
     alerts = [alert(f"a{i}", i) for i in range(1, 7)]
-    (a, _), _ = score(CASE, alerts, labels(), START)
+    (a, _), _ = score(TRIAL, alerts, labels(), START)
     assert (a.found, a.share, a.share_in_any, a.first_day) == (False, 1 / 6, 1.0, None)
 
 
 def test_no_alerts_and_no_campaigns():
-    (a, b), tenant = score(CASE, [], labels(), START)
+    (a, b), tenant = score(TRIAL, [], labels(), START)
     assert (a.found, a.share, a.purity, a.share_in_any, b.first_day) == (False, 0, None, 0, None)
     assert (tenant.alerts, tenant.found) == (0, 0)
-    rows, tenant = score(CASE, [alert("t1", 1)], labels().query("campaign == ''"), START)
+    rows, tenant = score(TRIAL, [alert("t1", 1)], labels().query("campaign == ''"), START)
     assert rows == []
     assert (tenant.planted, tenant.false_alerts, tenant.entered) == (0, 1, 0)

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyspark.sql import SparkSession
 
 from lowslow_assets.detection.baseline import (
     FeatureBaseline,
@@ -19,8 +18,11 @@ from lowslow_assets.detection.baseline import (
     held_usual,
     sum_counts,
 )
+from lowslow_assets.engines.base import Engine
+from lowslow_assets.lake.tables import CATEGORY_COUNTS, ENCODED_FEATURES, FEATURES
+from lowslow_assets_tests.support.relations import relation
 
-COUNTS = "feature string, category string, successes long, failures long"
+COUNTS = CATEGORY_COUNTS.schema
 
 
 def spectrum_of(counts: list[tuple[int, int]]) -> list[SpectrumLine]:
@@ -165,8 +167,10 @@ def test_baseline_does_not_depend_on_the_order_of_the_spectrum(counts, random) -
     assert fit_baseline("city", shuffled) == fit_baseline("city", spectrum)
 
 
-def test_days_add_up_and_the_spectrum_counts_counts(spark: SparkSession) -> None:
-    days = spark.createDataFrame(
+def test_days_add_up_and_the_spectrum_counts_counts(engine: Engine) -> None:
+    days = relation(
+        engine,
+        COUNTS,
         [
             ("city", "Oslo", 3, 1),
             ("city", "Oslo", 2, 0),
@@ -174,7 +178,6 @@ def test_days_add_up_and_the_spectrum_counts_counts(spark: SparkSession) -> None
             ("city", "Bern", 0, 2),
             ("Location", "NO", 5, 1),
         ],
-        COUNTS,
     )
     assert count_spectrum(sum_counts(days)) == {
         "Location": [SpectrumLine(successes=5, categories=1, failures=1)],
@@ -192,25 +195,26 @@ def test_entropy_of_counts_of_counts() -> None:
     assert entropy_of_counts([]) == 0
 
 
-def test_categories_that_only_entries_hold_up_are_found(spark: SparkSession) -> None:
-    counts = spark.createDataFrame(
+def test_categories_that_only_entries_hold_up_are_found(engine: Engine) -> None:
+    counts = relation(
+        engine,
+        COUNTS,
         [
             ("city", "Oslo", 5, 0),
             ("city", "Lima", 5, 9),
             ("city", "Rome", 2, 0),
             ("browser", "Edge", 12, 9),
         ],
-        COUNTS,
     )
-    entries = spark.createDataFrame(
-        [("Lima", "Edge"), ("Lima", "Edge"), ("Lima", "Edge"), ("Oslo", "Edge"), ("Rome", "Edge")],
-        "city string, browser string",
-    )
+    cities = ("Lima", "Lima", "Lima", "Oslo", "Rome")
+    others = dict.fromkeys(FEATURES, "NODATA") | {"browser": "Edge"}
+    entries = relation(engine, ENCODED_FEATURES.schema, [others | {"city": c} for c in cities])
     # A city is usual from 3 successes on: Lima has 2 without the entries, Oslo 4, Rome never had.
     baselines = [
         replace(fit([(5, 2), (2, 1)]), feature="city", anomalous_below=3),
         replace(fit([(12, 1)]), feature="browser", anomalous_below=7),
     ]
-    rows = held_usual(entries, counts, baselines).collect()
-    assert [tuple(row) for row in rows] == [("city", "Lima", 5, 3)]
-    assert held_usual(entries.where("false"), counts, baselines).collect() == []
+    rows = held_usual(entries, counts, baselines).rows()
+    assert [tuple(row.values()) for row in rows] == [("city", "Lima", 5, 3)]
+    none = relation(engine, ENCODED_FEATURES.schema)
+    assert held_usual(none, counts, baselines).rows() == []

@@ -22,7 +22,7 @@ from lowslow_assets.detection.conditions import (
     for_attempts,
     for_entries,
 )
-from lowslow_assets.signins.features import FEATURES, NODATA
+from lowslow_assets.lake.tables import FEATURES, NODATA
 
 COLUMNS = ["incident_id", "outcome", "ip_prefix", *FEATURES]
 USUAL = dict.fromkeys(FEATURES, "usual") | {"network": "AS1", "ip_prefix": "192.0.2"}

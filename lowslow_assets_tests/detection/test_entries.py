@@ -20,7 +20,7 @@ from lowslow_assets.detection.entries import (
     with_news,
     with_traits,
 )
-from lowslow_assets.signins.features import FEATURES
+from lowslow_assets.lake.tables import FEATURES
 
 START = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
 PROPERTIES = {

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from pyspark.sql import DataFrame, SparkSession
 
 from lowslow_assets.detection.explanations import (
     EXPLANATIONS,
@@ -16,22 +15,48 @@ from lowslow_assets.detection.explanations import (
     explain_failures,
     sum_failures,
 )
-from lowslow_assets.signins.features import sum_sources, with_seconds_to_success
+from lowslow_assets.engines.base import Engine
+from lowslow_assets.engines.schemas import schema
+from lowslow_assets.lake.tables import ENCODED_FEATURES, FAILURE_SOURCES
+from lowslow_assets.signins.features import sum_sources
+from lowslow_assets_tests.support.relations import relation
 
 SIGNINS = (
-    "date date, signin_id string, user string, network string, outcome string, "
-    "time_generated timestamp, ip_address string, ip_prefix string"
+    *("date", "signin_id", "user", "network", "outcome"),
+    *("time_generated", "ip_address", "ip_prefix"),
 )
-PLACE = "'' AS Location", "'' AS state", "'' AS city", "0d AS latitude", "0d AS longitude"
+PLACE = {"Location": "", "state": "", "city": "", "latitude": 0.0, "longitude": 0.0}
+EXPLAINED = schema(
+    "date date, user string, ip_prefix string, ip_address string, explanation string, "
+    "time_generated timestamp"
+)
 START = datetime(2026, 6, 1, tzinfo=UTC)
 DAY, HOUR, MINUTE, SECOND = 24 * 60.0, 60.0, 1.0, 1 / 60
 
 
-def explain_rows(spark: SparkSession, rows: list[tuple], window_days: int) -> DataFrame:
+def seconds_to_success(row: dict[str, Any], rows: list[dict[str, Any]]) -> int | None:
+    """What ``encode_features`` gives a failure, in plain Python."""
+    if row["outcome"] != "failure":
+        return None
+    own = int(row["time_generated"].timestamp())
+    of_user = [
+        int(other["time_generated"].timestamp()) - own
+        for other in rows
+        if other["outcome"] == "success"
+        and all(other[name] == row[name] for name in ("date", "user", "network"))
+    ]
+    return min((seconds for seconds in of_user if seconds >= 0), default=None)
+
+
+def explain_rows(engine: Engine, rows: list[tuple], window_days: int) -> list[dict[str, Any]]:
     """Explain the failures among sign-ins given as rows."""
-    encoded = spark.createDataFrame(rows, SIGNINS).selectExpr("*", *PLACE)
-    failures = with_seconds_to_success(encoded).where("outcome = 'failure'")
-    return explain_failures(failures, sum_sources(encoded), window_days)
+    named = [dict(zip(SIGNINS, row, strict=True)) | PLACE for row in rows]
+    for row in named:
+        row["seconds_to_success"] = seconds_to_success(row, named)
+    encoded = relation(engine, ENCODED_FEATURES.dated, named)
+    failures = [row for row in named if row["outcome"] == "failure"]
+    of_failures = relation(engine, ENCODED_FEATURES.dated, failures)
+    return explain_failures(of_failures, sum_sources(encoded), window_days).rows()
 
 
 @dataclass(frozen=True)
@@ -315,7 +340,7 @@ SCENARIOS = {
 
 
 def explain(
-    spark: SparkSession, scenarios: dict[str, list[Signin]], window_days: int
+    engine: Engine, scenarios: dict[str, list[Signin]], window_days: int
 ) -> dict[str, dict[str, str | None]]:
     """Per scenario, each failure's explanation; every scenario has a month of its own."""
     rows = [
@@ -325,7 +350,7 @@ def explain(
     ]
     # The order of rows says nothing.
     rows = rows[1::2] + rows[::2]
-    explained = explain_rows(spark, rows, window_days).collect()
+    explained = explain_rows(engine, rows, window_days)
     found: dict[str, dict[str, str | None]] = {name: {} for name in scenarios}
     for row in explained:
         name, _, id = row["signin_id"].rpartition(": ")
@@ -334,15 +359,10 @@ def explain(
     return found
 
 
-@pytest.fixture(scope="module")
-def explained(spark: SparkSession) -> dict[str, dict[str, str | None]]:
+def test_explanations(engine: Engine) -> None:
     """All scenarios, from one run over a window of sixty days."""
-    return explain(spark, {name: signins for name, (signins, _) in SCENARIOS.items()}, 60)
-
-
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_explanations(explained: dict[str, dict[str, str | None]], name: str) -> None:
-    assert explained[name] == SCENARIOS[name][1]
+    explained = explain(engine, {name: signins for name, (signins, _) in SCENARIOS.items()}, 60)
+    assert explained == {name: expected for name, (_, expected) in SCENARIOS.items()}
 
 
 @pytest.mark.parametrize(
@@ -350,9 +370,9 @@ def test_explanations(explained: dict[str, dict[str, str | None]], name: str) ->
     [(1, "shared prefix"), (65, "shared prefix"), (66, None), (240, None)],
 )
 def test_a_longer_window_may_see_a_prefix_more_often(
-    spark: SparkSession, window_days: int, explanation: str | None
+    engine: Engine, window_days: int, explanation: str | None
 ) -> None:
-    found = explain(spark, {"window": failures(11, prefix="p")}, window_days)
+    found = explain(engine, {"window": failures(11, prefix="p")}, window_days)
     assert set(found["window"].values()) == {explanation}
 
 
@@ -392,47 +412,35 @@ def crowd(number: int, **values: Any) -> list[Signin]:
     ],
 )
 def test_crowded_hours(
-    spark: SparkSession, signins: list[Signin], window_days: int, crowded: int
+    engine: Engine, signins: list[Signin], window_days: int, crowded: int
 ) -> None:
     unique = [
         Signin(f"{i}", s.at, s.user, s.network, s.address, s.prefix, s.outcome)
         for i, s in enumerate(signins)
     ]
-    explanations = list(explain(spark, {"crowd": unique}, window_days)["crowd"].values())
+    explanations = list(explain(engine, {"crowd": unique}, window_days)["crowd"].values())
     assert explanations.count("crowded hour") == crowded
     assert explanations.count("busy account") == sum(s.user == "ann" for s in signins)
 
 
-def test_a_row_in_another_days_folder_is_near_by_its_time(spark: SparkSession) -> None:
+def test_a_row_in_another_days_folder_is_near_by_its_time(engine: Engine) -> None:
     """Folders and times differ at times: hours between are hours, whichever folder is earlier."""
     first = Signin("first", 30, user="ann", prefix="p").row("x", timedelta(0))
     later = Signin("later", 5 * HOUR, user="ann", prefix="p").row("x", timedelta(0))
     folder = START.date() - timedelta(days=1)
-    found = explain_rows(spark, [first, (folder, *later[1:])], 60).collect()
+    found = explain_rows(engine, [first, (folder, *later[1:])], 60)
     assert [row["explanation"] for row in found] == [None, None]
 
 
-def test_a_row_that_the_next_day_has_once_more_is_one_attempt(spark: SparkSession) -> None:
+def test_a_row_that_the_next_day_has_once_more_is_one_attempt(engine: Engine) -> None:
     """Exports repeat rows; across midnight it is no second try."""
     row = Signin("f", DAY - 2, user="ann", prefix="p").row("x", timedelta(0))
     again = (START.date() + timedelta(days=1), *row[1:])
-    found = explain_rows(spark, [again, row], 60).collect()
+    found = explain_rows(engine, [again, row], 60)
     assert [(row["date"], row["explanation"]) for row in found] == [(START.date(), None)]
 
 
-def test_failures_keep_their_columns(spark: SparkSession) -> None:
-    rows = [
-        Signin("f", 90).row("x", timedelta(0)),
-        Signin("g", 91, prefix=None).row("x", timedelta(days=1)),
-    ]
-    found = explain_rows(spark, rows, 60)
-    encoded = spark.createDataFrame(rows, SIGNINS).selectExpr("*", *PLACE)
-    assert set(found.columns) == {*encoded.columns, "seconds_to_success", "explanation"}
-    kept = found.select(encoded.columns).collect()
-    assert sorted(kept, key=str) == sorted(encoded.collect(), key=str)
-
-
-def test_failures_are_summed_by_source(spark: SparkSession) -> None:
+def test_failures_are_summed_by_source(engine: Engine) -> None:
     """By hand: one row a day, user, address and explanation, with its span in seconds."""
     rows = [
         (START.date(), "ann", "p", "a", None, START + timedelta(seconds=0.7)),
@@ -442,15 +450,11 @@ def test_failures_are_summed_by_source(spark: SparkSession) -> None:
         (START.date() + timedelta(days=1), "ann", "p", "a", None, START + timedelta(days=1)),
         (START.date(), "bob", None, None, "no source", START),
     ]
-    schema = (
-        "date date, user string, ip_prefix string, ip_address string, explanation string, "
-        "time_generated timestamp"
-    )
-    found = sum_failures(spark.createDataFrame(rows, schema)).collect()
+    found = sum_failures(relation(engine, EXPLAINED, rows)).rows()
     assert {
         (
             *(row["date"].day, row["user"], row["ip_address"], row["explanation"]),
-            *(row["failures"], row["first_failure"].astimezone(UTC), row["seconds"]),
+            *(row["failures"], row["first_failure"], row["seconds"]),
         )
         for row in found
     } == {
@@ -468,33 +472,28 @@ def test_failures_are_summed_by_source(spark: SparkSession) -> None:
     ids=["nothing", "successes only", "others only"],
 )
 def test_without_failures_there_is_nothing_to_explain(
-    spark: SparkSession, signins: list[Signin]
+    engine: Engine, signins: list[Signin]
 ) -> None:
     rows = [signin.row("x", timedelta(0)) for signin in signins]
-    explained = explain_rows(spark, rows, 60)
-    assert explained.collect() == []
-    assert describe_groups(sum_failures(explained)) == []
+    assert explain_rows(engine, rows, 60) == []
+    assert describe_groups(relation(engine, FAILURE_SOURCES.schema)) == []
 
 
-EXPLAINED = (
-    "date date, user string, ip_address string, ip_prefix string, time_generated timestamp, "
-    "explanation string"
-)
 Line = tuple[str | None, str, str | None, str | None, float]
 
 
-def groups(spark: SparkSession, lines: Sequence[Line]) -> list[ExplainedGroup]:
+def groups(engine: Engine, lines: Sequence[Line]) -> list[ExplainedGroup]:
     """The groups of explained failures given as (explanation, user, address, prefix, minute)."""
     rows = []
     for explanation, user, address, prefix, minute in lines:
         time = START + timedelta(minutes=minute)
-        rows.append((time.date(), user, address, prefix, time, explanation))
-    return describe_groups(sum_failures(spark.createDataFrame(rows, EXPLAINED)))
+        rows.append((time.date(), user, prefix, address, explanation, time))
+    return describe_groups(sum_failures(relation(engine, EXPLAINED, rows)))
 
 
-def test_groups_by_hand(spark: SparkSession) -> None:
+def test_groups_by_hand(engine: Engine) -> None:
     found = groups(
-        spark,
+        engine,
         [
             # Ann's phone, every half hour from one address; Bob's, every 4 hours from two.
             *(("busy account", "ann", "a", "p", 30.0 * i) for i in range(7)),
@@ -547,24 +546,24 @@ def test_groups_by_hand(spark: SparkSession) -> None:
         (4_320, "3 days"),
     ],
 )
-def test_time_apart_in_words(spark: SparkSession, minutes: float, words: str) -> None:
+def test_time_apart_in_words(engine: Engine, minutes: float, words: str) -> None:
     lines: list[Line] = [("retried", "ann", "a", "p", minutes * i) for i in range(3)]
-    assert f", every {words}: " in groups(spark, lines)[-1].reason
+    assert f", every {words}: " in groups(engine, lines)[-1].reason
 
 
-def test_one_failure_does_not_come_every_0_seconds(spark: SparkSession) -> None:
+def test_one_failure_does_not_come_every_0_seconds(engine: Engine) -> None:
     """Of an address' failures all but one may have another explanation."""
-    [_, single] = groups(spark, [("shared address", "ann", "a", "p", 0)])
+    [_, single] = groups(engine, [("shared address", "ann", "a", "p", 0)])
     assert (single.failures, single.example) == (1, "a")
     assert "every 0 seconds" not in single.reason
 
 
-def test_examples_are_the_largest_and_few(spark: SparkSession) -> None:
+def test_examples_are_the_largest_and_few(engine: Engine) -> None:
     sizes = {f"user {i:02}": 6 + i % 4 for i in range(20)}
     lines: list[Line] = [
         ("busy account", user, "a", "p", i) for user, size in sizes.items() for i in range(size)
     ]
-    total, *examples = groups(spark, lines)
+    total, *examples = groups(engine, lines)
     assert (total.failures, total.users) == (sum(sizes.values()), 20)
     # The largest first; of equals the first by name.
     expected = sorted(sizes, key=lambda user: (-sizes[user], user))[:MAX_EXAMPLES]

@@ -1,11 +1,10 @@
-"""Masks on Spark against plain Python."""
+"""Masks of each engine against plain Python."""
 
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
 import pytest
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from lowslow_assets.detection.baseline import (
     FeatureBaseline,
@@ -14,9 +13,13 @@ from lowslow_assets.detection.baseline import (
     sum_counts,
 )
 from lowslow_assets.detection.masks import count_patterns, mask_bits, mask_names, mask_signins
+from lowslow_assets.engines.base import Engine, Relation
+from lowslow_assets.engines.schemas import schema
+from lowslow_assets.lake.tables import CATEGORY_COUNTS, ENCODED_FEATURES
+from lowslow_assets.lake.tables import FEATURES as ALL_FEATURES
+from lowslow_assets_tests.support.relations import relation
 
-COUNTS = "feature string, category string, successes long, failures long"
-SIGNINS = "signin_id int, browser string, city string, Location string"
+COUNTS = CATEGORY_COUNTS.schema
 DAY = date(2026, 5, 2)
 
 # city: N = 98, K = 3, anomalous below 98 successes (see test_baseline). browser: no category
@@ -65,30 +68,39 @@ def plain_masks() -> dict[int, int]:
     }
 
 
-@pytest.fixture(scope="module")
-def window(spark: SparkSession) -> DataFrame:
-    return spark.createDataFrame(WINDOW, COUNTS)
+def window(engine: Engine) -> Relation:
+    return relation(engine, COUNTS, WINDOW)
 
 
-def masks_of(masked: DataFrame) -> dict[int, int]:
-    rows = masked.select("signin_id", "mask").collect()
+def signins(engine: Engine, rows: Sequence[tuple[int, str, str, str]] = ROWS) -> Relation:
+    """Sign-ins of a day, of which the window knows three features."""
+    named = [
+        {
+            **dict.fromkeys(ALL_FEATURES, "something"),
+            **dict(zip(FEATURES, values, strict=True)),
+            "date": DAY,
+            "signin_id": str(signin),
+        }
+        for signin, *values in rows
+    ]
+    return relation(engine, ENCODED_FEATURES.dated, named)
+
+
+def masks_of(masked: Relation) -> dict[int, int]:
+    rows = masked.rows()
+    assert {row["date"] for row in rows} == {DAY}
     assert len(rows) == len({row["signin_id"] for row in rows}), "a join made rows out of nothing"
-    return {row["signin_id"]: row["mask"] for row in rows}
+    return {int(row["signin_id"]): row["mask"] for row in rows}
 
 
-@pytest.mark.parametrize("partitions", [1, 8])
-def test_masks_are_those_of_plain_python(
-    spark: SparkSession, window: DataFrame, partitions: int
-) -> None:
-    signins = (
-        spark.createDataFrame(ROWS, SIGNINS).withColumn("date", F.lit(DAY)).repartition(partitions)
-    )
-    masked = mask_signins(signins, window.repartition(partitions), baselines(ANOMALOUS_BELOW))
+def test_masks_are_those_of_plain_python(engine: Engine) -> None:
+    masked = mask_signins(signins(engine), window(engine), baselines(ANOMALOUS_BELOW))
     expected = {1: 0, 2: 0b010, 3: 0b100, 4: 0b110, 5: 0b110, 6: 0}
     assert plain_masks() == expected
     assert masks_of(masked) == expected
-    patterns = count_patterns(masked.withColumnRenamed("mask", "pattern")).collect()
-    assert {row["mask"]: row["failures"] for row in patterns} == {
+    patterns = [{"pattern": row["mask"]} for row in masked.rows()]
+    counted = count_patterns(relation(engine, schema("pattern int"), patterns))
+    assert {row["mask"]: row["failures"] for row in counted.rows()} == {
         0: 2,
         0b010: 1,
         0b100: 1,
@@ -96,42 +108,29 @@ def test_masks_are_those_of_plain_python(
     }
 
 
-def test_only_the_features_columns_matter_and_the_others_stay(
-    spark: SparkSession, window: DataFrame
-) -> None:
-    # One sign-in can stand in several rows, one a campaign it may belong to.
-    extra = [(*row, DAY, f"note {n} on {row[0]}") for row in ROWS for n in range(3)]
-    signins = spark.createDataFrame(extra, SIGNINS + ", date date, note string")
-    masked = mask_signins(signins, window, baselines(ANOMALOUS_BELOW))
-    assert set(masked.columns) == {*signins.columns, "mask"}
-    assert masked.count() == len(extra)
-    assert masks_of(masked.where("note LIKE 'note 1%'")) == plain_masks()
-    assert masks_of(masked.where("note LIKE 'note 2%'")) == plain_masks()
-    assert {tuple(row) for row in masked.select(*signins.columns).collect()} == set(extra)
+def test_a_sign_in_that_stands_in_several_rows_has_one_mask(engine: Engine) -> None:
+    """It stands once for each campaign that it may belong to."""
+    masked = mask_signins(signins(engine, ROWS * 3), window(engine), baselines(ANOMALOUS_BELOW))
+    assert masks_of(masked) == plain_masks()
 
 
-def test_bits_are_in_the_order_of_the_baselines(spark: SparkSession, window: DataFrame) -> None:
+def test_bits_are_in_the_order_of_the_baselines(engine: Engine) -> None:
     below = {feature: ANOMALOUS_BELOW[feature] for feature in ("Location", "browser", "city")}
-    signins = spark.createDataFrame(ROWS, SIGNINS).withColumn("date", F.lit(DAY))
-    masked = mask_signins(signins, window, baselines(below))
+    masked = mask_signins(signins(engine), window(engine), baselines(below))
     assert masks_of(masked) == {1: 0, 2: 0b100, 3: 0b001, 4: 0b101, 5: 0b101, 6: 0}
     assert mask_names(0b101, list(below)) == ["Location", "city"]
 
 
-def test_without_an_anomalous_category_every_mask_is_zero(
-    spark: SparkSession, window: DataFrame
-) -> None:
-    signins = spark.createDataFrame(ROWS, SIGNINS).withColumn("date", F.lit(DAY))
-    masked = mask_signins(signins, window, baselines(dict.fromkeys(FEATURES, 0)))
-    assert set(masks_of(masked).values()) == {0}
+def test_without_an_anomalous_category_every_mask_is_zero(engine: Engine) -> None:
+    none = baselines(dict.fromkeys(FEATURES, 0))
+    assert set(masks_of(mask_signins(signins(engine), window(engine), none)).values()) == {0}
 
 
-def test_from_counts_to_masks_with_fitted_baselines(spark: SparkSession) -> None:
+def test_from_counts_to_masks_with_fitted_baselines(engine: Engine) -> None:
     """A category of the window is anomalous where log p < mu - 2 sigma; one it has not, too."""
     counts = {"common": 400, "second": 380, "third": 390, "rare": 1, "failed": 0}
-    window = sum_counts(
-        spark.createDataFrame([("city", c, n, 1) for c, n in counts.items()], COUNTS)
-    )
+    rows = [("city", c, n, 1) for c, n in counts.items()]
+    summed = sum_counts(relation(engine, COUNTS, rows))
     n = np.array(list(counts.values()))
     log_p = np.log((n + 2) / (n.sum() + 2 * len(n)))
     mean = np.average(log_p, weights=n)
@@ -139,12 +138,11 @@ def test_from_counts_to_masks_with_fitted_baselines(spark: SparkSession) -> None
     anomalous = {c for c, value in zip(counts, log_p, strict=True) if value < threshold}
     assert anomalous == {"rare", "failed"}
 
-    fitted = [fit_baseline("city", count_spectrum(window)["city"])]
-    signins = spark.createDataFrame(
-        [(DAY, c, c) for c in [*counts, "new"]], "date date, signin_id string, city string"
-    )
-    rows = mask_signins(signins, window, fitted).collect()
-    assert {row["city"] for row in rows if row["mask"]} == anomalous | {"new"}
+    fitted = [fit_baseline("city", count_spectrum(summed)["city"])]
+    named = dict(enumerate([*counts, "new"]))
+    of_day = signins(engine, [(number, "", city, "") for number, city in named.items()])
+    masks = masks_of(mask_signins(of_day, summed, fitted))
+    assert {named[number] for number, mask in masks.items() if mask} == anomalous | {"new"}
 
 
 def test_mask_bits_and_names() -> None:

@@ -1,51 +1,67 @@
 """Who belongs to a campaign: planted habits are found again among strays that have none."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import pytest
 
 from lowslow_assets.detection.members import (
+    ASSIGNED,
     Population,
-    campaign_members,
+    Suspects,
+    count_accounts,
     member_probability,
+    members_by_pattern,
     split_by_kit,
 )
+from lowslow_assets.detection.patterns import MODEL_PROPERTIES
+from lowslow_assets.engines.base import Engine
+from lowslow_assets.engines.schemas import schema
+from lowslow_assets.lake.tables import CLUSTER_MEMBERS, FEATURES, SUSPECT_FAILURES
+from lowslow_assets_tests.support.relations import relation
 
-START = datetime(2026, 5, 4)  # noqa: DTZ001 (a Monday; Spark gives times to pandas without a zone)
+# A Monday.
+START = datetime(2026, 5, 4, tzinfo=UTC)
 TENANT = Population(accounts=1_000, days=60)
 # The share of a week that one hour of all weekdays is.
 HOUR_OF_WEEKDAYS = 5 / 7 / 24
 
 
-def suspects(**columns: list) -> pd.DataFrame:
-    """Suspects alike in everything but these columns; the mask is sure of all."""
+def suspects(**columns: list) -> Suspects:
+    """Suspects alike in everything but these columns of ``suspect_failures``."""
     number = len(next(iter(columns.values())))
     alike = {
         "signin_id": [f"{i:04}" for i in range(number)],
         "user": ["ann"] * number,
         "time_generated": [START + timedelta(hours=10)] * number,
+        "pattern": [0] * number,
         "AppDisplayName": ["Azure Portal"] * number,
         "ClientAppUsed": ["Browser"] * number,
         "browser": ["Chrome 125"] * number,
         "operatingSystem": ["Windows10"] * number,
+        "Location": ["SE"] * number,
         "ip_address": ["192.0.2.1"] * number,
-        "component": [2] * number,
-        "odd_device": [False] * number,
-        "assignment_probability": [1.0] * number,
     }
-    return pd.DataFrame(alike | columns)
+    return Suspects.of(
+        pa.Table.from_pydict(
+            dict.fromkeys(SUSPECT_FAILURES.schema.names, [None] * number) | alike | columns,
+            SUSPECT_FAILURES.schema,
+        )
+    )
 
 
-def devices(*groups: tuple[int, str, bool]) -> pd.DataFrame:
+def devices(*groups: tuple[int, str, bool], **columns: list) -> Suspects:
     """Suspects by number, browser and whether it is odd; a browser with {} is made up each time."""
     rows = [(browser.format(i), odd) for number, browser, odd in groups for i in range(number)]
-    return suspects(browser=[name for name, _ in rows], odd_device=[odd for _, odd in rows])
+    device = 1 << list(MODEL_PROPERTIES).index("device")
+    return suspects(
+        browser=[name for name, _ in rows], pattern=[device * odd for _, odd in rows], **columns
+    )
 
 
 @pytest.mark.parametrize(
-    ("frame", "split"),
+    ("found", "split"),
     [
         (devices((40, "Chrome", False), (60, "Edge {}", False)), 0),
         (devices((100, "Hydra", True)), 0),
@@ -91,21 +107,19 @@ def devices(*groups: tuple[int, str, bool]) -> pd.DataFrame:
         "one usual",
     ],
 )
-def test_a_repeated_odd_device_is_a_part_of_its_own(frame: pd.DataFrame, split: int) -> None:
-    parts = split_by_kit(frame)
-    assert parts.tolist() == [
-        int(bool(split) and browser == "Hydra" and odd)
-        for browser, odd in zip(frame["browser"], frame["odd_device"], strict=True)
-    ]
+def test_a_repeated_odd_device_is_a_part_of_its_own(found: Suspects, split: int) -> None:
+    parts = split_by_kit(found)
+    kit = bool(split) & (found.browser == "Hydra") & (found.pattern > 0)
+    assert parts.tolist() == kit.astype(int).tolist()
     assert parts.sum() == split
 
 
 def test_a_device_is_browser_and_operating_system() -> None:
-    frame = devices((50, "Hydra", True), (50, "Hydra", True))
-    assert split_by_kit(frame).sum() == 0
+    groups = (50, "Hydra", True), (50, "Hydra", True)
+    assert split_by_kit(devices(*groups)).sum() == 0
     # Another system each time, with one browser: made up.
-    frame["operatingSystem"] = ["Kali"] * 50 + [f"OS {i}" for i in range(50)]
-    assert split_by_kit(frame).tolist() == [1] * 50 + [0] * 50
+    systems = ["Kali"] * 50 + [f"OS {i}" for i in range(50)]
+    assert split_by_kit(devices(*groups, operatingSystem=systems)).tolist() == [1] * 50 + [0] * 50
 
 
 def test_probability_by_hand() -> None:
@@ -122,13 +136,13 @@ def test_probability_by_hand() -> None:
     np.testing.assert_allclose(found, odds / (1 + odds), rtol=1e-12)
 
 
-def plain_probability(frame: pd.DataFrame, population: Population) -> list[float]:
+def plain_probability(found: Suspects, population: Population) -> list[float]:
     """The documented formulas, suspect by suspect, while nobody drops out."""
-    times = [time.to_pydatetime() for time in frame["time_generated"]]
-    n = len(frame)
+    times = found.time.tolist()
+    n = len(found)
     # Per attribute the suspects' values, and the weight of each.
     values: list[tuple[list, list[float]]] = [
-        ([*frame["user"]], [1 / population.accounts] * n),
+        ([*found.user], [1 / population.accounts] * n),
         ([time.date() for time in times], [1 / population.days] * n),
         (
             [(time.hour, time.weekday() >= 5) for time in times],
@@ -136,10 +150,10 @@ def plain_probability(frame: pd.DataFrame, population: Population) -> list[float
         ),
     ]
     for column in (
-        [*frame["AppDisplayName"]],
-        [*frame["ClientAppUsed"]],
-        list(zip(frame["browser"], frame["operatingSystem"], strict=True)),
-        [":" in (address or "") for address in frame["ip_address"]],
+        [*found.application],
+        [*found.client],
+        list(zip(found.browser, found.operating_system, strict=True)),
+        [":" in (address or "") for address in found.ip_address],
     ):
         values.append((column, [1 / len(set(column))] * n))
     log_odds = [np.log(9.0)] * n
@@ -157,7 +171,7 @@ def plain_probability(frame: pd.DataFrame, population: Population) -> list[float
 
 
 def test_every_attribute_counts() -> None:
-    frame = suspects(
+    found = suspects(
         user=["ann", "ann", "bob", "cid", "ann", "bob"],
         # 10 h and 11 h on weekdays, 10 h on the Saturday and the Sunday.
         time_generated=[
@@ -170,9 +184,18 @@ def test_every_attribute_counts() -> None:
         operatingSystem=["Windows10"] * 3 + ["Ios"] * 3,
         ip_address=["192.0.2.1", "2001:db8::1", "2001:db8::2", None, "2001:db8::3", "192.0.2.9"],
     )
-    expected = plain_probability(frame, TENANT)
+    expected = plain_probability(found, TENANT)
     assert min(expected) > 0.5, "somebody drops out, and there is a second round"
-    np.testing.assert_allclose(member_probability(frame, TENANT), expected, rtol=1e-9)
+    np.testing.assert_allclose(member_probability(found, TENANT), expected, rtol=1e-9)
+
+
+def test_times_before_1970_have_the_same_rhythm() -> None:
+    """4,000 weeks earlier are the same weekdays and hours."""
+    times = [START + timedelta(days=d, hours=h, minutes=59) for d, h in [(0, 0), (5, 23), (6, 0)]]
+    early = [time - timedelta(weeks=4_000) for time in times]
+    assert early[-1].year < 1970
+    one, other = (member_probability(suspects(time_generated=t), TENANT) for t in (times, early))
+    np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1", None])
@@ -191,7 +214,7 @@ def test_no_address_is_none_of_ipv6() -> None:
     assert len(member_probability(suspects(ip_address=[None] * 4), TENANT)) == 4
 
 
-def planted(campaign: int, strays: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
+def planted(campaign: int, strays: int, seed: int) -> tuple[Suspects, np.ndarray]:
     """Suspects of a campaign with habits and of strays without, and which are the campaign's.
 
     The campaign: in business hours of weekdays, in three weeks of sixty days, on 25 accounts.
@@ -207,14 +230,14 @@ def planted(campaign: int, strays: int, seed: int) -> tuple[pd.DataFrame, np.nda
     )
     accounts = np.concatenate([rng.integers(0, 25, campaign), rng.integers(0, 1_000, strays)])
     number = campaign + strays
-    frame = suspects(
+    found = suspects(
         user=[f"user{account}" for account in accounts],
         time_generated=[START + timedelta(days=d, minutes=17) for d in begin],
         AppDisplayName=rng.choice(["Azure Portal", "Office 365", "Teams"], number).tolist(),
         browser=rng.choice(["Chrome 125", "Edge 125", "Safari 17"], number).tolist(),
         ip_address=[f"192.0.2.{i % 250}" for i in range(number)],
     )
-    return frame, np.arange(number) < campaign
+    return found, np.arange(number) < campaign
 
 
 @pytest.mark.parametrize(
@@ -222,8 +245,8 @@ def planted(campaign: int, strays: int, seed: int) -> tuple[pd.DataFrame, np.nda
 )
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_planted_habits_are_found_among_strays(campaign: int, strays: int, seed: int) -> None:
-    frame, is_campaigns = planted(campaign, strays, seed)
-    members = member_probability(frame, TENANT) >= 0.5
+    found, is_campaigns = planted(campaign, strays, seed)
+    members = member_probability(found, TENANT) >= 0.5
     assert members[is_campaigns].mean() >= 0.95
     assert is_campaigns[members].mean() >= 0.9
 
@@ -231,60 +254,48 @@ def test_planted_habits_are_found_among_strays(campaign: int, strays: int, seed:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_without_habits_nobody_is_left_out(seed: int) -> None:
     """Nothing tells members from strays, so the campaign keeps what the mask gave it."""
-    frame, _ = planted(0, 150, seed)
-    assert (member_probability(frame, TENANT) >= 0.5).mean() >= 0.95
+    found, _ = planted(0, 150, seed)
+    assert (member_probability(found, TENANT) >= 0.5).mean() >= 0.95
 
 
-def test_members_do_not_depend_on_the_order_of_suspects() -> None:
-    frame, _ = planted(100, 50, seed=4)
-    frame["odd_device"] = frame["browser"] == "Safari 17"
-    one, other = (
-        campaign_members(rows, TENANT, components=7, least_probability=0.4)
-        for rows in (frame, frame.sample(frac=1, random_state=0))
-    )
-    by_id = [
-        found.sort_values("signin_id", ignore_index=True)[sorted(found)] for found in (one, other)
+def test_suspects_are_chosen_by_position_and_by_booleans() -> None:
+    found = suspects(user=["ann", "bob", "cid"], pattern=[0b00100, 0b10001, 0b11111])
+    assert [*found.at(np.array([2, 0])).user] == ["cid", "ann"]
+    assert [*found.at(found.user != "bob").user] == ["ann", "cid"]
+    assert len(found) == 3
+    assert found.odd.tolist() == [
+        [False, False, True, False, False],
+        [True, False, False, False, True],
+        [True] * 5,
     ]
-    # To the last digit: a table's bytes depend on it.
-    pd.testing.assert_frame_equal(by_id[0], by_id[1], check_exact=True)
+    assert found.day.tolist() == [START.date()] * 3
 
 
-def test_a_component_of_two_campaigns_has_two_clusters() -> None:
-    rows = [(f"made up {i}", "Exchange") for i in range(30)] + [("Hydra", "Azure Portal")] * 20
-    frame = suspects(
-        user=[f"user{i}" for i in range(50)],
-        browser=[browser for browser, _ in rows],
-        AppDisplayName=[app for _, app in rows],
-        odd_device=[True] * 50,
-        assignment_probability=[0.9] * 50,
+def test_accounts_that_succeed_or_are_suspect_count_once(engine: Engine) -> None:
+    users = schema("user string")
+    successes, suspect = (
+        relation(engine, users, [(name,) for name in names])
+        for names in (["ann", "ann", "bob"], ["bob", "Bob", "cid"])
     )
-    found = campaign_members(frame, TENANT, components=7, least_probability=0.4)
-    assert found.groupby("browser")["cluster_id"].first()["Hydra"] == 2 + 7
-    assert found["cluster_id"].value_counts().to_dict() == {2: 30, 9: 20}
-    assert found["cluster_id"].dtype == np.int32
-    assert set(found["component"]) == {2}
-    assert "odd_device" not in found
-    # Each campaign is judged on its own.
-    tool = frame.tail(20).reset_index(drop=True)
-    expected = 0.9 * member_probability(tool, TENANT)
-    of_tool = found.query("cluster_id == 9").sort_values("signin_id")["assignment_probability"]
-    np.testing.assert_array_equal(of_tool, expected)
+    assert count_accounts(successes, suspect).rows() == [{"accounts": 4}]
 
 
-@pytest.mark.parametrize(("least", "members"), [(0.0, 1), (0.72, 1), (0.73, 0), (1.0, 0)])
-def test_the_masks_probability_and_the_suspects_own_have_to_be_enough(
-    least: float, members: int
-) -> None:
-    # One suspect is a member with 0.9 (see above), its mask the component's with 0.8.
-    frame = suspects(assignment_probability=[0.8])
-    found = campaign_members(frame, TENANT, components=7, least_probability=least - 1e-12)
-    assert len(found) == members
-    assert list(found.columns) == [*frame.columns.drop("odd_device"), "cluster_id"]
-
-
-def test_an_outsider_is_left_out_however_sure_the_mask_is() -> None:
-    frame, _ = planted(150, 50, seed=1)
-    probability = member_probability(frame, TENANT)
-    found = campaign_members(frame, TENANT, components=7, least_probability=0.0)
-    assert 0 < (probability < 0.5).sum() < 60
-    assert set(found["signin_id"]) == set(frame["signin_id"][probability >= 0.5])
+def test_members_by_pattern_are_the_failures_of_assigned_patterns(engine: Engine) -> None:
+    columns = SUSPECT_FAILURES.schema
+    rows = [
+        {"signin_id": name, "pattern": pattern, "mask": pattern, "user": "O'Hara \\ {x}"}
+        | {feature: f"{feature} of {name}" for feature in FEATURES}
+        for name, pattern in (("a", 3), ("b", 5), ("c", 3), ("d", 0))
+    ]
+    assigned = [(3, 7, 0.75), (5, 0, 0.5), (6, 1, 1.0)]
+    found = members_by_pattern(
+        relation(engine, columns, rows), relation(engine, ASSIGNED, assigned)
+    ).arrow()
+    assert found.column_names == CLUSTER_MEMBERS.schema.names
+    by_id = {row["signin_id"]: row for row in found.to_pylist()}
+    assert {
+        name: (row["cluster_id"], row["assignment_probability"]) for name, row in by_id.items()
+    } == {"a": (7, 0.75), "b": (0, 0.5), "c": (7, 0.75)}
+    for row in rows[:3]:
+        expected = {name: row.get(name) for name in columns.names if name != "pattern"}
+        assert by_id[row["signin_id"]].items() >= expected.items()

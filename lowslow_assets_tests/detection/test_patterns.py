@@ -1,10 +1,14 @@
 """A suspect's pattern: features that tell of one property are one bit."""
 
-import pytest
-from pyspark.sql import SparkSession
+from datetime import date
 
-from lowslow_assets.detection.patterns import PROPERTIES, is_anomalous, pattern
-from lowslow_assets.signins.features import FEATURES
+import pytest
+
+from lowslow_assets.detection.masks import MASKS
+from lowslow_assets.detection.patterns import MODEL_PROPERTIES, property_bits, with_patterns
+from lowslow_assets.engines.base import Engine
+from lowslow_assets.lake.tables import FEATURES
+from lowslow_assets_tests.support.relations import relation
 
 # Which bit of the pattern a feature's bit sets.
 BIT_OF = {
@@ -29,9 +33,9 @@ def plain_pattern(mask: int) -> int:
 
 
 def test_every_feature_but_the_devices_name_tells_of_one_property() -> None:
-    told = [feature for features in PROPERTIES.values() for feature in features]
+    told = [feature for features in MODEL_PROPERTIES.values() for feature in features]
     assert sorted(told) == sorted(set(FEATURES) - {"displayName"})
-    assert list(PROPERTIES) == ["application", "client", "device", "place", "network"]
+    assert list(MODEL_PROPERTIES) == ["application", "client", "device", "place", "network"]
 
 
 @pytest.mark.parametrize(
@@ -50,15 +54,12 @@ def test_plain_patterns(features: list[str], expected: int) -> None:
     assert plain_pattern(sum(1 << FEATURES.index(feature) for feature in features)) == expected
 
 
-def test_patterns_of_all_masks(spark: SparkSession) -> None:
-    masks = spark.createDataFrame([(mask,) for mask in range(1 << len(FEATURES))], "mask int")
-    found = masks.select("mask", pattern().alias("pattern"), *map(_named, PROPERTIES))
-    assert dict(found.dtypes)["pattern"] == "int"
-    for row in found.collect():
+def test_patterns_of_all_masks(engine: Engine) -> None:
+    day = date(2026, 6, 1)
+    masks = [(day, str(mask), mask) for mask in range(1 << len(FEATURES))]
+    found = with_patterns(relation(engine, MASKS, masks)).rows()
+    assert len(found) == len(masks)
+    for row in found:
         assert row["pattern"] == plain_pattern(row["mask"])
-        bits = [row["pattern"] >> bit & 1 for bit in range(len(PROPERTIES))]
-        assert [row[name] for name in PROPERTIES] == bits
-
-
-def _named(name: str):
-    return is_anomalous(name).alias(name)
+        bits = [int(row["mask"] & property_bits(name) != 0) for name in MODEL_PROPERTIES]
+        assert bits == [row["pattern"] >> bit & 1 for bit in range(len(MODEL_PROPERTIES))]

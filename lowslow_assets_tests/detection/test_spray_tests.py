@@ -204,17 +204,24 @@ def test_every_test_says_its_value_in_words() -> None:
 def test_confidence_is_the_share_that_strays_do_not_explain(
     suspect: ClusterSize, strays: float, expected: float
 ) -> None:
-    assert confidence(suspect, strays) == pytest.approx(expected)
+    assert confidence(suspect, strays, spray_tests(suspect, strays)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("strays", [1.0, 30.0, 40.0, 1000.0])
 def test_confidence_is_a_share_however_large_the_tenant(strays: float) -> None:
     for active in (1, 30, 60):
-        assert 0 <= confidence(timed(failures=60, active=active, span=60), strays) <= 1
+        suspect = timed(failures=60, active=active, span=60)
+        assert 0 <= confidence(suspect, strays, spray_tests(suspect, strays)) <= 1
 
 
 def judged(*passed: bool) -> list[SprayTest]:
     return [SprayTest(f"test {i}", ok, 1.5, f"Explanation {i}.") for i, ok in enumerate(passed)]
+
+
+def test_confidence_is_less_by_the_tests_that_fail() -> None:
+    suspect = timed(failures=300, active=55, span=60)
+    tests = judged(True, False, True, True)
+    assert confidence(suspect, 1.0, tests) == pytest.approx(0.75 * 0.8)
 
 
 @pytest.mark.parametrize(

@@ -4,22 +4,27 @@ import math
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pyarrow as pa
 import pytest
-from pyspark.sql import SparkSession
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
+from lowslow_assets.detection.members import Suspects
 from lowslow_assets.detection.statistics import (
     ClusterStatistics,
+    FeatureVariation,
     cluster_sizes,
     cluster_statistics,
     compare_counts,
     feature_variation,
+    size_of,
+    variation_by_cluster,
 )
+from lowslow_assets.engines.base import Engine
+from lowslow_assets.lake.tables import CLUSTER_MEMBERS, FEATURES, SUSPECT_FAILURES
+from lowslow_assets_tests.support.relations import relation
 
-MEMBERS = (
-    "cluster_id int, signin_id string, time_generated timestamp, user string, ip_address string, "
-    "Location string, city string, mask int"
-)
 # A Monday.
 START = datetime(2026, 6, 1, 22, 0, tzinfo=UTC)
 # Uneven, with two at one time; the last is the Thursday after.
@@ -27,20 +32,23 @@ HOURS = [0, 1, 1, 2, 5, 40, 70, 74]
 SHUFFLED = [5, 0, 7, 2, 6, 3, 1, 4]
 
 
-def member(cluster: int, number: int, hours: float, **values) -> tuple:
-    defaults = {
+def member(cluster: int, number: int, hours: float, **values) -> dict:
+    return {
+        "cluster_id": cluster,
+        "signin_id": f"{cluster}-{number}",
+        "time_generated": START + timedelta(hours=hours),
         "user": f"user{number % 4}",
         "ip_address": f"192.0.2.{number}",
+        **dict.fromkeys(FEATURES, "usual"),
         "Location": "SE",
         "city": "Oslo",
         "mask": 0,
+        **values,
     }
-    row = defaults | values
-    return (cluster, f"{cluster}-{number}", START + timedelta(hours=hours), *row.values())
 
 
-@pytest.fixture(scope="module")
-def found(spark: SparkSession) -> dict[int, ClusterStatistics]:
+@pytest.fixture
+def found(engine: Engine) -> dict[int, ClusterStatistics]:
     """All clusters of this module, from one run."""
     rows = [member(0, i, HOURS[i]) for i in SHUFFLED]
     rows += [member(1, i, 3 * i, ip_address=None, Location=f"L{i}") for i in range(2)]
@@ -48,7 +56,7 @@ def found(spark: SparkSession) -> dict[int, ClusterStatistics]:
     rows += [member(3, 0, 0, user="only")]
     rows += [member(4, i, hours) for i, hours in enumerate([0, 30, 40])]
     successes = {22: 30, 23: 10, 9: 60}, {1: 40, 2: 60}
-    statistics = cluster_statistics(spark.createDataFrame(rows, MEMBERS), *successes)
+    statistics = cluster_statistics(relation(engine, CLUSTER_MEMBERS.schema, rows), *successes)
     assert [line.cluster_id for line in statistics] == [0, 1, 2, 3, 4]
     return {line.cluster_id: line for line in statistics}
 
@@ -69,13 +77,50 @@ def test_size_and_pace(found: dict[int, ClusterStatistics]) -> None:
 
 
 def test_sizes_alone_are_those_of_the_statistics(
-    spark: SparkSession, found: dict[int, ClusterStatistics]
+    engine: Engine, found: dict[int, ClusterStatistics]
 ) -> None:
     rows = [member(0, i, HOURS[i]) for i in SHUFFLED] + [member(3, 0, 0, user="only")]
-    sizes = cluster_sizes(spark.createDataFrame(rows, MEMBERS))
+    sizes = cluster_sizes(relation(engine, CLUSTER_MEMBERS.schema, rows))
     assert [size.cluster_id for size in sizes] == [0, 3]
     for size in sizes:
         assert vars(size).items() <= vars(found[size.cluster_id]).items()
+
+
+attempt = st.tuples(
+    st.integers(-400_000 * 86_400, 40_000 * 86_400),
+    st.integers(0, 999_999),
+    st.sampled_from(["ann", "Ann", "bob", "İ", "a b"]),
+    st.sampled_from([None, "", "192.0.2.1", "2001:db8::1"]),
+    st.sampled_from(["SE", "NODATA", "se"]),
+)
+
+
+@given(st.lists(st.lists(attempt, min_size=1, max_size=8), min_size=1, max_size=12))
+@settings(
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_arrays_have_the_size_that_a_query_finds(
+    engine: Engine, clusters: list[list[tuple]]
+) -> None:
+    rows = [
+        member(
+            cluster,
+            number,
+            0,
+            time_generated=START + timedelta(seconds=seconds, microseconds=micros),
+            user=user,
+            ip_address=address,
+            Location=country,
+        )
+        for cluster, attempts in enumerate(clusters)
+        for number, (seconds, micros, user, address, country) in enumerate(attempts)
+    ]
+    sizes = cluster_sizes(relation(engine, CLUSTER_MEMBERS.schema, rows))
+    assert len(sizes) == len(clusters)
+    for size in sizes:
+        own = [{**row, "pattern": 0} for row in rows if row["cluster_id"] == size.cluster_id]
+        suspects = Suspects.of(pa.Table.from_pylist(own, SUSPECT_FAILURES.schema))
+        assert size_of(size.cluster_id, suspects) == size
 
 
 def test_days_without_a_member_are_in_the_span_alone(found: dict[int, ClusterStatistics]) -> None:
@@ -162,20 +207,33 @@ def test_counts_without_a_test(one, other, expected) -> None:
     assert compare_counts(one, other) == expected
 
 
-def test_feature_variation_by_hand(spark: SparkSession) -> None:
+def test_the_p_value_is_scipys() -> None:
+    one, other = {1: 10, 2: 30, 3: 60, 5: 1}, {1: 300, 2: 310, 3: 402, 4: 17}
+    table = [[10, 30, 60, 0, 1], [300, 310, 402, 17, 0]]
+    _, p_value, _, _ = stats.chi2_contingency(table, correction=False)
+    assert compare_counts(one, other)[1] == pytest.approx(p_value, rel=1e-12)
+
+
+def test_feature_variation_by_hand(engine: Engine) -> None:
     cities = ["Oslo", "Oslo", "Rome", "Bern"]
+    city, country = (1 << FEATURES.index(feature) for feature in ("city", "Location"))
     rows = [
-        # Bit 0 is city's, bit 1 Location's.
-        member(0, i, i, city=city, mask=mask)
-        for i, (city, mask) in enumerate(zip(cities, [0b10, 0b11, 0b11, 0b01], strict=True))
+        member(0, i, i, city=name, mask=mask)
+        for i, (name, mask) in enumerate(
+            zip(cities, [country, city | country, city | country, city], strict=True)
+        )
     ]
     # Rome and Bern are equally common: the first by name is shown.
-    rows += [member(1, i, i, city=city, mask=0b100) for i, city in enumerate(["Rome", "Bern"])]
-    variation = feature_variation(
-        spark.createDataFrame(rows, MEMBERS), ["city", "Location"], {"city": 3.0, "Location": 0.0}
-    )
+    rows += [
+        member(1, i, i, city=name, mask=~(city | country) & 0x1FF)
+        for i, name in enumerate(["Rome", "Bern"])
+    ]
+    entropy = dict.fromkeys(FEATURES, 3.0) | {"Location": 0.0}
+    variation = feature_variation(relation(engine, CLUSTER_MEMBERS.schema, rows), entropy)
+    assert [(line.cluster_id, line.feature) for line in variation] == [
+        (cluster, feature) for cluster in (0, 1) for feature in sorted(FEATURES)
+    ]
     lines = {(line.cluster_id, line.feature): line for line in variation}
-    assert len(lines) == len(variation) == 4
     assert vars(lines[0, "city"]) == pytest.approx(
         {
             "cluster_id": 0,
@@ -190,9 +248,18 @@ def test_feature_variation_by_hand(spark: SparkSession) -> None:
         }
     )
     # All in one country: no entropy; nor has the baseline any to compare with.
-    country = lines[0, "Location"]
-    assert (country.entropy, country.variability, country.anomalous_share) == (0, None, 0.75)
-    assert (country.top_category, country.top_share) == ("SE", 1.0)
+    only = lines[0, "Location"]
+    assert (only.entropy, only.variability, only.anomalous_share) == (0, None, 0.75)
+    assert (only.top_category, only.top_share) == ("SE", 1.0)
     other = lines[1, "city"]
     assert (other.top_category, other.top_share, other.anomalous_share) == ("Bern", 0.5, 0.0)
     assert other.entropy == pytest.approx(math.log(2))
+    assert {lines[1, f].anomalous_share for f in FEATURES if f not in ("city", "Location")} == {1.0}
+
+
+def test_variation_from_rows() -> None:
+    lines = [
+        FeatureVariation(c, f, 1, 0.0, 1.0, 0.0, 0.5, "x", 1.0) for c, f in ((3, "a"), (1, "b"))
+    ]
+    lines.append(FeatureVariation(3, "b", 1, 0.0, 0.0, None, 0.5, "x", 1.0))
+    assert variation_by_cluster(map(vars, lines)) == {3: [lines[0], lines[2]], 1: [lines[1]]}

@@ -2,18 +2,19 @@
 
 from datetime import UTC, datetime
 
-from pyspark.sql import SparkSession
-
+from lowslow_assets.engines.base import Engine
+from lowslow_assets.engines.schemas import schema
 from lowslow_assets.enrichment.addresses import telling_addresses
-from lowslow_assets.signins.features import FAILURE, SUCCESS
+from lowslow_assets.lake.tables import FAILURE, SUCCESS
+from lowslow_assets_tests.support.relations import relation
 
-COLUMNS = (
+MEMBERS = schema(
     "incident_id string, user string, outcome string, ip_address string, "
     "time_generated timestamp, latitude double"
 )
 
 
-def test_the_most_telling_addresses_come_first(spark: SparkSession):
+def test_the_most_telling_addresses_come_first(engine: Engine):
     def signin(address: str, outcome: str = FAILURE, day: int = 1, user: str = "a", where=None):
         return ("one", user, outcome, address, datetime(2026, 6, day, tzinfo=UTC), where)
 
@@ -27,14 +28,24 @@ def test_the_most_telling_addresses_come_first(spark: SparkSession):
         signin("192.0.2.5", day=2, where=10.0),
         signin("192.0.2.5", day=1),
         signin("2001:db8::1", day=2),
-        *(signin(text) for text in ("1b4d7e0c-9f1c-4c58-a3f4-0123456789ab", "", "x" * 50)),
+        *(
+            signin(text)
+            for text in (
+                "1b4d7e0c-9f1c-4c58-a3f4-0123456789ab",
+                "",
+                "x" * 50,
+                "192.0.2.1\n",
+                "1" * 46,
+                "1",
+            )
+        ),
     ]
     other = [("two", "a", FAILURE, "192.0.2.4", datetime(2026, 6, 1, tzinfo=UTC), None)]
-    members = spark.createDataFrame(rows + other, COLUMNS)
+    members = relation(engine, MEMBERS, rows + other)
     expected = ["192.0.2.2", "192.0.2.1", "192.0.2.3", "192.0.2.5", "2001:db8::1", "192.0.2.4"]
 
     def ranked(most: int) -> dict[tuple[str, int], tuple[str, bool]]:
-        found = telling_addresses(members, most).collect()
+        found = telling_addresses(members, most).rows()
         return {(r["incident_id"], r["rank"]): (r["ip_address"], r["located"]) for r in found}
 
     assert ranked(10) == {

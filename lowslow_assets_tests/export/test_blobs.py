@@ -18,10 +18,12 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from azure.storage.blob import ContainerSasPermissions, generate_container_sas
-from pyspark.sql import SparkSession
 
+from lowslow_assets.engines import workers
+from lowslow_assets.engines.base import Engine
 from lowslow_assets.export import blobs
-from lowslow_assets.export.blobs import StagedExport, open_blobs
+from lowslow_assets.export.blobs import open_blobs
+from lowslow_assets.export.folders import LocalExport
 from lowslow_assets.export.source import Export, SourceError, SourceUnavailable
 from lowslow_assets.orchestration.assets.signins import ingest_signins
 from lowslow_assets.orchestration.resources import LakeResource, SourceResource
@@ -29,8 +31,8 @@ from lowslow_assets.orchestration.sensors import new_days
 from lowslow_assets.platform import azure
 from lowslow_assets.platform.azure import Location
 from lowslow_assets.sample_tenant import Tenant, generate
-from lowslow_assets.settings import EXECUTORS, NATIVE, READS, SIGNIN_LOGS, STAGED
-from lowslow_assets_tests.orchestration.conftest import SharedSpark
+from lowslow_assets.settings import EXECUTORS, NATIVE, SIGNIN_LOGS, STAGED
+from lowslow_assets_tests.orchestration.conftest import SharedEngine
 from lowslow_assets_tests.support.azurite import ACCOUNT, KEY, Emulator
 from lowslow_assets_tests.support.faults import BUSY, FAULTS, THROTTLED, Proxy, proxy
 from lowslow_assets_tests.support.spreading import FOLDER, root_in, spread
@@ -108,7 +110,7 @@ def test_days_and_files_are_those_of_the_same_tree_on_a_disk(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"12345")
     upload(azurite, container, tmp_path)
-    local, remote = Export(str(tmp_path)), open_blobs(url(azurite, container), STAGED)
+    local, remote = LocalExport(str(tmp_path)), open_blobs(url(azurite, container), STAGED)
     expected = [date(2026, 6, 30), date(2026, 6, 4), DAY, date(2025, 12, 31)]
     assert list(local.days()) == list(remote.days()) == expected
     for day in [*expected, date(2026, 2, 1)]:
@@ -120,13 +122,11 @@ def test_days_and_files_are_those_of_the_same_tree_on_a_disk(
     assert list(root.days()) == []
 
 
-def test_the_fingerprint_changes_with_each_append_and_only_then(
-    azurite: Emulator, container: Location
-):
-    def fingerprint() -> str:
-        return open_blobs(url(azurite, container), STAGED).list_day(DAY).fingerprint
+def test_the_version_changes_with_each_append_and_only_then(azurite: Emulator, container: Location):
+    def version() -> str:
+        return open_blobs(url(azurite, container), STAGED).list_day(DAY).version
 
-    seen = [fingerprint()]
+    seen = [version()]
     for name, content in (
         (f"{HOUR}/m=00/PT05M.json", b"{}\n"),
         (f"{HOUR}/m=05/PT05M.json", b"{}\n"),
@@ -134,10 +134,10 @@ def test_the_fingerprint_changes_with_each_append_and_only_then(
         (f"{HOUR}/m=00/PT05M_1.json", b""),
     ):
         put(azurite, container, name, content)
-        seen.append(fingerprint())
+        seen.append(version())
     assert len(set(seen)) == len(seen)
     put(azurite, container, "y=2026/m=06/d=04/h=00/m=00/PT05M.json", b"{}\n")
-    assert fingerprint() == seen[-1]
+    assert version() == seen[-1]
 
 
 def test_a_look_at_a_long_export_takes_few_calls(
@@ -181,15 +181,17 @@ def tenant(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "signins"
 
 
-def ingest(source: SourceResource, lake: Path, **options: object) -> dg.ExecuteInProcessResult:
+def ingest(
+    source: SourceResource, lake: Path, engine: Engine, **options: object
+) -> dg.ExecuteInProcessResult:
     """Both tables of all days, in one run; errors are raised."""
-    spark = SharedSpark()
+    shared = SharedEngine.of_tests(engine)
     return dg.materialize(
         [ingest_signins],
         resources={
             "source": source,
-            "lake": LakeResource(root=str(lake), spark=spark),
-            "spark": spark,
+            "lake": LakeResource(root=str(lake), engine=shared),
+            "engine": shared,
         },
         tags={
             "dagster/asset_partition_range_start": str(DAYS[0]),
@@ -212,11 +214,11 @@ def tables(lake: Path) -> dict[str, list[dict[str, object]]]:
 
 @pytest.fixture(scope="module")
 def local_tables(
-    spark: SparkSession, tenant: Path, tmp_path_factory: pytest.TempPathFactory
+    duckdb_engine: Engine, tenant: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, list[dict[str, object]]]:
     """What is expected of every other way."""
     lake = tmp_path_factory.mktemp("lake")
-    ingest(SourceResource(root=str(tenant)), lake)
+    ingest(SourceResource(root=str(tenant)), lake, duckdb_engine)
     found = tables(lake)
     assert len(found["raw_signins"]) > 150
     assert {re.sub(".*/", "", str(row["file"])) for row in found["rejected_signins"]} >= {
@@ -234,35 +236,40 @@ def filled(azurite: Emulator, container: Location, tenant: Path) -> Location:
 
 
 @pytest.fixture
-def executors(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The key where Spark's Python finds it: the shared session is older than our environment."""
-    monkeypatch.setitem(spark.sparkContext.environment, azure.KEY, KEY)
+def elsewhere(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """An engine that parses files in other processes, in whose environment the key is."""
+    monkeypatch.setattr(workers, "_BYTES_PER_WORKER", 1)
+    if spark := getattr(engine, "session", None):
+        # The shared session is older than our environment.
+        monkeypatch.setitem(spark.sparkContext.environment, azure.KEY, KEY)
+    return engine
 
 
-@pytest.mark.usefixtures("executors")
 @pytest.mark.parametrize("read", [STAGED, EXECUTORS])
 def test_tables_are_those_of_the_local_path(
     azurite: Emulator,
     filled: Location,
     tmp_path: Path,
+    elsewhere: Engine,
     local_tables: dict[str, list[dict[str, object]]],
     read: str,
 ):
-    ingest(SourceResource(root=url(azurite, filled), read=read), tmp_path)
+    ingest(SourceResource(root=url(azurite, filled), read=read), tmp_path, elsewhere)
     assert tables(tmp_path) == local_tables
 
 
-@pytest.mark.usefixtures("executors")
 @pytest.mark.parametrize("read", [STAGED, EXECUTORS])
 def test_faults_on_the_way_change_nothing(
     azurite: Emulator,
     filled: Location,
     tmp_path: Path,
+    duckdb_engine: Engine,
     local_tables: dict[str, list[dict[str, object]]],
     read: str,
 ):
     with proxy(azurite, one_in=5) as between:
-        ingest(SourceResource(root=url(between.emulator, filled), read=read), tmp_path)
+        source = SourceResource(root=url(between.emulator, filled), read=read)
+        ingest(source, tmp_path, duckdb_engine)
         assert all(between.done[fault] > 3 for fault in FAULTS)
     assert tables(tmp_path) == local_tables
 
@@ -286,12 +293,16 @@ def two_logs(
         azurite.service.delete_container(container.container)
 
 
-@pytest.mark.usefixtures("executors")
 @pytest.mark.parametrize("read", [STAGED, EXECUTORS])
 def test_sign_ins_in_two_containers_make_the_tables_of_one(
-    two_logs: str, tmp_path: Path, local_tables: dict[str, list[dict[str, object]]], read: str
+    two_logs: str,
+    tmp_path: Path,
+    duckdb_engine: Engine,
+    local_tables: dict[str, list[dict[str, object]]],
+    read: str,
 ):
-    ingest(SourceResource(root=two_logs, read=read, logs=[SIGNIN_LOGS, LOG]), tmp_path)
+    source = SourceResource(root=two_logs, read=read, logs=[SIGNIN_LOGS, LOG])
+    ingest(source, tmp_path, duckdb_engine)
     found = tables(tmp_path)
     assert found["raw_signins"] == local_tables["raw_signins"]
     files = [str(row["file"]) for row in found["rejected_signins"]]
@@ -310,53 +321,74 @@ def test_a_log_without_a_container_is_told(two_logs: str):
     assert_sentence(caught.value, "LOWSLOW_LOGS names ADFSSignInLogs, but ", "no such container")
 
 
-def test_a_connector_is_given_folders_and_the_files_beside_unreadable_ones(
-    azurite: Emulator, container: Location
-):
-    names = [put(azurite, container, f"{HOUR}/m={m}/PT05M.json", b"{}\n") for m in (10, 15)]
+def test_a_connector_is_given_the_urls_that_it_knows(azurite: Emulator, container: Location):
+    name = put(azurite, container, f"{HOUR}/m=10/PT 05M+ü.json", b"{}\n")
     export = open_blobs(url(azurite, container), NATIVE)
-    files = export.list_day(DAY)
-    root = f"abfss://{container.container}@127.0.0.1/{FOLDER}"
-    assert export._paths_of_lines([files], {}) == [f"{root}/y=2026/m=06/d=03"]
-    assert export._paths_of_lines([files], {names[0]: "why"}) == [f"{root}/{names[1]}"]
+    [file] = export.inputs([export.list_day(DAY)])
+    assert export.open_files is None
+    assert (file.day, file.name, file.size) == (DAY, name, 3)
+    assert file.location == f"abfss://{container.container}@127.0.0.1/{FOLDER}/{name}"
 
 
-def test_lines_are_those_that_were_listed(azurite: Emulator, container: Location):
+def contents(export: Export, day: date = DAY) -> dict[str, bytes]:
+    """What is opened of the day's files, by name."""
+    files = export.inputs([export.list_day(day)])
+    assert export.open_files
+    return {file.name: content.read() for file, content in export.open_files(files)}
+
+
+@pytest.mark.parametrize("read", [STAGED, EXECUTORS])
+def test_content_is_what_was_listed(azurite: Emulator, container: Location, read: str):
     name = put(azurite, container, f"{HOUR}/m=00/PT05M.json", b"one\n")
-    with open_blobs(url(azurite, container), STAGED) as export:
+    with open_blobs(url(azurite, container), read) as export:
         files = export.list_day(DAY)
         put(azurite, container, name, b"two\n")
-        assert export.unreadable([files]) == {}
-        assert isinstance(export, StagedExport)
-        copy = Path(export._folder.name) / name
-        assert copy.read_bytes() == b"one\n"
-    assert not copy.exists()
+        inputs = export.inputs([files])
+        assert export.open_files
+        assert [opened.read() for _, opened in export.open_files(inputs)] == [b"one\n"]
+        assert contents(export) == {name: b"one\ntwo\n"}
 
 
+def test_copies_go_with_the_next_and_at_the_end(azurite: Emulator, container: Location):
+    put(azurite, container, f"{HOUR}/m=00/PT05M.json", b"one\n")
+    with open_blobs(url(azurite, container), STAGED) as export:
+        files = export.list_day(DAY)
+        [first] = export.inputs([files])
+        [second] = export.inputs([files])
+        assert not Path(first.location).exists()
+        assert Path(second.location).read_bytes() == b"one\n"
+    assert not Path(second.location).parent.exists()
+
+
+@pytest.mark.parametrize("read", [STAGED, EXECUTORS])
 def test_a_file_that_went_or_shrank_meanwhile_is_for_another_try(
-    azurite: Emulator, container: Location, monkeypatch: pytest.MonkeyPatch
+    azurite: Emulator, container: Location, monkeypatch: pytest.MonkeyPatch, read: str
 ):
     monkeypatch.setattr(blobs, "_WAITS", ())
     client = azurite.service.get_container_client(container.container)
     for content, words in ((b"a", "the connection broke"), (None, "removed meanwhile")):
         name = put(azurite, container, f"{HOUR}/m=00/PT05M.json", b"one\n")
-        with open_blobs(url(azurite, container), STAGED) as export:
-            files = export.list_day(DAY)
+        with open_blobs(url(azurite, container), read) as export:
+            listed = export.list_day(DAY)
             client.delete_blob(f"{FOLDER}/{name}")
             if content:
                 put(azurite, container, name, content)
             with pytest.raises(SourceUnavailable, match=words):
-                export.unreadable([files])
+                list(export.open_files(export.inputs([listed])))  # type: ignore[misc]
 
 
-def test_names_that_no_file_can_have_are_rejected(azurite: Emulator, container: Location):
+@pytest.mark.parametrize("read", [STAGED, EXECUTORS])
+def test_blobs_are_read_whatever_their_names_are_but_those_that_no_file_can_have(
+    azurite: Emulator, container: Location, read: str
+):
     client = azurite.service.get_container_client(container.container)
-    for name in (f"{HOUR}/m=00//PT05M.json", f"{HOUR}/{'x' * 300}.json"):
-        client.upload_blob(f"{FOLDER}/{name}", b"{}\n")
-    put(azurite, container, f"{HOUR}/PT05M.json", b"{}\n")
-    for read in READS:
-        with open_blobs(url(azurite, container), read) as export:
-            assert len(export.unreadable([export.list_day(DAY)])) == 2
+    odd = [f"{HOUR}/{name}.json" for name in ("x" * 300, "02:05 ?#%20+ü", "new\nline")]
+    bad = f"{HOUR}/m=00//PT05M.json"
+    for name in [*odd, bad]:
+        client.upload_blob(f"{FOLDER}/{name}", name.encode())
+    with open_blobs(url(azurite, container), read) as export:
+        assert [name for name, _ in export.list_day(DAY).refused] == [bad]
+        assert contents(export) == {name: name.encode() for name in odd}
 
 
 # --- errors ----------------------------------------------------------------------------------
@@ -409,7 +441,7 @@ def test_reading_without_permission_is_said_too(
     with open_blobs(url(azurite, container), STAGED) as export:
         files = export.list_day(DAY)
         with pytest.raises(SourceError) as caught:
-            export.unreadable([files])
+            export.inputs([files])
     assert_sentence(caught.value, "lacks the permission")
 
 
@@ -460,7 +492,7 @@ def recognizable(token: str) -> str:
 def test_no_secret_is_in_the_events_of_a_run_that_gives_up(
     azurite: Emulator,
     filled: Location,
-    spark: SparkSession,
+    duckdb_engine: Engine,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     read: str,
@@ -469,16 +501,15 @@ def test_no_secret_is_in_the_events_of_a_run_that_gives_up(
 ):
     token = sas(filled, list=True, read=may_read)
     monkeypatch.setattr(blobs, "_WAITS", ())
-    for variables in (os.environ, spark.sparkContext.environment):
-        monkeypatch.setitem(variables, azure.KEY, "")
-        monkeypatch.setitem(variables, azure.SAS_TOKEN, token)
+    monkeypatch.setenv(azure.KEY, "")
+    monkeypatch.setenv(azure.SAS_TOKEN, token)
     # What Arrow's errors say then is the address of the blob, with the token.
     with (
         proxy(azurite, one_in=1, faults=[THROTTLED] * may_read, only="PT05M") as between,
         dg.DagsterInstance.ephemeral() as instance,
     ):
         source = SourceResource(root=url(between.emulator, filled), read=read)
-        done = ingest(source, tmp_path, instance=instance, raise_on_error=False)
+        done = ingest(source, tmp_path, duckdb_engine, instance=instance, raise_on_error=False)
         assert not done.success
         [failure] = [event for event in done.all_events if event.is_step_failure]
         error = failure.step_failure_data.error

@@ -5,9 +5,8 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
 
-from lowslow_assets.export.copies import CopiedExport
+from lowslow_assets.export.folders import LocalExport
 from lowslow_assets.export.logs import JoinedExport, root_of
 from lowslow_assets.export.source import Export, SourceError
 from lowslow_assets.orchestration.resources import SourceResource
@@ -18,6 +17,7 @@ from lowslow_assets_tests.support.spreading import FOLDER
 NON_INTERACTIVE, AD_FS = LOGS[1:3]
 DAY = date(2026, 6, 3)
 FILE = "y=2026/m=06/d=03/h=00/m=00/PT05M.json"
+NESTED = "y=2020/m=01/d=02/nested.json"
 
 
 @pytest.mark.parametrize(
@@ -87,11 +87,11 @@ def put(account: Path, container: str, name: str, content: str = "{}\n") -> None
 
 @pytest.fixture
 def joined(tmp_path: Path) -> Iterator[Export]:
-    """Sign-ins of three logs; one has a file that cannot be read."""
+    """Sign-ins of three logs; one has a file that is not read for its name."""
     put(tmp_path, "am-signinlogs", FILE, "a\n")
     put(tmp_path, "am-signinlogs", "y=2026/m=06/d=01/a.json")
     put(tmp_path, "am-adfssigninlogs", FILE, "b\n")
-    put(tmp_path, "am-adfssigninlogs", "y=2026/m=06/d=03/packed.json.gz", "not packed")
+    put(tmp_path, "am-adfssigninlogs", f"y=2026/m=06/d=03/{NESTED}", "x\n")
     put(tmp_path, "am-adfssigninlogs", "y=2026/m=06/d=05/a.json")
     put(tmp_path, "am-aadnoninteractiveusersigninlogs", "timestamp=2026-06-03T01/a.json", "c\n")
     logs = ["adfssigninlogs", " SigninLogs ", NON_INTERACTIVE, AD_FS]
@@ -103,52 +103,45 @@ def test_days_are_those_of_any_log(joined: Export):
     assert list(joined.days()) == [date(2026, 6, 5), DAY, date(2026, 6, 1)]
 
 
-def test_files_of_other_logs_say_so_and_those_of_signinlogs_are_as_ever(
-    joined: Export, spark: SparkSession
-):
+def test_files_of_other_logs_say_so_and_those_of_signinlogs_are_as_ever(joined: Export):
     files = joined.list_day(DAY)
+    nested = f"ADFSSignInLogs/y=2026/m=06/d=03/{NESTED}"
     assert [file.name for file in files.files] == [
         f"AADNonInteractiveUserSignInLogs/{'timestamp=2026-06-03T01/a.json'}",
         f"ADFSSignInLogs/{FILE}",
-        "ADFSSignInLogs/y=2026/m=06/d=03/packed.json.gz",
+        nested,
         FILE,
     ]
-    assert files.total_bytes == 6 + len("not packed")
-    unreadable = joined.unreadable([files])
-    assert list(unreadable) == ["ADFSSignInLogs/y=2026/m=06/d=03/packed.json.gz"]
-    lines = joined.read_lines(spark, [files], unreadable)
-    assert sorted(tuple(row) for row in lines.collect()) == [
-        (DAY, "AADNonInteractiveUserSignInLogs/timestamp=2026-06-03T01/a.json", "c"),
-        (DAY, f"ADFSSignInLogs/{FILE}", "b"),
-        (DAY, FILE, "a"),
+    assert files.total_bytes == 8
+    assert [name for name, _ in files.refused] == [nested]
+    inputs = joined.inputs([files])
+    assert joined.open_files
+    opened = [(file.day, file.name, content.read()) for file, content in joined.open_files(inputs)]
+    assert sorted(opened) == [
+        (DAY, "AADNonInteractiveUserSignInLogs/timestamp=2026-06-03T01/a.json", b"c\n"),
+        (DAY, f"ADFSSignInLogs/{FILE}", b"b\n"),
+        (DAY, FILE, b"a\n"),
     ]
-    [row] = joined.reject(spark, unreadable).collect()
-    assert (row["date"], row["file"]) == (DAY, next(iter(unreadable)))
 
 
-def test_a_day_that_no_log_has_is_empty(joined: Export, spark: SparkSession):
+def test_a_day_that_no_log_has_is_empty(joined: Export):
     files = joined.list_day(date(2026, 6, 4))
-    assert files.files == ()
-    assert joined.unreadable([files]) == {}
-    assert joined.read_lines(spark, [files], {}).collect() == []
-    assert joined.reject(spark, {}).collect() == []
+    assert (files.files, files.refused) == ((), [])
+    assert joined.inputs([files]) == []
 
 
 def test_the_source_is_opened_as_ever_by_default(tmp_path: Path):
     put(tmp_path, "export", FILE)
-    assert type(SourceResource(root=str(tmp_path / "export")).open()) is Export
+    assert type(SourceResource(root=str(tmp_path / "export")).open()) is LocalExport
 
 
 def test_each_export_is_left_even_if_another_fails():
     left = []
 
-    class Leaving(CopiedExport):
-        def __init__(self, name: str) -> None:
-            self.where = name
-
+    class Leaving(LocalExport):
         def __exit__(self, *_: object) -> None:
-            left.append(self.where)
-            raise OSError(self.where)
+            left.append(self.root.name)
+            raise OSError(self.root.name)
 
     with (
         pytest.raises(OSError, match="a"),

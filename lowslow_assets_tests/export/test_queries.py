@@ -3,7 +3,7 @@
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from azure.core.pipeline.policies import RetryPolicy, SansIOHTTPPolicy
 from azure.monitor.query import LogsQueryClient
-from pyspark.sql import SparkSession
 
 from lowslow_assets.export import queries
+from lowslow_assets.export.folders import LocalExport
 from lowslow_assets.export.queries import QueriedExport, open_queries
 from lowslow_assets.export.source import Export, SourceError, SourceUnavailable
 from lowslow_assets.sample_tenant import Tenant, generate
 from lowslow_assets.settings import LOGS
-from lowslow_assets.signins.parsing import parse_lines
+from lowslow_assets.signins.ingest import parse_inputs
 
 WORKSPACE = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e"
 URL = f"loganalytics://{WORKSPACE}"
@@ -145,14 +145,21 @@ def spread(count: int) -> list[dict[str, Any]]:
 
 
 def copied(export: QueriedExport, day: date = DAY) -> list[dict[str, Any]]:
-    """The lines that Spark would read."""
-    files = export.list_day(day)
-    assert export.unreadable([files]) == {}
-    path = Path(export._folder.name) / files.files[0].name
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    """The lines of the day's copy."""
+    [file] = export.inputs([export.list_day(day)])
+    return [json.loads(line) for line in Path(file.location).read_text().splitlines()]
 
 
-def test_sign_ins_are_those_of_the_export(spark: SparkSession, tmp_path: Path):
+def parsed(export: Export, days: Sequence[date]) -> list[str]:
+    """The sign-ins of these days, in any order."""
+    files = export.inputs([export.list_day(day) for day in days])
+    assert export.open_files
+    batches = parse_inputs(export.open_files(files))
+    rows = [row for batch in batches for row in batch.drop_columns("file").to_pylist()]
+    return sorted(map(str, rows))
+
+
+def test_sign_ins_are_those_of_the_export(tmp_path: Path):
     tenant = Tenant(seed=3, days=2, users=40, signins_per_day=80, schema="sentinel")
     generate(tenant, tmp_path / "signins", tmp_path / "labels.csv")
     files = (tmp_path / "signins").rglob("*.json")
@@ -160,17 +167,13 @@ def test_sign_ins_are_those_of_the_export(spark: SparkSession, tmp_path: Path):
     for row in rows:
         for name in ("DeviceDetail", "LocationDetails"):
             row[name] = row[name] if isinstance(row[name], str) else json.dumps(row[name])
-    local = Export(str(tmp_path / "signins"))
+    local = LocalExport(str(tmp_path / "signins"))
     with serving(Workspace(rows)) as export:
         days = list(export.days())
         assert days == list(local.days())
-        found = []
-        for one in (export, local):
-            listing = [one.list_day(day) for day in days]
-            parsed = parse_lines(one.read_lines(spark, listing, one.unreadable(listing)))
-            found.append(sorted(map(str, parsed.drop("file").collect())))
-    assert len(found[0]) == len(rows) > 100
-    assert found[0] == found[1]
+        found = parsed(export, days)
+    assert len(found) == len(rows) > 100
+    assert found == parsed(local, days)
 
 
 def test_a_look_at_the_newest_days_is_one_question(monkeypatch: pytest.MonkeyPatch):
@@ -184,7 +187,7 @@ def test_a_look_at_the_newest_days_is_one_question(monkeypatch: pytest.MonkeyPat
         assert export.list_day(today) == first
     workspace.rows.append(signin(1, day=today))
     with serving(workspace) as export:
-        assert export.list_day(today).fingerprint != first.fingerprint
+        assert export.list_day(today).version != first.version
 
 
 def test_what_comes_back_cut_is_asked_for_in_halves():
@@ -207,15 +210,14 @@ def test_rows_that_are_missing_are_no_day():
     with serving(Workspace(spread(5), hidden=1)) as export:
         files = export.list_day(DAY)
         with pytest.raises(SourceUnavailable, match="4 of 5 rows"):
-            export.unreadable([files])
-        assert not list(Path(export._folder.name).rglob("*.json"))
+            export.inputs([files])
 
 
 def test_more_in_a_minute_than_a_query_returns_is_said():
     with serving(Workspace([signin(n) for n in range(5)], row_limit=3)) as export:
         files = export.list_day(DAY)
         with pytest.raises(SourceError, match="use an export"):
-            export.unreadable([files])
+            export.inputs([files])
 
 
 def test_a_throttled_or_failing_server_is_asked_again():

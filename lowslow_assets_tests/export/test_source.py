@@ -7,17 +7,21 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pyspark.sql import SparkSession
 
-from lowslow_assets.export.source import Export, SourceError
-from lowslow_assets.signins.parsing import NO_ID, parse_lines
+from lowslow_assets.engines.base import Engine
+from lowslow_assets.export.folders import LocalExport
+from lowslow_assets.export.source import DayFiles, ExportFile, SourceError
+from lowslow_assets.lake.tables import REJECTED_SIGNINS
+from lowslow_assets.signins.ingest import PARSED_INPUTS, parse_inputs, rejects_of, signins_of
+from lowslow_assets.signins.parser import NO_ID
+from lowslow_assets_tests.support.relations import relation
 
 DAY = date(2026, 6, 3)
-LINES = "date date, file string, value string"
 PADDED, UNPADDED = "y=2026/m=06/d=03", "y=2026/m=6/d=3"
 
 
@@ -30,16 +34,32 @@ def put(root: Path, name: str, content: str | bytes = "{}\n") -> str:
 
 
 def names(root: Path, day: date = DAY) -> list[str]:
-    return [file.name for file in Export(str(root)).list_day(day).files]
+    return [file.name for file in LocalExport(str(root)).list_day(day).files]
 
 
-def read(spark: SparkSession, root: Path, *days: date) -> list[tuple[date, str, str]]:
-    """All lines of the days, unreadable files left out."""
-    export = Export(str(root))
-    listing = [export.list_day(day) for day in days]
-    lines = export.read_lines(spark, listing, export.unreadable(listing))
-    assert lines.columns == ["date", "file", "value"]
-    return sorted((row["date"], row["file"], row["value"]) for row in lines.collect())
+def read(root: Path, *days: date) -> list[tuple[date, str, bytes]]:
+    """The day, name and content of all files that are read."""
+    export = LocalExport(str(root))
+    files = export.inputs([export.list_day(day) for day in days])
+    return [(file.day, file.name, content.read()) for file, content in export.open_files(files)]
+
+
+def signins_and_rejects(
+    engine: Engine, root: Path
+) -> tuple[list[dict[str, Any]], dict[str, tuple[str, str | None]]]:
+    """The day's sign-ins; and of what is rejected reason and text, by file within the day."""
+    export = LocalExport(str(root))
+    listing = [export.list_day(DAY)]
+    parsed = engine.from_files(
+        export.inputs(listing), parse_inputs, export.open_files, PARSED_INPUTS
+    )
+    refused = [(name, reason, None, DAY) for name, reason in listing[0].refused]
+    rejects = rejects_of(parsed, relation(engine, REJECTED_SIGNINS.dated, refused)).rows()
+    assert {row["date"] for row in rejects} <= {DAY}
+    signins = sorted(signins_of(parsed).rows(), key=lambda row: row["signin_id"])
+    return signins, {
+        row["file"].removeprefix(f"{PADDED}/"): (row["reason"], row["line"]) for row in rejects
+    }
 
 
 # --- listing ---------------------------------------------------------------------------------
@@ -68,7 +88,7 @@ def test_all_names_of_one_day_are_its_files(tmp_path: Path):
 
 def test_a_day_without_a_folder_has_no_files(tmp_path: Path):
     put(tmp_path, f"{PADDED}/PT05M.json")
-    files = Export(str(tmp_path)).list_day(date(2026, 6, 4))
+    files = LocalExport(str(tmp_path)).list_day(date(2026, 6, 4))
     assert (files.files, files.total_bytes) == ((), 0)
 
 
@@ -82,7 +102,7 @@ def test_days_are_newest_first_and_once(tmp_path: Path):
     ):
         (tmp_path / folder).mkdir(parents=True)
     put(tmp_path, "y=2026/m=06/d=11", "a file, not a folder")
-    assert list(Export(str(tmp_path)).days()) == [
+    assert list(LocalExport(str(tmp_path)).days()) == [
         date(2026, 10, 1),
         date(2026, 6, 10),
         date(2026, 6, 9),
@@ -97,38 +117,38 @@ def test_days_lists_no_further_than_it_is_asked_to(tmp_path: Path, monkeypatch: 
     listed: list[str] = []
     scandir = __import__("os").scandir
     monkeypatch.setattr(
-        "lowslow_assets.export.source.os.scandir",
+        "lowslow_assets.export.folders.os.scandir",
         lambda folder: listed.append(Path(folder).name) or scandir(folder),
     )
-    assert next(Export(str(tmp_path)).days()) == DAY
+    assert next(LocalExport(str(tmp_path)).days()) == DAY
     assert listed == [tmp_path.name, "y=2026", "m=06"]
 
 
-def test_the_fingerprint_changes_with_the_files_and_only_then(tmp_path: Path):
-    def fingerprint() -> str:
-        return Export(str(tmp_path)).list_day(DAY).fingerprint
+def test_the_version_changes_with_the_files_and_only_then(tmp_path: Path):
+    def version() -> str:
+        return LocalExport(str(tmp_path)).list_day(DAY).version
 
-    seen = [fingerprint()]
+    seen = [version()]
     first = tmp_path / put(tmp_path, f"{PADDED}/h=00/m=00/PT05M.json", "{}\n")
-    seen.append(fingerprint())
+    seen.append(version())
     second = tmp_path / put(tmp_path, f"{PADDED}/h=00/m=05/PT05M.json", "{}\n")
-    seen.append(fingerprint())
+    seen.append(version())
     second.write_text("{}\n{}\n")
-    seen.append(fingerprint())
+    seen.append(version())
     second.rename(second.with_name("PT05M_1.json"))
-    seen.append(fingerprint())
+    seen.append(version())
     put(tmp_path, "y=2026/m=06/d=04/h=00/m=00/PT05M.json")
     put(tmp_path, f"{PADDED}/notes.txt")
-    assert fingerprint() == seen[-1]
+    assert version() == seen[-1]
     first.unlink()
-    seen.append(fingerprint())
+    seen.append(version())
     assert len(set(seen)) == len(seen) == 6
 
 
 def test_bytes_are_summed(tmp_path: Path):
     put(tmp_path, f"{PADDED}/a.json", "12345")
     put(tmp_path, f"{UNPADDED}/b.json", "123")
-    assert Export(str(tmp_path)).list_day(DAY).total_bytes == 8
+    assert LocalExport(str(tmp_path)).list_day(DAY).total_bytes == 8
 
 
 # --- reading ---------------------------------------------------------------------------------
@@ -137,108 +157,23 @@ def test_bytes_are_summed(tmp_path: Path):
 @pytest.mark.parametrize(
     "root", ["export", "y=2020/m=01/d=01/copy", "Entra ü +50%20 of [all] {a,b}*/y=1999/m=12"]
 )
-def test_lines_know_their_day_and_file_wherever_the_root_lies(
-    spark: SparkSession, tmp_path: Path, root: str
-):
+def test_files_know_their_day_and_name_wherever_the_root_lies(tmp_path: Path, root: str):
     export = tmp_path / root
+    third, fifth = date(2026, 6, 3), date(2026, 6, 5)
     expected = [
-        (date(2026, 6, 3), put(export, f"{PADDED}/h=00/m=00/PT05M.json", "a\r\nb\n"), "a"),
-        (date(2026, 6, 3), f"{PADDED}/h=00/m=00/PT05M.json", "b"),
-        (date(2026, 6, 3), put(export, f"{PADDED}/h=00/m=00/PT05M_1.json", "c"), "c"),
-        (date(2026, 6, 3), put(export, f"{UNPADDED}/h=1/m=5/PT5M.json", "d\n"), "d"),
-        (date(2026, 6, 5), put(export, "y=2026/m=06/d=05/PT05M.json.gz", "e\nf"), "e"),
-        (date(2026, 6, 5), "y=2026/m=06/d=05/PT05M.json.gz", "f"),
-        (date(2026, 6, 5), put(export, "y=2026/m=06/d=05/a +%2B ü [1].json", "g"), "g"),
+        (third, put(export, f"{PADDED}/h=00/m=00/PT05M.json", "a\r\nb\n"), b"a\r\nb\n"),
+        (third, put(export, f"{PADDED}/h=00/m=00/PT05M_1.json", "c"), b"c"),
+        (third, put(export, f"{UNPADDED}/h=1/m=5/PT5M.json", "d\n"), b"d\n"),
+        (fifth, put(export, "y=2026/m=06/d=05/PT05M.json.gz", "e"), gzip.compress(b"e")),
+        (fifth, put(export, "y=2026/m=06/d=05/a +%2B ü [1].json", "g"), b"g"),
+        (fifth, put(export, "y=2026/m=06/d=05/colon 02:05\n.json", "h"), b"h"),
+        (fifth, put(export, "y=2026/m=06/d=05/empty.json", ""), b""),
     ]
-    put(export, "y=2026/m=06/d=05/empty.json", "")
     put(export, "y=2026/m=06/d=05/notes.txt", "not read")
     put(export, "y=2026/m=06/d=06/PT05M.json", "not asked for")
-    days = [date(2026, 6, day) for day in (3, 4, 5)]
-    assert read(spark, export, *days) == sorted(expected)
-    # With a neighbour left out, files are read one by one.
-    (export / "y=2026/m=06/d=05/broken.json").symlink_to("nowhere")
-    assert read(spark, export, *days) == sorted(expected)
+    found = read(export, *(date(2026, 6, day) for day in (3, 4, 5)))
+    assert sorted(found) == sorted(expected)
 
-
-def test_what_spark_keeps_of_a_day_that_grew_is_not_read(spark: SparkSession, tmp_path: Path):
-    """A server's cache outlives runs, and a killed run's too."""
-    name = put(tmp_path, f"{PADDED}/PT05M.json", "a\n")
-    listing = [Export(str(tmp_path)).list_day(DAY)]
-    kept = Export(str(tmp_path)).read_lines(spark, listing, {}).persist()
-    assert kept.count() == 1
-    put(tmp_path, name, "a\nb\n")
-    assert read(spark, tmp_path, DAY) == [(DAY, name, "a"), (DAY, name, "b")]
-    kept.unpersist()
-
-
-def test_a_day_without_files_has_no_lines(spark: SparkSession, tmp_path: Path):
-    (tmp_path / PADDED).mkdir(parents=True)
-    assert read(spark, tmp_path, DAY, date(2026, 6, 4)) == []
-
-
-def test_damaged_files_are_named_with_the_reason_and_the_others_read(
-    spark: SparkSession, tmp_path: Path
-):
-    packed = gzip.compress(bytes(range(256)) * 400)
-    junk = put(tmp_path, f"{PADDED}/junk.json", b"\x80\xff\x00 \xc3(\n")
-    good = put(tmp_path, f"{PADDED}/h=00/PT05M.json", "good\n")
-    put(tmp_path, f"{PADDED}/empty.json", "")
-    (tmp_path / f"{PADDED}/gone.json").symlink_to("nowhere")
-    (tmp_path / f"{PADDED}/truncated.json.gz").write_bytes(packed[:-20])
-    (tmp_path / f"{PADDED}/plain.json.gz").write_text("not packed")
-    (tmp_path / f"{PADDED}/flipped.json.gz").write_bytes(packed[:20] + b"\xff" + packed[21:])
-    export = Export(str(tmp_path))
-    files = export.list_day(DAY)
-    unreadable = export.unreadable([files])
-    rejected = {row["file"]: row for row in export.reject(spark, unreadable).collect()}
-    assert {name.rpartition("/")[2]: row["reason"] for name, row in rejected.items()} == {
-        "gone.json": "unreadable file: No such file or directory",
-        "truncated.json.gz": "unreadable file: Compressed file ended before the end-of-stream "
-        "marker was reached",
-        "plain.json.gz": "unreadable file: Not a gzipped file (b'no')",
-        "flipped.json.gz": rejected[f"{PADDED}/flipped.json.gz"]["reason"],
-    }
-    assert rejected[f"{PADDED}/flipped.json.gz"]["reason"].startswith("unreadable file: ")
-    assert {(row["date"], row["line"]) for row in rejected.values()} == {(DAY, None)}
-    lines = export.read_lines(spark, [files], unreadable).select("date", "file").collect()
-    assert sorted(tuple(row) for row in lines) == [(DAY, good), (DAY, junk)]
-
-
-def test_odd_names_links_and_pipes_stop_nothing(spark: SparkSession, tmp_path: Path):
-    good = put(tmp_path, f"{PADDED}/h=00/PT05M.json", "good\n")
-    put(tmp_path, f"{PADDED}/colon 02:05.json", "x\n")
-    put(tmp_path, f"{PADDED}/new\nline.json", "x\n")
-    put(tmp_path, f"{PADDED}/y=2020/m=01/d=02/nested.json", "x\n")
-    (tmp_path / PADDED / os.fsdecode(b"not-utf-8-\xff.json")).write_text("x\n")
-    (tmp_path / PADDED / "circle").symlink_to("..")
-    os.mkfifo(tmp_path / PADDED / "pipe.json")
-    export = Export(str(tmp_path))
-    files = export.list_day(DAY)
-    unreadable = export.unreadable([files])
-    rejected = export.reject(spark, unreadable).collect()
-    assert {row["file"].removeprefix(f"{PADDED}/") for row in rejected} == {
-        "colon 02:05.json",
-        "new\nline.json",
-        "y=2020/m=01/d=02/nested.json",
-        "not-utf-8-?.json",
-        "circle",
-        "pipe.json",
-    }
-    lines = export.read_lines(spark, [files], unreadable).select("date", "file").collect()
-    assert [tuple(row) for row in lines] == [(DAY, good)]
-
-
-def test_nothing_unreadable_gives_no_rows(spark: SparkSession, tmp_path: Path):
-    put(tmp_path, f"{PADDED}/PT05M.json")
-    export = Export(str(tmp_path))
-    unreadable = export.unreadable([export.list_day(DAY)])
-    assert unreadable == {}
-    rejected = export.reject(spark, unreadable)
-    assert rejected.columns == ["date", "file", "reason", "line"]
-    assert rejected.collect() == []
-
-
-# --- Parquet ---------------------------------------------------------------------------------
 
 SIGNIN = {
     "Id": "one",
@@ -249,6 +184,7 @@ SIGNIN = {
     "DeviceDetail": json.dumps({"browser": 'Edge "1"'}),
     "IsInteractive": True,
 }
+LINE = json.dumps(SIGNIN, default=str)
 
 
 def put_rows(root: Path, name: str, *rows: Mapping[str, object]) -> str:
@@ -258,47 +194,117 @@ def put_rows(root: Path, name: str, *rows: Mapping[str, object]) -> str:
     return name
 
 
-def test_rows_of_the_export_job_are_lines_in_each_of_its_layouts(
-    spark: SparkSession, tmp_path: Path
+def test_of_damaged_files_nothing_is_taken_but_the_reason(engine: Engine, tmp_path: Path):
+    folder = tmp_path / PADDED
+    lines = "".join(f"{LINE}\n" for _ in range(3_000))
+    packed = gzip.compress(lines.encode())
+    put(tmp_path, f"{PADDED}/h=00/PT05M.json", f"{LINE}\nno JSON")
+    put(tmp_path, f"{PADDED}/junk.json", b"\x80\xff\x00 \xc3(\n")
+    put(tmp_path, f"{PADDED}/empty.json", "")
+    (folder / "gone.json").symlink_to("nowhere")
+    (folder / "gone.parquet").symlink_to("nowhere")
+    (folder / "gone.json.gz").symlink_to("nowhere")
+    (folder / "truncated.json.gz").write_bytes(packed[:-20])
+    (folder / "plain.json.gz").write_text("not packed")
+    # Its sum does not fit, which is known when all of it is read.
+    (folder / "sum.json.gz").write_bytes(packed[:-8] + b"1234" + packed[-4:])
+    signins, rejects = signins_and_rejects(engine, tmp_path)
+    assert [row["signin_id"] for row in signins] == ["one"]
+    gone = ("unreadable file: No such file or directory", None)
+    cut = "Compressed file ended before the end-of-stream marker was reached"
+    assert rejects == {
+        "h=00/PT05M.json": ("not a JSON object", "no JSON"),
+        "junk.json": ("not a JSON object", "\ufffd\ufffd\x00 \ufffd("),
+        **dict.fromkeys(("gone.json", "gone.parquet", "gone.json.gz"), gone),
+        "truncated.json.gz": (f"unreadable file: {cut}", None),
+        "plain.json.gz": ("unreadable file: Not a gzipped file (b'no')", None),
+        "sum.json.gz": (rejects["sum.json.gz"][0], None),
+    }
+    assert rejects["sum.json.gz"][0].startswith("unreadable file: CRC check failed")
+
+
+def test_odd_names_links_and_pipes_stop_nothing(engine: Engine, tmp_path: Path):
+    folder = tmp_path / PADDED
+    put(tmp_path, f"{PADDED}/h=00/PT05M.json", LINE)
+    put(tmp_path, f"{PADDED}/colon 02:05.json", "x\n")
+    put(tmp_path, f"{PADDED}/new\nline.json", "x\n")
+    put(tmp_path, f"{PADDED}/y=2020/m=01/d=02/nested.json", "x\n")
+    put(tmp_path, f"{PADDED}/timestamp=2026-06-04T00/nested.json", "x\n")
+    (folder / os.fsdecode(b"not-utf-8-\xff.json")).write_text("x\n")
+    (folder / "circle").symlink_to("..")
+    os.mkfifo(folder / "pipe.json")
+    signins, rejects = signins_and_rejects(engine, tmp_path)
+    assert [row["signin_id"] for row in signins] == ["one"]
+    nested = "unreadable file: it lies in another day's folder within this day's"
+    assert rejects == {
+        **dict.fromkeys(("colon 02:05.json", "new\nline.json"), ("not a JSON object", "x")),
+        "y=2020/m=01/d=02/nested.json": (nested, None),
+        "timestamp=2026-06-04T00/nested.json": (nested, None),
+        "not-utf-8-?.json": ("unreadable file: its name is not UTF-8", None),
+        "circle": ("unreadable file: a link to a folder, which is not followed", None),
+        "pipe.json": ("unreadable file: not a regular file", None),
+    }
+
+
+@pytest.mark.parametrize("name", ["../x.json", "./x.json", "/x.json", "h=00/../../x.json"])
+def test_names_that_only_blobs_can_have_are_refused(name: str):
+    files = DayFiles(DAY, (ExportFile(f"{PADDED}/{name}", 1), ExportFile(f"{PADDED}/x.json", 1)))
+    assert [file.name for file in files.readable] == [f"{PADDED}/x.json"]
+    [(refused, reason)] = files.refused
+    assert refused == f"{PADDED}/{name}"
+    assert reason == "unreadable file: its name is none that a file can have"
+
+
+def test_a_file_that_may_not_be_read_is_rejected(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    expected = [
-        put_rows(tmp_path, "timestamp=2026-06-03T01/part-0.parquet", SIGNIN),
-        put_rows(tmp_path, "year=2026/month=06/day=03/hour=01/part-1.parquet", SIGNIN),
-        # Copied into the tree of the continuous export.
-        put_rows(tmp_path, f"{PADDED}/h=01/part-2.parquet", SIGNIN | {"Id": None}),
-    ]
+    def refuse(path: str, mode: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    put(tmp_path, f"{PADDED}/PT05M.json", LINE)
+    # Those who run tests as root may read whatever they like.
+    monkeypatch.setattr("lowslow_assets.export.folders.open", refuse, raising=False)
+    _, rejects = signins_and_rejects(engine, tmp_path)
+    assert rejects == {"PT05M.json": ("unreadable file: Permission denied", None)}
+
+
+# --- Parquet ---------------------------------------------------------------------------------
+
+
+def test_rows_of_the_export_job_are_sign_ins_in_each_of_its_layouts(engine: Engine, tmp_path: Path):
+    put_rows(tmp_path, "timestamp=2026-06-03T01/part-0.parquet", SIGNIN)
+    put_rows(tmp_path, "year=2026/month=06/day=03/hour=01/part-1.parquet", SIGNIN | {"Id": "two"})
+    # Copied into the tree of the continuous export.
+    put_rows(tmp_path, f"{PADDED}/h=01/part-2.parquet", SIGNIN | {"Id": None})
     put(tmp_path, "timestamp=2026-06-03T01/PT05M.json", "line\n")
     put_rows(tmp_path, "timestamp=2026-06-04T00/part-0.parquet", SIGNIN)
     put(tmp_path, "timestamp=2026-13-04T00/part-0.parquet")
-    assert list(Export(str(tmp_path)).days()) == [date(2026, 6, 4), DAY]
-    rows = read(spark, tmp_path, DAY)
-    assert [row[:2] for row in rows] == sorted(
-        (DAY, name) for name in [*expected, "timestamp=2026-06-03T01/PT05M.json"]
+    assert list(LocalExport(str(tmp_path)).days()) == [date(2026, 6, 4), DAY]
+    (one, two), rejects = signins_and_rejects(engine, tmp_path)
+    assert two == one | {"signin_id": "two"}
+    assert (one["time_generated"], one["browser"], one["date"]) == (
+        SIGNIN["TimeGenerated"],
+        'Edge "1"',
+        DAY,
     )
-    values = {name: value for _, name, value in rows}
-    time = "2026-06-03T01:02:03.456789Z"
-    assert json.loads(values[expected[0]]) == SIGNIN | {"TimeGenerated": time}
-    assert values[expected[1]] == values[expected[0]]
-    parsed = parse_lines(
-        spark.createDataFrame([(DAY, name, value) for name, value in values.items()], LINES)
-    )
-    reasons = {row["file"]: row["reason"] for row in parsed.collect()}
-    assert [reasons[name] for name in expected] == [None, None, NO_ID]
+    assert {name: reason for name, (reason, _) in rejects.items()} == {
+        "h=01/part-2.parquet": NO_ID,
+        "timestamp=2026-06-03T01/PT05M.json": "not a JSON object",
+    }
 
 
-def test_damaged_parquet_is_rejected_as_other_files_are(spark: SparkSession, tmp_path: Path):
+def test_damaged_parquet_is_rejected_as_other_files_are(engine: Engine, tmp_path: Path):
     good = put_rows(tmp_path, f"{PADDED}/good.parquet", SIGNIN)
     whole = (tmp_path / good).read_bytes()
     put(tmp_path, f"{PADDED}/junk.parquet", "not Parquet")
     put(tmp_path, f"{PADDED}/cut.parquet", whole[:-9])
     put(tmp_path, f"{PADDED}/flipped.parquet", whole[:40] + b"\0" * 8 + whole[48:])
-    export = Export(str(tmp_path))
-    files = export.list_day(DAY)
-    unreadable = export.unreadable([files])
-    assert sorted(unreadable) == [f"{PADDED}/{n}.parquet" for n in ("cut", "flipped", "junk")]
-    assert all(reason.startswith("unreadable file: ") for reason in unreadable.values())
-    lines = export.read_lines(spark, [files], unreadable).collect()
-    assert [row["file"] for row in lines] == [good]
+    signins, rejects = signins_and_rejects(engine, tmp_path)
+    assert len(signins) == 1
+    assert sorted(rejects) == ["cut.parquet", "flipped.parquet", "junk.parquet"]
+    for reason, line in rejects.values():
+        assert reason.startswith("unreadable file: ")
+        assert line is None
 
 
 # --- errors ----------------------------------------------------------------------------------
@@ -314,17 +320,17 @@ def test_a_root_that_is_missing_or_empty_is_said_in_one_sentence(tmp_path: Path)
     a_file = tmp_path / put(tmp_path, "file")
     for root in (tmp_path / "missing", a_file):
         with pytest.raises(SourceError) as caught:
-            Export(str(root)).require_days()
+            LocalExport(str(root)).require_days()
         assert_sentence(caught.value, str(root), "is not a folder", "make demo")
     (tmp_path / "y=2026/m=02/d=30").mkdir(parents=True)
     with pytest.raises(SourceError) as caught:
-        Export(str(tmp_path)).require_days()
+        LocalExport(str(tmp_path)).require_days()
     assert_sentence(caught.value, str(tmp_path), "y=YYYY/m=MM/d=DD")
 
 
 def test_a_root_with_a_day_is_accepted_also_as_a_file_url(tmp_path: Path):
     (tmp_path / PADDED).mkdir(parents=True)
-    export = Export(f"file://{tmp_path}")
+    export = LocalExport(f"file://{tmp_path}")
     export.require_days()
     assert export.root == tmp_path
 
@@ -332,7 +338,7 @@ def test_a_root_with_a_day_is_accepted_also_as_a_file_url(tmp_path: Path):
 @pytest.mark.parametrize("root", ["s3://logs/x", "wasbs://c@account/?sig=x", "https://u:x@host/"])
 def test_a_url_is_refused_in_one_sentence_that_tells_no_secret(root: str):
     with pytest.raises(SourceError) as caught:
-        Export(root)
+        LocalExport(root)
     scheme, _, rest = root.partition("//")
     assert_sentence(caught.value, f"'{scheme}//...'")
     assert rest not in str(caught.value)
@@ -344,7 +350,7 @@ def test_a_folder_that_cannot_be_listed_is_said_in_one_sentence(
     def refuse(folder: Path) -> None:
         raise PermissionError(13, "Permission denied", str(folder))
 
-    monkeypatch.setattr("lowslow_assets.export.source.os.scandir", refuse)
+    monkeypatch.setattr("lowslow_assets.export.folders.os.scandir", refuse)
     with pytest.raises(SourceError) as caught:
-        Export(str(tmp_path)).require_days()
+        LocalExport(str(tmp_path)).require_days()
     assert_sentence(caught.value, "cannot be listed", "Permission denied")

@@ -13,66 +13,72 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import types as T
 
-from lowslow_assets.export.source import literal_path
+from lowslow_assets.engines.base import Engine, Relation
+from lowslow_assets.engines.schemas import type_name
+from lowslow_assets.engines.sql import sql
 from lowslow_assets.lake.lake import Lake, LakeError, Partition, window_days
 from lowslow_assets.lake.stores.folders import Folders, replace_folder
 from lowslow_assets.lake.tables import Table
+from lowslow_assets_tests.support.relations import in_order
 
 THINGS = Table(
     "things",
     "Rows to store.",
-    T.StructType(
+    pa.schema(
         [
-            T.StructField("name", T.StringType()),
-            T.StructField("count", T.LongType()),
-            T.StructField("seen", T.TimestampType()),
-            T.StructField("tags", T.ArrayType(T.StringType())),
+            pa.field("name", pa.string()),
+            pa.field("count", pa.int64()),
+            pa.field("seen", pa.timestamp("us", "UTC")),
+            pa.field("tags", pa.list_(pa.string())),
         ]
     ),
+    order=("name",),
 )
 MONDAY, TUESDAY, SUNDAY = date(2026, 6, 1), date(2026, 6, 2), date(2026, 6, 7)
 SEEN = datetime(2026, 6, 1, 2, 5, 0, 123456, UTC)
 
 
 @pytest.fixture
-def folders(spark: SparkSession, tmp_path: Path) -> Lake:
+def folders(engine: Engine, tmp_path: Path) -> Lake:
     """A lake on a local path."""
-    return Lake(str(tmp_path / "lake"), spark)
+    return Lake(str(tmp_path / "lake"), engine)
 
 
-@pytest.fixture
-def blobs(spark: SparkSession, request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
-    """A lake in a container; azure/test_blobs.py has what only concerns those."""
+@pytest.fixture(params=["folders", pytest.param("blobs", marks=pytest.mark.azurite)])
+def lake(engine: Engine, request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
+    """A lake of either kind; test_blobs.py has what only concerns those in a container."""
+    if request.param == "folders":
+        return Lake(str(tmp_path / "lake"), engine)
     location = request.getfixturevalue("container")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path))
         storage = request.getfixturevalue("azurite").storage
-        return Lake(f"{location.url()}/date=1/Ü [a] {{b}}*", spark, storage)
+        return Lake(f"{location.url()}/date=1/Ü [a] {{b}}*", engine, storage)
 
 
-@pytest.fixture(params=["folders", "blobs"])
-def lake(request: pytest.FixtureRequest) -> Lake:
-    """A lake of either kind."""
-    return request.getfixturevalue(request.param)
+def things(lake: Lake, *names: str, day: date = MONDAY) -> Relation:
+    return dated(lake, *((day, name) for name in names))
 
 
-def things(lake: Lake, *names: str, **columns: Any) -> DataFrame:
-    rows = [(name, len(name), SEEN, ["a", name]) for name in names]
-    return lake.spark.createDataFrame(rows, THINGS.schema).withColumns(columns)
-
-
-def dated(lake: Lake, *rows: tuple[date, str]) -> DataFrame:
-    schema = "date date, name string, count int, seen timestamp, tags array<string>"
-    return lake.spark.createDataFrame([(day, name, 1, None, None) for day, name in rows], schema)
+def dated(lake: Lake, *rows: tuple[date | None, str]) -> Relation:
+    """Rows of a day and a name, whose columns are not in the table's order."""
+    days, names = [day for day, _ in rows], [name for _, name in rows]
+    columns = {
+        "date": pa.array(days, pa.date32()),
+        "name": pa.array(names, pa.string()),
+        "count": pa.array([len(name) for name in names], pa.int32()),
+        "seen": pa.array([SEEN] * len(rows), pa.timestamp("us", "UTC")),
+        "tags": pa.array([["a", name] for name in names], pa.list_(pa.string())),
+    }
+    return lake.engine.from_arrow(pa.table(columns))
 
 
 def names(lake: Lake, *days: date) -> list[tuple[date, str]]:
-    return sorted((row["date"], row["name"]) for row in lake.read(THINGS, days).collect())
+    return sorted((row["date"], row["name"]) for row in lake.read(THINGS, days).rows())
 
 
 def root_of(lake: Lake) -> Path:
@@ -100,22 +106,54 @@ def assert_sentence(error: BaseException, *words: str) -> None:
 
 
 def test_what_is_written_is_read_with_its_day_and_types(lake: Lake, tmp_path: Path):
-    written = lake.write(THINGS, things(lake, "x", "yy"), [MONDAY], {"setting": 1})
-    frame = lake.read(THINGS, [MONDAY])
-    assert frame.schema.simpleString() == (
+    written = lake.write(THINGS, things(lake, "yy", "x"), [MONDAY], {"setting": 1})
+    found = lake.read(THINGS, [MONDAY]).arrow()
+    assert type_name(pa.struct(list(found.schema))) == (
         "struct<name:string,count:bigint,seen:timestamp,tags:array<string>,date:date>"
     )
-    rows = sorted(frame.collect())
-    assert [(r["name"], r["count"], r["tags"], r["date"]) for r in rows] == [
-        ("x", 1, ["a", "x"], MONDAY),
-        ("yy", 2, ["a", "yy"], MONDAY),
+    assert sorted(found.to_pylist(), key=lambda row: row["name"]) == [
+        {"name": "x", "count": 1, "seen": SEEN, "tags": ["a", "x"], "date": MONDAY},
+        {"name": "yy", "count": 2, "seen": SEEN, "tags": ["a", "yy"], "date": MONDAY},
     ]
-    assert {r["seen"].timestamp() for r in rows} == {SEEN.timestamp()}
     expected = Partition(2, THINGS.schema_digest, {"setting": 1})
     assert written == {MONDAY: expected}
     assert lake.partition(THINGS, MONDAY) == expected
     assert lake.days(THINGS) == [MONDAY]
     assert left_in_staging(tmp_path) == []
+
+
+def test_rows_of_a_file_are_in_the_table_s_order(folders: Lake):
+    shuffled = dated(folders, *((MONDAY, name) for name in ("c", "", "b", "\U0001f600", "a")))
+    folders.write(THINGS, shuffled, [MONDAY], {})
+    (file,) = files_of(folders, MONDAY)
+    assert pq.read_table(file)["name"].to_pylist() == ["", "a", "b", "c", "\U0001f600"]
+    by_all = replace(THINGS, name="sorted", order=())
+    folders.write(by_all, sql("SELECT * FROM {rows}", rows=shuffled), [MONDAY], {})
+    (file,) = (root_of(folders) / "sorted" / f"date={MONDAY}").glob("*.parquet")
+    assert pq.read_table(file)["name"].to_pylist() == ["", "a", "b", "c", "\U0001f600"]
+
+
+@pytest.mark.spark
+def test_a_lake_begun_by_one_engine_is_gone_on_with_by_the_other(
+    duckdb_engine: Engine, spark_engine: Engine, tmp_path: Path
+):
+    begun, gone_on = (Lake(str(tmp_path), engine) for engine in (duckdb_engine, spark_engine))
+    rows = [(MONDAY, "m"), (MONDAY, "Ü \U0001f600\n'\"\\"), (TUESDAY, "t")]
+    begun.write(THINGS, dated(begun, *rows), [MONDAY, TUESDAY], {"v": 1})
+    assert names(gone_on, MONDAY, TUESDAY) == sorted(rows)
+    gone_on.write(THINGS, dated(gone_on, (TUESDAY, "new"), (SUNDAY, "s")), [TUESDAY, SUNDAY], {})
+    both = [lake.read(THINGS, [MONDAY, TUESDAY, SUNDAY]).arrow() for lake in (begun, gone_on)]
+    assert both[0].schema == both[1].schema
+    assert (
+        in_order(both[0].drop_columns("tags")).to_pylist()
+        == in_order(both[1].drop_columns("tags")).to_pylist()
+    )
+    assert [row["name"] for row in in_order(both[0].drop_columns("tags")).to_pylist()][-3:] == [
+        "new",
+        "s",
+        rows[1][1],
+    ]
+    assert begun.partition(THINGS, TUESDAY) == gone_on.partition(THINGS, TUESDAY)
 
 
 def test_any_engine_reads_a_partition(folders: Lake):
@@ -133,21 +171,20 @@ def test_any_engine_reads_a_partition(folders: Lake):
 
 def test_a_partition_is_replaced_as_a_whole(lake: Lake):
     lake.write(THINGS, things(lake, "old", "older"), [MONDAY], {"v": 1})
-    lake.write(THINGS, things(lake, "other"), [TUESDAY], {})
+    lake.write(THINGS, things(lake, "other", day=TUESDAY), [TUESDAY], {})
     lake.write(THINGS, things(lake, "new"), [MONDAY], {"v": 2})
     assert names(lake, MONDAY, TUESDAY) == [(MONDAY, "new"), (TUESDAY, "other")]
     assert lake.partition(THINGS, MONDAY) == Partition(1, THINGS.schema_digest, {"v": 2})
 
 
-def test_what_spark_keeps_of_a_replaced_partition_is_not_read(lake: Lake):
-    """A server's cache outlives runs, and a killed run's too."""
+def test_what_an_engine_keeps_of_a_replaced_partition_is_not_read(lake: Lake):
+    """A Spark server's cache outlives runs, and a killed run's too."""
     lake.write(THINGS, things(lake, "old", "older"), [MONDAY], {})
-    kept = lake.read(THINGS, [MONDAY]).persist()
-    assert kept.count() == 2
-    assert lake.read(THINGS, [MONDAY]).storageLevel.useMemory
+    kept = lake.read(THINGS, [MONDAY]).held()
+    assert len(kept.rows()) == 2
     lake.write(THINGS, things(lake, "new"), [MONDAY], {})
     assert names(lake, MONDAY) == [(MONDAY, "new")]
-    kept.unpersist()
+    assert sorted(row["name"] for row in kept.rows()) == ["old", "older"]
 
 
 def test_a_range_is_split_by_date_and_a_day_without_rows_is_an_empty_partition(lake: Lake):
@@ -167,15 +204,18 @@ def test_an_empty_day_replaces_a_full_one_and_has_the_schema(lake: Lake):
     lake.write(THINGS, things(lake, "old"), [MONDAY], {})
     lake.write(THINGS, things(lake), [MONDAY], {})
     (file,) = files_of(lake, MONDAY)
-    bare = lake.spark.read.parquet(literal_path(file))
-    assert bare.schema.simpleString() == THINGS.schema.simpleString()
+    assert type_name(pa.struct(list(pq.read_schema(file)))) == type_name(
+        pa.struct(list(THINGS.schema))
+    )
     assert names(lake, MONDAY) == []
 
 
 def test_rows_of_another_day_are_refused_and_nothing_is_replaced(lake: Lake):
     lake.write(THINGS, things(lake, "old"), [MONDAY], {})
-    with pytest.raises(LakeError, match=r"things.*date=2026-06-02"):
-        lake.write(THINGS, dated(lake, (MONDAY, "new"), (TUESDAY, "stray")), [MONDAY], {})
+    for stray in (TUESDAY, None):
+        with pytest.raises(LakeError) as caught:
+            lake.write(THINGS, dated(lake, (MONDAY, "new"), (stray, "stray")), [MONDAY], {})
+        assert_sentence(caught.value, "things", "date=2026-06-02" if stray else "date=")
     assert names(lake, MONDAY) == [(MONDAY, "old")]
     assert lake.days(THINGS) == [MONDAY]
 
@@ -203,14 +243,14 @@ def test_rows_of_a_day_that_is_replaced_meanwhile_are_read_again(
 
 
 def test_no_days_give_no_rows(lake: Lake):
-    frame = lake.read(THINGS, [])
-    assert frame.columns == [*THINGS.schema.names, "date"]
-    assert frame.collect() == []
+    found = lake.read(THINGS, []).arrow()
+    assert found.schema.names == [*THINGS.schema.names, "date"]
+    assert found.num_rows == 0
     assert lake.days(THINGS) == []
 
 
-def test_a_root_with_strange_signs_works_too(spark: SparkSession, tmp_path: Path):
-    lake = Lake(f"file://{tmp_path}/date=1/Ü [a] {{b}}* 50%20", spark)
+def test_a_root_with_strange_signs_works_too(engine: Engine, tmp_path: Path):
+    lake = Lake(f"file://{tmp_path}/date=1/name=x/Ü [a] {{b}}* 'x' 50%20", engine)
     lake.write(THINGS, dated(lake, (MONDAY, "m")), [MONDAY, TUESDAY], {})
     assert names(lake, MONDAY, TUESDAY) == [(MONDAY, "m")]
 
@@ -238,12 +278,12 @@ def test_a_long_list_of_problems_is_cut(lake: Lake):
 
 
 @pytest.mark.parametrize(
-    "field", [T.StructField("extra", T.LongType()), T.StructField("count", T.StringType())]
+    "field", [pa.field("extra", pa.int64()), pa.field("count", pa.string())], ids=["new", "changed"]
 )
-def test_a_partition_of_another_schema_is_refused(lake: Lake, field: T.StructField):
+def test_a_partition_of_another_schema_is_refused(lake: Lake, field: pa.Field):
     lake.write(THINGS, things(lake, "x"), [MONDAY], {})
-    fields = [f for f in THINGS.schema.fields if f.name != field.name]
-    changed = replace(THINGS, schema=T.StructType([*fields, field]))
+    fields = [f for f in THINGS.schema if f.name != field.name]
+    changed = Table("things", "Changed.", pa.schema([*fields, field]))
     with pytest.raises(LakeError) as caught:
         lake.read(changed, [MONDAY])
     assert_sentence(caught.value, "2026-06-01: written with another schema")
@@ -262,21 +302,21 @@ def test_a_partition_made_from_something_else_is_refused(lake: Lake):
         assert_sentence(caught.value, "2026-06-01", words)
 
 
-def test_a_root_that_cannot_be_written_is_said_in_one_sentence(spark: SparkSession, tmp_path: Path):
+def test_a_root_that_cannot_be_written_is_said_in_one_sentence(engine: Engine, tmp_path: Path):
     (tmp_path / "file").touch()
-    lake = Lake(str(tmp_path / "file" / "lake"), spark)
+    lake = Lake(str(tmp_path / "file" / "lake"), engine)
     with pytest.raises(LakeError) as caught:
         lake.write(THINGS, things(lake), [MONDAY], {})
     assert_sentence(caught.value, "LOWSLOW_LAKE", str(root_of(lake)), "cannot be written")
     with pytest.raises(LakeError) as caught:
-        Lake("s3://bucket/lake", spark)
+        Lake("s3://bucket/lake", engine)
     assert_sentence(caught.value, "LOWSLOW_LAKE", "s3://", "neither")
 
 
 # --- killed runs -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("moment", ["storage.pq.read_metadata", "storage.json.dumps", None])
+@pytest.mark.parametrize("moment", ["pq.read_metadata", "json.dumps", None])
 def test_a_run_killed_before_the_commit_leaves_the_old_partition(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str | None
 ):
@@ -287,7 +327,7 @@ def test_a_run_killed_before_the_commit_leaves_the_old_partition(
 
     with monkeypatch.context() as patch:
         if moment:
-            patch.setattr(f"lowslow_assets.{moment}", killed)
+            patch.setattr(f"lowslow_assets.lake.lake.{moment}", killed)
         else:
             patch.setattr(lake.store, "replace", killed)
         with pytest.raises(KeyboardInterrupt):

@@ -2,13 +2,23 @@
 
 from pathlib import Path
 
-from lowslow_assets.lake.tables import TABLES, to_markdown
+import pytest
+
+from lowslow_assets.lake.tables import TABLES, Table, to_markdown
 
 PAGE = Path(__file__).parents[2] / "docs" / "tables.md"
 
 
 def test_the_page_is_up_to_date():
     assert PAGE.read_text() == to_markdown()
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_columns_have_names_of_their_own_and_the_order_is_of_some(table: Table):
+    names = table.schema.names
+    assert len({name.lower() for name in [*names, "date"]}) == len(names) + 1
+    assert set(table.order) <= set(names)
+    assert len(set(table.order)) == len(table.order)
 
 
 def test_names_that_outside_tools_rely_on():

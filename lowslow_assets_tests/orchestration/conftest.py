@@ -2,19 +2,19 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
-from pyspark.sql import SparkSession
 
+from lowslow_assets.engines.base import Engine
 from lowslow_assets.orchestration.definitions import build_defs
-from lowslow_assets.platform.spark import SparkResource
+from lowslow_assets.orchestration.resources import EngineResource
 from lowslow_assets.sample_tenant import Campaign, Tenant, generate
 from lowslow_assets.settings import CAMPAIGNS, NOTEBOOK, EnrichmentSettings, Settings
 
@@ -40,15 +40,26 @@ INGEST = {
 }
 
 
-class SharedSpark(SparkResource):
-    """The session that all tests share, whatever run uses it."""
+class SharedEngine(EngineResource):
+    """An engine that all tests share, whatever run uses it."""
 
-    def _init_session(self) -> None:
-        self._spark_session = SparkSession.getActiveSession()
+    # Dagster makes copies of a resource that another has.
+    _engines: ClassVar[dict[int, Engine]] = {}
+    number: int
+
+    @classmethod
+    def of_tests(cls, engine: Engine) -> "SharedEngine":
+        """The resource that opens this engine."""
+        cls._engines[id(engine)] = engine
+        return cls(number=id(engine))
+
+    def open(self) -> Engine:
+        """The engine, which is not stopped: other tests use it."""
+        return self._engines[self.number]
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        """Left running: other tests use it."""
-        self.spark_session.catalog.clearCache()
+        """Nothing of this run is left for the next."""
+        self.open().forget()
 
 
 @dataclass(frozen=True)
@@ -60,6 +71,7 @@ class Project:
     lookback_days: int = TENANT.days
     preset: str = CAMPAIGNS
     enrichment: EnrichmentSettings = field(default_factory=EnrichmentSettings)
+    engine: Engine | None = None
 
     @property
     def settings(self) -> Settings:
@@ -78,7 +90,8 @@ class Project:
             "dagster/asset_partition_range_start": str(days[0]),
             "dagster/asset_partition_range_end": str(days[-1]),
         }
-        defs = build_defs(self.settings, SharedSpark())
+        shared = SharedEngine.of_tests(self.engine) if self.engine else None
+        defs = build_defs(self.settings, shared)
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         return defs.resolve_job_def(job).execute_in_process(tags=tags, run_config=quiet, **options)
 
@@ -101,10 +114,10 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def hunted(
-    spark: SparkSession, source: Path, tmp_path_factory: pytest.TempPathFactory
+    duckdb_engine: Engine, source: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Project, dict[str, dg.ExecuteInProcessResult]]:
     """All days ingested in one run, then a hunt as of the last."""
-    project = Project(source, tmp_path_factory.mktemp("lake"))
+    project = Project(source, tmp_path_factory.mktemp("lake"), engine=duckdb_engine)
     return project, {
         "ingest": project.run("ingest_range", DAYS),
         "hunt": project.run("hunt_as_of_day", [LAST]),
@@ -125,7 +138,7 @@ def hunted_by_notebook(
     lake = tmp_path_factory.mktemp("notebook")
     for table in INGEST:
         shutil.copytree(project.lake / table, lake / table)
-    notebook = Project(project.source, lake, preset=NOTEBOOK)
+    notebook = replace(project, lake=lake, preset=NOTEBOOK)
     return notebook, notebook.run("hunt_as_of_day", [LAST])
 
 

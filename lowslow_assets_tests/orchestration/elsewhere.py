@@ -90,12 +90,13 @@ def materialize(project: Project, conf: Path, selection: str, *days: str) -> Non
     environment = {
         **os.environ,
         **environment_of(project),
+        "LOWSLOW_ENGINE": "spark",
         "LOWSLOW_SPARK_CONF": str(conf),
         "DAGSTER_HOME": "",
         # Where a run is has another clock than where Spark is.
         "TZ": "Asia/Tokyo",
     }
-    command = [dagster, "asset", "materialize", "-m", "lowslow_assets.orchestration.definitions"]
+    command = [dagster, "asset", "materialize", "-m", "lowslow_assets.definitions"]
     ran = subprocess.run(
         [*command, "--select", selection, *days],
         env=environment,

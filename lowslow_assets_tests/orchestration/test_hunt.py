@@ -9,9 +9,8 @@ import pytest
 from lowslow_assets.detection.explanations import EXPLANATIONS
 from lowslow_assets.detection.masks import mask_bits
 from lowslow_assets.detection.mixture import fit_by_births, fit_by_restarts
-from lowslow_assets.detection.patterns import PROPERTIES
-from lowslow_assets.lake.tables import ENRICHED_INCIDENTS, PRUNED_CLUSTERS
-from lowslow_assets.signins.features import FEATURES
+from lowslow_assets.detection.patterns import MODEL_PROPERTIES
+from lowslow_assets.lake.tables import ENRICHED_INCIDENTS, FEATURES, PRUNED_CLUSTERS
 from lowslow_assets_tests.orchestration.conftest import DAYS, LAST, MISSING, Project
 from lowslow_assets_tests.support.notebook_parity import compare
 from lowslow_assets_tests.support.notebook_parity import main as print_comparison
@@ -93,9 +92,11 @@ def test_our_own_fit_is_that_of_the_suspects_properties(project):
     counts = suspects.groupby("pattern").size()
     patterns = project.table("mask_patterns", LAST).to_pandas().set_index("mask")["failures"]
     assert patterns.to_dict() == counts.to_dict()
-    fit, _ = fit_by_births(mask_bits(counts.index.tolist(), len(PROPERTIES)), counts.to_numpy())
+    fit, _ = fit_by_births(
+        mask_bits(counts.index.tolist(), len(MODEL_PROPERTIES)), counts.to_numpy()
+    )
     found = fit_table(project)
-    np.testing.assert_array_equal(found["alpha"].loc[[*PROPERTIES]], fit.alpha)
+    np.testing.assert_array_equal(found["alpha"].loc[[*MODEL_PROPERTIES]], fit.alpha)
     np.testing.assert_array_equal(found["weight"].iloc[0], fit.weights)
 
 

@@ -32,7 +32,7 @@ def test_a_page_an_incident_and_one_for_the_day(of: str, request):
 
 
 @pytest.mark.parametrize("of", ["project", "notebook"])
-def test_a_case_counts_its_members(of: str, request):
+def test_a_campaign_s_page_counts_its_members(of: str, request):
     hunted_with = request.getfixturevalue(of)
     members = hunted_with.table("incident_members", LAST).to_pandas()
     successes = hunted_with.table("success_hours", LAST).to_pandas()

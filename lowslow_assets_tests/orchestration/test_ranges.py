@@ -1,5 +1,8 @@
 """Runs over a range: where they say they are, and what is left of one that stops."""
 
+from collections.abc import Callable
+from datetime import date
+
 import dagster as dg
 import pytest
 
@@ -9,7 +12,10 @@ DAYS = [f"2026-06-{day:02}" for day in range(1, 8)]
 
 
 def run(
-    instance: dg.DagsterInstance, fails_at: str | None, error: BaseException
+    instance: dg.DagsterInstance,
+    fails_at: str | None = None,
+    error: BaseException | None = None,
+    weight: tuple[Callable[[date], int], int] | tuple[()] = (),
 ) -> tuple[list[list[str]], set[str], list[str]]:
     """The parts that were begun, the days that count as made, and what the log says."""
     begun: list[list[str]] = []
@@ -19,11 +25,11 @@ def run(
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def counted(context: dg.AssetExecutionContext) -> None:
-        with in_parts(context, 3) as parts:
+        with in_parts(context, 3, *weight) as parts:
             for part in parts:
                 begun.append([str(day) for day in part])
                 if fails_at in begun[-1]:
-                    raise error
+                    raise error or RuntimeError()
 
     tags = {
         "dagster/asset_partition_range_start": DAYS[0],
@@ -41,7 +47,7 @@ def instance():
 
 
 def test_a_range_is_made_in_parts_and_the_log_says_which_of_how_many(instance):
-    begun, made, logged = run(instance, None, RuntimeError())
+    begun, made, logged = run(instance)
     assert begun == [DAYS[:3], DAYS[3:6], DAYS[6:]]
     assert made == set(DAYS)
     assert [line for line in logged if " of 7" in line] == [
@@ -49,6 +55,21 @@ def test_a_range_is_made_in_parts_and_the_log_says_which_of_how_many(instance):
         "2026-06-04 to 2026-06-06, days 4 to 6 of 7",
         "2026-06-07, day 7 of 7",
     ]
+
+
+def test_a_part_is_no_heavier_than_it_may_be_unless_it_is_one_day(instance):
+    weighed: list[int] = []
+
+    def weight_of(day: date) -> int:
+        weighed.append(day.day)
+        return {1: 4, 2: 6, 3: 1, 4: 50, 5: 10}.get(day.day, 0)
+
+    begun, made, logged = run(instance, weight=(weight_of, 10))
+    assert begun == [DAYS[:2], DAYS[2:3], DAYS[3:4], DAYS[4:]]
+    assert made == set(DAYS)
+    assert "2026-06-05 to 2026-06-07, days 5 to 7 of 7" in logged
+    # No day before its part, but the one that is too much.
+    assert weighed == [1, 2, 3, 3, 4, 4, 5, 5, 6, 7]
 
 
 @pytest.mark.parametrize("error", [RuntimeError(), dg.DagsterExecutionInterruptedError()])

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from lowslow_assets.export.source import Export
+from lowslow_assets.export.folders import LocalExport
 from lowslow_assets.orchestration import sensors
 from lowslow_assets.orchestration.resources import SourceResource
 from lowslow_assets.orchestration.sensors import WATCHED_DAYS, new_days
@@ -69,12 +69,12 @@ def test_days_that_are_over_are_requested_oldest_first_and_by_their_files(
         put(tmp_path, day)
     result = tick(tmp_path)
     assert requested(result) == ["2025-03-01", "2025-03-02", "2025-03-03"]
-    export = Export(str(tmp_path))
-    fingerprints = {str(day): export.list_day(day).fingerprint for day in days(3)}
+    export = LocalExport(str(tmp_path))
+    versions = {str(day): export.list_day(day).version for day in days(3)}
     assert [request.run_key for request in result.run_requests or []] == [
-        f"{day}/{fingerprint}" for day, fingerprint in fingerprints.items()
+        f"{day}/{version}" for day, version in versions.items()
     ]
-    assert json.loads(result.cursor or "") == fingerprints
+    assert json.loads(result.cursor or "") == versions
 
 
 def test_a_day_is_requested_an_hour_after_it_ends(tmp_path: Path, clock: Clock):
@@ -137,9 +137,9 @@ def test_only_the_newest_days_are_looked_at_and_kept(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ):
     looked_at = []
-    list_day = Export.list_day
+    list_day = LocalExport.list_day
     monkeypatch.setattr(
-        Export, "list_day", lambda self, day: looked_at.append(day) or list_day(self, day)
+        LocalExport, "list_day", lambda self, day: looked_at.append(day) or list_day(self, day)
     )
     old, new = days(WATCHED_DAYS + 3), days(WATCHED_DAYS + 4)
     for day in old:

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from lowslow_assets.orchestration.spark_job import build_job_defs
-from lowslow_assets.orchestration.spark_job.inside import as_told
+from lowslow_assets.orchestration.spark_job.inside import as_sent
 from lowslow_assets_tests.conftest import QUICK_JAVA
 from lowslow_assets_tests.orchestration.conftest import INGEST, LAST, Project
 from lowslow_assets_tests.orchestration.elsewhere import (
@@ -78,4 +78,4 @@ def test_a_job_makes_the_same_tables_and_says_what_it_made(project: Project, ran
     ],
 )
 def test_metadata_keeps_its_type(value, told):
-    assert as_told(value) == told
+    assert as_sent(value) == told

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
-from pyspark.sql import DataFrame, SparkSession
 
+from lowslow_assets.engines.base import Engine, Relation
 from lowslow_assets.lake.tables import INCIDENT_MEMBERS
 from lowslow_assets.reports import activity
-from lowslow_assets.reports.wording import utc
+from lowslow_assets_tests.support.relations import relation
 
 START = datetime(2026, 6, 1, 23, 10, tzinfo=UTC)
 
@@ -32,15 +32,13 @@ def member(minutes: int, **values) -> dict:
     }
 
 
-def frame(spark: SparkSession, *members: dict) -> DataFrame:
-    names = INCIDENT_MEMBERS.schema.names
-    rows = [tuple(row.get(name) for name in names) for row in members]
-    return spark.createDataFrame(rows, INCIDENT_MEMBERS.schema)
+def relation_of(engine: Engine, *members: dict) -> Relation:
+    return relation(engine, INCIDENT_MEMBERS.schema, members)
 
 
-def test_hours_are_counted_by_outcome(spark: SparkSession):
-    members = frame(
-        spark,
+def test_hours_are_counted_by_outcome(engine: Engine):
+    members = relation_of(
+        engine,
         member(0),
         member(49),
         member(50),
@@ -48,8 +46,8 @@ def test_hours_are_counted_by_outcome(spark: SparkSession):
         member(0, incident_id="b"),
     )
     found = [
-        (row["incident_id"], row["outcome"], utc(row["hour"]).hour, row["signins"])
-        for row in activity.by_hour(members).collect()
+        (row["incident_id"], row["outcome"], row["hour"].hour, row["signins"])
+        for row in activity.by_hour(members).rows()
     ]
     assert found == [
         ("a", "failure", 23, 2),
@@ -60,11 +58,11 @@ def test_hours_are_counted_by_outcome(spark: SparkSession):
 
 
 def test_places_are_the_most_common_that_have_coordinates(
-    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(activity, "MAX_PLACES", 2)
-    members = frame(
-        spark,
+    members = relation_of(
+        engine,
         member(0, latitude=59.0),
         member(1, latitude=61.0),
         member(2, city="Lima"),
@@ -74,47 +72,47 @@ def test_places_are_the_most_common_that_have_coordinates(
     )
     found = [
         (row["outcome"], row["city"], row["latitude"], row["signins"])
-        for row in activity.by_place(members).collect()
+        for row in activity.by_place(members).rows()
     ]
     # The place of a success comes before any number of attempts.
     assert found == [("success", "Rome", 60.0, 1), ("failure", "Oslo", 60.0, 2)]
 
 
 def test_the_matrix_keeps_networks_and_accounts_that_say_most(
-    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(activity, "MAX_MATRIX_SIDE", 2)
-    members = frame(
-        spark,
+    members = relation_of(
+        engine,
         member(0, user="entered", network="lone"),
         member(1, user="entered", network="lone", outcome="success"),
         *(member(2 + i, user=f"u{i % 3}", network="shared") for i in range(4)),
         # Busy, but not from a network that is shown.
         *(member(10 + i, user="busy", network=f"other {i}") for i in range(9)),
     )
-    found = [tuple(row) for row in activity.by_user_and_network(members).collect()]
+    found = [tuple(row.values()) for row in activity.by_user_and_network(members).rows()]
     assert found == [("a", "entered", "lone", 1, 1), ("a", "u0", "shared", 2, 0)]
 
 
-def test_the_matrix_of_each_incident_is_its_own(spark: SparkSession):
-    members = frame(spark, member(0), member(1), member(0, incident_id="b", network="n2"))
-    found = [tuple(row) for row in activity.by_user_and_network(members).collect()]
+def test_the_matrix_of_each_incident_is_its_own(engine: Engine):
+    members = relation_of(engine, member(0), member(1), member(0, incident_id="b", network="n2"))
+    found = [tuple(row.values()) for row in activity.by_user_and_network(members).rows()]
     assert found == [("a", "u1", "n1", 2, 0), ("b", "u1", "n2", 1, 0)]
 
 
 def test_the_table_has_the_successes_then_the_newest(
-    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(activity, "MAX_MEMBERS", 3)
-    members = frame(
-        spark,
+    members = relation_of(
+        engine,
         member(1),
         member(2),
         member(3),
         member(0, outcome="success", score=0.9875, evidence="why"),
         member(1, incident_id="b", user="x" * 10_000),
     )
-    table = activity.newest(members).toArrow()
+    table = activity.newest(members)
     assert table["incident_id"].to_pylist() == ["a", "a", "a", "b"]
     assert table["Sign-in id"].to_pylist() == ["id 0", "id 3", "id 2", "id 1"]
     assert table["Time (UTC)"].to_pylist()[0] == "2026-06-01 23:10:00"

@@ -21,7 +21,7 @@ from lowslow_assets.detection.conditions import (
     Hits,
     Term,
 )
-from lowslow_assets.lake.tables import RAW_SIGNINS
+from lowslow_assets.lake.tables import FAILURE, FEATURES, NODATA, RAW_SIGNINS, SUCCESS
 from lowslow_assets.orchestration.assets.rules import fenced
 from lowslow_assets.reports.rules import (
     HuntingRule,
@@ -30,7 +30,7 @@ from lowslow_assets.reports.rules import (
     to_kql,
     to_sigma,
 )
-from lowslow_assets.signins.features import FAILURE, FEATURES, NODATA, SUCCESS, encode_features
+from lowslow_assets.signins.features import encode_features
 from lowslow_assets_tests.support.drawn_signins import draw_many
 from lowslow_assets_tests.support.kql import CheckKql
 from lowslow_assets_tests.support.rule_engines import run_kql, run_sigma

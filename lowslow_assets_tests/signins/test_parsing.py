@@ -14,12 +14,8 @@ from pyspark.sql import functions as F
 
 from lowslow_assets.lake.tables import RAW_SIGNINS
 from lowslow_assets.settings import LOGS
-from lowslow_assets.signins.features import (
-    FAILURE_RESULT_TYPES,
-    FEATURES,
-    encode_features,
-    failure_result_types,
-)
+from lowslow_assets.lake.tables import FEATURES
+from lowslow_assets.signins.features import FAILURE_RESULT_TYPES, encode_features, failure_result_types
 from lowslow_assets.signins.parsing import (
     EARLIEST,
     LATEST,

@@ -6,11 +6,11 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from pyspark.sql import DataFrame, SparkSession
 
-from lowslow_assets.export.source import Export
+from lowslow_assets.engines.base import Engine, Relation
+from lowslow_assets.export.folders import LocalExport
 from lowslow_assets.signins.features import FAILURE_RESULT_TYPES, encode_features
-from lowslow_assets.signins.parsing import deduplicate, parse_lines
+from lowslow_assets.signins.ingest import PARSED_INPUTS, deduplicate, parse_inputs, signins_of
 
 SAMPLES = os.environ.get("LOWSLOW_REAL_SAMPLES", "")
 DAY = date(2020, 5, 20)
@@ -20,25 +20,24 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def parsed(spark: SparkSession, name: str, root: Path) -> DataFrame:
+def parsed(engine: Engine, name: str, root: Path) -> Relation:
     target = root / "y=2020/m=05/d=20/h=00/m=00/PT05M.json"
     target.parent.mkdir(parents=True)
     shutil.copy(Path(SAMPLES, name), target)
-    export = Export(str(root))
-    files = export.list_day(DAY)
-    return parse_lines(export.read_lines(spark, [files], export.unreadable([files])))
+    export = LocalExport(str(root))
+    files = export.inputs([export.list_day(DAY)])
+    return engine.from_files(files, parse_inputs, export.open_files, PARSED_INPUTS)
 
 
-def test_both_shapes_of_real_sign_ins_give_the_same_rows(spark: SparkSession, tmp_path: Path):
+def test_both_shapes_of_real_sign_ins_give_the_same_rows(engine: Engine, tmp_path: Path):
     rows, encoded = [], []
     for shape in ("objects", "strings"):
-        frame = parsed(spark, f"signins_{shape}.jsonl", tmp_path / shape).cache()
-        assert frame.where("reason IS NOT NULL").collect() == []
-        signins = deduplicate(frame.drop("file", "reason", "line"))
-        rows.append(signins.orderBy("signin_id").collect())
-        features = encode_features(signins, FAILURE_RESULT_TYPES).orderBy("signin_id")
-        encoded.append(features.collect())
-        frame.unpersist()
+        found = parsed(engine, f"signins_{shape}.jsonl", tmp_path / shape)
+        assert not any(row["reason"] for row in found.rows())
+        signins = deduplicate(signins_of(found))
+        features = encode_features(signins, FAILURE_RESULT_TYPES)
+        for made, of_both in ((signins, rows), (features, encoded)):
+            of_both.append(sorted(made.rows(), key=lambda row: row["signin_id"]))
     assert rows[0] == rows[1]
     assert encoded[0] == encoded[1]
     assert len(rows[0]) == 45

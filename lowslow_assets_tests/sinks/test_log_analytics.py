@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from lowslow_assets.sinks.cases import CREATED, FAILED
 from lowslow_assets.sinks.log_analytics import COLUMNS, row
-from lowslow_assets_tests.support.drawn_incidents import campaign_id, case, day, merged
+from lowslow_assets.sinks.updates import CREATED, FAILED
+from lowslow_assets_tests.support.drawn_incidents import campaign_id, day, merged, update
 from lowslow_assets_tests.support.kql import CheckKql
 from lowslow_assets_tests.support.workspace import (
     FAULTS,
@@ -26,13 +26,13 @@ DEPLOY = Path(__file__).parents[2] / "deploy" / "sentinel"
 
 
 def test_a_row_is_the_same_whenever_it_is_made_and_another_when_something_is_new():
-    one, again = row(case(0, 1), day(1)), row(case(0, 1), day(1))
+    one, again = row(update(0, 1), day(1)), row(update(0, 1), day(1))
     assert one == again
     assert list(one) == list(COLUMNS)
     changed, later, other = (
-        row(case(0, 1, users=5), day(1)),
-        row(case(0, 1), day(2)),
-        row(case(1, 1), day(1)),
+        row(update(0, 1, users=5), day(1)),
+        row(update(0, 1), day(2)),
+        row(update(1, 1), day(1)),
     )
     assert (changed["RowId"], changed["ContentHash"]) != (one["RowId"], one["ContentHash"])
     assert changed["RowId"] == one["RowId"]
@@ -41,7 +41,7 @@ def test_a_row_is_the_same_whenever_it_is_made_and_another_when_something_is_new
 
 def test_a_row_holds_bounded_names_as_logged():
     users = ["=cmd|' /C calc'!A0", "\u202eb@contoso.example", "c" * 10_000]
-    found = row(case(0, 1, accounts=users, addresses=["2001:db8::1"]), day(1))
+    found = row(update(0, 1, accounts=users, addresses=["2001:db8::1"]), day(1))
     assert found["Accounts"] == [users[0], "?b@contoso.example", "c" * 125 + "..."]
     assert found["Addresses"] == ["2001:db8::1"]
     assert found["HuntDate"] == "2026-04-02T00:00:00Z"
@@ -63,15 +63,15 @@ def test_the_rules_query_is_one_over_the_tables_columns(check_kql: CheckKql):
 
 def test_rows_are_sent_again_as_they_were(connection: Connect):
     at = connection(Workspace())
-    cases = [case(0, 0, addresses=["192.0.2.1"]), merged(1, into=0), case(2, 0)]
+    updates = [update(0, 0, addresses=["192.0.2.1"]), merged(1, into=0), update(2, 0)]
     for _ in range(2):
-        made = at.log_analytics.deliver(day(0), cases)
+        made = at.log_analytics.deliver(day(0), updates)
         assert [(d.incident_id, d.action) for d in made] == [
             (campaign_id(0), CREATED),
             (campaign_id(2), CREATED),
         ]
     assert at.workspace.violations == []
-    assert at.workspace.rows == [row(cases[0], day(0)), row(cases[2], day(0))] * 2
+    assert at.workspace.rows == [row(updates[0], day(0)), row(updates[2], day(0))] * 2
 
 
 def test_a_day_without_incidents_sends_nothing(connection: Connect):
@@ -82,7 +82,7 @@ def test_a_day_without_incidents_sends_nothing(connection: Connect):
 
 def test_one_that_is_refused_does_not_lose_the_others(connection: Connect):
     at = connection(Workspace(retry_after=3600, fault=lambda n: THROTTLED if n == 1 else None))
-    made = at.log_analytics.deliver(day(0), [case(0, 0), case(1, 0)])
+    made = at.log_analytics.deliver(day(0), [update(0, 0), update(1, 0)])
     assert [(d.action, d.detail) for d in made] == [
         (FAILED, "The answer was 429."),
         (CREATED, None),
@@ -93,21 +93,23 @@ def test_one_that_is_refused_does_not_lose_the_others(connection: Connect):
 def test_the_largest_row_is_taken(connection: Connect):
     at = connection(Workspace())
     names = [f"{number}{'߷😀' * 500}" for number in range(100)]
-    largest = case(0, 0, accounts=names, addresses=names, compromised_users=names, title="ß" * 999)
+    largest = update(
+        0, 0, accounts=names, addresses=names, compromised_users=names, title="ß" * 999
+    )
     assert [d.action for d in at.log_analytics.deliver(day(0), [largest])] == [CREATED]
     assert at.workspace.violations == []
 
 
 def test_killed_or_faulty_and_made_again_every_row_is_there(connection: Connect):
-    cases = [case(number, 0) for number in range(3)]
+    updates = [update(number, 0) for number in range(3)]
     expected = connection(Workspace())
-    expected.log_analytics.deliver(day(0), cases)
+    expected.log_analytics.deliver(day(0), updates)
     for fault in FAULTS:
         at = connection(Workspace(fault=lambda n, fault=fault: fault if n <= 2 else None))
         at.adapter.kill_after = 2
         with pytest.raises(Killed):
-            at.log_analytics.deliver(day(0), cases)
-        made = at.log_analytics.deliver(day(0), cases)
+            at.log_analytics.deliver(day(0), updates)
+        made = at.log_analytics.deliver(day(0), updates)
         assert {delivery.action for delivery in made} == {CREATED}
         assert at.workspace.state() == expected.workspace.state()
         assert len(at.workspace.rows) == 3 + 2 * (fault == LOST)

@@ -5,26 +5,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lowslow_assets.detection.identity import CONTINUED, NEW, RESUMED, SPLIT
-from lowslow_assets.sinks.cases import MAX_ENTITIES, Case, make_cases
 from lowslow_assets.sinks.news import news
 from lowslow_assets.sinks.text import bounded, harmless
-from lowslow_assets_tests.support.drawn_incidents import campaign_id, case, day, incident, merged
+from lowslow_assets.sinks.updates import MAX_ENTITIES, IncidentUpdate, make_updates
+from lowslow_assets_tests.support.drawn_incidents import campaign_id, day, incident, merged, update
 
 
 @pytest.mark.parametrize("state", [NEW, CONTINUED])
 def test_more_attempts_alone_are_no_news(state: str):
-    assert news(case(0, 1, state=state, new_attempts=5_000), day(1)) == []
+    assert news(update(0, 1, state=state, new_attempts=5_000), day(1)) == []
 
 
 @pytest.mark.parametrize(
-    ("told", "text"),
+    ("sent", "text"),
     [
         (
-            case(0, 1, state=RESUMED, new_attempts=1_200),
+            update(0, 1, state=RESUMED, new_attempts=1_200),
             "Hunt of 2026-04-02: It is active again after a pause: 1,200 new attempts.",
         ),
         (
-            case(0, 1, state=SPLIT, split_from="b"),
+            update(0, 1, state=SPLIT, split_from="b"),
             "Hunt of 2026-04-02: It came apart from campaign b, with which it had been one.",
         ),
         (
@@ -32,39 +32,39 @@ def test_more_attempts_alone_are_no_news(state: str):
             f"Hunt of 2026-04-02: This campaign went on in another one: incident {campaign_id(0)}.",
         ),
         (
-            case(0, 1, compromised_users=['a"b@contoso.example\n# Closed']),
+            update(0, 1, compromised_users=['a"b@contoso.example\n# Closed']),
             "Hunt of 2026-04-02: It may have got into 1 more account(s). Check these first:\n"
             '- "a\'b@contoso.example?# Closed": 2026-04-02 22:30 UTC, probability 80%, '
             "new network",
         ),
     ],
 )
-def test_news_in_words(told: Case, text: str):
-    [found] = news(told, day(1))
+def test_news_in_words(sent: IncidentUpdate, text: str):
+    [found] = news(sent, day(1))
     assert found.text == text
 
 
 def test_the_same_news_has_the_same_id_and_other_news_another():
-    def ids(told: Case, of_day: int) -> list[str]:
-        return [item.id for item in news(told, day(of_day))]
+    def ids(sent: IncidentUpdate, of_day: int) -> list[str]:
+        return [item.id for item in news(sent, day(of_day))]
 
     entered = {"compromised_users": ["a", "b"]}
-    assert ids(case(0, 1, **entered), 1) == ids(case(0, 2, **entered), 2)
+    assert ids(update(0, 1, **entered), 1) == ids(update(0, 2, **entered), 2)
     assert ids(merged(1, 0), 1) == ids(merged(1, 0), 9)
     others = [
-        ids(case(0, 1, **entered), 1),
-        ids(case(1, 1, **entered), 1),
-        ids(case(0, 1, compromised_users=["a"]), 1),
-        ids(case(0, 1, compromised_users=["a1:b"]), 1),
-        ids(case(0, 1, state=RESUMED), 1),
-        ids(case(0, 2, state=RESUMED), 2),
+        ids(update(0, 1, **entered), 1),
+        ids(update(1, 1, **entered), 1),
+        ids(update(0, 1, compromised_users=["a"]), 1),
+        ids(update(0, 1, compromised_users=["a1:b"]), 1),
+        ids(update(0, 1, state=RESUMED), 1),
+        ids(update(0, 2, state=RESUMED), 2),
         ids(merged(1, 0), 1),
         ids(merged(1, 2), 1),
     ]
     assert len({tuple(one) for one in others}) == len(others)
 
 
-def test_cases_are_incidents_with_their_entities_and_merged_campaigns():
+def test_updates_are_incidents_with_their_entities_and_merged_campaigns():
     rows = [incident(0, 1, compromised_users=["z@contoso.example"])]
     campaigns = [
         {"campaign_id": campaign_id(0), "state": CONTINUED, "split_from": "x", "merged_into": None},
@@ -72,13 +72,13 @@ def test_cases_are_incidents_with_their_entities_and_merged_campaigns():
         {"campaign_id": campaign_id(2), "state": "quiet", "split_from": None, "merged_into": None},
     ]
     users = [f"{number}@contoso.example" for number in range(MAX_ENTITIES)]
-    found = make_cases(
+    found = make_updates(
         rows,
         campaigns,
         {campaign_id(0): [*users[:5], "z@contoso.example", *users[5:]]},
         {campaign_id(0): ["192.0.2.1"]},
     )
-    assert [c.campaign_id for c in found] == [campaign_id(0), campaign_id(1)]
+    assert [one.campaign_id for one in found] == [campaign_id(0), campaign_id(1)]
     assert found[0].accounts == ["z@contoso.example", *users[: MAX_ENTITIES - 1]]
     assert (found[0].addresses, found[0].split_from) == (["192.0.2.1"], "x")
     assert (found[1].incident, found[1].merged_into) == (None, "y")

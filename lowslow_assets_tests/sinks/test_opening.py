@@ -14,10 +14,10 @@ from azure.core.pipeline.transport import RequestsTransport
 from lowslow_assets.orchestration.resources import SinksResource
 from lowslow_assets.settings import SettingsError
 from lowslow_assets.sinks import calls
-from lowslow_assets.sinks.cases import CREATED, FAILED
 from lowslow_assets.sinks.log_analytics import row
 from lowslow_assets.sinks.opening import connect, open_sinks
-from lowslow_assets_tests.support.drawn_incidents import campaign_id, case, day, merged
+from lowslow_assets.sinks.updates import CREATED, FAILED
+from lowslow_assets_tests.support.drawn_incidents import campaign_id, day, merged, update
 from lowslow_assets_tests.support.workspace import INCIDENTS, SETTINGS, check_incident
 
 RESOURCE = SinksResource.of(SETTINGS)
@@ -56,9 +56,9 @@ def test_a_dry_run_prints_the_requests_and_sends_none(
 ):
     monkeypatch.setattr("socket.socket.connect", None)
     monkeypatch.setattr(calls, "default_credential", None)
-    cases = [case(0, 0, addresses=["192.0.2.1"]), merged(1, into=0)]
+    updates = [update(0, 0, addresses=["192.0.2.1"]), merged(1, into=0)]
     sentinel, log_analytics = open_sinks(replace(SETTINGS, dry_run=True))
-    assert [d.action for d in sentinel.deliver(day(0), cases)] == [CREATED, "unchanged"]
+    assert [d.action for d in sentinel.deliver(day(0), updates)] == [CREATED, "unchanged"]
     printed = capsys.readouterr().out
     url = re.escape(f"https://management.azure.com{INCIDENTS}/")
     version = re.escape("?api-version=2024-03-01")
@@ -71,13 +71,13 @@ def test_a_dry_run_prints_the_requests_and_sends_none(
     assert found
     check_incident(json.loads(found[1]))
 
-    assert [d.action for d in log_analytics.deliver(day(0), cases)] == [CREATED]
+    assert [d.action for d in log_analytics.deliver(day(0), updates)] == [CREATED]
     line, _, body = capsys.readouterr().out.partition("\n")
     assert line == (
         "POST https://soc.ingest.example/dataCollectionRules/dcr-0123"
         "/streams/Custom-LowslowIncidents_CL?api-version=2023-01-01"
     )
-    assert json.loads(body) == [row(cases[0], day(0))]
+    assert json.loads(body) == [row(updates[0], day(0))]
 
 
 def test_no_credential_asks_a_person(monkeypatch: pytest.MonkeyPatch):
@@ -115,7 +115,7 @@ class Anybody:
 def test_a_service_out_of_reach_is_tried_a_few_times_and_told(which: int):
     transport = Unreachable()
     sink = connect(SETTINGS, Anybody(), transport)[which]
-    [made] = sink.deliver(date(2026, 4, 1), [case(0, 0)])
+    [made] = sink.deliver(date(2026, 4, 1), [update(0, 0)])
     assert made.action == FAILED
     assert re.fullmatch(r"ServiceRequestError: https://\S+ cannot be reached", made.detail or "")
     assert transport.sent == 4
@@ -123,6 +123,6 @@ def test_a_service_out_of_reach_is_tried_a_few_times_and_told(which: int):
 
 def test_http_is_refused():
     settings = replace(SETTINGS, ingestion_endpoint="http://soc.ingest.example")
-    [made] = connect(settings, Anybody(), Unreachable())[1].deliver(day(0), [case(0, 0)])
+    [made] = connect(settings, Anybody(), Unreachable())[1].deliver(day(0), [update(0, 0)])
     assert made.action == FAILED
     assert "non-https" in (made.detail or "")

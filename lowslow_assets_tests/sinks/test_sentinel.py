@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 
 from lowslow_assets.detection.identity import RESUMED, SPLIT
 from lowslow_assets.sinks import calls
-from lowslow_assets.sinks.cases import (
+from lowslow_assets.sinks.sentinel import MAX_COMMENTS, Note, merged_properties, new_properties
+from lowslow_assets.sinks.updates import (
     COMMENTED,
     CREATED,
     FAILED,
     UNCHANGED,
     UPDATED,
-    Case,
     Delivery,
+    IncidentUpdate,
 )
-from lowslow_assets.sinks.sentinel import MAX_COMMENTS, Note, merged_properties, new_properties
-from lowslow_assets_tests.support.drawn_incidents import campaign_id, case, day, incident, merged
+from lowslow_assets_tests.support.drawn_incidents import campaign_id, day, incident, merged, update
 from lowslow_assets_tests.support.workspace import (
     FAULTS,
     LOST,
@@ -38,14 +38,14 @@ Connect = Callable[[Workspace], Connection]
 A = campaign_id(0)
 
 
-def deliver(at: Connection, of_day: int, cases: Sequence[Case]) -> list[Delivery]:
-    made = at.sentinel.deliver(day(of_day), cases)
+def deliver(at: Connection, of_day: int, updates: Sequence[IncidentUpdate]) -> list[Delivery]:
+    made = at.sentinel.deliver(day(of_day), updates)
     assert at.workspace.violations == []
-    assert [delivery.incident_id for delivery in made] == [c.campaign_id for c in cases]
+    assert [delivery.incident_id for delivery in made] == [one.campaign_id for one in updates]
     return made
 
 
-def action(at: Connection, of_day: int, one: Case) -> str:
+def action(at: Connection, of_day: int, one: IncidentUpdate) -> str:
     [made] = deliver(at, of_day, [one])
     return made.action
 
@@ -56,11 +56,11 @@ def labels(at: Connection, name: str = A) -> list[str]:
 
 def test_a_campaign_is_one_incident_that_is_kept_up_to_date(connection: Connect):
     at = connection(Workspace())
-    assert action(at, 0, case(0, 0)) == CREATED
+    assert action(at, 0, update(0, 0)) == CREATED
     first = at.workspace.shown(A)
     assert (first["status"], first["severity"]) == ("New", "Medium")
     assert first["title"] == incident(0, 0)["title"]
-    assert action(at, 1, case(0, 1)) == UPDATED
+    assert action(at, 1, update(0, 1)) == UPDATED
     assert list(at.workspace.incidents) == [A]
     second = at.workspace.shown(A)
     assert second["description"] == incident(0, 1)["description"]
@@ -72,8 +72,8 @@ def test_a_campaign_is_one_incident_that_is_kept_up_to_date(connection: Connect)
 
 def test_a_hunt_sent_again_writes_nothing(connection: Connect):
     at = connection(Workspace())
-    deliver(at, 0, [case(0, 0)])
-    again = case(0, 1, compromised_users=["a@contoso.example"])
+    deliver(at, 0, [update(0, 0)])
+    again = update(0, 1, compromised_users=["a@contoso.example"])
     assert action(at, 1, again) == UPDATED
     before, number = at.workspace.state(), len(at.workspace.requests)
     assert action(at, 1, again) == UNCHANGED
@@ -84,49 +84,49 @@ def test_a_hunt_sent_again_writes_nothing(connection: Connect):
 def test_an_older_hunt_made_again_does_not_bring_back_its_words(connection: Connect):
     at = connection(Workspace())
     for number in (0, 1, 5):
-        deliver(at, number, [case(0, number)])
+        deliver(at, number, [update(0, number)])
     before = at.workspace.state()
     for number in (3, 1, 0):
-        changed = case(0, number, title="Words of an older day", severity="High")
+        changed = update(0, number, title="Words of an older day", severity="High")
         assert action(at, number, changed) == UNCHANGED
     assert at.workspace.state() == before
 
 
 def test_the_same_day_made_again_with_other_content_is_told(connection: Connect):
     at = connection(Workspace())
-    deliver(at, 0, [case(0, 0)])
-    assert action(at, 0, case(0, 0, title="Late rows came")) == UPDATED
+    deliver(at, 0, [update(0, 0)])
+    assert action(at, 0, update(0, 0, title="Late rows came")) == UPDATED
     assert at.workspace.shown(A)["title"] == "Late rows came"
 
 
 def test_days_before_the_one_that_made_the_incident_are_no_news(connection: Connect):
     at = connection(Workspace())
-    deliver(at, 9, [case(0, 9)])
-    assert action(at, 4, case(0, 4, compromised_users=["a@contoso.example"])) == UNCHANGED
+    deliver(at, 9, [update(0, 9)])
+    assert action(at, 4, update(0, 4, compromised_users=["a@contoso.example"])) == UNCHANGED
     assert at.workspace.comments.get(A, {}) == {}
 
 
 def test_news_is_told_once_whoever_tells_it_again(connection: Connect):
     at = connection(Workspace())
-    deliver(at, 0, [case(0, 0)])
-    entered = case(0, 3, compromised_users=["a@contoso.example", "b@contoso.example"])
+    deliver(at, 0, [update(0, 0)])
+    entered = update(0, 3, compromised_users=["a@contoso.example", "b@contoso.example"])
     assert action(at, 3, entered) == UPDATED
     [text] = at.workspace.comments[A].values()
     assert "a@contoso.example" in text
     assert "b@contoso.example" in text
     assert text.startswith("Hunt of 2026-04-04: ")
-    deliver(at, 4, [case(0, 4, state=RESUMED)])
+    deliver(at, 4, [update(0, 4, state=RESUMED)])
     deliver(at, 3, [entered])
     assert len(at.workspace.comments[A]) == 2
-    assert action(at, 2, case(0, 2, compromised_users=["c@contoso.example"])) == COMMENTED
+    assert action(at, 2, update(0, 2, compromised_users=["c@contoso.example"])) == COMMENTED
     assert len(at.workspace.comments[A]) == 3
 
 
 def test_a_merged_campaign_is_not_closed_but_says_where_it_went_on(connection: Connect):
     at = connection(Workspace())
-    deliver(at, 0, [case(0, 0), case(1, 0)])
+    deliver(at, 0, [update(0, 0), update(1, 0)])
     before = at.workspace.incidents[campaign_id(1)]
-    made = deliver(at, 1, [case(0, 1), merged(1, into=0)])
+    made = deliver(at, 1, [update(0, 1), merged(1, into=0)])
     assert [delivery.action for delivery in made] == [UPDATED, COMMENTED]
     [text] = at.workspace.comments[campaign_id(1)].values()
     assert A in text
@@ -135,7 +135,7 @@ def test_a_merged_campaign_is_not_closed_but_says_where_it_went_on(connection: C
     # One that was never sent is not made for that.
     [never] = deliver(at, 2, [merged(2, into=0)])
     assert (never.action, never.detail) == (UNCHANGED, "merged before it was ever sent")
-    assert action(at, 3, case(1, 3, state=SPLIT, split_from=A)) == UPDATED
+    assert action(at, 3, update(1, 3, state=SPLIT, split_from=A)) == UPDATED
     assert len(at.workspace.comments[campaign_id(1)]) == 2
 
 
@@ -147,15 +147,15 @@ def test_severity_is_raised_and_never_lowered(connection: Connect):
         (2, "Medium", "High"),
         (3, "High", "High"),
     ]:
-        deliver(at, number, [case(0, number, severity=severity)])
+        deliver(at, number, [update(0, number, severity=severity)])
         assert at.workspace.shown(A)["severity"] == shown
 
 
 def test_activity_that_was_known_stays_known(connection: Connect):
     at = connection(Workspace())
-    deliver(at, 0, [case(0, 0)])
+    deliver(at, 0, [update(0, 0)])
     of_less = incident(0, 0)["first_activity"] + timedelta(hours=1)
-    deliver(at, 1, [case(0, 1, first_activity=of_less, last_activity=of_less)])
+    deliver(at, 1, [update(0, 1, first_activity=of_less, last_activity=of_less)])
     shown = at.workspace.shown(A)
     assert shown["firstActivityTimeUtc"] == "2026-03-01T04:00:00Z"
     assert shown["lastActivityTimeUtc"] == "2026-04-01T22:30:15Z"
@@ -194,14 +194,14 @@ CLOSED = {
 )
 def test_what_analysts_changed_survives_every_later_run(connection: Connect, steps):
     at = connection(Workspace())
-    deliver(at, 0, [case(0, 0)])
+    deliver(at, 0, [update(0, 0)])
     theirs: dict[str, object] = {}
     frozen: dict[str, object] = {}
     for step in [*steps, 7]:
         if isinstance(step, int):
             entered = ["a@contoso.example"] if step % 2 else []
             severity = ("Low", "Medium", "High")[step % 3]
-            sent = case(0, step, severity=severity, compromised_users=entered)
+            sent = update(0, step, severity=severity, compromised_users=entered)
             deliver(at, step, [sent])
         elif step == "close":
             at.workspace.edit(A, **CLOSED)
@@ -231,11 +231,11 @@ def test_what_analysts_changed_survives_every_later_run(connection: Connect, ste
 
 def test_an_incident_whose_label_was_removed_gets_comments_alone(connection: Connect):
     at = connection(Workspace())
-    deliver(at, 0, [case(0, 0)])
+    deliver(at, 0, [update(0, 0)])
     at.workspace.edit(A, labels=[])
     before = at.workspace.incidents[A]
-    assert action(at, 1, case(0, 1, severity="High")) == UNCHANGED
-    [made] = deliver(at, 2, [case(0, 2, compromised_users=["a@contoso.example"])])
+    assert action(at, 1, update(0, 1, severity="High")) == UNCHANGED
+    [made] = deliver(at, 2, [update(0, 2, compromised_users=["a@contoso.example"])])
     assert (made.action, made.detail) == (
         COMMENTED,
         "with news as a comment; without our label: only comments are added",
@@ -245,10 +245,10 @@ def test_an_incident_whose_label_was_removed_gets_comments_alone(connection: Con
 
 def test_the_last_comments_are_left_to_analysts(connection: Connect):
     at = connection(Workspace())
-    deliver(at, 0, [case(0, 0)])
+    deliver(at, 0, [update(0, 0)])
     at.workspace.comments[A] = {str(number): "Theirs." for number in range(MAX_COMMENTS - 1)}
     for number in (1, 2):
-        [made] = deliver(at, number, [case(0, number, state=RESUMED)])
+        [made] = deliver(at, number, [update(0, number, state=RESUMED)])
     assert len(at.workspace.comments[A]) == MAX_COMMENTS
     assert made.detail == f"news left out: it has {MAX_COMMENTS} comments"
 
@@ -256,7 +256,7 @@ def test_the_last_comments_are_left_to_analysts(connection: Connect):
 @pytest.mark.parametrize("stale", [409, 412])
 def test_who_writes_at_the_same_time_is_read_and_merged(connection: Connect, stale: int):
     at = connection(Workspace(stale=stale))
-    deliver(at, 0, [case(0, 0)])
+    deliver(at, 0, [update(0, 0)])
     edits = iter([{"status": "Active"}, {"severity": "Low"}])
 
     def analyst() -> None:
@@ -264,7 +264,7 @@ def test_who_writes_at_the_same_time_is_read_and_merged(connection: Connect, sta
             at.workspace.edit(A, **edit)
 
     at.workspace.before_write = analyst
-    assert action(at, 1, case(0, 1, severity="High")) == UPDATED
+    assert action(at, 1, update(0, 1, severity="High")) == UPDATED
     shown = at.workspace.shown(A)
     assert (shown["status"], shown["severity"]) == ("Active", "Low")
     assert at.transport.slept == []
@@ -273,9 +273,9 @@ def test_who_writes_at_the_same_time_is_read_and_merged(connection: Connect, sta
 
 def test_endless_conflicts_end(connection: Connect):
     at = connection(Workspace())
-    deliver(at, 0, [case(0, 0)])
+    deliver(at, 0, [update(0, 0)])
     at.workspace.before_write = lambda: at.workspace.edit(A)
-    [made] = deliver(at, 1, [case(0, 1)])
+    [made] = deliver(at, 1, [update(0, 1)])
     assert (made.action, made.detail) == (FAILED, "Others wrote to it 5 times meanwhile.")
 
 
@@ -283,28 +283,28 @@ def test_one_that_is_refused_does_not_lose_the_others(connection: Connect):
     at = connection(Workspace())
     number = len(at.workspace.requests)
     at.workspace.fault = lambda n: UNAVAILABLE if n <= number + 4 else None
-    made = deliver(at, 0, [case(0, 0), case(1, 0)])
+    made = deliver(at, 0, [update(0, 0), update(1, 0)])
     assert [delivery.action for delivery in made] == [FAILED, CREATED]
     assert made[0].detail == "GET was answered 503."
-    assert [d.action for d in deliver(at, 0, [case(0, 0), case(1, 0)])] == [CREATED, UNCHANGED]
+    assert [d.action for d in deliver(at, 0, [update(0, 0), update(1, 0)])] == [CREATED, UNCHANGED]
 
 
 def test_an_answer_that_is_no_incident_fails_that_one_alone(connection: Connect):
     at = connection(Workspace())
-    deliver(at, 0, [case(0, 0), case(1, 0)])
-    at.workspace.incidents[case(0, 0).campaign_id]["etag"] = None
-    made = deliver(at, 1, [case(0, 1), case(1, 1)])
+    deliver(at, 0, [update(0, 0), update(1, 0)])
+    at.workspace.incidents[update(0, 0).campaign_id]["etag"] = None
+    made = deliver(at, 1, [update(0, 1), update(1, 1)])
     assert [delivery.action for delivery in made] == [FAILED, UPDATED]
     assert made[0].detail == "GET was not answered by an incident."
 
 
 def test_throttling_is_waited_out_as_long_as_told_and_not_for_hours(connection: Connect):
     at = connection(Workspace(fault=lambda n: THROTTLED if n in (1, 3) else None))
-    assert action(at, 0, case(0, 0)) == CREATED
+    assert action(at, 0, update(0, 0)) == CREATED
     assert at.transport.slept == [7, 7]
     at.workspace.retry_after = 3600
     at.workspace.fault = lambda n: THROTTLED
-    [made] = deliver(at, 1, [case(0, 1)])
+    [made] = deliver(at, 1, [update(0, 1)])
     assert (made.action, made.detail) == (FAILED, "GET was answered 429.")
     assert at.transport.slept == [7, 7]
 
@@ -313,24 +313,24 @@ def test_a_delivery_has_an_end(connection: Connect, monkeypatch: pytest.MonkeyPa
     at = connection(Workspace())
     clock = iter(range(0, 10_000, 400))
     monkeypatch.setattr(calls, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    made = at.sentinel.deliver(day(0), [case(number, 0) for number in range(3)])
+    made = at.sentinel.deliver(day(0), [update(number, 0) for number in range(3)])
     assert [delivery.action for delivery in made] == [CREATED, FAILED, FAILED]
     assert made[2].detail == "The delivery took longer than 900 s."
 
 
-def story(of_day: int) -> list[Case]:
+def story(of_day: int) -> list[IncidentUpdate]:
     """Three campaigns: the second is merged into the first, the third enters accounts."""
     entered = [f"user{of_day}@contoso.example"] if of_day % 20 == 7 else []
     second = (
-        case(1, of_day, state=RESUMED if of_day == 30 else "continued")
+        update(1, of_day, state=RESUMED if of_day == 30 else "continued")
         if of_day < 60
         else merged(1, into=0)
     )
     severity = "High" if of_day >= 27 else "Medium"
     return [
-        case(0, of_day),
+        update(0, of_day),
         second,
-        case(2, of_day, compromised_users=entered, severity=severity),
+        update(2, of_day, compromised_users=entered, severity=severity),
     ]
 
 
@@ -431,12 +431,12 @@ HOSTILE = [
 
 def test_hostile_and_endless_values_stay_within_limits_and_are_no_markup(connection: Connect):
     at = connection(Workspace())
-    deliver(at, 0, [case(0, 0)])
+    deliver(at, 0, [update(0, 0)])
     for number, text in enumerate(HOSTILE, start=1):
-        sent = case(0, number, title=text, description=text, compromised_users=[text])
+        sent = update(0, number, title=text, description=text, compromised_users=[text])
         assert action(at, number, sent) == UPDATED
         many = [f"{text[:300]}{n}" for n in range(100)]
-        assert action(at, number, case(0, number, compromised_users=many)) == UPDATED
+        assert action(at, number, update(0, number, compromised_users=many)) == UPDATED
         shown = at.workspace.shown(A)
         texts = [shown["title"], shown["description"], *at.workspace.comments[A].values()]
         for written in texts:

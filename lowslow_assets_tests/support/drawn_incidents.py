@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from lowslow_assets.detection.identity import CONTINUED, NEW
-from lowslow_assets.sinks.cases import Case
+from lowslow_assets.sinks.updates import IncidentUpdate
 
 FIRST = date(2026, 4, 1)
 _NAMES = UUID("00000000-0000-0000-0000-000000000000")
@@ -48,13 +48,13 @@ def incident(number: int, of_day: int, **changes: Any) -> dict[str, Any]:
     }
 
 
-def case(number: int, of_day: int, **changes: Any) -> Case:
-    """The case of campaign ``number`` as of a day; ``accounts`` and ``addresses`` are its own."""
+def update(number: int, of_day: int, **changes: Any) -> IncidentUpdate:
+    """The update of campaign ``number`` as of a day; ``accounts`` and ``addresses`` are its own."""
     own = {key: changes.pop(key) for key in ("accounts", "addresses") if key in changes}
     row: Mapping[str, Any] = incident(number, of_day, **changes)
     split_from = changes.get("split_from")
-    return Case(campaign_id(number), row, split_from=split_from, **own)
+    return IncidentUpdate(campaign_id(number), row, split_from=split_from, **own)
 
 
-def merged(number: int, into: int) -> Case:
-    return Case(campaign_id(number), None, merged_into=campaign_id(into))
+def merged(number: int, into: int) -> IncidentUpdate:
+    return IncidentUpdate(campaign_id(number), None, merged_into=campaign_id(into))

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from lowslow_assets.settings import NOTEBOOK
-from lowslow_assets.signins.features import FEATURES
+from lowslow_assets.lake.tables import FEATURES
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
-"""A small case whose figures can be counted on one hand, with any value from the log in it."""
+"""A small campaign whose figures can be counted on one hand, with any value from the log in it."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 
-from lowslow_assets.reports.pages.case import Case, Cell, HuntDay, Place, Window
+from lowslow_assets.reports.pages.campaign_page import CampaignPage, Cell, HuntDay, Place, Window
 
 DAY = date(2026, 6, 7)
 FIRST = date(2026, 6, 1)  # a Monday
@@ -46,7 +46,7 @@ def window_of(days: int = 7) -> Window:
     )
 
 
-def case_of(value: str = "plain", members: int = 3) -> Case:
+def page_of(value: str = "plain", members: int = 3) -> CampaignPage:
     """A campaign of four attempts and one entry; whatever the log may say is ``value``."""
     incident = {
         "incident_id": "00000000-0000-5000-8000-000000000001",
@@ -106,7 +106,7 @@ def case_of(value: str = "plain", members: int = 3) -> Case:
         "top_category": value,
         "top_share": 0.5,
     }
-    return Case(
+    return CampaignPage(
         window=window_of(),
         incident=incident,
         statistics=statistics,
@@ -170,11 +170,11 @@ def hunt_of(value: str = "plain") -> HuntDay:
             {"explanation": "busy account", "failures": 5, "reason": value},
         ],
         clusters=[cluster, {**cluster, "failures": 1, "kept": False}],
-        cases=[case_of(value)],
+        campaigns=[page_of(value)],
     )
 
 
 def quiet_hunt() -> HuntDay:
     """Nothing failed, nothing was found, and most days are missing."""
     window = replace(window_of(1), days=[FIRST, DAY], successes={}, success_places=[])
-    return HuntDay(window, failures=0, suspects=0, explanations=[], clusters=[], cases=[])
+    return HuntDay(window, failures=0, suspects=0, explanations=[], clusters=[], campaigns=[])

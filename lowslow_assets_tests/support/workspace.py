@@ -24,9 +24,9 @@ from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import HTTPAdapter
 
 from lowslow_assets.settings import LOG_ANALYTICS, SENTINEL, SinkSettings
-from lowslow_assets.sinks.cases import Sink
 from lowslow_assets.sinks.log_analytics import COLUMNS
 from lowslow_assets.sinks.opening import connect
+from lowslow_assets.sinks.updates import Sink
 
 SETTINGS = SinkSettings(
     names=(SENTINEL, LOG_ANALYTICS),

@@ -56,8 +56,8 @@ class Store(Protocol):
         """The days' data on local paths. FileNotFoundError: replaced since they were named."""
         ...
 
-    def for_spark(self, name: str, files: Files) -> tuple[str, list[str]]:
-        """The same for Spark's readers, after the folder in which all of them lie."""
+    def engine_files(self, name: str, files: Files) -> list[str]:
+        """The same as an engine finds them: paths, or URLs for which it has a connector."""
         ...
 
     def staging(self, name: str) -> AbstractContextManager[Staging]:

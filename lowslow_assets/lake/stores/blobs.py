@@ -32,8 +32,6 @@ from azure.storage.blob import ContentSettings
 from dagster_azure.blob import AzureBlobStorageResource
 from pyarrow import fs
 
-from lowslow_assets.export.refusals import is_permanent, why
-from lowslow_assets.export.source import literal_path
 from lowslow_assets.lake.stores.base import (
     ABANDONED_AFTER_SECONDS,
     PROVENANCE,
@@ -46,6 +44,7 @@ from lowslow_assets.lake.stores.base import (
     user_cache,
 )
 from lowslow_assets.platform.azure import Location, blob_service, file_system
+from lowslow_assets.platform.refusals import is_permanent, why
 
 _STAGING = ".staging"
 _CALLS_AT_ONCE = 8
@@ -77,7 +76,7 @@ class Blobs:
         self._sweep_cache()
 
     def days(self, name: str) -> list[date]:
-        """As of ``Store``; one listing, of 5,000 files a call."""
+        """As ``Store`` describes; one listing, of 5,000 files a call."""
         prefix = self._blob(f"{name}/")
         with self._told("listed"):
             names = list(self._container.list_blob_names(name_starts_with=prefix))
@@ -85,12 +84,12 @@ class Blobs:
         return sorted(day_of(match[1]) for match in found if match and match[2] == PROVENANCE)
 
     def provenance(self, name: str, days: Sequence[date]) -> dict[date, str]:
-        """As of ``Store``."""
+        """As ``Store`` describes."""
         texts = self._each(lambda day: self._read_provenance(_folder(name, day))[0], days)
         return {day: text for day, text in zip(days, texts, strict=True) if text is not None}
 
     def local_files(self, name: str, files: Files) -> list[Path]:
-        """As of ``Store``; downloads what the cache lacks."""
+        """As ``Store`` describes; downloads what the cache lacks."""
         wanted = [
             (f"{_folder(name, day)}/{Path(file).name}", size)  # never a path out of the cache
             for day, of_day in files.items()
@@ -98,13 +97,13 @@ class Blobs:
         ]
         return self._each(lambda blob: self._cached(*blob), wanted)
 
-    def for_spark(self, name: str, files: Files) -> tuple[str, list[str]]:
-        """As of ``Store``."""
-        return str(self._cache / name), [*map(literal_path, self.local_files(name, files))]
+    def engine_files(self, name: str, files: Files) -> list[str]:
+        """As ``Store`` describes."""
+        return [str(path) for path in self.local_files(name, files)]
 
     @contextmanager
     def staging(self, name: str) -> Iterator[Staging]:
-        """As of ``Store``; below the cache. Whether the container can be written is tried first."""
+        """As ``Store`` describes; below the cache. It first tries whether the container is writable."""
         if not self._may_write:  # before the work whose result could not be kept
             self._upload(f"{_STAGING}/writable", b"")
             self._may_write = True
@@ -112,7 +111,7 @@ class Blobs:
             yield staging
 
     def replace(self, name: str, day: date, staging: Staging) -> str:
-        """As of ``Store``; documents, which name each other, get a folder a generation."""
+        """As ``Store`` describes; documents, which name each other, get a folder a generation."""
         folder, staged = _folder(name, day), f"date={day}"
         found = staging.files.get_file_info(fs.FileSelector(staged))
         files = {info.base_name: info.size for info in found}
@@ -139,7 +138,7 @@ class Blobs:
         return self.location.url(f"{folder}/{generation}").rstrip("/")
 
     def drop(self, name: str, before: date) -> list[date]:
-        """As of ``Store``; the provenance goes first."""
+        """As ``Store`` describes; the provenance goes first."""
         found = [
             (f"{name}/{folder}", file, changed)
             for folder, file, changed in self._listed(name)
@@ -298,14 +297,17 @@ class NativeBlobs(Blobs):
         super().__init__(location, storage, cache)
         self._arrow: fs.FileSystem = file_system(storage)
 
-    def for_spark(self, name: str, files: Files) -> tuple[str, list[str]]:
-        """As of ``Store``."""
-        paths = [f"{_folder(name, day)}/{file}" for day, of_day in files.items() for file in of_day]
-        return self.location.abfss(name), [literal_path(self.location.abfss(p)) for p in paths]
+    def engine_files(self, name: str, files: Files) -> list[str]:
+        """As ``Store`` describes."""
+        return [
+            self.location.abfss(f"{_folder(name, day)}/{file}")
+            for day, of_day in files.items()
+            for file in of_day
+        ]
 
     @contextmanager
     def staging(self, name: str) -> Iterator[Staging]:
-        """As of ``Store``; what a killed run left there goes."""
+        """As ``Store`` describes; what a killed run left there goes."""
         prefix = self._blob(f"{_STAGING}/")
         with self._told("listed"):
             self._delete(

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
-from lowslow_assets.export.source import literal_path
 from lowslow_assets.lake.stores.base import (
     PROVENANCE,
     Files,
@@ -28,11 +27,11 @@ class Folders:
         self.root = Path(root.removeprefix("file://")).expanduser().absolute()
 
     def days(self, name: str) -> list[date]:
-        """As of ``Store``."""
+        """As ``Store`` describes."""
         return sorted(day_of(folder.name) for folder in self._folders(name))
 
     def provenance(self, name: str, days: Sequence[date]) -> dict[date, str]:
-        """As of ``Store``."""
+        """As ``Store`` describes."""
         found = {}
         for day in days:
             try:
@@ -42,16 +41,16 @@ class Folders:
         return found
 
     def local_files(self, name: str, files: Files) -> list[Path]:
-        """As of ``Store``; whatever lies in the folders."""
+        """As ``Store`` describes; whatever lies in the folders."""
         return [path for day in files for path in sorted(self._folder(name, day).glob("*.parquet"))]
 
-    def for_spark(self, name: str, files: Files) -> tuple[str, list[str]]:
-        """As of ``Store``; the folders, which are fewer than the files."""
-        return str(self.root / name), [literal_path(self._folder(name, day)) for day in files]
+    def engine_files(self, name: str, files: Files) -> list[str]:
+        """As ``Store`` describes."""
+        return [str(path) for path in self.local_files(name, files)]
 
     @contextmanager
     def staging(self, name: str) -> Iterator[Staging]:
-        """As of ``Store``; on the lake's own file system."""
+        """As ``Store`` describes; on the lake's own file system."""
         try:
             (self.root / ".staging").mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -62,13 +61,13 @@ class Folders:
             yield staging
 
     def replace(self, name: str, day: date, staging: Staging) -> str:
-        """As of ``Store``."""
+        """As ``Store`` describes."""
         target = self._folder(name, day)
         replace_folder(Path(staging.name, f"date={day}"), target)
         return str(target)
 
     def drop(self, name: str, before: date) -> list[date]:
-        """As of ``Store``; each is moved out of the table first."""
+        """As ``Store`` describes; each is moved out of the table first."""
         dropped = [folder for folder in self._folders(name) if day_of(folder.name) < before]
         with self.staging(name) as staging:
             Path(staging.name).mkdir()

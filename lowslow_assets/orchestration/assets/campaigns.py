@@ -1,8 +1,6 @@
 """campaigns: the day's kept clusters under the ids that other hunts know them by."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from datetime import date, timedelta
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 
@@ -14,14 +12,14 @@ from lowslow_assets.detection.identity import (
     follow,
 )
 from lowslow_assets.detection.sightings import calendars, samples
-from lowslow_assets.lake.lake import LakeError
+from lowslow_assets.detection.statistics import variation_by_cluster
+from lowslow_assets.hunting.history import read_history
 from lowslow_assets.lake.tables import (
     CAMPAIGNS,
     CLUSTER_FEATURES,
     CLUSTER_MEMBERS,
     CLUSTER_STATISTICS,
 )
-from lowslow_assets.orchestration.assets.clusters import variation_by_cluster
 from lowslow_assets.orchestration.assets.declare import table_metadata
 from lowslow_assets.orchestration.assets.hunt import Hunt, Made, hunt_asset
 
@@ -34,10 +32,12 @@ _SHOWN_CAMPAIGNS = 50
 def campaigns(hunt: Hunt) -> Made:
     """Follow campaigns over days; of all assets, this one alone reads its other partitions."""
     days = hunt.lake.days(CAMPAIGNS)
-    lookback = hunt.parameters.lookback_days
+    lookback = hunt.settings.lookback_days
     oldest = hunt.day - timedelta(days=max(MEMORY_DAYS, lookback))
-    earlier = _read(hunt, (day for day in reversed(days) if oldest <= day < hunt.day))
-    later = _read(hunt, (day for day in days if day >= hunt.day))
+    before = (day for day in reversed(days) if oldest <= day < hunt.day)
+    earlier = list(islice(read_history(hunt, before), _HUNTS_ASKED))
+    after = (day for day in days if day >= hunt.day)
+    later = list(islice(read_history(hunt, after), _HUNTS_ASKED))
     found = follow(hunt.day, _candidates(hunt), earlier, later, lookback)
     asked = [day for day, _ in earlier]
     return found, {
@@ -47,25 +47,11 @@ def campaigns(hunt: Hunt) -> Made:
     }
 
 
-def _read(hunt: Hunt, days: Iterable[date]) -> list[tuple[date, list[Campaign]]]:
-    """What the first few of those hunts knew that can be compared with this one."""
-    # Members compare whatever the length of the windows; another preset's clusters do not.
-    fits = {"preset": hunt.parameters.preset}
-
-    def readable() -> Iterator[tuple[date, list[Campaign]]]:
-        for day in days:
-            with suppress(LakeError):
-                rows = hunt.lake.rows(CAMPAIGNS, [day], fits)
-                yield day, [Campaign.from_row(row) for row in rows]
-
-    return list(islice(readable(), _HUNTS_ASKED))
-
-
 def _candidates(hunt: Hunt) -> list[Candidate]:
     clusters = hunt.rows(CLUSTER_STATISTICS)
     if not clusters:
         return []
-    variation = variation_by_cluster(hunt)
+    variation = variation_by_cluster(hunt.rows(CLUSTER_FEATURES))
     members = hunt.result(CLUSTER_MEMBERS)
     of_days, sample = calendars(members), samples(members)
     found = []

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
-from pyspark.errors import PythonException
 
+from lowslow_assets.engines.base import EngineError
 from lowslow_assets.enrichment.answers import EnrichmentError
 from lowslow_assets.export.source import SourceError
+from lowslow_assets.hunting.settings import RULES_VERSION
 from lowslow_assets.lake.lake import LakeError
 from lowslow_assets.lake.tables import Table
 from lowslow_assets.settings import SettingsError
@@ -18,11 +19,12 @@ OWNERS = ["team:detection"]
 
 
 def declaration(table: Table, *kinds: str) -> dict[str, Any]:
-    """Description, owners, kinds and columns, for ``@asset`` and ``AssetSpec``."""
+    """Description, version, owners, kinds and columns, for ``@asset`` and ``AssetSpec``."""
     return {
         "description": table.description,
+        "code_version": f"{RULES_VERSION}-{table.schema_digest}",
         "owners": OWNERS,
-        "kinds": {"spark", "parquet", *kinds},
+        "kinds": {"parquet", *kinds},
         "metadata": {"dagster/column_schema": column_schema(table)},
     }
 
@@ -30,12 +32,8 @@ def declaration(table: Table, *kinds: str) -> dict[str, Any]:
 def column_schema(table: Table) -> dg.TableSchema:
     """The table's columns as the UI shows them."""
     columns = [
-        dg.TableColumn(
-            name=field.name,
-            type=field.dataType.simpleString(),
-            description=field.metadata["comment"],
-        )
-        for field in table.schema.fields
+        dg.TableColumn(name=name, type=kind, description=comment)
+        for name, kind, comment in table.columns
     ]
     return dg.TableSchema(columns=columns)
 
@@ -45,12 +43,12 @@ def permanent_failures() -> Iterator[None]:
     """A wrong setting or a missing partition fails once, in one sentence: no retry mends it."""
     try:
         yield
-    except (SourceError, LakeError, EnrichmentError, SettingsError) as error:
+    except (SourceError, LakeError, EngineError, EnrichmentError, SettingsError) as error:
         raise _permanent_failure(str(error)) from None
-    except PythonException as error:
-        # What was raised in an executor comes as the text of its traceback.
-        if told := re.search(r"SourceError: (LOWSLOW_SOURCE [^\n]+)", str(error)):
-            raise _permanent_failure(told[1]) from None
+    except Exception as error:
+        # What is raised in one of Spark's executors comes as the text of its traceback.
+        if reason := re.search(r"SourceError: (LOWSLOW_SOURCE [^\n]+)", str(error)):
+            raise _permanent_failure(reason[1]) from None
         raise
 
 

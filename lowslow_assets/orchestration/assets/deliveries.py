@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import dagster as dg
 
+from lowslow_assets.hunting.hunt import Hunt
 from lowslow_assets.lake.tables import (
     CAMPAIGNS,
     DELIVERED_INCIDENTS,
@@ -16,11 +17,10 @@ from lowslow_assets.orchestration.assets.declare import (
     permanent_failures,
     table_metadata,
 )
-from lowslow_assets.orchestration.assets.hunt import Hunt
 from lowslow_assets.orchestration.partitions import DAYS, SINGLE_RUN, days_of
 from lowslow_assets.orchestration.resources import HuntParameters, LakeResource, SinksResource
-from lowslow_assets.sinks.cases import FAILED, Case, make_cases
 from lowslow_assets.sinks.entities import most_attempts
+from lowslow_assets.sinks.updates import FAILED, IncidentUpdate, make_updates
 
 _SHOWN_DELIVERIES = 50
 _DRY_RUN = "dry run: requests are printed, none is sent"
@@ -45,9 +45,9 @@ def delivered_incidents(
     with permanent_failures():
         opened = sinks.open()
         for day in days_of(context):
-            hunt = Hunt(day, lake.open(), parameters)
-            cases = _cases(hunt) if opened else []
-            made = [delivery for sink in opened for delivery in sink.deliver(day, cases)]
+            hunt = Hunt(day, lake.open(), parameters.settings)
+            updates = _updates(hunt) if opened else []
+            made = [delivery for sink in opened for delivery in sink.deliver(day, updates)]
             if sinks.dry_run:
                 made = [replace(delivery, detail=_DRY_RUN) for delivery in made]
             rows = hunt.write(DELIVERED_INCIDENTS, made)
@@ -69,11 +69,6 @@ def delivered_incidents(
         )
 
 
-def _cases(hunt: Hunt) -> list[Case]:
-    members = hunt.result(INCIDENT_MEMBERS)
-    return make_cases(
-        hunt.rows(ENRICHED_INCIDENTS),
-        hunt.rows(CAMPAIGNS),
-        most_attempts(members, "user"),
-        most_attempts(members, "ip_address"),
-    )
+def _updates(hunt: Hunt) -> list[IncidentUpdate]:
+    accounts, addresses = most_attempts(hunt.result(INCIDENT_MEMBERS))
+    return make_updates(hunt.rows(ENRICHED_INCIDENTS), hunt.rows(CAMPAIGNS), accounts, addresses)

@@ -4,7 +4,6 @@ from collections import Counter
 from typing import Any
 
 import dagster as dg
-from pyspark.sql import Row
 
 from lowslow_assets.enrichment.addresses import telling_addresses
 from lowslow_assets.enrichment.answers import VERDICTS, Address, Answer, parse_address
@@ -18,6 +17,7 @@ from lowslow_assets.enrichment.reports import (
     AddressReport,
 )
 from lowslow_assets.enrichment.whois import whois
+from lowslow_assets.hunting.hunt import Hunt
 from lowslow_assets.lake.stores.base import user_cache
 from lowslow_assets.lake.tables import ADDRESS_REPORTS, INCIDENT_MEMBERS
 from lowslow_assets.orchestration.assets.declare import (
@@ -25,7 +25,6 @@ from lowslow_assets.orchestration.assets.declare import (
     permanent_failures,
     table_metadata,
 )
-from lowslow_assets.orchestration.assets.hunt import Hunt
 from lowslow_assets.orchestration.assets.ranges import in_parts
 from lowslow_assets.orchestration.partitions import DAYS, SINGLE_RUN
 from lowslow_assets.orchestration.resources import EnrichmentResource, HuntParameters, LakeResource
@@ -50,7 +49,7 @@ def address_reports(
     """Look up the most telling addresses of each incident, wherever that is switched on."""
     with permanent_failures(), in_parts(context, 1) as parts:
         for (day,) in parts:
-            hunt = Hunt(day, lake.open(), parameters)
+            hunt = Hunt(day, lake.open(), parameters.settings)
             rows, metadata = _look_up(hunt, enrichment) if enrichment.is_on else ([], _OFF)
             written = hunt.write(ADDRESS_REPORTS, rows)
             context.add_asset_metadata(
@@ -67,10 +66,10 @@ _OFF = {
 def _look_up(
     hunt: Hunt, enrichment: EnrichmentResource
 ) -> tuple[list[AddressReport], dict[str, Any]]:
-    """Every source's answers, one row an incident, address and source."""
+    """Every source's answers, one row per incident, address and source."""
     most = enrichment.addresses_per_campaign
-    told = telling_addresses(hunt.result(INCIDENT_MEMBERS), most).orderBy("rank", "incident_id")
-    parsed = [(row, parse_address(row["ip_address"])) for row in told.collect()]
+    telling = telling_addresses(hunt.result(INCIDENT_MEMBERS), most).rows()
+    parsed = [(row, parse_address(row["ip_address"])) for row in telling]
     rows = [(row, address) for row, address in parsed if address]
     answers, metadata = _ask_sources(hunt, enrichment, rows)
     reports = [
@@ -85,7 +84,7 @@ def _look_up(
 
 
 def _ask_sources(
-    hunt: Hunt, enrichment: EnrichmentResource, rows: list[tuple[Row, Address]]
+    hunt: Hunt, enrichment: EnrichmentResource, rows: list[tuple[dict[str, Any], Address]]
 ) -> tuple[dict[str, dict[Address, Answer]], dict[str, Any]]:
     """What each source that is on says of each address it is asked for, most telling first."""
     addresses = list(dict.fromkeys(address for _, address in rows))

@@ -5,11 +5,11 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from lowslow_assets.detection.explanations import explain_by_day, sum_failures
-from lowslow_assets.lake.lake import Lake, pack
+from lowslow_assets.engines.base import Relation
+from lowslow_assets.engines.sql import sql
+from lowslow_assets.lake.lake import Lake
 from lowslow_assets.lake.tables import (
     CATEGORY_COUNTS,
     ENCODED_FEATURES,
@@ -24,26 +24,24 @@ from lowslow_assets.orchestration.assets.declare import declaration, permanent_f
 from lowslow_assets.orchestration.assets.ranges import INGESTED_AT_ONCE, in_parts
 from lowslow_assets.orchestration.partitions import DAYS, SINGLE_RUN
 from lowslow_assets.orchestration.resources import LakeResource, SourceResource
-from lowslow_assets.signins.dataframes import utc
 from lowslow_assets.signins.features import (
-    FAILURE,
-    SOURCE,
     count_categories,
     count_hours,
     encode_features,
     sum_sources,
-    with_seconds_to_success,
 )
 from lowslow_assets.signins.plausibility import count_outcomes
 
 _FROM_RAW = {
     "signin_id": ["signin_id"],
     "time_generated": ["time_generated"],
-    "user": ["user_principal_name", "user_id"],
+    "user": ["user"],
     "outcome": ["result_type"],
-    "seconds_to_success": ["time_generated", "user_principal_name", "user_id", "result_type"],
+    "seconds_to_success": [
+        *("time_generated", "user", "result_type", "autonomous_system_number", "ip_prefix"),
+    ],
     "ip_address": ["ip_address"],
-    "ip_prefix": ["ip_address"],
+    "ip_prefix": ["ip_prefix"],
     "latitude": ["latitude"],
     "longitude": ["longitude"],
     "AppDisplayName": ["app_display_name"],
@@ -51,7 +49,7 @@ _FROM_RAW = {
     "browser": ["browser"],
     "displayName": ["device_name"],
     "operatingSystem": ["operating_system"],
-    "network": ["autonomous_system_number", "ip_address"],
+    "network": ["autonomous_system_number", "ip_prefix"],
     "Location": ["country"],
     "state": ["state"],
     "city": ["city"],
@@ -94,18 +92,13 @@ def _encode(
     made_from = _made_from(source)
     raw = lake.read(RAW_SIGNINS, days)
     partitions = [lake.partition(RAW_SIGNINS, day) for day in days]
-    rows_a_day = max(partition.rows for partition in partitions if partition)
-    encoded = encode_features(raw, tuple(source.failure_result_types))
-    resolved = with_seconds_to_success(pack(encoded, "user", len(days), rows_a_day), "part")
-    # A hunt reads either failures or successes; by user, see raw_signins.
-    in_order = resolved.sortWithinPartitions(
-        "date", "outcome", "user", "time_generated", "signin_id"
-    )
-    written = lake.write(ENCODED_FEATURES, in_order, days, made_from)
+    rows_per_day = max(partition.rows for partition in partitions if partition)
+    encoded = encode_features(raw, source.failure_result_types)
+    written = lake.write(ENCODED_FEATURES, encoded, days, made_from, rows_per_day)
     hours = _count_hours(lake, days)
+    lake.engine.forget()
     for day in days:
         lake.write_rows(SIGNIN_HOURS, hours[day], day, made_from)
-    for day in days:
         counts = count_outcomes(hours[day])
         of_table = {
             ENCODED_FEATURES.name: {
@@ -123,15 +116,15 @@ def _encode(
 
 def _count_hours(lake: Lake, days: list[date]) -> dict[date, list[dict[str, Any]]]:
     """Per day, its rows of ``signin_hours``."""
-    counted = count_hours(lake.read(ENCODED_FEATURES, days)).orderBy("date", "outcome", "hour")
     found: dict[date, list[dict[str, Any]]] = {day: [] for day in days}
-    for row in counted.collect():
-        found[row["date"]].append({**row.asDict(), "hour": utc(row["hour"])})
+    counted = count_hours(lake.read(ENCODED_FEATURES, days)).rows()
+    for row in sorted(counted, key=lambda row: (row["outcome"], row["hour"])):
+        found[row["date"]].append(row)
     return found
 
 
-def _summary(table: Table, summarize: Callable[[DataFrame], DataFrame], *order: str):
-    """An asset that sums the days' encoded features up; in that order, for small files."""
+def _summary(table: Table, summarize: Callable[[Relation], Relation]):
+    """An asset that sums the days' encoded features up."""
 
     @dg.asset(
         name=table.name,
@@ -149,8 +142,8 @@ def _summary(table: Table, summarize: Callable[[DataFrame], DataFrame], *order: 
             opened = lake.open()
             for days in parts:
                 rows = summarize(opened.read(ENCODED_FEATURES, days, made_from))
-                in_order = rows.repartition("date").sortWithinPartitions("date", *order)
-                written = opened.write(table, in_order, days, made_from)
+                written = opened.write(table, rows, days, made_from)
+                opened.engine.forget()
                 for day in days:
                     context.add_asset_metadata(
                         {"dagster/partition_row_count": written[day].rows},
@@ -160,21 +153,21 @@ def _summary(table: Table, summarize: Callable[[DataFrame], DataFrame], *order: 
     return summary
 
 
-def _failures(encoded: DataFrame) -> DataFrame:
-    return explain_by_day(encoded.where(F.col("outcome") == FAILURE))
+def _failures(encoded: Relation) -> Relation:
+    failures = sql("SELECT * FROM {encoded} WHERE outcome = 'failure'", encoded=encoded)
+    return explain_by_day(failures)
 
 
-def _open_failures(encoded: DataFrame) -> DataFrame:
-    return _failures(encoded).where(F.col("explanation").isNull())
+def _open_failures(encoded: Relation) -> Relation:
+    explained = _failures(encoded)
+    return sql("SELECT * FROM {explained} WHERE explanation IS NULL", explained=explained)
 
 
-def _failure_sources(encoded: DataFrame) -> DataFrame:
+def _failure_sources(encoded: Relation) -> Relation:
     return sum_failures(_failures(encoded))
 
 
-category_counts = _summary(CATEGORY_COUNTS, count_categories, "feature", "category")
-success_sources = _summary(SUCCESS_SOURCES, sum_sources, "user", *SOURCE)
-failure_sources = _summary(
-    FAILURE_SOURCES, _failure_sources, "user", "ip_prefix", "ip_address", "explanation"
-)
-open_failures = _summary(OPEN_FAILURES, _open_failures, "user", "time_generated", "signin_id")
+category_counts = _summary(CATEGORY_COUNTS, count_categories)
+success_sources = _summary(SUCCESS_SOURCES, sum_sources)
+failure_sources = _summary(FAILURE_SOURCES, _failure_sources)
+open_failures = _summary(OPEN_FAILURES, _open_failures)

@@ -3,29 +3,16 @@
 from typing import Any
 
 import dagster as dg
-from pyspark.sql import DataFrame, Window
-from pyspark.sql import functions as F
 
-from lowslow_assets.detection.entries import (
-    MIN_ENTRY_PROBABILITY,
-    TRAIT_COLUMNS,
-    count_traits,
-    entry_probability,
-    evidence,
-    lone_prefixes,
-    trait_key,
-    with_news,
-    with_traits,
-)
+from lowslow_assets.detection.entries import entered_accounts
 from lowslow_assets.detection.identity import Campaign
-from lowslow_assets.detection.spray_tests import (
-    confidence,
-    invariants,
-    spray_tests,
-    strays_a_day,
-)
-from lowslow_assets.detection.statistics import ClusterStatistics
+from lowslow_assets.detection.pruning import Cluster
+from lowslow_assets.detection.sightings import calendars
+from lowslow_assets.detection.spray_tests import invariants
+from lowslow_assets.detection.statistics import ClusterStatistics, variation_by_cluster
 from lowslow_assets.enrichment.reports import Known, known_by_incident
+from lowslow_assets.hunting.entries import ENTRIES, find_entries, signins_of_incidents
+from lowslow_assets.hunting.hunt import Hunt
 from lowslow_assets.lake.lake import window_days
 from lowslow_assets.lake.tables import (
     ADDRESS_REPORTS,
@@ -36,15 +23,13 @@ from lowslow_assets.lake.tables import (
     CLUSTER_STATISTICS,
     ENCODED_FEATURES,
     ENRICHED_INCIDENTS,
-    EXPLAINED_FAILURES,
     FEATURE_BASELINE,
     INCIDENT_MEMBERS,
     PRUNED_CLUSTERS,
     SUCCESS_SOURCES,
 )
-from lowslow_assets.orchestration.assets.clusters import resolved_a_day, variation_by_cluster
 from lowslow_assets.orchestration.assets.declare import table_metadata
-from lowslow_assets.orchestration.assets.hunt import Hunt, Made, document_asset, hunt_asset
+from lowslow_assets.orchestration.assets.hunt import Made, document_asset, hunt_asset
 from lowslow_assets.reports import plots
 from lowslow_assets.reports.wording import (
     MAX_LISTED_USERS,
@@ -55,8 +40,6 @@ from lowslow_assets.reports.wording import (
     to_json,
     with_known_addresses,
 )
-from lowslow_assets.signins.dataframes import held, utc
-from lowslow_assets.signins.features import FAILURE, SUCCESS
 
 
 @hunt_asset(
@@ -73,92 +56,14 @@ from lowslow_assets.signins.features import FAILURE, SUCCESS
 )
 def incident_members(hunt: Hunt) -> Made:
     """The kept clusters' failures, and the successes with which they may have got in."""
-    members = hunt.result(CLUSTER_MEMBERS)
-    clusters = hunt.rows(CLUSTER_STATISTICS)
-    ids = [(c.cluster_id, c.campaign_id) for c in _campaigns(hunt) if c.cluster_id is not None]
-    of_cluster = hunt.lake.spark.createDataFrame(ids, "cluster_id int, incident_id string")
-    rows = members.withColumnRenamed("assignment_probability", "score").withColumns(
-        {
-            "outcome": F.lit(FAILURE),
-            "evidence": F.lit(None).cast("string"),
-            "exported": F.lit(None).cast("date"),
-        }
-    )
+    members, campaigns = hunt.result(CLUSTER_MEMBERS), hunt.result(CAMPAIGNS)
     # The notebook promises this step and does not have it.
-    if clusters and not hunt.of_notebook:
-        times = hunt.lake.spark.createDataFrame(
-            [(row["cluster_id"], row["first_activity"], row["last_activity"]) for row in clusters],
-            "cluster_id int, first timestamp, last timestamp",
-        )
-        rows = rows.unionByName(_entries(hunt, members, times), allowMissingColumns=True)
-    in_order = (
-        rows.join(F.broadcast(of_cluster), "cluster_id")
-        .repartition(1)
-        .sortWithinPartitions("incident_id", "outcome", "time_generated", "signin_id")
-    )
-    return in_order, {}
-
-
-def _campaigns(hunt: Hunt) -> list[Campaign]:
-    return [Campaign.from_row(row) for row in hunt.rows(CAMPAIGNS)]
-
-
-def _entries(hunt: Hunt, members: DataFrame, times: DataFrame) -> DataFrame:
-    """Lone visits that are likelier a campaign's than a traveller's, each with one campaign."""
-    successes = hunt.signins().where(F.col("outcome") == SUCCESS)
-    visits = hunt.mask(_visits(hunt, successes, times))
-    attempts = members.withColumn("outcome", F.lit(FAILURE))
-    of_visit = F.col("outcome") == SUCCESS
-    judged = held(visits.unionByName(attempts, allowMissingColumns=True))
-    tries = F.count_if(~of_visit).over(Window.partitionBy("cluster_id", "user"))
-    rows = (
-        with_news(judged, successes)
-        .where("new_network OR outcome = 'failure'")
-        # An attempt is not what makes its own account one that had been tried.
-        .withColumn("tried", tries > F.when(of_visit, 0).otherwise(1))
-    )
-    seen = with_traits(rows).persist()
-    probability = _entry_probabilities(hunt, seen)
-    # Sign-ins of one visit are one entry: as likely as the likeliest of them.
-    of_campaign = Window.partitionBy("cluster_id", "ip_prefix")
-    likeliest = F.max_by("cluster_id", F.struct("score", -F.col("cluster_id")))
-    entries = (
-        seen.where(of_visit)
-        .join(F.broadcast(probability), ["cluster_id", *TRAIT_COLUMNS])
-        .withColumn("score", F.max("probability").over(of_campaign))
-        .where(F.col("score") >= MIN_ENTRY_PROBABILITY)
-        .withColumn("likeliest", likeliest.over(Window.partitionBy("ip_prefix")))
-        .where(F.col("cluster_id") == F.col("likeliest"))
-        .withColumn("evidence", evidence())
-    )
-    kept = members.drop("assignment_probability").columns
-    return entries.select(*kept, "score", "outcome", "evidence", F.col("date").alias("exported"))
-
-
-def _visits(hunt: Hunt, successes: DataFrame, times: DataFrame) -> DataFrame:
-    """Lone visits while a campaign went on, once for each such campaign."""
-    of_campaign = lone_prefixes(hunt.sources()).crossJoin(F.broadcast(times))
-    in_time = F.col("first_success").between(
-        F.col("first"), F.col("last") + F.expr("INTERVAL 1 DAY")
-    )
-    prefixes = held(of_campaign.where(in_time).select("ip_prefix", "cluster_id"))
-    return held(successes.join(prefixes, "ip_prefix"))
-
-
-def _entry_probabilities(hunt: Hunt, rows: DataFrame) -> DataFrame:
-    """Per cluster and combination of traits, the probability of an entry."""
-    counts: dict[str, dict[int, dict[tuple[int, ...], int]]] = {FAILURE: {}, SUCCESS: {}}
-    # In order: sums in another order end in other last digits.
-    for row in count_traits(rows).orderBy("cluster_id", *TRAIT_COLUMNS).collect():
-        of_outcome = counts[row["outcome"]].setdefault(row["cluster_id"], {})
-        of_outcome[trait_key(row.asDict())] = row["number"]
-    found = [
-        (cluster, *traits, probability)
-        for cluster, visited in counts[SUCCESS].items()
-        for traits, probability in entry_probability(counts[FAILURE][cluster], visited).items()
-    ]
-    columns = ", ".join(f"{column} int" for column in TRAIT_COLUMNS)
-    return hunt.lake.spark.createDataFrame(found, f"cluster_id int, {columns}, probability double")
+    if hunt.settings.of_notebook or not hunt.rows(CLUSTER_STATISTICS):
+        entries = members.engine.from_arrow(ENTRIES.empty_table())
+    else:
+        clusters = hunt.result(CLUSTER_STATISTICS)
+        entries = find_entries(members, hunt.signins(), hunt.sources(), clusters, hunt.mask)
+    return signins_of_incidents(members, entries, campaigns), {}
 
 
 @hunt_asset(
@@ -169,7 +74,6 @@ def _entry_probabilities(hunt: Hunt, rows: DataFrame) -> DataFrame:
         CLUSTER_STATISTICS,
         CLUSTER_FEATURES,
         PRUNED_CLUSTERS,
-        EXPLAINED_FAILURES,
         INCIDENT_MEMBERS,
         ADDRESS_REPORTS,
     ],
@@ -194,74 +98,58 @@ def _summary(incident: Incident) -> dict[str, Any]:
         "attempts": incident.attempts,
         "new": incident.new_attempts,
         "a day": round(incident.attempts_per_day, 1),
-        "from": utc(incident.first_activity).date(),
-        "to": utc(incident.last_activity).date(),
+        "from": incident.first_activity.date(),
+        "to": incident.last_activity.date(),
         "possibly got into": incident.compromised_users[:5],
     }
 
 
 def _describe_all(hunt: Hunt) -> list[Incident]:
-    variation = variation_by_cluster(hunt)
-    odd = {row["cluster_id"]: row["anomalous_features"] for row in hunt.rows(PRUNED_CLUSTERS)}
-    entries, campaigns = _entries_by_incident(hunt), _campaigns(hunt)
+    variation = variation_by_cluster(hunt.rows(CLUSTER_FEATURES))
+    judged = {c.cluster_id: c for c in map(Cluster.from_row, hunt.rows(PRUNED_CLUSTERS))}
+    campaigns = [Campaign.from_row(row) for row in hunt.rows(CAMPAIGNS)]
     of_cluster = {campaign.cluster_id: campaign for campaign in campaigns}
-    resolved = resolved_a_day(hunt)
+    entries = _entries_by_incident(hunt)
     found = []
     for row in hunt.rows(CLUSTER_STATISTICS):
-        cluster = ClusterStatistics(**row)
-        unusual = odd[cluster.cluster_id]
-        campaign = of_cluster[cluster.cluster_id]
-        strays = strays_a_day(resolved, len(unusual))
+        statistics = ClusterStatistics(**row)
+        cluster = judged[statistics.cluster_id]
+        campaign = of_cluster[statistics.cluster_id]
         found.append(
             describe(
                 campaign,
                 [c.campaign_id for c in campaigns if c.merged_into == campaign.campaign_id],
-                cluster,
-                unusual,
-                invariants(variation[cluster.cluster_id]),
-                spray_tests(cluster, strays),
-                confidence(cluster, strays),
+                statistics,
+                cluster.anomalous_features,
+                invariants(variation[statistics.cluster_id]),
+                cluster.tests,
+                cluster.confidence or 0.0,
                 entries.get(campaign.campaign_id, []),
             )
         )
     known = known_by_incident(hunt.rows(ADDRESS_REPORTS))
     found = [with_known_addresses(i, known.get(i.incident_id, Known())) for i in found]
-    return sorted(found, key=lambda i: (SEVERITIES.index(i.severity), -i.confidence, -i.attempts))
+    return sorted(
+        found,
+        key=lambda i: (SEVERITIES.index(i.severity), -i.confidence, -i.attempts, i.cluster_id),
+    )
 
 
 def _entries_by_incident(hunt: Hunt) -> dict[str, list[Entry]]:
     """Per incident the accounts it may have got into, likeliest first."""
-    accounts = (
-        hunt.result(INCIDENT_MEMBERS)
-        .where(F.col("outcome") == SUCCESS)
-        .groupBy("incident_id", "user")
-        .agg(
-            F.max("score").alias("probability"),
-            F.min("time_generated").alias("first_success"),
-            F.min("exported").alias("exported"),
-            F.count(F.lit(1)).alias("successes"),
-            F.min_by("evidence", F.struct(-F.col("score"), "time_generated")).alias("evidence"),
-        )
-    )
-    # Bounded: however many a campaign got into, so many names fit an incident.
-    likeliest = Window.partitionBy("incident_id").orderBy(
-        F.desc("probability"), "first_success", "user"
-    )
-    rows = accounts.withColumn("rank", F.row_number().over(likeliest)).where(
-        F.col("rank") <= MAX_LISTED_USERS
-    )
     found: dict[str, list[Entry]] = {}
-    for row in rows.orderBy("incident_id", "rank").drop("rank").collect():
-        values: dict[str, Any] = row.asDict()
-        values["first_success"] = utc(row["first_success"])
-        found.setdefault(values.pop("incident_id"), []).append(Entry(**values))
+    for row in entered_accounts(hunt.result(INCIDENT_MEMBERS), MAX_LISTED_USERS).rows():
+        found.setdefault(row.pop("incident_id"), []).append(Entry(**row))
     return found
 
 
 def _timeline(hunt: Hunt, found: list[Incident]) -> str:
-    members = hunt.result(CLUSTER_MEMBERS)
-    rows = members.groupBy("cluster_id", F.to_date("time_generated").alias("day")).count().collect()
-    counts = {(row["cluster_id"], row["day"]): row["count"] for row in rows}
+    attempts = calendars(hunt.result(CLUSTER_MEMBERS))
+    counts = {
+        (cluster, day): number
+        for cluster, calendar in attempts.items()
+        for day, number in calendar.attempts_by_day.items()
+    }
     first = min(day for _, day in counts)
     days = window_days(hunt.day, (hunt.day - first).days + 1)
     series = {

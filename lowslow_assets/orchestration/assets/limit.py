@@ -1,23 +1,25 @@
 """detection_limit: what a hunt over this window would have missed. Made on demand only."""
 
-from dataclasses import replace
-from datetime import UTC, datetime, time
-
 import dagster as dg
-import pandas as pd
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from lowslow_assets.detection.explanations import explain_failures
-from lowslow_assets.detection.limit import (
+from lowslow_assets.detection.members import Population, count_accounts
+from lowslow_assets.detection.patterns import with_patterns
+from lowslow_assets.detection.success_tables import sample
+from lowslow_assets.engines.sql import sql
+from lowslow_assets.hunting.judge import resolved_a_day
+from lowslow_assets.hunting.limit import (
     KINDS,
     RATES,
-    Limit,
+    draw_accounts,
+    failures_and_attempts,
     find_limits,
     in_words,
     synthetic_attempts,
 )
-from lowslow_assets.detection.patterns import is_anomalous, pattern
 from lowslow_assets.lake.tables import (
     CLUSTER_MEMBERS,
     DETECTION_LIMIT,
@@ -27,12 +29,9 @@ from lowslow_assets.lake.tables import (
     SUCCESS_SOURCES,
     SUSPECT_FAILURES,
 )
-from lowslow_assets.orchestration.assets.clusters import population, resolved_a_day
 from lowslow_assets.orchestration.assets.declare import table_metadata
 from lowslow_assets.orchestration.assets.hunt import Hunt, Made, hunt_asset
 from lowslow_assets.reports import plots
-from lowslow_assets.signins.dataframes import held
-from lowslow_assets.signins.features import FAILURE
 
 
 @hunt_asset(
@@ -49,26 +48,26 @@ from lowslow_assets.signins.features import FAILURE
 )
 def detection_limit(hunt: Hunt) -> Made:
     """Put sprays of falling rate into the window and see from which rate on they are found."""
-    if hunt.of_notebook:
+    if hunt.settings.of_notebook:
         return [], {"in words": "Only the preset campaigns has one."}
-    days = hunt.ingested_days()
-    tenant = replace(population(hunt), days=(days[-1] - days[0]).days + 1)
-    resolved, rules = resolved_a_day(hunt), hunt.parameters.pruning_rules
-
-    def of_kind(suspects: pd.DataFrame) -> pd.DataFrame:
-        limits = find_limits(suspects, tenant, resolved, rules)
-        return pd.DataFrame([vars(limit) for limit in limits]).astype({"found_after_days": "Int64"})
-
-    found = (
-        _own_and_synthetic(hunt, tenant.days)
-        .groupBy("kind")
-        .applyInPandas(of_kind, "kind string, attempts_per_day long, found_after_days long")
-        .collect()
-    )
-    after = {(row["kind"], row["attempts_per_day"]): row["found_after_days"] for row in found}
-    limits = [
-        Limit(kind, rate, after.get((kind, rate))) for kind in KINDS for rate in sorted(RATES)
-    ]
+    ingested = hunt.ingested_days()
+    days = (ingested[-1] - ingested[0]).days + 1
+    suspects = hunt.result(SUSPECT_FAILURES)
+    [counted] = count_accounts(hunt.sources(), suspects).rows()
+    population = Population(counted["accounts"], days)
+    resolved = resolved_a_day(hunt.rows(EXPLAINED_FAILURES), len(ingested))
+    planted = _left_unexplained(hunt, _attempts(hunt, days), days)
+    # Without known campaigns: what is found is to be the spray.
+    known = hunt.result(CLUSTER_MEMBERS).arrow()
+    own = suspects.arrow()
+    own = own.filter(pa.array(~_is_in(own, known)))
+    columns = [*own.column_names, "number"]
+    limits = []
+    for kind in KINDS:
+        spray = planted.filter(pc.field("kind") == kind).select(columns)
+        rows = pa.concat_tables([own, spray], promote_options="default")
+        found = find_limits(kind, rows, population, resolved, hunt.settings)
+        limits += sorted(found, key=lambda limit: limit.attempts_per_day)
     by_kind = {
         kind: {x.attempts_per_day: x.found_after_days for x in limits if x.kind == kind}
         for kind in KINDS
@@ -76,28 +75,31 @@ def detection_limit(hunt: Hunt) -> Made:
     return limits, {
         "in words": dg.MetadataValue.md("\n".join(f"- {line}" for line in in_words(limits))),
         "limits": table_metadata([vars(limit) for limit in limits]),
-        "days to detection": dg.MetadataValue.md(plots.detection_limits(by_kind, tenant.days)),
+        "days to detection": dg.MetadataValue.md(plots.detection_limits(by_kind, days)),
     }
 
 
-def _own_and_synthetic(hunt: Hunt, days: int) -> DataFrame:
-    """Per kind of spray the window's own suspects, without known campaigns, and the spray's."""
+def _attempts(hunt: Hunt, days: int) -> pa.Table:
+    """Synthetic attempts that look like the window's sign-ins."""
     signins = hunt.signins()
-    midnight = datetime.combine(hunt.ingested_days()[0], time(), UTC)
-    synthetic = synthetic_attempts(signins, F.lit(midnight.timestamp()), days).persist()
-    failures = synthetic.drop("kind", "number")
-    own_failures = signins.where(F.col("outcome") == FAILURE)
-    explained = explain_failures(own_failures.unionByName(failures), hunt.sources(), days)
-    unexplained = explained.where(F.col("explanation").isNull()).select("date", "signin_id")
-    planted = (
-        hunt.mask(held(synthetic.join(unexplained, ["date", "signin_id"], "left_semi")))
-        .withColumn("pattern", pattern())
-        .withColumn("odd_device", is_anomalous("device") == 1)
+    models = sample(signins, hunt.rows(FEATURE_BASELINE)[0]["successes"])
+    accounts = draw_accounts(signins, len(KINDS) * RATES[0] * days)
+    return synthetic_attempts(
+        models.rows(), [row["user"] for row in accounts.rows()], hunt.ingested_days()[0], days
     )
-    own = (
-        hunt.result(SUSPECT_FAILURES)
-        .join(hunt.result(CLUSTER_MEMBERS).select("signin_id"), "signin_id", "left_anti")
-        .withColumn("odd_device", is_anomalous("device") == 1)
-        .withColumn("kind", F.explode(F.array(*(F.lit(kind) for kind in KINDS))))
-    )
-    return planted.unionByName(own, allowMissingColumns=True)
+
+
+def _left_unexplained(hunt: Hunt, attempts: pa.Table, days: int) -> pa.Table:
+    """Those attempts that nothing explains among the window's failures, with mask and pattern."""
+    engine = hunt.lake.engine
+    failures = failures_and_attempts(hunt.signins(), engine.from_arrow(attempts))
+    explained = explain_failures(failures, hunt.sources(), days)
+    suspects = sql("SELECT signin_id FROM {all} WHERE explanation IS NULL", all=explained).arrow()
+    left = attempts.filter(pa.array(_is_in(attempts, suspects)))
+    patterns = with_patterns(hunt.mask(engine.from_arrow(left))).arrow()
+    return left.join(patterns, ["date", "signin_id"], join_type="inner")
+
+
+def _is_in(rows: pa.Table, others: pa.Table) -> np.ndarray:
+    """Whether the others have the sign-in of each row."""
+    return np.isin(rows["signin_id"].to_numpy(), others["signin_id"].to_numpy())

@@ -2,22 +2,31 @@
 
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-
 from lowslow_assets.detection.baseline import count_spectrum, fit_baseline
-from lowslow_assets.detection.masks import count_patterns, mask_names
+from lowslow_assets.detection.masks import (
+    count_patterns,
+    mask_names,
+    masks_as_patterns,
+    suspects,
+    with_masks_of_day,
+    with_outcomes,
+)
+from lowslow_assets.engines.base import Relation
+from lowslow_assets.engines.sql import sql
+from lowslow_assets.hunting.hunt import Hunt
 from lowslow_assets.lake.tables import (
     ANOMALY_MASKS,
     CATEGORY_COUNTS,
     ENCODED_FEATURES,
+    FAILURE,
     FEATURE_BASELINE,
+    FEATURES,
     MASK_PATTERNS,
+    OTHER,
     SUSPECT_FAILURES,
 )
 from lowslow_assets.orchestration.assets.declare import table_metadata
-from lowslow_assets.orchestration.assets.hunt import Hunt, Made, hunt_asset
-from lowslow_assets.signins.features import FAILURE, FEATURES, OTHER
+from lowslow_assets.orchestration.assets.hunt import Made, hunt_asset
 
 _SHOWN_PATTERNS = 25
 
@@ -39,10 +48,10 @@ def feature_baseline(hunt: Hunt) -> Made:
         "anomalous_failure_share",
     )
     return baselines, {
-        "window": f"{hunt.parameters.lookback_days} days to {hunt.day}",
+        "window": f"{hunt.settings.lookback_days} days to {hunt.day}",
         "days ingested": len(ingested),
         "days without sign-ins": empty,
-        "days not ingested": hunt.parameters.lookback_days - len(ingested),
+        "days not ingested": hunt.settings.lookback_days - len(ingested),
         "successes": baselines[0].successes,
         "failures": baselines[0].failures,
         "features": table_metadata([{key: vars(b)[key] for key in shown} for b in baselines]),
@@ -52,8 +61,12 @@ def feature_baseline(hunt: Hunt) -> Made:
 @hunt_asset(ANOMALY_MASKS, deps=[FEATURE_BASELINE, ENCODED_FEATURES, CATEGORY_COUNTS])
 def anomaly_masks(hunt: Hunt) -> Made:
     """Mask the day's successes and failures."""
-    signins = hunt.signins([hunt.day]).where(F.col("outcome") != OTHER)
-    return hunt.mask(signins).coalesce(1).sortWithinPartitions("signin_id"), {}
+    signins = sql(
+        "SELECT * FROM {signins} WHERE outcome <> {other}",
+        signins=hunt.signins([hunt.day]),
+        other=OTHER,
+    )
+    return with_outcomes(signins, hunt.mask(signins)), {}
 
 
 @dataclass(frozen=True)
@@ -66,7 +79,7 @@ class _Pattern:
 @hunt_asset(MASK_PATTERNS, deps=[SUSPECT_FAILURES, ANOMALY_MASKS, FEATURE_BASELINE])
 def mask_patterns(hunt: Hunt) -> Made:
     """Count the failures that the model is fitted on by mask."""
-    counted = count_patterns(modelled_failures(hunt)).collect()
+    counted = count_patterns(modelled_failures(hunt)).rows()
     patterns = [
         _Pattern(row["mask"], mask_names(row["mask"], hunt.model_features), row["failures"])
         for row in sorted(counted, key=lambda row: (-row["failures"], row["mask"]))
@@ -78,21 +91,24 @@ def mask_patterns(hunt: Hunt) -> Made:
     }
 
 
-def modelled_failures(hunt: Hunt) -> DataFrame:
+def modelled_failures(hunt: Hunt) -> Relation:
     """The failures that the model is fitted on, with their ``pattern`` over its features.
 
-    The notebook takes all of the window's; its patterns are their anomaly masks.
+    Rows of ``suspect_failures``. The notebook takes all of the window's failures; its patterns are
+    their anomaly masks.
     """
-    if not hunt.of_notebook:
+    if not hunt.settings.of_notebook:
         return hunt.result(SUSPECT_FAILURES)
-    failures = hunt.signins().where(F.col("outcome") == FAILURE)
-    return masked(hunt, failures).withColumn("pattern", F.col("mask"))
-
-
-def masked(hunt: Hunt, failures: DataFrame) -> DataFrame:
-    """Failures of the window with their ``mask``; the hunt's own day has them made already."""
-    today = F.col("date") == hunt.day
-    own = hunt.result(ANOMALY_MASKS).select("signin_id", "mask")
-    return hunt.mask(failures.where(~today)).unionByName(
-        failures.where(today).join(own, "signin_id")
+    failures = sql(
+        "SELECT * FROM {signins} WHERE outcome = {failure}",
+        signins=hunt.signins(),
+        failure=FAILURE,
     )
+    return suspects(failures, masks_as_patterns(masks_of(hunt, failures)))
+
+
+def masks_of(hunt: Hunt, failures: Relation) -> Relation:
+    """The masks of failures of the window; the hunt's own day has them made already."""
+    earlier = sql("SELECT * FROM {failures} WHERE date <> {day}", failures=failures, day=hunt.day)
+    today = sql("SELECT * FROM {failures} WHERE date = {day}", failures=failures, day=hunt.day)
+    return with_masks_of_day(hunt.mask(earlier), today, hunt.result(ANOMALY_MASKS))

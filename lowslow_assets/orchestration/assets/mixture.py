@@ -1,23 +1,20 @@
 """mixture_model: the components of the window's failures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import numpy as np
 
-from lowslow_assets.detection.masks import mask_bits
-from lowslow_assets.detection.mixture import (
-    FitTrace,
-    MixtureFit,
-    fit_by_births,
-    fit_by_restarts,
-)
+from lowslow_assets.hunting.judge import fit_patterns
 from lowslow_assets.lake.tables import MASK_PATTERNS, MIXTURE_MODEL
 from lowslow_assets.orchestration.assets.declare import table_metadata
 from lowslow_assets.orchestration.assets.hunt import Hunt, Made, hunt_asset
 from lowslow_assets.reports import plots
+
+if TYPE_CHECKING:
+    from lowslow_assets.detection.mixture import FitTrace, MixtureFit
 
 
 @dataclass(frozen=True)
@@ -35,37 +32,31 @@ class _Line:
 @hunt_asset(MIXTURE_MODEL, "bayespy", deps=[MASK_PATTERNS])
 def mixture_model(hunt: Hunt) -> Made:
     """Fit the mixture; a window without failures has no components."""
-    # In the order of masks: sums in another order end in other last digits.
-    patterns = sorted(hunt.rows(MASK_PATTERNS), key=lambda row: row["mask"])
+    patterns = {row["mask"]: row["failures"] for row in hunt.rows(MASK_PATTERNS)}
     if not patterns:
         return [], {"failures": 0}
     features = hunt.model_features
-    bits = mask_bits([row["mask"] for row in patterns], len(features))
-    counts = np.array([row["failures"] for row in patterns])
-    if hunt.of_notebook:
-        p = hunt.parameters
-        fit, trace = fit_by_restarts(bits, counts, p.components, p.restarts, p.seed)
-    else:
-        fit, trace = fit_by_births(bits, counts)
+    fit, trace = fit_patterns(patterns, len(features), hunt.settings)
     return _lines(fit, features), _metadata(fit, trace, features)
 
 
-def read_fit(hunt: Hunt) -> MixtureFit | None:
-    """This hunt's fit, from its table; None where the window has no failures."""
-    lines = {(row["component"], row["feature"]): row for row in hunt.rows(MIXTURE_MODEL)}
+def read_fit(rows: Iterable[Mapping[str, Any]], features: Sequence[str]) -> "MixtureFit | None":
+    """The fit from its rows of ``mixture_model``; None where the window has no failures."""
+    # SciPy takes half a second to import: not before there is a fit.
+    from lowslow_assets.detection.mixture import MixtureFit
+
+    lines = {(row["component"], row["feature"]): row for row in rows}
     if not lines:
         return None
     components = range(1 + max(component for component, _ in lines))
 
     def array(column: str) -> np.ndarray:
-        return np.array(
-            [[lines[k, feature][column] for k in components] for feature in hunt.model_features]
-        )
+        return np.array([[lines[k, feature][column] for k in components] for feature in features])
 
     return MixtureFit(array("concentration")[0], array("alpha"), array("beta"))
 
 
-def _lines(fit: MixtureFit, features: Sequence[str]) -> list[_Line]:
+def _lines(fit: "MixtureFit", features: Sequence[str]) -> list[_Line]:
     return [
         _Line(
             component=k,
@@ -82,7 +73,7 @@ def _lines(fit: MixtureFit, features: Sequence[str]) -> list[_Line]:
     ]
 
 
-def _metadata(fit: MixtureFit, trace: FitTrace, features: Sequence[str]) -> dict[str, Any]:
+def _metadata(fit: "MixtureFit", trace: "FitTrace", features: Sequence[str]) -> dict[str, Any]:
     components = [
         {
             "component": k,

@@ -4,26 +4,35 @@ from collections import defaultdict
 from typing import Any
 
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame
 
+from lowslow_assets.engines.base import Relation
+from lowslow_assets.hunting.hunt import Hunt
 from lowslow_assets.lake.tables import (
     CLUSTER_FEATURES,
     CLUSTER_STATISTICS,
     ENRICHED_INCIDENTS,
     EXPLAINED_FAILURES,
+    FAILURE,
     FEATURE_BASELINE,
     HUNTING_RULES,
     INCIDENT_MEMBERS,
+    NODATA,
     PRUNED_CLUSTERS,
+    SUCCESS,
     SUCCESS_HOURS,
     SUCCESS_LOCATIONS,
 )
-from lowslow_assets.orchestration.assets.hunt import Hunt, document_asset
+from lowslow_assets.orchestration.assets.hunt import document_asset
 from lowslow_assets.reports import activity
-from lowslow_assets.reports.pages.case import Case, Cell, Hours, HuntDay, Place, Window
-from lowslow_assets.reports.pages.render import render_case, render_day
-from lowslow_assets.signins.dataframes import utc
-from lowslow_assets.signins.features import FAILURE, NODATA, SUCCESS
+from lowslow_assets.reports.pages.campaign_page import (
+    CampaignPage,
+    Cell,
+    Hours,
+    HuntDay,
+    Place,
+    Window,
+)
+from lowslow_assets.reports.pages.render import render_campaign, render_day
 
 _INPUTS = (
     ENRICHED_INCIDENTS,
@@ -42,7 +51,7 @@ _INPUTS = (
 @document_asset(
     "case_pages",
     "html",
-    "A page a campaign and one for the day, to be opened in a browser: self-contained, "
+    "One page per campaign and one for the day, to be opened in a browser: self-contained, "
     "for analysts.",
     deps=_INPUTS,
     counted="pages",
@@ -52,15 +61,15 @@ _INPUTS = (
 def case_pages(hunt: Hunt) -> dict[str, str]:
     """The day's pages: index.html, and one named by the id of each incident."""
     window = _window(hunt)
-    cases = _cases(hunt, window)
-    pages = {f"{case.incident['incident_id']}.html": render_case(case) for case in cases}
-    return pages | {"index.html": render_day(_hunt_day(hunt, window, cases))}
+    campaigns = _campaigns(hunt, window)
+    pages = {f"{page.incident['incident_id']}.html": render_campaign(page) for page in campaigns}
+    return pages | {"index.html": render_day(_hunt_day(hunt, window, campaigns))}
 
 
 def _window(hunt: Hunt) -> Window:
     return Window(
         day=hunt.day,
-        lookback_days=hunt.parameters.lookback_days,
+        lookback_days=hunt.settings.lookback_days,
         days=hunt.ingested_days(),
         successes={row["hour"]: row["successes"] for row in hunt.rows(SUCCESS_HOURS)},
         success_places=[
@@ -71,7 +80,7 @@ def _window(hunt: Hunt) -> Window:
     )
 
 
-def _hunt_day(hunt: Hunt, window: Window, cases: list[Case]) -> HuntDay:
+def _hunt_day(hunt: Hunt, window: Window, campaigns: list[CampaignPage]) -> HuntDay:
     explanations = [row for row in hunt.rows(EXPLAINED_FAILURES) if row["example"] is None]
     failures = max((row["failures"] for row in hunt.rows(FEATURE_BASELINE)), default=0)
     explained = sum(row["failures"] for row in explanations)
@@ -81,27 +90,26 @@ def _hunt_day(hunt: Hunt, window: Window, cases: list[Case]) -> HuntDay:
         suspects=failures - explained,
         explanations=explanations,
         clusters=hunt.rows(PRUNED_CLUSTERS),
-        cases=cases,
+        campaigns=campaigns,
     )
 
 
-def _cases(hunt: Hunt, window: Window) -> list[Case]:
+def _campaigns(hunt: Hunt, window: Window) -> list[CampaignPage]:
     incidents = hunt.rows(ENRICHED_INCIDENTS)
     if not incidents:
         return []
-    # Few rows: in one part, nothing has to be exchanged.
-    members = hunt.result(INCIDENT_MEMBERS).coalesce(1)
+    members = hunt.result(INCIDENT_MEMBERS)
     hours = _by_incident(activity.by_hour(members))
     places = _by_incident(activity.by_place(members))
     pairs = _by_incident(activity.by_user_and_network(members))
-    newest = activity.newest(members).toArrow()
+    newest = activity.newest(members)
     statistics = {row["cluster_id"]: row for row in hunt.rows(CLUSTER_STATISTICS)}
     features, rules = hunt.rows(CLUSTER_FEATURES), hunt.rows(HUNTING_RULES)
     found = []
     for incident in incidents:
         key, cluster = incident["incident_id"], incident["cluster_id"]
         found.append(
-            Case(
+            CampaignPage(
                 window=window,
                 incident=incident,
                 statistics=statistics[cluster],
@@ -118,16 +126,15 @@ def _cases(hunt: Hunt, window: Window) -> list[Case]:
     return found
 
 
-def _by_incident(frame: DataFrame) -> dict[str, list[dict[str, Any]]]:
+def _by_incident(relation: Relation) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in frame.collect():
-        values = row.asDict()
-        found[values.pop("incident_id")].append(values)
+    for row in relation.rows():
+        found[row.pop("incident_id")].append(row)
     return found
 
 
 def _hours(rows: list[dict[str, Any]], outcome: str) -> Hours:
-    return {utc(row["hour"]): row["signins"] for row in rows if row["outcome"] == outcome}
+    return {row["hour"]: row["signins"] for row in rows if row["outcome"] == outcome}
 
 
 def _places(rows: list[dict[str, Any]], outcome: str) -> list[Place]:

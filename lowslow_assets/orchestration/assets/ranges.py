@@ -1,6 +1,6 @@
 """A run's days in parts, each written whole before the next: a long run that stops is not lost."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 
@@ -8,13 +8,24 @@ import dagster as dg
 
 from lowslow_assets.orchestration.partitions import days_of
 
-# Each part costs some seconds of planning, and what is not done when a run stops.
+# What is not done when a run stops; each part costs some planning.
 INGESTED_AT_ONCE = 60
 
 
+def _weightless(_: date) -> int:
+    return 0
+
+
 @contextmanager
-def in_parts(context: dg.AssetExecutionContext, length: int) -> Iterator[Iterator[list[date]]]:
-    """The run's days, in order, in parts of at most ``length``; the run's log says which it is at.
+def in_parts(
+    context: dg.AssetExecutionContext,
+    most_days: int,
+    weight_of: Callable[[date], int] = _weightless,
+    most_weight: int = 0,
+) -> Iterator[Iterator[list[date]]]:
+    """The run's days, in order, in parts; the run's log says which it is at.
+
+    A part has at most ``most_days``, and no more weight than ``most_weight`` unless it is one day.
 
     Dagster records a range when all of it is made. So if the run fails or a person stops it, the
     days of the parts before are reported as made: whoever goes on can ask for what is missing.
@@ -22,10 +33,15 @@ def in_parts(context: dg.AssetExecutionContext, length: int) -> Iterator[Iterato
     days, made = days_of(context), list[date]()
 
     def parts() -> Iterator[list[date]]:
-        for done in range(0, len(days), length):
-            part = days[done : done + length]
-            if len(days) > length:
-                context.log.info(_position(part, done, len(days)))
+        while len(made) < len(days):
+            part, weight = list[date](), 0
+            for day in days[len(made) : len(made) + most_days]:
+                weight += weight_of(day)
+                if part and weight > most_weight:
+                    break
+                part.append(day)
+            if len(part) < len(days):
+                context.log.info(_position(part, len(made), len(days)))
             yield part
             made.extend(part)
 

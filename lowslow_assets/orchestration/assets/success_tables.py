@@ -2,9 +2,13 @@
 
 from datetime import datetime
 
-from pyspark.sql import functions as F
-
-from lowslow_assets.detection import success_tables as exports
+from lowslow_assets.detection.success_tables import (
+    Hour,
+    by_hour_of_day,
+    by_weekday,
+    most_common_locations,
+    sample,
+)
 from lowslow_assets.lake.tables import (
     ENCODED_FEATURES,
     FEATURE_BASELINE,
@@ -17,39 +21,37 @@ from lowslow_assets.lake.tables import (
     SUCCESS_WEEKDAYS,
 )
 from lowslow_assets.orchestration.assets.hunt import Hunt, Made, hunt_asset
-from lowslow_assets.signins.features import SUCCESS
 
 
 @hunt_asset(SUCCESS_HOURS, deps=[SIGNIN_HOURS])
 def success_hours(hunt: Hunt) -> Made:
     """Sum the days' successes up by hour."""
-    return [exports.Hour(*item) for item in sorted(hunt.success_hours().items())], {}
+    return [Hour(*item) for item in sorted(hunt.success_hours().items())], {}
 
 
 @hunt_asset(SUCCESS_HOURS_OF_DAY, deps=[SUCCESS_HOURS])
 def success_hours_of_day(hunt: Hunt) -> Made:
     """Sum them up by hour of the day."""
-    return exports.by_hour_of_day(_hours(hunt)), {}
+    return by_hour_of_day(_hours(hunt)), {}
 
 
 @hunt_asset(SUCCESS_WEEKDAYS, deps=[SUCCESS_HOURS])
 def success_weekdays(hunt: Hunt) -> Made:
     """Sum them up by day of the week."""
-    return exports.by_weekday(_hours(hunt)), {}
+    return by_weekday(_hours(hunt)), {}
 
 
 @hunt_asset(SUCCESS_LOCATIONS, deps=[SUCCESS_SOURCES])
 def success_locations(hunt: Hunt) -> Made:
     """Count the window's successes by place."""
-    return exports.most_common_locations(hunt.sources()), {}
+    return most_common_locations(hunt.sources()), {}
 
 
 @hunt_asset(SUCCESS_SAMPLE, deps=[ENCODED_FEATURES, FEATURE_BASELINE])
 def success_sample(hunt: Hunt) -> Made:
     """Draw from the window's successes."""
-    successes = hunt.signins().where(F.col("outcome") == SUCCESS)
-    number = hunt.rows(FEATURE_BASELINE)[0]["successes"]
-    return exports.sample(successes, number), {}
+    successes = hunt.rows(FEATURE_BASELINE)[0]["successes"]
+    return sample(hunt.signins(), successes), {}
 
 
 def _hours(hunt: Hunt) -> list[tuple[datetime, int]]:

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 
-from pyspark.sql import functions as F
-
 from lowslow_assets.detection.explanations import (
     describe_groups,
     explain_by_window,
-    sum_failures,
+    explained_sources,
+    unexplained_failures,
 )
-from lowslow_assets.detection.patterns import pattern
+from lowslow_assets.detection.masks import suspects
+from lowslow_assets.detection.patterns import with_patterns
+from lowslow_assets.hunting.hunt import Hunt
 from lowslow_assets.lake.tables import (
     ANOMALY_MASKS,
     CATEGORY_COUNTS,
@@ -21,8 +22,8 @@ from lowslow_assets.lake.tables import (
     SUSPECT_FAILURES,
 )
 from lowslow_assets.orchestration.assets.declare import table_metadata
-from lowslow_assets.orchestration.assets.hunt import Hunt, Made, hunt_assets
-from lowslow_assets.orchestration.assets.masks import masked
+from lowslow_assets.orchestration.assets.hunt import Made, hunt_assets
+from lowslow_assets.orchestration.assets.masks import masks_of
 
 
 @hunt_assets(
@@ -39,26 +40,21 @@ from lowslow_assets.orchestration.assets.masks import masked
 )
 def explained_and_suspect_failures(hunt: Hunt) -> Iterator[Made]:
     """Explain what can be explained; the notebook's hunt takes all failures as they are."""
-    if hunt.of_notebook:
+    if hunt.settings.of_notebook:
         yield [], {}
         yield hunt.no_rows(SUSPECT_FAILURES), {}
         return
-    by_day = hunt.failure_sources()
     by_window = explain_by_window(
-        hunt.open_failures(), by_day, hunt.sources(), len(hunt.ingested_days())
-    )
+        hunt.open_failures(),
+        hunt.failure_sources(),
+        hunt.sources(),
+        len(hunt.ingested_days()),
+    ).held()
     # What the day leaves open, the window may explain.
-    groups = describe_groups(
-        by_day.where(F.col("explanation").isNotNull()).unionByName(sum_failures(by_window))
-    )
+    groups = describe_groups(explained_sources(hunt.failure_sources(), by_window))
     yield (
         groups,
         {"explanations": table_metadata([vars(group) for group in groups if not group.example])},
     )
-    suspects = masked(hunt, by_window.where(F.col("explanation").isNull()))
-    in_order = (
-        suspects.withColumn("pattern", pattern())
-        .repartition(1)
-        .sortWithinPartitions("time_generated", "signin_id")
-    )
-    yield in_order, {}
+    unexplained = unexplained_failures(by_window).held()
+    yield suspects(unexplained, with_patterns(masks_of(hunt, unexplained))), {}

@@ -1,17 +1,22 @@
 """What runs within the Spark job: the assets and days that the Dagster outside asks for."""
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 from dagster_pipes import PipesContext, open_dagster_pipes
 
-from lowslow_assets.definitions import defs
+from lowslow_assets.orchestration.definitions import build_defs
+from lowslow_assets.settings import SPARK, read_settings
 
 
 def main() -> None:
     """Make what is asked for; what each asset says of its day goes back."""
     with open_dagster_pipes() as pipes:
+        settings = read_settings()
+        # Whatever else the environment says: the session is there, and the rows are near it.
+        defs = build_defs(replace(settings, engine=replace(settings.engine, name=SPARK)))
         keys = [dg.AssetKey.from_user_string(key) for key in pipes.asset_keys]
         made = defs.resolve_job_def("ingest_and_hunt").execute_in_process(
             asset_selection=keys,
@@ -31,11 +36,11 @@ def report(pipes: PipesContext, made: dg.ExecuteInProcessResult) -> None:
     for key, days in by_asset.items():
         of_day = days[0].metadata if len(days) == 1 else {}
         pipes.report_asset_materialization(
-            {name: as_told(value) for name, value in of_day.items()}, asset_key=key
+            {name: as_sent(value) for name, value in of_day.items()}, asset_key=key
         )
 
 
-def as_told(value: dg.MetadataValue) -> Any:
+def as_sent(value: dg.MetadataValue) -> Any:
     """A metadata value as Pipes carries it."""
     match value:
         case dg.MarkdownMetadataValue():

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from markupsafe import Markup
 
-from lowslow_assets.reports.pages.case import Place
+from lowslow_assets.reports.pages.campaign_page import Place
 from lowslow_assets.reports.pages.words import visible
 
 # Of the map: from 84 degrees north to 57 south, in the middle of which people live.

@@ -19,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from lowslow_assets.reports.pages import charts, words
-from lowslow_assets.reports.pages.case import Case, Cell, Hours, HuntDay, Window
+from lowslow_assets.reports.pages.campaign_page import CampaignPage, Cell, Hours, HuntDay, Window
 
 _HOURS = [f"{hour:02}" for hour in range(24)]
 # Our own sentences are shorter; values of the log are cut before, to fit their places.
@@ -27,12 +27,12 @@ _LONGEST = 1_000
 _WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 
 
-def render_case(case: Case) -> str:
+def render_campaign(page: CampaignPage) -> str:
     """The page of a campaign."""
-    window = case.window
+    window = page.window
     days = _days(window)
     attempts, entries, successes = (
-        _by_day(hours, days) for hours in (case.attempts, case.entries, window.successes)
+        _by_day(hours, days) for hours in (page.attempts, page.entries, window.successes)
     )
     timeline = {
         "first": str(days[0]),
@@ -42,37 +42,37 @@ def render_case(case: Case) -> str:
     }
     layers = {
         "normal": window.success_places,
-        "campaign": case.attempt_places,
-        "entry": case.entry_places,
+        "campaign": page.attempt_places,
+        "entry": page.entry_places,
     }
     return _page(
-        "case.html",
+        "campaign.html",
         {
-            "name": case.incident["incident_id"],
+            "name": page.incident["incident_id"],
             "timeline": timeline,
-            "members": _columns(case.members),
+            "members": _columns(page.members),
         },
-        case=case,
-        incident=case.incident,
-        features=_features(case),
+        page=page,
+        incident=page.incident,
+        features=_features(page),
         days=days,
-        summary=words.summary(case.incident),
-        history=words.history(case.incident),
-        steps=words.next_steps(case.incident, case.features),
+        summary=words.summary(page.incident),
+        history=words.history(page.incident),
+        steps=words.next_steps(page.incident, page.features),
         attempts_chart=charts.bars("campaign", attempts, entries, "plot tall"),
         successes_chart=charts.bars("normal", successes, [0] * len(days), "plot"),
         highest_attempts=max(attempts),
         highest_successes=max(successes),
         hours_chart=charts.rhythm(
-            _HOURS, *(_by_bin(hours, 24, "hour") for hours in (case.attempts, window.successes))
+            _HOURS, *(_by_bin(hours, 24, "hour") for hours in (page.attempts, window.successes))
         ),
         weekdays_chart=charts.rhythm(
             _WEEKDAYS,
-            *(_by_bin(hours, 7, "weekday") for hours in (case.attempts, window.successes)),
+            *(_by_bin(hours, 7, "weekday") for hours in (page.attempts, window.successes)),
         ),
         map_chart=charts.world_map(_land(), layers),
-        on_the_map=sum(place.signins for place in case.attempt_places),
-        matrix=_matrix(case.matrix),
+        on_the_map=sum(place.signins for place in page.attempt_places),
+        matrix=_matrix(page.matrix),
         all_members=sum(attempts) + sum(entries),
     )
 
@@ -88,12 +88,12 @@ def render_day(hunt: HuntDay) -> str:
         summary=words.hunt_summary(hunt),
         silent=_by_day(hunt.window.successes, days).count(0),
         sparklines={
-            case.incident["incident_id"]: charts.bars(
-                "campaign", _by_day(case.attempts, days), _by_day(case.entries, days), "plot"
+            page.incident["incident_id"]: charts.bars(
+                "campaign", _by_day(page.attempts, days), _by_day(page.entries, days), "plot"
             )
-            for case in hunt.cases
+            for page in hunt.campaigns
         },
-        in_campaigns=sum(case.incident["attempts"] for case in hunt.cases),
+        in_campaigns=sum(page.incident["attempts"] for page in hunt.campaigns),
     )
 
 
@@ -181,9 +181,9 @@ def _by_bin(hours: Hours, bins: int, part: str) -> list[int]:
     return counts
 
 
-def _features(case: Case) -> list[dict[str, Any]]:
-    repeated = {invariant["feature"] for invariant in case.incident["invariants"]}
-    rows = {row["feature"]: row for row in case.features}
+def _features(page: CampaignPage) -> list[dict[str, Any]]:
+    repeated = {invariant["feature"] for invariant in page.incident["invariants"]}
+    rows = {row["feature"]: row for row in page.features}
     return [
         {**rows[feature], "label": label, "repeated": feature in repeated}
         for feature, label in words.PROPERTIES.items()

@@ -1,9 +1,9 @@
-"""A case in plain words: what happened, and what to do next."""
+"""A campaign in plain words: what happened, and what to do next."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from lowslow_assets.reports.pages.case import HuntDay, Row
+from lowslow_assets.reports.pages.campaign_page import HuntDay, Row
 
 PROPERTIES = {
     "AppDisplayName": "Application",
@@ -84,7 +84,7 @@ def hunt_summary(hunt: HuntDay) -> str:
 
 
 def next_steps(incident: Row, features: Sequence[Row]) -> list[str]:
-    """What to do about a case, most urgent first."""
+    """What to do about a campaign, most urgent first."""
     steps = []
     if incident["compromised_users"]:
         steps += [

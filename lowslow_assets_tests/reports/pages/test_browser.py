@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lowslow_assets.reports.pages.render import render_case, render_day
+from lowslow_assets.reports.pages.render import render_campaign, render_day
 from lowslow_assets_tests.support.browser import CHROMIUM, Tab, chromium
-from lowslow_assets_tests.support.page_examples import HOSTILE, case_of, hunt_of
+from lowslow_assets_tests.support.page_examples import HOSTILE, hunt_of, page_of
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 
@@ -63,7 +63,7 @@ def csv_of(tab: Tab) -> list[list[str]]:
 def test_nothing_executes_nothing_is_fetched_and_the_layout_holds(
     tab: Tab, tmp_path: Path, value: str
 ):
-    for html in (render_case(case_of(value)), render_day(hunt_of(value))):
+    for html in (render_campaign(page_of(value)), render_day(hunt_of(value))):
         for width, dark in ((1200, False), (400, True)):
             show(tab, tmp_path, html, width=width, dark=dark)
             assert tab.run("document.documentElement.scrollWidth") <= width
@@ -75,7 +75,7 @@ def test_nothing_executes_nothing_is_fetched_and_the_layout_holds(
 
 
 def test_the_policy_stops_what_should_ever_get_in(tab: Tab, tmp_path: Path):
-    html = render_case(case_of()).replace(
+    html = render_campaign(page_of()).replace(
         "<header>", "<header><script>window.got_in = 1</script><img src='https://192.0.2.1/x'>"
     )
     show(tab, tmp_path, html)
@@ -86,9 +86,9 @@ def test_the_policy_stops_what_should_ever_get_in(tab: Tab, tmp_path: Path):
 
 
 def test_the_timeline_zooms_by_keyboard_and_mouse(tab: Tab, tmp_path: Path):
-    case = case_of()
+    page = page_of()
     days = [date(2026, month, 1) for month in range(1, 6)]
-    show(tab, tmp_path, render_case(replace(case, window=replace(case.window, days=days))))
+    show(tab, tmp_path, render_campaign(replace(page, window=replace(page.window, days=days))))
     days = 31 + 28 + 31 + 30 + 31 + 7
     assert tab.run(VIEW) == f"0 0 {days} 100"
     tab.run("document.querySelector('#timeline figure').focus()")
@@ -116,7 +116,7 @@ def test_the_timeline_zooms_by_keyboard_and_mouse(tab: Tab, tmp_path: Path):
 
 
 def test_every_control_is_reached_by_the_tab_key(tab: Tab, tmp_path: Path):
-    show(tab, tmp_path, render_case(case_of()))
+    show(tab, tmp_path, render_campaign(page_of()))
     reached = set()
     for _ in range(60):
         tab.press("Tab")
@@ -125,7 +125,7 @@ def test_every_control_is_reached_by_the_tab_key(tab: Tab, tmp_path: Path):
 
 
 def test_sign_ins_are_searched_sorted_and_turned(tab: Tab, tmp_path: Path):
-    show(tab, tmp_path, render_case(case_of("Firefox", members=250)))
+    show(tab, tmp_path, render_campaign(page_of("Firefox", members=250)))
     assert len(tab.run(ROWS)) == 100
     assert tab.run("document.getElementById('page').textContent") == "Page 1 of 3"
     tab.run("document.querySelector('[data-page=last]').click()")
@@ -154,7 +154,7 @@ HARMLESS = ["plain", "a=b", 'quo"te', "two, parts", "three\nlines", "x@example.c
 
 @pytest.mark.parametrize("value", [*FORMULAS, *HARMLESS, HOSTILE["formula"]])
 def test_saved_cells_are_the_log_s_and_no_formulas(tab: Tab, tmp_path: Path, value: str):
-    show(tab, tmp_path, render_case(case_of(value, members=3)))
+    show(tab, tmp_path, render_campaign(page_of(value, members=3)))
     header, *rows = csv_of(tab)
     assert header[:3] == ["Time (UTC)", "Outcome", "Account"]
     assert len(rows) == 3
@@ -164,18 +164,18 @@ def test_saved_cells_are_the_log_s_and_no_formulas(tab: Tab, tmp_path: Path, val
 
 
 def test_what_is_saved_is_what_was_found(tab: Tab, tmp_path: Path):
-    show(tab, tmp_path, render_case(case_of("Firefox", members=250)))
+    show(tab, tmp_path, render_campaign(page_of("Firefox", members=250)))
     search(tab, "success")
     assert [row[5] for row in csv_of(tab)[1:]] == ["id 0"]
 
 
 def test_hidden_characters_are_marked_in_the_table(tab: Tab, tmp_path: Path):
-    show(tab, tmp_path, render_case(case_of(HOSTILE["right to left"])))
+    show(tab, tmp_path, render_campaign(page_of(HOSTILE["right to left"])))
     assert tab.run(ROWS)[0][4].startswith("user\ufffdgnp.exe\ufffd")
 
 
 def test_a_page_is_printed_without_its_controls(tab: Tab, tmp_path: Path):
-    show(tab, tmp_path, render_case(case_of()))
+    show(tab, tmp_path, render_campaign(page_of()))
     tab.send("Emulation.setEmulatedMedia", media="print")
     shown = "[...document.querySelectorAll('.controls')].filter((c) => c.offsetHeight).length"
     assert tab.run(shown) == 0

@@ -6,7 +6,7 @@ import pytest
 from markupsafe import Markup
 
 from lowslow_assets.reports.pages import charts
-from lowslow_assets.reports.pages.case import Place
+from lowslow_assets.reports.pages.campaign_page import Place
 
 
 def shapes(chart: Markup, tag: str, *attributes: str) -> list[tuple[str, ...]]:

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lowslow_assets.reports.pages.render import as_json, render_case, render_day
+from lowslow_assets.reports.pages.render import as_json, render_campaign, render_day
 from lowslow_assets.reports.pages.words import visible
 from lowslow_assets_tests.support.page_examples import (
     HOSTILE,
-    case_of,
     hunt_of,
     members_of,
+    page_of,
     quiet_hunt,
 )
 
@@ -69,7 +69,7 @@ class Page(HTMLParser):
 
 
 def pages(value: str) -> list[str]:
-    return [render_case(case_of(value)), render_day(hunt_of(value))]
+    return [render_campaign(page_of(value)), render_day(hunt_of(value))]
 
 
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
@@ -85,7 +85,7 @@ def test_no_value_changes_the_page_s_elements(value):
 
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
 def test_every_value_is_there_as_text(value):
-    page = Page(render_case(case_of(value)))
+    page = Page(render_campaign(page_of(value)))
     shown = visible(value)
     assert any(text.startswith(shown[:40]) for text in page.texts["bdi"])
     assert len(max(page.texts["bdi"], key=len)) <= 500
@@ -116,14 +116,14 @@ def test_the_policy_allows_the_page_s_own_blocks_and_nothing_else(html):
 
 
 def test_links_lead_from_page_to_page():
-    [back] = [a["href"] for tag, a in Page(render_case(case_of())).elements if tag == "a"]
+    [back] = [a["href"] for tag, a in Page(render_campaign(page_of())).elements if tag == "a"]
     [there] = [a["href"] for tag, a in Page(render_day(hunt_of())).elements if tag == "a"]
     assert back == "index.html"
-    assert there == f"{case_of().incident['incident_id']}.html"
+    assert there == f"{page_of().incident['incident_id']}.html"
 
 
-def test_a_case_has_its_figures():
-    html = render_case(case_of())
+def test_a_campaign_has_its_figures():
+    html = render_campaign(page_of())
     data = Page(html).data
     assert data["timeline"] == {
         "first": "2026-06-01",
@@ -146,14 +146,14 @@ def test_a_case_has_its_figures():
 
 
 def test_what_is_outside_of_the_window_counts_at_its_edge():
-    case = case_of()
-    early = min(case.attempts).replace(month=5, day=31)
-    data = Page(render_case(replace(case, attempts={early: 5}))).data
+    page = page_of()
+    early = min(page.attempts).replace(month=5, day=31)
+    data = Page(render_campaign(replace(page, attempts={early: 5}))).data
     assert data["timeline"]["attempts"] == [5, 0, 0, 0, 0, 0, 0]
 
 
 def test_columns_are_values_and_which_of_them_each_row_has():
-    columns = {c["name"]: c for c in Page(render_case(case_of("x", members=4))).data["members"]}
+    columns = {c["name"]: c for c in Page(render_campaign(page_of("x", members=4))).data["members"]}
     assert columns["Outcome"]["values"] == ["success", "failure"]
     assert columns["Outcome"]["rows"] == [0, 1, 1, 1]
     assert columns["Sign-in id"] == {
@@ -165,32 +165,32 @@ def test_columns_are_values_and_which_of_them_each_row_has():
 
 def test_a_cut_table_says_so():
     # Four attempts and an entry, of which three are in the table.
-    assert "The table holds 3 of 5 sign-ins" in render_case(case_of(members=3))
-    assert "The table holds" not in render_case(case_of(members=5))
+    assert "The table holds 3 of 5 sign-ins" in render_campaign(page_of(members=3))
+    assert "The table holds" not in render_campaign(page_of(members=5))
 
 
 def test_a_text_to_copy_is_exact():
     value = '"a\u202eb & <c>"\n| where'
-    page = Page(render_case(case_of(value)))
+    page = Page(render_campaign(page_of(value)))
     query = f"SigninLogs | where Browser == {value}"
     assert page.texts["pre"] == [f"In words: {value}", query, f"title: {value}"]
     assert page.texts["summary"] == ["In words, for a ticket", "KQL hunting query", "Sigma rule"]
 
 
 def test_a_rule_says_what_it_hits_or_why_there_is_none():
-    html = render_case(case_of())
+    html = render_campaign(page_of())
     assert "Finds 75.0% of its 4 attempts." in html
     assert "No rule: it repeats too little." in html
 
 
 def test_what_is_known_of_its_addresses_is_said():
-    html = render_case(case_of("203.0.113.7"))
+    html = render_campaign(page_of("203.0.113.7"))
     assert "Of 3 addresses looked up, 1 known as malicious: " in html
-    case = case_of()
-    none = replace(case, incident={**case.incident, "malicious_addresses": []})
-    assert "Of 3 addresses looked up, none is known as malicious." in render_case(none)
-    off = replace(case, incident={**case.incident, "addresses_looked_up": 0})
-    assert "looked up" not in render_case(off)
+    page = page_of()
+    none = replace(page, incident={**page.incident, "malicious_addresses": []})
+    assert "Of 3 addresses looked up, none is known as malicious." in render_campaign(none)
+    off = replace(page, incident={**page.incident, "addresses_looked_up": 0})
+    assert "looked up" not in render_campaign(off)
 
 
 def test_a_hunt_has_its_figures():
@@ -207,9 +207,9 @@ def test_a_quiet_hunt_says_so_and_what_is_missing():
     assert "None: no failure was left over." in html
 
 
-def test_a_case_without_anything_around_it_renders():
+def test_a_campaign_without_anything_around_it_renders():
     bare = replace(
-        case_of(),
+        page_of(),
         window=quiet_hunt().window,
         features=[],
         attempts={},
@@ -219,14 +219,14 @@ def test_a_case_without_anything_around_it_renders():
         matrix=[],
         members=members_of("x", 0),
     )
-    page = Page(render_case(bare))
+    page = Page(render_campaign(bare))
     assert page.data["timeline"]["attempts"] == page.data["timeline"]["successes"] == [0] * 7
     assert page.data["members"][0]["values"] == []
     assert "circle" not in page.tags
 
 
-def test_the_same_case_is_the_same_page():
-    assert render_case(case_of()) == render_case(case_of())
+def test_the_same_campaign_is_the_same_page():
+    assert render_campaign(page_of()) == render_campaign(page_of())
 
 
 @given(

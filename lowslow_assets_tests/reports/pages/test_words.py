@@ -1,11 +1,11 @@
-"""What a case says, and what it says to do."""
+"""What the page of a campaign says, and what it says to do."""
 
 from lowslow_assets.reports.pages import words
-from lowslow_assets_tests.support.page_examples import case_of, hunt_of, quiet_hunt
+from lowslow_assets_tests.support.page_examples import hunt_of, page_of, quiet_hunt
 
 
 def test_the_summary_has_the_figures_and_how_sure_it_is():
-    said = words.summary(case_of().incident)
+    said = words.summary(page_of().incident)
     assert said.startswith("From 2 June 2026 to 6 June 2026, 4 failed sign-ins came in on 3 ")
     assert "from 4 addresses in 2 countries" in said
     assert "It is very likely one campaign" in said
@@ -13,7 +13,7 @@ def test_the_summary_has_the_figures_and_how_sure_it_is():
 
 
 def test_the_history_says_since_when_and_what_is_new():
-    incident = case_of().incident
+    incident = page_of().incident
     assert words.history(incident) == (
         "First found by the hunt of 1 June 2026. New since that of 4 June 2026: 1 attempt, "
         "1 account possibly got into."
@@ -23,20 +23,20 @@ def test_the_history_says_since_when_and_what_is_new():
 
 
 def test_without_entries_it_says_so_and_asks_for_no_reset():
-    case = case_of()
-    incident = {**case.incident, "compromised_users": [], "confidence_label": "low"}
+    page = page_of()
+    incident = {**page.incident, "compromised_users": [], "confidence_label": "low"}
     said = words.summary(incident)
     assert "It might be one campaign" in said
     assert said.endswith("it got in nowhere.")
-    steps = words.next_steps(incident, case.features)
+    steps = words.next_steps(incident, page.features)
     assert not any("reset" in step for step in steps)
-    entered = words.next_steps(case.incident, case.features)
+    entered = words.next_steps(page.incident, page.features)
     assert "Revoke the sessions" in entered[0]
     assert entered[2:] == steps
 
 
 def test_legacy_clients_are_to_be_blocked_where_the_campaign_uses_them():
-    incident = case_of().incident
+    incident = page_of().incident
     legacy = [{"feature": "ClientAppUsed", "top_category": "IMAP4"}]
     modern = [{"feature": "ClientAppUsed", "top_category": "Browser"}]
     assert any("legacy" in step for step in words.next_steps(incident, legacy))
@@ -44,9 +44,9 @@ def test_legacy_clients_are_to_be_blocked_where_the_campaign_uses_them():
 
 
 def test_what_is_repeated_is_to_be_tested_as_a_rule():
-    case = case_of()
-    nothing = words.next_steps({**case.incident, "invariants": []}, case.features)
-    rule = set(words.next_steps(case.incident, case.features)) - set(nothing)
+    page = page_of()
+    nothing = words.next_steps({**page.incident, "invariants": []}, page.features)
+    rule = set(words.next_steps(page.incident, page.features)) - set(nothing)
     assert len(rule) == 1
     assert "report-only" in rule.pop()
 

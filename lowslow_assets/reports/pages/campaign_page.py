@@ -45,8 +45,8 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Case:
-    """A campaign: its rows of ``enriched_incidents``, ``cluster_statistics``,
+class CampaignPage:
+    """What a campaign's page shows: its rows of ``enriched_incidents``, ``cluster_statistics``,
     ``cluster_features`` and ``hunting_rules``, and its members in figures.
     """
 
@@ -75,4 +75,4 @@ class HuntDay:
     """Rows of ``explained_failures`` that stand for a whole explanation."""
     clusters: Sequence[Row]
     """Rows of ``pruned_clusters``."""
-    cases: Sequence[Case]
+    campaigns: Sequence[CampaignPage]

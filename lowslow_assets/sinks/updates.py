@@ -13,7 +13,7 @@ MAX_ENTITIES = 100
 
 
 @dataclass(frozen=True)
-class Case:
+class IncidentUpdate:
     """A campaign as of a hunt's day.
 
     ``incident`` is its row of ``enriched_incidents``; a campaign that was merged into another has
@@ -45,30 +45,33 @@ class Sink(Protocol):
 
     name: str
 
-    def deliver(self, day: date, cases: Sequence[Case]) -> list[Delivery]:
+    def deliver(self, day: date, updates: Sequence[IncidentUpdate]) -> list[Delivery]:
         """Send what is new as of ``day``; an incident that cannot be sent is ``failed``."""
         ...
 
 
-def delivery(case: Case, sink: str, action: str, detail: str | None = None) -> Delivery:
+def delivery(update: IncidentUpdate, sink: str, action: str, detail: str | None = None) -> Delivery:
     """A delivery made now."""
-    return Delivery(case.campaign_id, sink, action, datetime.now(UTC), detail)
+    return Delivery(update.campaign_id, sink, action, datetime.now(UTC), detail)
 
 
-def make_cases(
+def make_updates(
     incidents: Iterable[Mapping[str, Any]],
     campaigns: Iterable[Mapping[str, Any]],
     accounts: Mapping[str, Sequence[str]],
     addresses: Mapping[str, Sequence[str]],
-) -> list[Case]:
-    """A case an incident, then one a merged campaign; accounts and addresses are by incident."""
+) -> list[IncidentUpdate]:
+    """One update per incident, then one per merged campaign.
+
+    ``accounts`` and ``addresses`` are by incident.
+    """
     by_id = {campaign["campaign_id"]: campaign for campaign in campaigns}
-    cases = []
+    updates = []
     for incident in incidents:
         id_ = incident["incident_id"]
         named = dict.fromkeys([*incident["compromised_users"], *accounts.get(id_, ())])
-        cases.append(
-            Case(
+        updates.append(
+            IncidentUpdate(
                 campaign_id=id_,
                 incident=incident,
                 split_from=by_id[id_]["split_from"],
@@ -77,4 +80,6 @@ def make_cases(
             )
         )
     merged = (campaign for campaign in by_id.values() if campaign["state"] == MERGED)
-    return cases + [Case(c["campaign_id"], None, merged_into=c["merged_into"]) for c in merged]
+    return updates + [
+        IncidentUpdate(c["campaign_id"], None, merged_into=c["merged_into"]) for c in merged
+    ]

@@ -1,0 +1,165 @@
+"""Both engines on one lake, step by step: ``python -m benchmarks.engines LAKE DAY DAYS``.
+
+From the sign-ins of the DAYS days to DAY that the lake holds, each engine makes all that an ingest
+and a hunt make, in a lake of its own, twice: a first time as a new process does it, then as one
+that has done it before. Printed are the seconds of every step that an engine computes, and what
+differs between the two lakes. A step has the name of the function that asks for its rows, or of
+the table that is written.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from functools import wraps
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+from pydantic import PrivateAttr
+
+from benchmarks.lakes import compare
+from lowslow_assets.engines.base import Engine
+from lowslow_assets.lake.lake import window_days
+from lowslow_assets.lake.tables import RAW_SIGNINS, REJECTED_SIGNINS, TABLES
+from lowslow_assets.orchestration.definitions import build_defs
+from lowslow_assets.orchestration.resources import EngineResource
+from lowslow_assets.settings import DUCKDB, ENGINES, SPARK, Settings
+
+_FROM_FILES = (RAW_SIGNINS, REJECTED_SIGNINS)
+_JOBS = {
+    "ingest_range": dg.AssetSelection.groups("ingest")
+    - dg.AssetSelection.assets(*(table.name for table in _FROM_FILES)),
+    "hunt_as_of_day": dg.AssetSelection.groups("hunt"),
+}
+_COMPUTES = ("hold", "arrow", "write")
+# Whoever asks for rows is above these.
+_BELOW = ("lowslow_assets.engines.", "lowslow_assets.lake.")
+
+
+Seconds = dict[str, float]
+"""By step, in the order in which they come."""
+
+
+class TimedEngine(EngineResource):
+    """An engine that several runs share; the seconds it computed, by step."""
+
+    _seconds: Seconds = PrivateAttr(default_factory=dict)
+    _busy: bool = PrivateAttr(default=False)
+
+    def _open(self) -> Engine:
+        engine = super()._open()
+        # Relations know the engine itself: its own methods have to be timed.
+        for name in _COMPUTES:
+            setattr(engine, name, self._timed(getattr(engine, name)))
+        return engine
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Left running for the next run."""
+        self.open().forget()
+
+    def taken(self) -> Seconds:
+        """The seconds since they were last asked for."""
+        taken, self._seconds = self._seconds, {}
+        return taken
+
+    def _timed(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(method)
+        def timed(*given: Any, **named: Any) -> Any:
+            if self._busy:
+                return method(*given, **named)
+            self._busy, began = True, time.perf_counter()
+            try:
+                return method(*given, **named)
+            finally:
+                self._busy = False
+                took, step = time.perf_counter() - began, _step(given)
+                self._seconds[step] = self._seconds.get(step, 0.0) + took
+
+        return timed
+
+
+def main() -> None:
+    """Print the steps of both engines side by side; exits with what differs."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.engines")
+    parser.add_argument("lake", type=Path, help="a lake with sign-ins, such as demo/lake")
+    parser.add_argument("day", type=date.fromisoformat)
+    parser.add_argument("days", type=int)
+    options = parser.parse_args()
+    days = window_days(options.day, options.days)
+    with TemporaryDirectory(prefix="lowslow-engines-") as folder:
+        lakes = {name: Path(folder, name) for name in ENGINES}
+        first, again = {}, {}
+        for name, lake in lakes.items():
+            _link_signins(options.lake, lake, days)
+            engine = TimedEngine(name=name)
+            first[name] = _measure(engine, lake, days)
+            again[name] = _measure(engine, lake, days)
+            engine.open().close()
+        print(_table(first, again))
+        compared = list(compare(*lakes.values()))
+    different = [f"{name}: {difference}" for name, difference in compared if difference]
+    print(f"\n{len(compared)} partitions compared, {len(different)} differ")
+    if different:
+        sys.exit("\n".join(different))
+
+
+def _link_signins(source: Path, lake: Path, days: list[date]) -> None:
+    for table in _FROM_FILES:
+        for day in days:
+            partition = Path(table.name, f"date={day}")
+            if (source / partition).is_dir():
+                shutil.copytree(source / partition, lake / partition, copy_function=os.link)
+
+
+def _measure(engine: TimedEngine, lake: Path, days: list[date]) -> Seconds:
+    defs = build_defs(Settings("unused", str(lake), len(days)), engine)
+    for job, assets in _JOBS.items():
+        first = days[0] if job == "ingest_range" else days[-1]
+        defs.resolve_job_def(job).execute_in_process(
+            asset_selection=sorted(assets.resolve(defs.resolve_asset_graph())),
+            tags={
+                "dagster/asset_partition_range_start": str(first),
+                "dagster/asset_partition_range_end": str(days[-1]),
+            },
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+    return engine.taken()
+
+
+def _step(given: tuple[Any, ...]) -> str:
+    """What is computed, by the schema it is written in or by who asks for it."""
+    for table in TABLES:
+        if any(isinstance(value, pa.Schema) and value is table.schema for value in given):
+            return f"write {table.name}"
+    frame = sys._getframe()
+    while frame := frame.f_back:
+        module = frame.f_globals.get("__name__", "")
+        if module.startswith("lowslow_assets.") and not module.startswith(_BELOW):
+            return f"{module.rpartition('.')[2]}.{frame.f_code.co_name}"
+    raise AssertionError
+
+
+def _table(first: dict[str, Seconds], again: dict[str, Seconds]) -> str:
+    """A line per step, in the order in which they come, and one of their sums."""
+    columns = [counts[name] for name in (DUCKDB, SPARK) for counts in (first, again)]
+    lines = [
+        "| step | DuckDB s | again s | Spark s | again s | Spark over DuckDB, again |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    steps = list(dict.fromkeys(step for column in columns for step in column))
+    rows = {step: [column.get(step, 0.0) for column in columns] for step in steps}
+    rows["all of them"] = [sum(column.values()) for column in columns]
+    for step, seconds in rows.items():
+        ratio = f"{seconds[3] / seconds[1]:.1f}" if seconds[1] else ""
+        lines.append(f"| {step} | {' | '.join(f'{s:.3f}' for s in seconds)} | {ratio} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,1 +1,0 @@
-"""Can the transforms run on an engine without a JVM? See ``docs/engines.md``."""

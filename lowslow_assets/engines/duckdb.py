@@ -1,0 +1,255 @@
+"""DuckDB in the process: the default engine. Needs no server and no Java; spills to a disk.
+
+Times are naive within it, and mean UTC: SQL about them is then that of Spark in a session in UTC.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from tempfile import gettempdir
+
+import duckdb
+import pyarrow as pa
+
+from lowslow_assets.engines.base import EngineError, InputFile, Open, Parse, Relation
+from lowslow_assets.engines.functions import FUNCTIONS
+from lowslow_assets.engines.workers import batches_of
+from lowslow_assets.platform.machine import cores
+
+_TIME = pa.timestamp("us", "UTC")
+_DAY_OF_PATH = "(?s).*/date=(.{10})/"
+
+
+class DuckDBEngine:
+    """An in-memory database whose views and tables are named by what they are made of.
+
+    So what is made twice is made once, and what is held is found again by whoever asks next.
+    """
+
+    def __init__(self, memory: str = "", threads: int = 0, spill: str = "") -> None:
+        """Memory as ``4GB``, a number of threads, a folder for what outgrows memory; or defaults.
+
+        Raises EngineError where DuckDB takes one of them not.
+        """
+        settings = {
+            "threads": threads or cores(),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            # DuckDB's own default is the current folder.
+            "temp_directory": str(
+                Path(spill).expanduser() if spill else Path(gettempdir(), f"lowslow-{os.getpid()}")
+            ),
+            **({"memory_limit": memory} if memory else {}),
+        }
+        try:
+            if spill:
+                Path(spill).expanduser().mkdir(parents=True, exist_ok=True)
+            self._connection = duckdb.connect(config=settings)
+        except (duckdb.Error, OSError) as error:
+            raise EngineError(f"LOWSLOW_MEMORY, _THREADS or _SPILL: {error}") from None
+        self._threads = settings["threads"]
+        self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute("SET enable_progress_bar = false")
+        for name, function in FUNCTIONS.items():
+            parameters = ", ".join(p.split()[0] for p in function.parameters.split(","))
+            self._connection.execute(f"CREATE MACRO {name}({parameters}) AS {function.duckdb}")
+        self._made: dict[str, Relation] = {}
+
+    def read(self, paths: Sequence[str], schema: pa.Schema) -> Relation:
+        """As ``Engine`` describes."""
+        columns = ", ".join(_plain(field) for field in schema)
+        if paths:
+            listed = ", ".join(_quoted(_literal_path(path)) for path in paths)
+            # Not DuckDB's own way: a root such as /lakes/user=bob/ would replace the column.
+            return self.query(
+                f"SELECT {columns}, CAST(regexp_extract(_path, '{_DAY_OF_PATH}', 1) AS DATE) "
+                f"AS date FROM read_parquet([{listed}], hive_partitioning = false, "
+                "filename = '_path')"
+            )
+        nothing = ", ".join(f"CAST(NULL AS {_type(f.type)}) AS {_name(f.name)}" for f in schema)
+        return self.query(f"SELECT {nothing}, CAST(NULL AS DATE) AS date WHERE false")
+
+    def from_arrow(self, rows: pa.Table) -> Relation:
+        """As ``Engine`` describes."""
+        name = _named(f"rows {len(self._made)} {os.urandom(8).hex()}")
+        columns = ", ".join(_plain(field) for field in rows.schema)
+        self._connection.register("_given", rows)
+        self._connection.execute(f"CREATE TABLE {name} AS SELECT {columns} FROM _given")
+        self._connection.unregister("_given")
+        return self._remember(name, tuple(rows.schema.names))
+
+    def from_files(
+        self, files: Sequence[InputFile], parse: Parse, open_files: Open | None, schema: pa.Schema
+    ) -> Relation:
+        """As ``Engine`` describes; DuckDB needs ``open_files``."""
+        if open_files is None:
+            raise EngineError(
+                "LOWSLOW_READ=native needs Spark's connector: set LOWSLOW_ENGINE=spark, or "
+                "LOWSLOW_READ=staged."
+            )
+        name = _named(f"files {len(self._made)} {os.urandom(8).hex()}")
+        columns = ", ".join(_plain(field) for field in schema)
+        try:
+            with (
+                batches_of(files, parse, open_files, schema, self._threads) as readers,
+                self._named_limits(),
+            ):
+                given = {f"_given{number}": reader for number, reader in enumerate(readers)}
+                for each, reader in given.items():
+                    self._connection.register(each, reader)
+                union = " UNION ALL ".join(f"SELECT {columns} FROM {each}" for each in given)
+                self._connection.execute(f"CREATE TABLE {name} AS {union}")
+                for each in given:
+                    self._connection.unregister(each)
+        except BaseException:
+            self._connection.execute(f"DROP TABLE IF EXISTS {name}")
+            raise
+        return self._remember(name, tuple(schema.names))
+
+    def query(self, text: str) -> Relation:
+        """As ``Engine`` describes."""
+        name = _named(text)
+        if name not in self._made:
+            with self._named_limits():
+                self._connection.execute(f"CREATE VIEW {name} AS {text}")
+            described = self._connection.execute(f"DESCRIBE {name}").fetchall()
+            self._remember(name, tuple(column for column, *_ in described))
+        return self._made[name]
+
+    def hold(self, relation: Relation) -> Relation:
+        """As ``Engine`` describes."""
+        name = _named(f"held {relation.name}")
+        if name not in self._made:
+            with self._named_limits():
+                self._connection.execute(f"CREATE TABLE {name} AS FROM {relation.name}")
+            self._remember(name, relation.columns)
+        return self._made[name]
+
+    def arrow(self, relation: Relation) -> pa.Table:
+        """As ``Engine`` describes."""
+        with self._named_limits():
+            found = self._connection.sql(f"FROM {relation.name}").to_arrow_table()
+        return found.cast(
+            pa.schema([field.with_type(_in_utc(field.type)) for field in found.schema])
+        )
+
+    def write(
+        self,
+        relation: Relation,
+        schema: pa.Schema,
+        days: Sequence[date],
+        order: Sequence[str],
+        folder: str,
+        rows_per_day: int,
+    ) -> None:
+        """As ``Engine`` describes; one file per day, several days at once."""
+        columns = ", ".join(
+            f"CAST({_name(f.name)} AS {_stored(f.type)}) AS {_name(f.name)}" for f in schema
+        )
+        in_order = ", ".join(f"{_name(column)} NULLS FIRST" for column in order)
+        rows = relation.held()
+
+        def write(day: date | None) -> None:
+            target = Path(folder, f"date={day}")
+            target.mkdir(parents=True)
+            file = target / f"{os.urandom(16).hex()}.parquet"
+            this_day = f"DATE '{day}'" if day else "NULL"
+            self._connection.cursor().execute(
+                f"COPY (SELECT {columns} FROM {rows.name} "
+                f"WHERE date IS NOT DISTINCT FROM {this_day} "
+                f"ORDER BY {in_order}) TO {_quoted(str(file))} (FORMAT parquet, COMPRESSION zstd)"
+            )
+
+        with self._named_limits(), ThreadPoolExecutor(self._threads) as pool:
+            found = self._connection.execute(f"SELECT DISTINCT date FROM {rows.name}").fetchall()
+            for _ in pool.map(write, [day for (day,) in found]):
+                pass
+
+    def forget(self) -> None:
+        """As ``Engine`` describes."""
+        for kind in ("view", "table"):
+            names = self._connection.execute(
+                f"SELECT {kind}_name FROM duckdb_{kind}s() WHERE NOT internal"
+            ).fetchall()
+            for (name,) in names:
+                self._connection.execute(f"DROP {kind} {name}")
+        self._made.clear()
+
+    def close(self) -> None:
+        """As ``Engine`` describes."""
+        self._made.clear()
+        self._connection.close()
+
+    def _remember(self, name: str, columns: tuple[str, ...]) -> Relation:
+        self._made[name] = Relation(self, name, columns)
+        return self._made[name]
+
+    @contextmanager
+    def _named_limits(self) -> Iterator[None]:
+        """Says what to do where even the disk does not hold what memory does not."""
+        try:
+            yield
+        except duckdb.OutOfMemoryException as error:
+            raise EngineError(
+                f"DuckDB has not enough memory and disk for this: {str(error).splitlines()[0]} "
+                "Raise LOWSLOW_MEMORY, give LOWSLOW_SPILL a larger disk, or set "
+                "LOWSLOW_ENGINE=spark."
+            ) from None
+
+
+def _named(definition: str) -> str:
+    return f"r_{hashlib.sha256(definition.encode()).hexdigest()[:24]}"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _literal_path(path: str) -> str:
+    """The path of a file in whose name no sign stands for others."""
+    return re.sub(r"([*?\[])", r"[\1]", path)
+
+
+def _name(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
+def _plain(field: pa.Field) -> str:
+    """A column as it is within DuckDB: times without a zone."""
+    name = _name(field.name)
+    return f"CAST({name} AS TIMESTAMP) AS {name}" if field.type == _TIME else name
+
+
+def _type(kind: pa.DataType) -> str:
+    return "TIMESTAMP" if kind == _TIME else _stored(kind)
+
+
+def _stored(kind: pa.DataType) -> str:
+    """A column's type in a file."""
+    names = {
+        pa.string(): "VARCHAR",
+        pa.int64(): "BIGINT",
+        pa.int32(): "INTEGER",
+        pa.float64(): "DOUBLE",
+        pa.bool_(): "BOOLEAN",
+        pa.date32(): "DATE",
+        _TIME: "TIMESTAMP WITH TIME ZONE",
+    }
+    if pa.types.is_list(kind):
+        return f"{_stored(kind.value_type)}[]"
+    return names[kind]
+
+
+def _in_utc(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_timestamp(kind):
+        return _TIME
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_list(kind):
+        return pa.list_(_in_utc(kind.value_type))
+    return kind

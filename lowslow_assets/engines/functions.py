@@ -1,0 +1,53 @@
+"""The functions that SQL texts may use beyond what DuckDB and Spark have in common.
+
+Each engine defines all of them under the same name. What the texts may use besides is listed in
+docs/engines.md.
+"""
+
+from typing import NamedTuple
+
+
+class Function(NamedTuple):
+    """A scalar function: parameters and result as Spark declares them, and a body per engine."""
+
+    parameters: str
+    result: str
+    duckdb: str
+    spark: str
+
+
+# Floor, not truncation, for times before 1970.
+_SECONDS = "(epoch_us(t) - ((epoch_us(t) % 1000000) + 1000000) % 1000000) // 1000000"
+# 60 bits: 15 hexadecimal digits, which fit a signed 64-bit integer.
+_DIGITS = "substr(md5(s), 1, 15)"
+
+FUNCTIONS = {
+    # Whole seconds since 1970, rounded down.
+    "epoch_seconds": Function("t TIMESTAMP", "BIGINT", _SECONDS, "unix_seconds(t)"),
+    "epoch_micros": Function("t TIMESTAMP", "BIGINT", "epoch_us(t)", "unix_micros(t)"),
+    # Days since 1970.
+    "epoch_day": Function(
+        "d DATE", "INT", "CAST(d - DATE '1970-01-01' AS INTEGER)", "unix_date(d)"
+    ),
+    "time_of_micros": Function(
+        "n BIGINT", "TIMESTAMP", "make_timestamp(CAST(n AS BIGINT))", "timestamp_micros(n)"
+    ),
+    # 1 is Monday.
+    "iso_weekday": Function("t TIMESTAMP", "INT", "CAST(isodow(t) AS INTEGER)", "weekday(t) + 1"),
+    "hour_of_day": Function("t TIMESTAMP", "INT", "CAST(hour(t) AS INTEGER)", "hour(t)"),
+    # 0 to 2^60 - 1, the same for the same text for ever: a draw that needs no random numbers.
+    "text_hash": Function(
+        "s STRING",
+        "BIGINT",
+        f"CAST('0x' || {_DIGITS} AS BIGINT)",
+        f"CAST(conv({_DIGITS}, 16, 10) AS BIGINT)",
+    ),
+    "hex_text": Function("n BIGINT", "STRING", "lower(to_hex(n))", "lower(hex(n))"),
+    # Without what Unicode and people call white space in the log's own words: blanks, tabs, lines.
+    "without_spaces": Function(
+        "s STRING",
+        "STRING",
+        "translate(s, concat(' ', chr(9), chr(10), chr(11), chr(12), chr(13)), '')",
+        "translate(s, concat(' ', chr(9), chr(10), chr(11), chr(12), chr(13)), '')",
+    ),
+}

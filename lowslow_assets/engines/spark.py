@@ -1,0 +1,188 @@
+"""Spark: for tenants that outgrow a machine, or whose data lies at a cluster.
+
+Nothing in here but `from_files` is a PySpark expression: what is asked is SQL. Runs alike on a
+session of this machine, of a cluster, and on Spark Connect.
+"""
+
+import hashlib
+import math
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from lowslow_assets.engines.base import (
+    ROWS_PER_FILE,
+    InputFile,
+    Open,
+    Parse,
+    Relation,
+)
+from lowslow_assets.engines.functions import FUNCTIONS
+from lowslow_assets.engines.schemas import type_name
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_BYTES_PER_TASK = 4 << 20
+
+
+class SparkEngine:
+    """A Spark session whose temporary views are named by what they are made of."""
+
+    def __init__(self, session: "SparkSession") -> None:
+        self.session = session
+        session.conf.set("spark.sql.ansi.doubleQuotedIdentifiers", "true")
+        for name, function in FUNCTIONS.items():
+            session.sql(
+                f"CREATE OR REPLACE TEMPORARY FUNCTION {name}({function.parameters}) "
+                f"RETURNS {function.result} RETURN {function.spark}"
+            )
+        self._frames: dict[str, DataFrame] = {}
+        self._held: dict[str, Relation] = {}
+
+    def read(self, paths: Sequence[str], schema: pa.Schema) -> Relation:
+        """As ``Engine`` describes."""
+        columns = f"{_columns(schema)}, date DATE"
+        if not paths:
+            return self._relation(f"nothing {columns}", self.session.createDataFrame([], columns))
+        name = _named("\0".join([columns, *paths]))
+        if name in self._frames:
+            return Relation(self, name, tuple(self._frames[name].columns))
+        # Spark takes reads of the same paths with the same options for the same. A server's cache
+        # outlives a run: what it holds of a partition is not what replaced that partition.
+        reader = self.session.read.schema(columns).option("generation", name)
+        # A plain path, unlike those that are read.
+        reader = reader.option("basePath", paths[0].rpartition("/date=")[0])
+        return self._relation(name, reader.parquet(*map(_literal_path, paths)), named=True)
+
+    def from_arrow(self, rows: pa.Table) -> Relation:
+        """As ``Engine`` describes."""
+        frame = self.session.createDataFrame(rows)
+        return self._relation(f"rows {os.urandom(16).hex()}", frame)
+
+    def from_files(
+        self, files: Sequence[InputFile], parse: Parse, open_files: Open | None, schema: pa.Schema
+    ) -> Relation:
+        """As ``Engine`` describes; executors run both functions."""
+        tasks = 1 + sum(file.size for file in files) // _BYTES_PER_TASK
+        listed = self.session.createDataFrame(
+            [(file.day, file.name, file.size, file.location) for file in files],
+            "day DATE, name STRING, size BIGINT, location STRING",
+        )
+        if open_files is None:
+            content = self.session.read.format("binaryFile").load(
+                [_literal_path(file.location) for file in files]
+            )
+            listed = listed.join(content.selectExpr("path AS location", "content"), "location")
+        work = _parse_listed(parse, open_files)
+        frame = listed.repartition(tasks).mapInArrow(work, _columns(schema))
+        return self.hold(self._relation(f"files {os.urandom(16).hex()}", frame))
+
+    def query(self, text: str) -> Relation:
+        """As ``Engine`` describes."""
+        name = _named(text)
+        if name in self._frames:
+            return Relation(self, name, tuple(self._frames[name].columns))
+        return self._relation(name, self.session.sql(text), named=True)
+
+    def hold(self, relation: Relation) -> Relation:
+        """As ``Engine`` describes.
+
+        Spark takes what passes a filter or a join for as much as went in, and would move the other
+        side of the next join to it. Of rows it holds it knows the size.
+        """
+        if relation.name not in self._held:
+            frame = self._frames[relation.name].persist()
+            frame.count()
+            frame.createOrReplaceTempView(relation.name)
+            self._held[relation.name] = relation
+        return relation
+
+    def arrow(self, relation: Relation) -> pa.Table:
+        """As ``Engine`` describes."""
+        found = self._frames[relation.name].toArrow()
+        # Spark also says which columns are never null, and DuckDB does not.
+        return found.cast(pa.schema([pa.field(f.name, _nullable(f.type)) for f in found.schema]))
+
+    def write(
+        self,
+        relation: Relation,
+        schema: pa.Schema,
+        days: Sequence[date],
+        order: Sequence[str],
+        folder: str,
+        rows_per_day: int,
+    ) -> None:
+        """As ``Engine`` describes; a task per file."""
+        parts = max(1, math.ceil(rows_per_day / ROWS_PER_FILE))
+        columns = ", ".join(
+            f"CAST({_name(f.name)} AS {type_name(f.type)}) AS {_name(f.name)}" for f in schema
+        )
+        frame = self.session.sql(
+            f"SELECT {columns}, date, pmod(xxhash64({_name(order[0])}), {parts}) AS _part "
+            f"FROM {relation.name}"
+        )
+        frame.repartition(len(days) * parts, "date", "_part").sortWithinPartitions(
+            "date", *order
+        ).drop("_part").write.option("maxRecordsPerFile", ROWS_PER_FILE).partitionBy(
+            "date"
+        ).parquet(folder)
+
+    def forget(self) -> None:
+        """As ``Engine`` describes."""
+        self.session.catalog.clearCache()
+        for name in self._frames:
+            self.session.catalog.dropTempView(name)
+        self._frames.clear()
+        self._held.clear()
+
+    def close(self) -> None:
+        """As ``Engine`` describes; the session is stopped by who started it."""
+        self.forget()
+
+    def _relation(self, definition: str, frame: "DataFrame", named: bool = False) -> Relation:
+        name = definition if named else _named(definition)
+        frame.createOrReplaceTempView(name)
+        self._frames[name] = frame
+        return Relation(self, name, tuple(frame.columns))
+
+
+def _parse_listed(
+    parse: Parse, open_files: Open | None
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """What executors run: rows that list files to the rows of those files."""
+
+    def work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        rows = (row for batch in batches for row in batch.to_pylist())
+        if open_files is None:
+            contents = ((BytesIO(row.pop("content")), row) for row in rows)
+            return parse((InputFile(**row), content) for content, row in contents)
+        return parse(open_files(InputFile(**row) for row in rows))
+
+    return work
+
+
+def _nullable(kind: pa.DataType) -> pa.DataType:
+    return pa.list_(_nullable(kind.value_type)) if pa.types.is_list(kind) else kind
+
+
+def _named(definition: str) -> str:
+    return f"r_{hashlib.sha256(definition.encode()).hexdigest()[:24]}"
+
+
+def _literal_path(path: str) -> str:
+    """The path for Spark's readers, which take brackets, braces and stars for patterns."""
+    return re.sub(r"([\[\]{}*?\\])", r"\\\1", path)
+
+
+def _name(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
+def _columns(schema: pa.Schema) -> str:
+    return ", ".join(f"`{field.name}` {type_name(field.type)}" for field in schema)

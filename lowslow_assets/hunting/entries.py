@@ -1,0 +1,258 @@
+"""Which successes of the window may be a campaign's, and the sign-ins of each incident."""
+
+from collections.abc import Callable
+
+import pyarrow as pa
+
+from lowslow_assets.detection.entries import (
+    JUDGED,
+    PROBABILITIES,
+    SCORED,
+    TRAIT_COLUMNS,
+    count_traits,
+    entry_probability,
+    likely_entries,
+    lone_visits,
+    trait_key,
+    visited_prefixes,
+    with_news,
+    with_traits,
+)
+from lowslow_assets.engines.base import Relation
+from lowslow_assets.engines.schemas import extended, schema, without
+from lowslow_assets.engines.sql import sql, transform
+from lowslow_assets.lake.tables import (
+    CLUSTER_MEMBERS,
+    ENCODED_FEATURES,
+    FAILURE,
+    INCIDENT_MEMBERS,
+    SUCCESS,
+)
+
+_VISITS = extended(ENCODED_FEATURES.dated, "cluster_id int")
+_MASKS = schema("date date, signin_id string, mask int")
+
+ENTRIES = extended(without(INCIDENT_MEMBERS.schema, "incident_id"), "cluster_id int")
+
+
+def find_entries(
+    members: Relation,
+    signins: Relation,
+    sources: Relation,
+    clusters: Relation,
+    mask: Callable[[Relation], Relation],
+) -> Relation:
+    """The sign-ins with which a kept cluster may have got into an account, each with one cluster.
+
+    ``members`` are the clusters' failures and ``clusters`` their rows of ``cluster_statistics``;
+    ``signins`` and ``sources`` the window's ``encoded_features`` and ``success_sources``. ``mask``
+    gives sign-ins (date, signin_id and features) their mask, as (date, signin_id, mask). Returns
+    rows of ``incident_members`` with the cluster in place of the incident.
+    """
+    visits = lone_visits(signins, visited_prefixes(sources, clusters).held()).held()
+    masks = mask(visits).held()
+    judged = with_news(to_judge(members, visits, masks).held(), signins)
+    traited = with_traits(judged).held()
+    return entries_of_visits(visits, masks, likely_entries(traited, _probabilities(traited)))
+
+
+def _probabilities(traited: Relation) -> Relation:
+    """Per cluster and combination of traits, the probability of an entry."""
+    counts: dict[str, dict[int, dict[tuple[int, ...], int]]] = {FAILURE: {}, SUCCESS: {}}
+    # In order: sums in another order end in other last digits.
+    for row in sorted(count_traits(traited).rows(), key=trait_key):
+        of_outcome = counts[row["outcome"]].setdefault(row["cluster_id"], {})
+        of_outcome[trait_key(row)] = row["number"]
+    found = [
+        {
+            "cluster_id": cluster,
+            **dict(zip(TRAIT_COLUMNS, traits, strict=True)),
+            "probability": probability,
+        }
+        for cluster, visited in counts[SUCCESS].items()
+        for traits, probability in entry_probability(counts[FAILURE][cluster], visited).items()
+    ]
+    return traited.engine.from_arrow(pa.Table.from_pylist(found, PROBABILITIES))
+
+
+@transform(JUDGED, members=CLUSTER_MEMBERS.schema, visits=_VISITS, masks=_MASKS)
+def to_judge(members: Relation, visits: Relation, masks: Relation) -> Relation:
+    """Attempts and visits side by side."""
+    return sql(
+        """
+        SELECT
+            cluster_id,
+            'failure' AS outcome,
+            CAST(NULL AS DATE) AS date,
+            signin_id,
+            "user",
+            ip_prefix,
+            AppDisplayName,
+            ClientAppUsed,
+            operatingSystem,
+            city,
+            network,
+            displayName,
+            mask
+        FROM {members}
+        UNION ALL
+        SELECT
+            _visits.cluster_id,
+            'success' AS outcome,
+            _visits.date,
+            _visits.signin_id,
+            _visits."user",
+            _visits.ip_prefix,
+            _visits.AppDisplayName,
+            _visits.ClientAppUsed,
+            _visits.operatingSystem,
+            _visits.city,
+            _visits.network,
+            _visits.displayName,
+            _masks.mask
+        FROM {visits} AS _visits
+        JOIN {masks} AS _masks
+            ON _visits.date = _masks.date AND _visits.signin_id = _masks.signin_id
+        """,
+        members=members,
+        visits=visits,
+        masks=masks,
+    )
+
+
+@transform(ENTRIES, visits=_VISITS, masks=_MASKS, scored=SCORED)
+def entries_of_visits(visits: Relation, masks: Relation, scored: Relation) -> Relation:
+    """The visits that are entries, with all that ``incident_members`` says of them."""
+    return sql(
+        """
+        SELECT
+            _visits.signin_id,
+            _visits."user",
+            _visits.outcome,
+            _visits.time_generated,
+            _scored.score,
+            _scored.evidence,
+            _visits.date AS exported,
+            _masks.mask,
+            _visits.ip_address,
+            _visits.ip_prefix,
+            _visits.latitude,
+            _visits.longitude,
+            _visits.AppDisplayName,
+            _visits.ClientAppUsed,
+            _visits.browser,
+            _visits.displayName,
+            _visits.operatingSystem,
+            _visits.network,
+            _visits.Location,
+            _visits.state,
+            _visits.city,
+            _visits.cluster_id
+        FROM {visits} AS _visits
+        JOIN {masks} AS _masks
+            ON _visits.date = _masks.date AND _visits.signin_id = _masks.signin_id
+        JOIN {scored} AS _scored
+            ON _visits.date = _scored.date
+            AND _visits.signin_id = _scored.signin_id
+            AND _visits.cluster_id = _scored.cluster_id
+        """,
+        visits=visits,
+        masks=masks,
+        scored=scored,
+    )
+
+
+@transform(
+    INCIDENT_MEMBERS.schema,
+    members=CLUSTER_MEMBERS.schema,
+    entries=ENTRIES,
+    campaigns=schema("campaign_id string, cluster_id int"),
+)
+def signins_of_incidents(members: Relation, entries: Relation, campaigns: Relation) -> Relation:
+    """Each kept cluster's failures and entries, under the id of its campaign.
+
+    ``campaigns`` are rows of the table of that name; those without a cluster do not matter.
+    """
+    return sql(
+        """
+        WITH _signins AS (
+            SELECT
+                cluster_id,
+                signin_id,
+                "user",
+                'failure' AS outcome,
+                time_generated,
+                assignment_probability AS score,
+                CAST(NULL AS STRING) AS evidence,
+                CAST(NULL AS DATE) AS exported,
+                mask,
+                ip_address,
+                ip_prefix,
+                latitude,
+                longitude,
+                AppDisplayName,
+                ClientAppUsed,
+                browser,
+                displayName,
+                operatingSystem,
+                network,
+                Location,
+                state,
+                city
+            FROM {members}
+            UNION ALL
+            SELECT
+                cluster_id,
+                signin_id,
+                "user",
+                outcome,
+                time_generated,
+                score,
+                evidence,
+                exported,
+                mask,
+                ip_address,
+                ip_prefix,
+                latitude,
+                longitude,
+                AppDisplayName,
+                ClientAppUsed,
+                browser,
+                displayName,
+                operatingSystem,
+                network,
+                Location,
+                state,
+                city
+            FROM {entries}
+        )
+        SELECT
+            _campaigns.campaign_id AS incident_id,
+            _signins.signin_id,
+            _signins."user",
+            _signins.outcome,
+            _signins.time_generated,
+            _signins.score,
+            _signins.evidence,
+            _signins.exported,
+            _signins.mask,
+            _signins.ip_address,
+            _signins.ip_prefix,
+            _signins.latitude,
+            _signins.longitude,
+            _signins.AppDisplayName,
+            _signins.ClientAppUsed,
+            _signins.browser,
+            _signins.displayName,
+            _signins.operatingSystem,
+            _signins.network,
+            _signins.Location,
+            _signins.state,
+            _signins.city
+        FROM _signins
+        JOIN {campaigns} AS _campaigns ON _signins.cluster_id = _campaigns.cluster_id
+        """,
+        members=members,
+        entries=entries,
+        campaigns=campaigns,
+    )

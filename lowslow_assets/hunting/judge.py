@@ -1,0 +1,227 @@
+"""The judgement of a hunt: which of the window's failures are a campaign.
+
+It stands here once. The assets, the detection limit and the benchmarks call it with plain inputs:
+nothing in here knows of an orchestrator, of the lake or of an engine. In order:
+
+1. ``fit_patterns`` fits the mixture to the failures, counted by pattern.
+2. ``judge_suspects`` gives each suspect to its component, finds the component's campaigns by their
+   habits and tests each of them. ``judge_patterns`` is the notebook's way: rules on components.
+3. What comes out says of every cluster whether it is kept and why, with tests and confidence. It is
+   stored in ``pruned_clusters`` and read from there.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lowslow_assets.detection.masks import mask_bits
+from lowslow_assets.detection.members import (
+    MIN_MEMBER_PROBABILITY,
+    Population,
+    Suspects,
+    member_probability,
+    split_by_kit,
+)
+from lowslow_assets.detection.patterns import MODEL_PROPERTIES
+from lowslow_assets.detection.pruning import Assignment, Cluster, assign, prune
+from lowslow_assets.detection.spray_tests import (
+    SprayTest,
+    confidence,
+    spray_tests,
+    strays_a_day,
+    verdict,
+)
+from lowslow_assets.detection.statistics import ClusterSize, size_of
+from lowslow_assets.hunting.settings import HuntSettings
+
+if TYPE_CHECKING:
+    from lowslow_assets.detection.mixture import FitTrace, MixtureFit
+
+_LEAST_ODD_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The steps from a component's suspects to a verdict; benchmarks leave one out.
+
+    ``split`` gives each suspect its part, 0 or 1, of the component. ``membership`` gives each
+    suspect of a part its probability of belonging to the part's campaign. ``tests`` are those of a
+    cluster of some size where so many strays a day are expected.
+    """
+
+    split: Callable[[Suspects], np.ndarray] = split_by_kit
+    membership: Callable[[Suspects, Population], np.ndarray] = member_probability
+    tests: Callable[[ClusterSize, float], list[SprayTest]] = spray_tests
+
+
+RECIPE = Recipe()
+"""A hunt's own."""
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """Suspects that belong to a cluster, kept or not; arrays of shape (m,).
+
+    ``position`` is a member's among the suspects.
+    """
+
+    position: np.ndarray
+    cluster_id: np.ndarray
+    probability: np.ndarray
+
+    def of(self, cluster_ids: Sequence[int]) -> "Members":
+        """Those of some clusters."""
+        chosen = np.isin(self.cluster_id, cluster_ids)
+        return Members(self.position[chosen], self.cluster_id[chosen], self.probability[chosen])
+
+
+def fit_patterns(
+    failures: Mapping[int, int], features: int, settings: HuntSettings
+) -> tuple["MixtureFit", "FitTrace"]:
+    """Fit the mixture to the number of failures per pattern of so many bits.
+
+    Raises ValueError where there is no failure.
+    """
+    # SciPy takes half a second to import: not before there is something to fit.
+    from lowslow_assets.detection.mixture import fit_by_births, fit_by_restarts
+
+    # In the order of patterns: sums in another order end in other last digits.
+    patterns = sorted(failures)
+    bits = mask_bits(patterns, features)
+    counts = np.array([failures[pattern] for pattern in patterns])
+    if settings.of_notebook:
+        s = settings
+        return fit_by_restarts(bits, counts, s.components, s.restarts, s.seed)
+    return fit_by_births(bits, counts)
+
+
+def judge_suspects(
+    suspects: Suspects,
+    fit: "MixtureFit",
+    population: Population,
+    resolved_a_day: float,
+    settings: HuntSettings,
+    recipe: Recipe = RECIPE,
+) -> tuple[list[Cluster], Members]:
+    """Every cluster of the suspects with its verdict, in the order of ``cluster_id``; its members.
+
+    ``fit`` is that of the suspects' patterns. A cluster has the number of its component; a second
+    campaign in the component has that plus the number of components. ``resolved_a_day`` are the
+    tenant's resolved typos, a day of the window.
+    """
+    members = _find_members(suspects, fit, population, settings, recipe)
+    clusters = []
+    for cluster_id in map(int, np.unique(members.cluster_id)):
+        own = suspects.at(members.of([cluster_id]).position)
+        size = size_of(cluster_id, own)
+        shares = own.odd.mean(axis=0)
+        odd = [
+            p
+            for p, share in zip(MODEL_PROPERTIES, shares, strict=True)
+            if share >= _LEAST_ODD_SHARE
+        ]
+        strays = strays_a_day(resolved_a_day, len(odd))
+        tests = recipe.tests(size, strays)
+        kept, reason = verdict(tests, odd)
+        component = cluster_id % len(fit.weights)
+        clusters.append(
+            Cluster(
+                cluster_id=cluster_id,
+                component=component,
+                weight=float(fit.weights[component]),
+                anomalous_features=odd,
+                failures=size.failures,
+                attempts_per_day=size.attempts_per_day,
+                kept=kept,
+                reason=reason,
+                tests=tests,
+                confidence=confidence(size, strays, tests),
+            )
+        )
+    return clusters, members
+
+
+def _find_members(
+    suspects: Suspects,
+    fit: "MixtureFit",
+    population: Population,
+    settings: HuntSettings,
+    recipe: Recipe,
+) -> Members:
+    component, by_pattern = _components(suspects.pattern, fit, settings)
+    found = [(np.array([], int), np.array([], int), np.array([], float))]
+    for k in np.unique(component[component >= 0]):
+        of_component = np.flatnonzero(component == k)
+        # In an order of its own: sums in another order end in other last digits.
+        of_component = of_component[np.argsort(suspects.signin_id[of_component], kind="stable")]
+        parts = recipe.split(suspects.at(of_component))
+        for part in np.unique(parts):
+            position = of_component[parts == part]
+            membership = recipe.membership(suspects.at(position), population)
+            probability = by_pattern[position] * membership
+            belongs = probability >= settings.pruning.min_assignment_probability
+            belongs &= membership >= MIN_MEMBER_PROBABILITY
+            cluster_id = np.full(belongs.sum(), k + part * len(fit.weights))
+            found.append((position[belongs], cluster_id, probability[belongs]))
+    return Members(*map(np.concatenate, zip(*found, strict=True)))
+
+
+def _components(
+    patterns: np.ndarray, fit: "MixtureFit", settings: HuntSettings
+) -> tuple[np.ndarray, np.ndarray]:
+    """The component of each suspect, -1 where none is clearly its own, and its probability."""
+    values, position = np.unique(patterns, return_inverse=True)
+    distinct = values.tolist()
+    assigned = assign(fit, distinct, mask_bits(distinct, len(fit.alpha)), settings.pruning)
+    of_pattern = {a.mask: (a.cluster_id, a.probability) for a in assigned}
+    found = np.array([of_pattern.get(pattern, (-1, 0.0)) for pattern in distinct]).reshape(-1, 2)
+    return found[position, 0].astype(int), found[position, 1]
+
+
+def judge_patterns(
+    failures: Mapping[int, int], fit: "MixtureFit", features: Sequence[str], settings: HuntSettings
+) -> tuple[list[Cluster], list[Assignment]]:
+    """The notebook's judgement: every component by its rules, and whose patterns are whose.
+
+    ``failures`` are counted by pattern, whose bits are ``features``. No cluster is tested yet.
+    """
+    patterns = sorted(failures)
+    bits = mask_bits(patterns, len(features))
+    assignments = assign(fit, patterns, bits, settings.pruning)
+    members = Counter[int]()
+    for assignment in assignments:
+        members[assignment.cluster_id] += failures[assignment.mask]
+    clusters = prune(fit, features, members, settings.lookback_days, settings.pruning)
+    return clusters, assignments
+
+
+def with_tests(
+    clusters: Iterable[Cluster], sizes: Iterable[ClusterSize], resolved_a_day: float
+) -> list[Cluster]:
+    """The clusters with tests and confidence as sprays, where their sizes are given.
+
+    The notebook has none of them: they do not decide, but tell its analyst how far to trust it.
+    """
+    of_cluster = {size.cluster_id: size for size in sizes}
+
+    def tested(cluster: Cluster) -> Cluster:
+        if not (size := of_cluster.get(cluster.cluster_id)):
+            return cluster
+        strays = strays_a_day(resolved_a_day, len(cluster.anomalous_features))
+        tests = spray_tests(size, strays)
+        return replace(cluster, tests=tests, confidence=confidence(size, strays, tests))
+
+    return [tested(cluster) for cluster in clusters]
+
+
+def resolved_a_day(explained: Iterable[Mapping[str, Any]], days: int) -> float:
+    """The tenant's resolved typos, a day of so many, from rows of ``explained_failures``."""
+    resolved = (
+        row["failures"]
+        for row in explained
+        if row["explanation"] == "resolved" and row["example"] is None
+    )
+    return sum(resolved) / days

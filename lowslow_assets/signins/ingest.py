@@ -1,0 +1,253 @@
+"""What the parser made of files as the rows of ``raw_signins`` and ``rejected_signins``."""
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import IO
+
+import pyarrow as pa
+
+from lowslow_assets.engines.base import InputFile, Relation
+from lowslow_assets.engines.schemas import extended, schema, without
+from lowslow_assets.engines.sql import sql, transform
+from lowslow_assets.lake.tables import RAW_SIGNINS, REJECTED_SIGNINS
+from lowslow_assets.signins.parser import PARSED, parse_files
+
+_SIGNINS = without(RAW_SIGNINS.dated, "copies")
+
+
+PARSED_INPUTS = extended(PARSED, "date date")
+
+
+def parse_inputs(files: Iterable[tuple[InputFile, IO[bytes]]]) -> Iterator[pa.RecordBatch]:
+    """The records of files as batches of ``PARSED_INPUTS``: with the day of the file's folder."""
+    days: dict[str, date] = {}
+
+    def named() -> Iterator[tuple[str, IO[bytes]]]:
+        for file, content in files:
+            days[file.name] = file.day
+            yield file.name, content
+
+    for batch in parse_files(named()):
+        of_rows = batch.column("file").dictionary_encode()
+        of_files = pa.array([days[name.as_py()] for name in of_rows.dictionary], pa.date32())
+        columns = [*batch.columns, of_files.take(of_rows.indices)]
+        yield pa.RecordBatch.from_arrays(columns, schema=PARSED_INPUTS)
+
+
+@transform(_SIGNINS, parsed=PARSED_INPUTS)
+def signins_of(parsed: Relation) -> Relation:
+    """The sign-ins, each as often as the files have it.
+
+    Of a file that could not be read to its end nothing is taken: what it lacks nobody knows.
+    """
+    return sql(
+        """
+        WITH _unreadable AS (
+            SELECT date, file FROM {parsed} WHERE reason IS NOT NULL AND line IS NULL
+        )
+        SELECT
+            signin_id,
+            time_generated,
+            user_principal_name,
+            user_id,
+            "user",
+            result_type,
+            is_interactive,
+            app_display_name,
+            client_app_used,
+            browser,
+            device_name,
+            operating_system,
+            user_agent,
+            ip_address,
+            ip_prefix,
+            autonomous_system_number,
+            country,
+            state,
+            city,
+            latitude,
+            longitude,
+            date
+        FROM {parsed} AS _parsed
+        WHERE reason IS NULL AND NOT EXISTS (
+            SELECT 1 FROM _unreadable
+            WHERE _unreadable.date = _parsed.date AND _unreadable.file = _parsed.file
+        )
+        """,
+        parsed=parsed,
+    )
+
+
+@transform(RAW_SIGNINS.dated, signins=_SIGNINS)
+def deduplicate(signins: Relation) -> Relation:
+    """Keep one row per (date, signin_id), and count its ``copies``: rows of ``raw_signins``.
+
+    The export repeats rows, exactly or with other details. Kept is the latest
+    ``time_generated``, then the greatest row in column order, where null is less than any value:
+    a total order, so the choice does not depend on what was read first.
+    """
+    return sql(
+        """
+        WITH _repeated AS (
+            SELECT date AS day, signin_id AS id, count(*) AS copies
+            FROM {signins}
+            GROUP BY date, signin_id
+            HAVING count(*) > 1
+        ),
+        -- Few of all rows: to rank all would cost more than the rest.
+        _ranked AS (
+            SELECT
+                signin_id,
+                time_generated,
+                user_principal_name,
+                user_id,
+                "user",
+                result_type,
+                is_interactive,
+                app_display_name,
+                client_app_used,
+                browser,
+                device_name,
+                operating_system,
+                user_agent,
+                ip_address,
+                ip_prefix,
+                autonomous_system_number,
+                country,
+                state,
+                city,
+                latitude,
+                longitude,
+                copies,
+                date,
+                row_number() OVER (
+                    PARTITION BY date, signin_id
+                    -- "user" and ip_prefix follow from other columns.
+                    ORDER BY
+                        time_generated DESC,
+                        user_principal_name DESC NULLS LAST,
+                        user_id DESC NULLS LAST,
+                        result_type DESC NULLS LAST,
+                        is_interactive DESC NULLS LAST,
+                        app_display_name DESC NULLS LAST,
+                        client_app_used DESC NULLS LAST,
+                        browser DESC NULLS LAST,
+                        device_name DESC NULLS LAST,
+                        operating_system DESC NULLS LAST,
+                        user_agent DESC NULLS LAST,
+                        ip_address DESC NULLS LAST,
+                        autonomous_system_number DESC NULLS LAST,
+                        country DESC NULLS LAST,
+                        state DESC NULLS LAST,
+                        city DESC NULLS LAST,
+                        latitude DESC NULLS LAST,
+                        longitude DESC NULLS LAST
+                ) AS rank
+            FROM {signins}
+            JOIN _repeated ON day = date AND id = signin_id
+        )
+        SELECT
+            signin_id,
+            time_generated,
+            user_principal_name,
+            user_id,
+            "user",
+            result_type,
+            is_interactive,
+            app_display_name,
+            client_app_used,
+            browser,
+            device_name,
+            operating_system,
+            user_agent,
+            ip_address,
+            ip_prefix,
+            autonomous_system_number,
+            country,
+            state,
+            city,
+            latitude,
+            longitude,
+            CAST(1 AS BIGINT) AS copies,
+            date
+        FROM {signins}
+        WHERE NOT EXISTS (SELECT 1 FROM _repeated WHERE day = date AND id = signin_id)
+        UNION ALL
+        SELECT
+            signin_id,
+            time_generated,
+            user_principal_name,
+            user_id,
+            "user",
+            result_type,
+            is_interactive,
+            app_display_name,
+            client_app_used,
+            browser,
+            device_name,
+            operating_system,
+            user_agent,
+            ip_address,
+            ip_prefix,
+            autonomous_system_number,
+            country,
+            state,
+            city,
+            latitude,
+            longitude,
+            copies,
+            date
+        FROM _ranked
+        WHERE rank = 1
+        """,
+        signins=signins,
+    )
+
+
+@transform(REJECTED_SIGNINS.dated, parsed=PARSED_INPUTS, refused=REJECTED_SIGNINS.dated)
+def rejects_of(parsed: Relation, refused: Relation) -> Relation:
+    """What is no sign-in, and the files that are not read: rows of ``rejected_signins``.
+
+    ``refused`` are files that were not even opened. Of a file that could not be read to its end
+    only this is said.
+    """
+    return sql(
+        """
+        WITH _unreadable AS (
+            SELECT date, file FROM {parsed} WHERE reason IS NOT NULL AND line IS NULL
+        )
+        SELECT file, reason, line, date
+        FROM {parsed} AS _parsed
+        WHERE reason IS NOT NULL AND (
+            line IS NULL
+            OR NOT EXISTS (
+                SELECT 1 FROM _unreadable
+                WHERE _unreadable.date = _parsed.date AND _unreadable.file = _parsed.file
+            )
+        )
+        UNION ALL
+        SELECT file, reason, line, date FROM {refused}
+        """,
+        parsed=parsed,
+        refused=refused,
+    )
+
+
+@transform(
+    schema("lines bigint, duplicates bigint, of_other_days bigint, date date"),
+    signins=RAW_SIGNINS.dated,
+)
+def count_lines(signins: Relation) -> Relation:
+    """Per day, what became of its good lines."""
+    return sql(
+        """
+        SELECT
+            CAST(sum(copies) AS BIGINT) AS lines,
+            CAST(sum(copies - 1) AS BIGINT) AS duplicates,
+            count(*) FILTER (WHERE CAST(time_generated AS DATE) <> date) AS of_other_days,
+            date
+        FROM {signins}
+        GROUP BY date
+        """,
+        signins=signins,
+    )

@@ -1,0 +1,352 @@
+"""The one parser: the bytes of a file to typed sign-ins, and to the reasons why others are none.
+
+Two schemas occur: rows of SigninLogs and the tables beside it as Microsoft Sentinel exports them,
+and the records of Entra's own diagnostic settings (``{time, properties}``). A field that the one
+lacks is taken from the other. The detail columns come as JSON text or as nested objects, their
+entries under their documented names or in lower case. Of a name that is there twice, the last
+counts.
+
+What a value of another type than documented becomes is the same everywhere: all columns are read
+as text first (``values.as_text``), times, numbers and truth values from it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import reduce
+from itertools import zip_longest
+from typing import IO, Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute
+from msgspec.structs import astuple
+
+from lowslow_assets.signins.addresses import ip_prefix
+from lowslow_assets.signins.details import DETAILS, Detail
+from lowslow_assets.signins.json_text import NotAnObject, read_object
+from lowslow_assets.signins.records import Reject, read_records
+from lowslow_assets.signins.values import (
+    EARLIEST,
+    LATEST,
+    MAX_TEXT_LENGTH,
+    as_text,
+    parse_boolean,
+    parse_number,
+    parse_time,
+)
+
+# Most of its functions are made when it is imported, where no type checker sees them.
+pc: Any = pyarrow.compute
+
+NO_ID = "no Id"
+NO_TIME = "no TimeGenerated that is a time"
+NO_USER = "no user"
+NO_RESULT_TYPE = "no ResultType"
+
+_TEXT, _DOUBLE, _TIME = pa.string(), pa.float64(), pa.timestamp("us", "UTC")
+PARSED = pa.schema(
+    [
+        ("file", _TEXT),
+        ("signin_id", _TEXT),
+        ("time_generated", _TIME),
+        ("user_principal_name", _TEXT),
+        ("user_id", _TEXT),
+        ("user", _TEXT),
+        ("result_type", _TEXT),
+        ("is_interactive", pa.bool_()),
+        ("app_display_name", _TEXT),
+        ("client_app_used", _TEXT),
+        ("browser", _TEXT),
+        ("device_name", _TEXT),
+        ("operating_system", _TEXT),
+        ("user_agent", _TEXT),
+        ("ip_address", _TEXT),
+        ("ip_prefix", _TEXT),
+        ("autonomous_system_number", pa.int64()),
+        ("country", _TEXT),
+        ("state", _TEXT),
+        ("city", _TEXT),
+        ("latitude", _DOUBLE),
+        ("longitude", _DOUBLE),
+        ("reason", _TEXT),
+        ("line", _TEXT),
+    ]
+)
+# Each with the reason why a record without it is no sign-in.
+_REQUIRED = {
+    "signin_id": NO_ID,
+    "time_generated": NO_TIME,
+    "user": NO_USER,
+    "result_type": NO_RESULT_TYPE,
+}
+
+# Of a batch. Its rows are Python's objects, which may weigh much more, in smaller chunks.
+_MOST_ROWS, _MOST_BYTES = 8192, 16 << 20
+_CHUNK_ROWS, _CHUNK_BYTES = 256, 1 << 20
+_MOST_LINE_BYTES = 4 * MAX_TEXT_LENGTH
+
+
+def parse_files(files: Iterable[tuple[str, IO[bytes]]]) -> Iterator[pa.RecordBatch]:
+    """The records of files as batches of ``PARSED``, a row each; never raises for the content.
+
+    Files are names with contents. Of small files many make one batch.
+
+    A row is a sign-in, with null for ``reason`` and ``line``, or what is none: with the reason
+    and the first 1,024 characters of its text, all else but ``file`` null. A file whose reading
+    fails ends with such a row, without text. ``name`` says what the file is: packed (``.gz``), a
+    table (``.parquet``) or text.
+    """
+    batch = _Batch()
+    for name, content in files:
+        file = name.encode(errors="replace").decode()
+        for record in read_records(name, content):
+            batch.add(file, record)
+            if batch.is_full():
+                yield from batch.parsed()
+                batch = _Batch()
+    yield from batch.parsed()
+
+
+class _Batch:
+    """Records on their way to Arrow, bounded in rows and bytes.
+
+    The values of some hundred rows become Arrow arrays while the processor has them at hand; what
+    is done with the arrays is done for some thousand rows at once.
+    """
+
+    def __init__(self) -> None:
+        self.files: list[str] = []
+        self.texts: list[bytes] = []
+        self.values: list[tuple[Any, ...]] = []
+        self.chunks: list[list[pa.Array]] = []
+        self.rejects: list[tuple[str, Reject]] = []
+        self.bytes = 0
+        self.chunk_bytes = 0
+
+    def add(self, file: str, record: bytes | Reject) -> None:
+        if isinstance(record, Reject):
+            self.rejects.append((file, record))
+            return
+        try:
+            row = read_object(_ROW, record)
+        except NotAnObject as error:
+            self.rejects.append((file, Reject(str(error), record[:_MOST_LINE_BYTES])))
+            return
+        self.values.append(_values(row))
+        self.files.append(file)
+        self.texts.append(record)
+        self.chunk_bytes += len(record)
+        if len(self.values) == _CHUNK_ROWS or self.chunk_bytes >= _CHUNK_BYTES:
+            self._pack()
+
+    def is_full(self) -> bool:
+        return len(self.texts) + len(self.rejects) >= _MOST_ROWS or self.bytes >= _MOST_BYTES
+
+    def parsed(self) -> Iterator[pa.RecordBatch]:
+        """At most two batches: the sign-ins, and what is none."""
+        if self.texts:
+            self._pack()
+            fields = zip(_COLUMNS, zip(*self.chunks, strict=True), strict=True)
+            columns = _columns({name: pa.concat_arrays(chunks) for name, chunks in fields})
+            missing = {name: columns[name].is_null() for name in _REQUIRED}
+            bad = reduce(pc.or_, missing.values())
+            for at in pc.indices_nonzero(bad).to_pylist():
+                reason = next(_REQUIRED[name] for name in _REQUIRED if missing[name][at].as_py())
+                reject = Reject(reason, self.texts[at][:_MOST_LINE_BYTES])
+                self.rejects.append((self.files[at], reject))
+            columns["file"] = pa.array(self.files)
+            yield _batch(columns, len(self.texts)).filter(pc.invert(bad))
+        if self.rejects:
+            files, rejects = zip(*self.rejects, strict=True)
+            lines = [_line(reject.text) for reject in rejects]
+            reasons = [reject.reason for reject in rejects]
+            columns = {
+                "file": pa.array(files),
+                "reason": pa.array(reasons),
+                "line": pa.array(lines, pa.string()),
+            }
+            yield _batch(columns, len(lines))
+
+    def _pack(self) -> None:
+        if self.values:
+            columns = zip(*self.values, strict=True)
+            self.chunks.append(list(map(_array, _COLUMNS, columns)))
+            self.values = []
+        self.bytes += self.chunk_bytes
+        self.chunk_bytes = 0
+
+
+def _batch(columns: dict[str, pa.Array], rows: int) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays(
+        [
+            columns[field.name] if field.name in columns else pa.nulls(rows, field.type)
+            for field in PARSED
+        ],
+        schema=PARSED,
+    )
+
+
+def _line(text: bytes | None) -> str | None:
+    return None if text is None else text.rstrip(b"\r").decode(errors="replace")[:MAX_TEXT_LENGTH]
+
+
+# --- what is read of a record --------------------------------------------------------------------
+
+# Values by their names in a row and in a record's properties.
+_FIELDS = {
+    "signin_id": ("Id", "id"),
+    "user_principal_name": ("UserPrincipalName", "userPrincipalName"),
+    "user_id": ("UserId", "userId"),
+    "service_principal_name": ("ServicePrincipalName", "servicePrincipalName"),
+    "service_principal_id": ("ServicePrincipalId", "servicePrincipalId"),
+    "is_interactive": ("IsInteractive", "isInteractive"),
+    "app_display_name": ("AppDisplayName", "appDisplayName"),
+    "client_app_used": ("ClientAppUsed", "clientAppUsed"),
+    "user_agent": ("UserAgent", "userAgent"),
+    "ip_address": ("IPAddress", "ipAddress"),
+    "autonomous_system_number": ("AutonomousSystemNumber", "autonomousSystemNumber"),
+    "device": ("DeviceDetail", "deviceDetail"),
+    "place": ("LocationDetails", "location"),
+    "status": ("status", "status"),
+}
+# Those that stand beside the properties of a record, or in a row only.
+_TOP_FIELDS = {
+    "time_generated": "TimeGenerated",
+    "time_of_record": "time",
+    "result_type": "ResultType",
+    "result_type_of_record": "resultType",
+    "location": "Location",
+}
+_COLUMNS = [*_FIELDS, *_TOP_FIELDS]
+
+
+def _struct(name: str, fields: dict[str, str], *more: tuple[str, Any, Any]) -> type[msgspec.Struct]:
+    """Details stay as they are written."""
+    kinds = ((field, msgspec.Raw if column in DETAILS else Any) for column, field in fields.items())
+    return msgspec.defstruct(
+        name, [*((field, kind, None) for field, kind in kinds), *more], gc=False
+    )
+
+
+_ROW_NAMES = {column: name for column, (name, _) in _FIELDS.items()} | _TOP_FIELDS
+_PROPERTY_NAMES = {column: name for column, (_, name) in _FIELDS.items()}
+_Properties = _struct("_Properties", _PROPERTY_NAMES)
+_Row = _struct(
+    "_Row",
+    _ROW_NAMES,
+    ("properties", _Properties | str | int | float | bool | list | None, None),
+)
+_ROW = msgspec.json.Decoder(_Row)
+
+
+def _values(row: msgspec.Struct) -> tuple[Any, ...]:
+    """The values of a row, or of a record, in the order of ``_COLUMNS``; more may follow."""
+    values = astuple(row)
+    properties = values[-1]
+    if not isinstance(properties, _Properties):
+        return values
+    both = zip_longest(values, astuple(properties))
+    return tuple(of_record if of_row is None else of_row for of_row, of_record in both)
+
+
+def _array(column: str, values: Sequence[Any]) -> pa.Array:
+    """Values as text, of details as their JSON."""
+    if column in DETAILS:
+        return pa.array([None if value is None else bytes(value) for value in values], pa.binary())
+    try:
+        return pa.array(values, pa.string())
+    except pa.ArrowTypeError:
+        texts = [value if type(value) is str else as_text(value) for value in values]
+        return pa.array(texts, pa.string())
+
+
+# --- columns -------------------------------------------------------------------------------------
+
+
+def _columns(raw: dict[str, pa.Array]) -> dict[str, pa.Array]:
+    """The columns of sign-ins, null where a row does not say, from the arrays of ``_COLUMNS``."""
+    texts = {column: _bounded(raw[column]) for column in _COLUMNS if column not in DETAILS}
+    details = {column: _read_details(DETAILS[column], raw[column]) for column in DETAILS}
+    browser, device_name, operating_system = details["device"]
+    country, state, city, latitude, longitude = details["place"]
+    (status,) = details["status"]
+    name, id_ = texts["user_principal_name"], texts["user_id"]
+    # A service principal is looked at only where the log names no user.
+    user_name = _first(name, pc.if_else(id_.is_null(), texts["service_principal_name"], None))
+    user_id = _first(id_, pc.if_else(name.is_null(), texts["service_principal_id"], None))
+    time = _first(texts["time_generated"], texts["time_of_record"])
+    number = texts["autonomous_system_number"]
+    return {
+        "signin_id": texts["signin_id"],
+        "time_generated": _times(time),
+        "user_principal_name": user_name,
+        "user_id": user_id,
+        "user": _by_value(str.lower, _first(user_name, user_id)),
+        "result_type": _first(texts["result_type"], status, texts["result_type_of_record"]),
+        "is_interactive": _by_value(parse_boolean, texts["is_interactive"], pa.bool_()),
+        "app_display_name": texts["app_display_name"],
+        "client_app_used": texts["client_app_used"],
+        "browser": browser,
+        "device_name": device_name,
+        "operating_system": operating_system,
+        "user_agent": texts["user_agent"],
+        "ip_address": texts["ip_address"],
+        "ip_prefix": _by_value(ip_prefix, texts["ip_address"]),
+        "autonomous_system_number": _by_value(parse_number, number, pa.int64()),
+        "country": _first(texts["location"], country),
+        "state": state,
+        "city": city,
+        "latitude": latitude,
+        "longitude": longitude,
+    }
+
+
+def _bounded(texts: pa.Array) -> pa.Array:
+    """``bounded_text`` of all texts."""
+    if texts.null_count == len(texts):
+        return texts
+    texts = pc.utf8_trim(texts, " ")
+    if (pc.max(pc.binary_length(texts)).as_py() or 0) > MAX_TEXT_LENGTH:
+        texts = pc.utf8_slice_codeunits(texts, 0, MAX_TEXT_LENGTH)
+    is_empty = pc.equal(texts, "")
+    return pc.if_else(is_empty, None, texts) if pc.any(is_empty).as_py() else texts
+
+
+def _first(*arrays: pa.Array) -> pa.Array:
+    """Row by row the first that is not null."""
+    return pc.coalesce(*arrays) if arrays[0].null_count else arrays[0]
+
+
+def _by_value(
+    function: Callable[[str], Any], texts: pa.Array, kind: pa.DataType = _TEXT
+) -> pa.Array:
+    """What a function makes of each text, called once for each that differs."""
+    encoded = texts.dictionary_encode()
+    values = pa.array(map(function, encoded.dictionary.to_pylist()), kind)
+    return values.take(encoded.indices)
+
+
+def _read_details(detail: Detail, written: pa.Array) -> list[pa.Array]:
+    """What is made of the entries of a detail column, one array for each value."""
+    encoded = written.dictionary_encode()
+    made = zip(*map(detail.read, encoded.dictionary.to_pylist()), strict=True)
+    arrays = [
+        pa.array(values, kind) for values, kind in zip_longest(made, detail.kinds, fillvalue=())
+    ]
+    return [array.take(encoded.indices) for array in arrays]
+
+
+# --- text to types -------------------------------------------------------------------------------
+
+
+def _times(texts: pa.Array) -> pa.Array:
+    """``parse_time`` of all texts."""
+    try:
+        # Thirty times as fast, and the same where minutes are given and digits are at most nine.
+        minutes = pc.utf8_slice_codeunits(texts, 13, 14)
+        if not pc.all(pc.equal(minutes, ":")).as_py():
+            raise pa.ArrowInvalid("another form of time")
+        times = texts.cast(pa.timestamp("ns", "UTC")).cast(_TIME, safe=False)
+    except pa.ArrowInvalid:
+        return _by_value(parse_time, texts, _TIME)
+    is_plausible = pc.and_(pc.greater_equal(times, EARLIEST), pc.less_equal(times, LATEST))
+    return pc.if_else(is_plausible, times, None)

@@ -1,0 +1,106 @@
+"""What a value in a log means: text of any JSON value, and times, truth and numbers of texts."""
+
+import math
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+MAX_TEXT_LENGTH = 1024
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+# Seconds between any two times fit 32 bits.
+LATEST = datetime(2067, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
+
+
+def as_text(value: Any) -> str | None:
+    """The text of a value of any type in a JSON field for which text is documented.
+
+    A string is itself. ``true`` and ``false`` are these words. An integer is its digits, and so
+    is a float that is a whole number (``50126.0`` is ``50126``); another float is written as
+    Python does. Null, an object and an array are no text.
+    """
+    write = _WRITTEN.get(type(value))
+    return write(value) if write else None
+
+
+def _float_text(value: float) -> str:
+    return f"{value:.0f}" if value.is_integer() else repr(value)
+
+
+_WRITTEN: dict[type, Callable[[Any], str]] = {
+    str: str,
+    bool: {True: "true", False: "false"}.__getitem__,
+    int: str,
+    float: _float_text,
+}
+
+
+def bounded_text(value: Any) -> str | None:
+    """``as_text``, trimmed of spaces and cut to 1,024 characters; None where nothing is left."""
+    text = as_text(value)
+    return text.strip(" ")[:MAX_TEXT_LENGTH] or None if text else None
+
+
+_ISO = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6})\d*)?)?"
+    r" ?(?:Z|UTC|GMT|([+-])(\d\d):?(\d\d)?)?",
+    re.ASCII | re.IGNORECASE,
+)
+_AMERICAN = re.compile(
+    r"(\d\d?)/(\d\d?)/(\d{4}) (0?[1-9]|1[0-2]):(\d\d):(\d\d) ([AP])M", re.ASCII | re.IGNORECASE
+)
+
+
+def parse_time(text: str) -> datetime | None:
+    """A time in UTC from ISO 8601, to the minute at least, or ``M/d/yyyy h:mm:ss AM``.
+
+    Digits beyond microseconds are cut; without an offset it is UTC. A time before ``EARLIEST`` or
+    after ``LATEST`` is a default value (year 1 is .NET's), and more than pandas or a count of
+    seconds can hold.
+    """
+    try:
+        if iso := _ISO.fullmatch(text):
+            *numbers, fraction, sign, hours, minutes = iso.groups()
+            year, month, day, hour, minute, second = (int(number or 0) for number in numbers)
+            microsecond = int((fraction or "").ljust(6, "0"))
+            time = datetime(year, month, day, hour, minute, second, microsecond, UTC)
+            offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+            time = time + offset if sign == "-" else time - offset
+        elif american := _AMERICAN.fullmatch(text):
+            *numbers, half = american.groups()
+            month, day, year, hour, minute, second = map(int, numbers)
+            hour = hour % 12 + (12 if half in "Pp" else 0)
+            time = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        else:
+            return None
+    except (ValueError, OverflowError):
+        return None
+    return time if EARLIEST <= time <= LATEST else None
+
+
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+
+
+def parse_boolean(text: str) -> bool | None:
+    """True and false as the log spells them: JSON booleans, ``"True"``, 0 and 1."""
+    return _BOOLEANS.get(text.lower())
+
+
+_DIGITS = re.compile(r"\d+", re.ASCII)
+
+
+def parse_number(text: str) -> int | None:
+    """The first number in a text (``AS64500``), if it fits 63 bits; 0 is an unknown system."""
+    match = _DIGITS.search(text)
+    number = int(match[0]) if match else 0
+    return number if 0 < number < 1 << 63 else None
+
+
+_DEGREES = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+
+
+def parse_degrees(value: Any, bound: int) -> float | None:
+    """A number, or a text that is one, from ``-bound`` to ``bound``."""
+    text = bounded_text(value)
+    degrees = float(text) if text and _DEGREES.fullmatch(text) else math.inf
+    return degrees if abs(degrees) <= bound else None

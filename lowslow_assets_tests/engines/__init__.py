@@ -1,0 +1,1 @@
+"""Tests of ``lowslow_assets.engines``."""

@@ -1,0 +1,269 @@
+"""The judgement: from suspects and a fit to clusters, each with verdict, tests and members."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from lowslow_assets.detection.masks import mask_bits
+from lowslow_assets.detection.members import Population, Suspects, member_probability
+from lowslow_assets.detection.mixture import MixtureFit, fit_by_births, fit_by_restarts
+from lowslow_assets.detection.patterns import MODEL_PROPERTIES
+from lowslow_assets.detection.pruning import Cluster, PruningRules
+from lowslow_assets.detection.spray_tests import confidence, spray_tests, strays_a_day, verdict
+from lowslow_assets.detection.statistics import size_of
+from lowslow_assets.hunting.judge import (
+    RECIPE,
+    Members,
+    fit_patterns,
+    judge_patterns,
+    judge_suspects,
+    resolved_a_day,
+    with_tests,
+)
+from lowslow_assets.hunting.settings import HuntSettings
+from lowslow_assets.lake.tables import SUSPECT_FAILURES
+from lowslow_assets.settings import NOTEBOOK
+
+START = datetime(2026, 5, 4, tzinfo=UTC)
+TENANT = Population(accounts=1_000, days=60)
+SETTINGS = HuntSettings(lookback_days=60)
+SPRAY, TYPO = 0b11101, 0b01000
+SURE, SELDOM = 900.0, 100.0
+COMPONENTS = 2
+
+
+def fit_of(*patterns: int, weights: tuple[float, ...] = (60.0, 40.0)) -> MixtureFit:
+    """A fit in which each component is sure of the bits of one pattern."""
+    bits = mask_bits(patterns, len(MODEL_PROPERTIES)).T
+    return MixtureFit(np.array(weights), np.where(bits, SURE, SELDOM), np.where(bits, SELDOM, SURE))
+
+
+FIT = fit_of(SPRAY, TYPO)
+
+
+def table(attempts: int, pattern: int, first: int = 0, **columns: list) -> pa.Table:
+    """So many suspects of one pattern: two a day, of other users and addresses each."""
+    numbers = range(first, first + attempts)
+    rows: dict[str, Any] = {
+        "signin_id": [f"{i:04}" for i in numbers],
+        "user": [f"user{i}" for i in numbers],
+        "time_generated": [START + timedelta(hours=12 * (i - first)) for i in numbers],
+        "pattern": [pattern] * attempts,
+        "AppDisplayName": ["Azure Portal"] * attempts,
+        "ClientAppUsed": ["Browser"] * attempts,
+        "browser": [f"made up {i}" for i in numbers],
+        "operatingSystem": ["Windows10"] * attempts,
+        "Location": ["SE"] * attempts,
+        "ip_address": [f"192.0.2.{i}" for i in numbers],
+    }
+    nothing = dict.fromkeys(SUSPECT_FAILURES.schema.names, [None] * attempts)
+    return pa.Table.from_pydict(nothing | rows | columns, SUSPECT_FAILURES.schema)
+
+
+def of_tables(*tables: pa.Table) -> Suspects:
+    return Suspects.of(pa.concat_tables(tables))
+
+
+def judged(suspects: Suspects, **changes: Any) -> tuple[dict[int, Cluster], Members]:
+    given = {"fit": FIT, "population": TENANT, "resolved_a_day": 0.0, "settings": SETTINGS}
+    clusters, members = judge_suspects(suspects, **(given | changes))
+    by_id = {cluster.cluster_id: cluster for cluster in clusters}
+    assert list(by_id) == sorted(by_id)
+    assert len(by_id) == len(clusters)
+    assert {c.cluster_id: c.failures for c in clusters} == Counter(members.cluster_id.tolist())
+    return by_id, members
+
+
+def test_a_spray_is_kept_and_ten_typos_are_not() -> None:
+    suspects = of_tables(table(110, SPRAY), table(10, TYPO, first=500))
+    clusters, members = judged(suspects)
+    assert {k: c.kept for k, c in clusters.items()} == {0: True, 1: False}
+    spray, typos = clusters[0], clusters[1]
+    assert spray.anomalous_features == ["application", "device", "place", "network"]
+    assert typos.anomalous_features == ["place"]
+    assert [spray.component, typos.component] == [0, 1]
+    assert [spray.weight, typos.weight] == pytest.approx([0.6, 0.4])
+    assert (members.position[members.cluster_id == 1] >= 110).all()
+    for cluster in clusters.values():
+        size = size_of(cluster.cluster_id, suspects.at(members.of([cluster.cluster_id]).position))
+        strays = strays_a_day(0, len(cluster.anomalous_features))
+        assert cluster.tests == spray_tests(size, strays)
+        assert cluster.confidence == confidence(size, strays, cluster.tests)
+        assert (cluster.kept, cluster.reason) == verdict(cluster.tests, cluster.anomalous_features)
+        assert cluster.attempts_per_day == size.attempts_per_day
+
+
+def test_a_larger_tenant_has_more_strays() -> None:
+    # Six attempts on every other day: not steady, but many.
+    times = [START + timedelta(days=2 * (i // 6)) for i in range(240)]
+    suspects = of_tables(table(240, SPRAY, time_generated=times))
+    kept = [judged(suspects, resolved_a_day=r)[0][0].kept for r in (0.0, 100_000.0)]
+    assert kept == [True, False]
+
+
+def test_a_property_counts_where_half_of_the_members_are_odd_in_it() -> None:
+    rows = table(110, SPRAY)
+    for odd, expected in ((55, True), (54, False)):
+        patterns = [SPRAY] * odd + [SPRAY & ~1] * (110 - odd)
+        suspects = Suspects.of(rows.set_column(4, "pattern", pa.array(patterns, pa.int32())))
+        clusters, members = judged(suspects)
+        assert len(members.position) == 110
+        assert ("application" in clusters[0].anomalous_features) == expected
+
+
+def test_nobody_is_judged_where_nobody_is_suspect() -> None:
+    clusters, members = judged(of_tables(table(0, SPRAY)))
+    assert clusters == {}
+    assert len(members.position) == 0
+    assert len(members.of([]).position) == 0
+
+
+def test_who_belongs_to_no_component_is_no_member() -> None:
+    # As far from one as from the other.
+    one, between, other = 0b11101, 0b01101, 0b01001
+    suspects = of_tables(table(50, one), table(50, between, first=100))
+    fit = fit_of(one, other, weights=(50.0, 50.0))
+    for least, members in ((0.4, 100), (0.6, 50)):
+        settings = replace(SETTINGS, pruning=PruningRules(min_assignment_probability=least))
+        found = judged(suspects, settings=settings, fit=fit)[1]
+        assert set(found.position) == set(range(members))
+
+
+def test_a_component_of_two_campaigns_has_two_clusters() -> None:
+    made_up = table(30, SPRAY)
+    tool = table(20, SPRAY, 30, browser=["Hydra"] * 20, AppDisplayName=["Exchange"] * 20)
+    suspects = of_tables(made_up, tool)
+    clusters, members = judged(suspects)
+    assert {k: c.component for k, c in clusters.items()} == {0: 0, COMPONENTS: 0}
+    assert set(members.of([COMPONENTS]).position) == set(range(30, 50))
+    assert set(members.of([0]).position) == set(range(30))
+    # Each campaign is judged on its own.
+    by_mask = FIT.responsibilities(mask_bits([SPRAY], len(MODEL_PROPERTIES)))[0, 0]
+    expected = by_mask * member_probability(Suspects.of(tool), TENANT)
+    np.testing.assert_array_equal(members.of([COMPONENTS]).probability, expected)
+
+
+@pytest.mark.parametrize(("least", "members"), [(0.0, 1), (0.89, 1), (0.9, 0), (1.0, 0)])
+def test_the_masks_probability_and_the_suspects_own_have_to_be_enough(
+    least: float, members: int
+) -> None:
+    # One suspect is a member with 0.9 by its prior, its mask the component's with a little less
+    # than 1.
+    rules = PruningRules(min_assignment_probability=least)
+    settings = replace(SETTINGS, pruning=rules)
+    _, found = judged(of_tables(table(1, SPRAY)), settings=settings)
+    assert len(found.position) == members
+
+
+def with_strays(seed: int) -> tuple[Suspects, pa.Table]:
+    """A campaign in business hours on 25 accounts, and strays at any time on any account."""
+    rng = np.random.default_rng(seed)
+    campaign, strays = 100, 50
+    hours = [*(24 * rng.choice([0, 1, 2, 3, 4], campaign) + rng.integers(8, 18, campaign))]
+    hours += [*rng.integers(0, 60 * 24, strays)]
+    users = [*rng.integers(0, 25, campaign), *rng.integers(0, 1_000, strays)]
+    rows = table(
+        campaign + strays,
+        SPRAY,
+        user=[f"user{user}" for user in users],
+        time_generated=[START + timedelta(hours=int(hour)) for hour in hours],
+    )
+    return Suspects.of(rows), rows
+
+
+def test_an_outsider_is_left_out_however_sure_the_mask_is() -> None:
+    suspects, _ = with_strays(seed=1)
+    rules = replace(SETTINGS, pruning=PruningRules(min_assignment_probability=0.0))
+    _, members = judged(suspects, settings=rules)
+    probability = member_probability(suspects, TENANT)
+    assert 0 < (probability < 0.5).sum() < 60
+    assert set(members.position) == set(np.flatnonzero(probability >= 0.5))
+
+
+def test_members_do_not_depend_on_the_order_of_suspects() -> None:
+    suspects, rows = with_strays(seed=4)
+    order = np.random.default_rng(0).permutation(len(suspects))
+    other = Suspects.of(rows.take(order))
+    found = []
+    for each in (suspects, other):
+        clusters, members = judged(each)
+        ids = each.signin_id[members.position]
+        found.append(
+            (clusters, sorted(zip(ids, members.cluster_id, members.probability, strict=True)))
+        )
+    # To the last digit: a table's bytes depend on it.
+    assert found[0] == found[1]
+
+
+def test_a_recipe_leaves_a_step_out() -> None:
+    suspects, _ = with_strays(seed=1)
+
+    def all_belong(suspects: Suspects, population: Population) -> np.ndarray:
+        return np.ones(len(suspects))
+
+    members = judged(suspects, recipe=replace(RECIPE, membership=all_belong))[1]
+    assert len(members.position) == len(suspects)
+    two = of_tables(table(30, SPRAY), table(20, SPRAY, 30, browser=["Hydra"] * 20))
+    whole = replace(RECIPE, split=lambda suspects: np.zeros(len(suspects), int))
+    assert set(judged(two, recipe=whole)[0]) == {0}
+    first = replace(RECIPE, tests=lambda size, strays: spray_tests(size, strays)[:1])
+    [cluster] = judged(of_tables(table(15, SPRAY)), recipe=first)[0].values()
+    assert (cluster.kept, [test.name for test in cluster.tests]) == (True, ["many accounts"])
+
+
+PATTERNS = {SPRAY: 40, SPRAY & ~1: 5, TYPO: 20, 0: 100}
+
+
+def test_each_preset_fits_in_its_own_way_whatever_the_order() -> None:
+    patterns = sorted(PATTERNS)
+    bits, counts = mask_bits(patterns, 5), np.array([PATTERNS[p] for p in patterns])
+    of_notebook = HuntSettings(preset=NOTEBOOK, components=3, restarts=2, seed=9)
+    for settings, (expected, _) in (
+        (SETTINGS, fit_by_births(bits, counts)),
+        (of_notebook, fit_by_restarts(bits, counts, 3, 2, 9)),
+    ):
+        for given in (PATTERNS, dict(reversed(PATTERNS.items()))):
+            fit, trace = fit_patterns(given, 5, settings)
+            np.testing.assert_array_equal(fit.alpha, expected.alpha)
+            np.testing.assert_array_equal(fit.concentration, expected.concentration)
+            assert len(trace.elbo)
+
+
+def test_the_notebook_judges_by_rules_and_its_tests_decide_nothing() -> None:
+    features = list(MODEL_PROPERTIES)
+    settings = HuntSettings(lookback_days=30, preset=NOTEBOOK)
+    clusters, assigned = judge_patterns(PATTERNS, FIT, features, settings)
+    assert [c.kept for c in clusters] == [True, False]
+    assert [c.failures for c in clusters] == [45, 120]
+    assert {a.mask: a.cluster_id for a in assigned} == {SPRAY: 0, SPRAY & ~1: 0, TYPO: 1, 0: 1}
+    assert [(c.tests, c.confidence) for c in clusters] == [([], None)] * 2
+    size = size_of(0, of_tables(table(45, SPRAY)))
+    [spray, typos] = with_tests(clusters, [size], resolved_a_day=400.0)
+    strays = strays_a_day(400.0, len(clusters[0].anomalous_features))
+    assert spray.tests == spray_tests(size, strays)
+    assert spray.confidence == confidence(size, strays, spray.tests)
+    assert replace(spray, tests=[], confidence=None) == clusters[0]
+    assert typos == clusters[1]
+
+
+def test_a_verdict_is_read_as_it_was_stored() -> None:
+    clusters, _ = judge_suspects(of_tables(table(110, SPRAY)), FIT, TENANT, 0.0, SETTINGS)
+    rows = [
+        vars(cluster) | {"tests": [vars(test) for test in cluster.tests]} for cluster in clusters
+    ]
+    assert [Cluster.from_row(row) for row in rows] == clusters
+
+
+def test_resolved_typos_are_counted_without_the_examples() -> None:
+    rows = [
+        {"explanation": "resolved", "example": None, "failures": 30},
+        {"explanation": "resolved", "example": "ann", "failures": 20},
+        {"explanation": "crowded hour", "example": None, "failures": 7},
+    ]
+    assert resolved_a_day(rows, days=60) == 0.5
+    assert resolved_a_day([], days=60) == 0

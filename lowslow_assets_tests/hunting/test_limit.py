@@ -1,0 +1,165 @@
+"""The detection limit: what is planted, and from which rate on it is found."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from lowslow_assets.detection.members import Population
+from lowslow_assets.engines.base import Engine
+from lowslow_assets.engines.schemas import extended, schema
+from lowslow_assets.hunting.limit import (
+    KINDS,
+    RATES,
+    SYNTHETIC,
+    Limit,
+    draw_accounts,
+    find_limits,
+    in_words,
+    synthetic_attempts,
+)
+from lowslow_assets.hunting.settings import HuntSettings
+from lowslow_assets.lake.tables import FEATURES, SUSPECT_FAILURES
+from lowslow_assets_tests.support.relations import relation
+
+START = datetime(2026, 6, 1, tzinfo=UTC)
+DAYS, USERS = 10, 40
+MADE_UP, ANYWHERE, AT_HOME = KINDS
+MODEL = {
+    **dict.fromkeys(FEATURES, "usual"),
+    "signin_id": "id",
+    "time_generated": START,
+    "user": "somebody",
+    "outcome": "success",
+    "seconds_to_success": None,
+    "ip_address": "203.0.113.7",
+    "ip_prefix": "203.0.113",
+    "latitude": 59.9,
+    "longitude": None,
+}
+
+
+@pytest.fixture(scope="module")
+def planted() -> pa.Table:
+    models = [{**MODEL, "ClientAppUsed": f"client {n}"} for n in range(100)]
+    return synthetic_attempts(models, [f"user{n}" for n in range(USERS)], START.date(), DAYS)
+
+
+def test_attempts_are_spread_over_days_accounts_and_addresses(planted: pa.Table):
+    attempts = RATES[0] * DAYS
+    assert planted.schema.equals(SYNTHETIC)
+    for name in ("signin_id", "ip_address", "ip_prefix"):
+        assert len(set(planted[name].to_pylist())) == len(KINDS) * attempts
+    assert all(prefix.startswith("2001:db8:") for prefix in planted["ip_prefix"].to_pylist())
+    assert set(planted["outcome"].to_pylist()) == {"failure"}
+    for kind in KINDS:
+        spray = planted.filter(pc.field("kind") == kind).to_pylist()
+        assert [row["number"] for row in spray] == list(range(attempts))
+        assert {row["date"] for row in spray} == {
+            START.date() + timedelta(days=n) for n in range(DAYS)
+        }
+        assert all(row["date"] == row["time_generated"].date() for row in spray)
+        users = [row["user"] for row in spray]
+        assert {users.count(user) for user in users} == {attempts // USERS}
+        # The models in turn, and from the first again.
+        assert [row["ClientAppUsed"] for row in spray] == [
+            f"client {n % 100}" for n in range(attempts)
+        ]
+
+
+def test_attempts_are_the_same_when_made_again(planted: pa.Table):
+    models = [{**MODEL, "ClientAppUsed": f"client {n}"} for n in range(100)]
+    accounts = [f"user{n}" for n in range(USERS)]
+    assert synthetic_attempts(models, accounts, START.date(), DAYS).equals(planted)
+
+
+def test_each_kind_makes_up_its_own_features(planted: pa.Table):
+    for kind, made_up in KINDS.items():
+        spray = planted.filter(pc.field("kind") == kind)
+        for feature in set(FEATURES) - {"ClientAppUsed"}:
+            values = set(spray[feature].to_pylist())
+            assert len(values) == (RATES[0] * DAYS if feature in made_up else 1)
+            assert ("usual" in values) == (feature not in made_up)
+
+
+def test_a_tenant_without_successes_has_no_models():
+    assert len(synthetic_attempts([], ["ann"], START.date(), DAYS)) == 0
+
+
+def test_accounts_are_drawn_by_their_names_alone(engine: Engine):
+    names = [f"user{n}" for n in range(50)]
+    drawn = [
+        [row["user"] for row in draw_accounts(relation(engine, USER, rows), 20).rows()]
+        for rows in ([(n,) for n in names], [(n,) for n in names[::-1] + names])
+    ]
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn[0])) == 20
+    assert set(drawn[0]) < set(names)
+    assert drawn[0] != sorted(drawn[0])
+
+
+USER = schema("user string")
+NUMBERED = extended(SUSPECT_FAILURES.schema, "number bigint")
+
+
+def suspects(pattern: int, attempts_a_day: int = RATES[0], days: int = 30) -> pa.Table:
+    """A spray of one pattern, and one stray every third day."""
+    rng = np.random.default_rng(0)
+    planted = attempts_a_day * days
+    strays = days // 3
+    hours = [24 * n / attempts_a_day for n in range(planted)]
+    hours += sorted(rng.uniform(0, 24 * days, strays))
+    size = planted + strays
+    columns: dict[str, Any] = {
+        "signin_id": [f"id{n}" for n in range(size)],
+        "number": [*range(planted), *[None] * strays],
+        "pattern": [pattern] * planted + [0b11000] * strays,
+        "time_generated": [START + timedelta(hours=hour) for hour in hours],
+        "user": [f"user{n % 500}" for n in range(size)],
+        "ip_address": [f"203.0.{n // 256}.{n % 256}" for n in range(size)],
+        "AppDisplayName": [f"app{n % 7}" for n in range(size)],
+        "ClientAppUsed": ["Browser"] * size,
+        "browser": [f"browser{n}" for n in range(size)],
+        "operatingSystem": ["odd"] * size,
+        "Location": ["Nowhere"] * size,
+    }
+    nothing = dict.fromkeys(NUMBERED.names, [None] * size)
+    return pa.Table.from_pydict(nothing | columns, NUMBERED)
+
+
+def limits(rows: pa.Table, resolved_a_day: float = 0) -> dict[int, int | None]:
+    found = list(find_limits("a kind", rows, Population(500, 30), resolved_a_day, HuntSettings()))
+    assert {limit.kind for limit in found} == {"a kind"}
+    return {limit.attempts_per_day: limit.found_after_days for limit in found}
+
+
+def test_the_more_attempts_the_sooner_they_are_found():
+    found = limits(suspects(0b11101))
+    assert found[16] == found[8] == 10  # the first look at which seven days are over
+    after = [found[rate] or 999 for rate in sorted(RATES)]
+    assert after == sorted(after, reverse=True)
+
+
+def test_what_is_less_odd_or_in_a_larger_tenant_is_found_later_or_never():
+    odd, less_odd = (limits(suspects(pattern)) for pattern in (0b11101, 0b11000))
+    assert odd[2] is not None
+    assert less_odd[2] is None
+    assert limits(suspects(0b11101), resolved_a_day=10_000)[16] is None
+
+
+def test_in_words():
+    found = [
+        Limit(MADE_UP, 1, None),
+        Limit(MADE_UP, 2, 25),
+        Limit(MADE_UP, 4, 10),
+        Limit(ANYWHERE, 1, 30),
+        Limit(AT_HOME, 16, None),
+    ]
+    assert in_words(found) == [
+        "A spray with made-up clients is found from 2 attempts a day on, after 25 days.",
+        "A spray with common clients, anywhere is found from 1 attempt a day on, after 30 days.",
+        "A spray with common clients, in your cities is not found up to 16 attempts a day.",
+    ]

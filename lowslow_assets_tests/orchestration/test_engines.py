@@ -1,0 +1,94 @@
+"""The whole graph on both engines: the same tables, and lakes that either goes on with."""
+
+import math
+import shutil
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from lowslow_assets.engines.base import Engine
+from lowslow_assets.settings import NOTEBOOK
+from lowslow_assets_tests.orchestration.conftest import DAYS, INGEST, LAST, Project
+from lowslow_assets_tests.orchestration.test_definitions import DOCUMENTS, HUNT
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture(scope="module")
+def on_spark(
+    project: Project, spark_engine: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> Project:
+    """The small tenant, ingested and hunted as ``project`` was, on Spark."""
+    made = replace(project, lake=tmp_path_factory.mktemp("spark-lake"), engine=spark_engine)
+    assert made.run("ingest_range", DAYS).success
+    assert made.run("hunt_as_of_day", [LAST]).success
+    return made
+
+
+def is_alike(one: Any, other: Any) -> bool:
+    """Equal, doubles to 1e-9 of their size."""
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(is_alike, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(is_alike(one[key], other[key]) for key in one)
+    return one == other
+
+
+def assert_alike(one: pa.Table, other: pa.Table, name: str, day: date) -> None:
+    assert one.schema.equals(other.schema), (name, day)
+    assert one.num_rows == other.num_rows, (name, day)
+    for a, b in zip(one.to_pylist(), other.to_pylist(), strict=True):
+        assert is_alike(a, b), (name, day, a, b)
+
+
+def assert_same_lakes(one: Project, other: Project, tables: Iterable[str], days: Iterable[date]):
+    for name in sorted(tables):
+        for day in days:
+            assert_alike(one.table(name, day), other.table(name, day), name, day)
+
+
+def test_both_engines_ingest_the_same(project: Project, on_spark: Project):
+    assert_same_lakes(project, on_spark, INGEST, DAYS)
+
+
+def test_both_engines_hunt_the_same(project: Project, on_spark: Project):
+    assert_same_lakes(project, on_spark, HUNT - DOCUMENTS, [LAST])
+    for name in ("incident_documents", "rule_documents"):
+        one, other = (
+            {path.name: path.read_text() for path in (p.lake / name / f"date={LAST}").iterdir()}
+            for p in (project, on_spark)
+        )
+        assert one.keys() == other.keys()
+        assert name != "rule_documents" or one == other
+
+
+def test_both_engines_hunt_the_notebooks_way_alike(
+    notebook: Project, spark_engine: Engine, tmp_path: Path
+):
+    for table in INGEST:
+        shutil.copytree(notebook.lake / table, tmp_path / table)
+    made = replace(notebook, lake=tmp_path, preset=NOTEBOOK, engine=spark_engine)
+    assert made.run("hunt_as_of_day", [LAST]).success
+    assert_same_lakes(notebook, made, HUNT - DOCUMENTS, [LAST])
+
+
+def test_each_engine_goes_on_with_the_others_lake(
+    project: Project, on_spark: Project, tmp_path: Path
+):
+    for first, second in ((project, on_spark), (on_spark, project)):
+        lake = tmp_path / second.lake.name
+        for table in INGEST:
+            for day in DAYS[:-1]:
+                folder = Path(table, f"date={day}")
+                shutil.copytree(first.lake / folder, lake / folder)
+        after = replace(second, lake=lake)
+        assert after.run("ingest_and_hunt", [LAST]).success
+        assert_same_lakes(project, after, INGEST, [LAST])
+        assert_same_lakes(project, after, HUNT - DOCUMENTS, [LAST])
