@@ -45,7 +45,8 @@ CROWD, CROWD_FACTOR = 5, 8
 
 _EXPLAINED_BY_DAY = extended(ENCODED_FEATURES.dated, "explanation string")
 _EXPLAINED = extended(OPEN_FAILURES.dated, "explanation string")
-_COLUMNS = ", ".join(f'failures."{name}"' for name in OPEN_FAILURES.dated.names)
+_COLUMNS = ", ".join(f'"{name}"' for name in OPEN_FAILURES.dated.names)
+_OF_FAILURES = ", ".join(f'failures."{name}"' for name in OPEN_FAILURES.dated.names)
 
 
 @transform(_EXPLAINED_BY_DAY, failures=ENCODED_FEATURES.dated)
@@ -161,8 +162,7 @@ def explain_failures(failures: Relation, success_sources: Relation, window_days:
     As (date, signin_id, explanation).
     """
     by_day = explain_by_day(failures).held()
-    names = ", ".join(f'"{name}"' for name in OPEN_FAILURES.dated.names)
-    still_open = sql(f"SELECT {names} FROM {{by_day}} WHERE explanation IS NULL", by_day=by_day)
+    still_open = sql(f"SELECT {_COLUMNS} FROM {{by_day}} WHERE explanation IS NULL", by_day=by_day)
     by_window = explain_by_window(still_open, sum_failures(by_day), success_sources, window_days)
     return sql(
         """
@@ -191,8 +191,9 @@ def explain_by_failures(failures: Relation, sources: Relation, most_of_prefix: i
         _seen AS (
             SELECT
                 *,
-                sum(failures) OVER (PARTITION BY ip_prefix, ip_address) AS of_address,
-                sum(failures) OVER (PARTITION BY ip_prefix) AS of_prefix,
+                CAST(sum(failures) OVER (PARTITION BY ip_prefix, ip_address) AS BIGINT)
+                    AS of_address,
+                CAST(sum(failures) OVER (PARTITION BY ip_prefix) AS BIGINT) AS of_prefix,
                 max(ended) OVER (
                     PARTITION BY ip_prefix, "user" ORDER BY day
                     RANGE BETWEEN 1 PRECEDING AND 1 PRECEDING
@@ -204,7 +205,7 @@ def explain_by_failures(failures: Relation, sources: Relation, most_of_prefix: i
             FROM _days
         )
         SELECT
-            {_COLUMNS},
+            {_OF_FAILURES},
             CASE
                 -- On the day itself its own explanation knows; this is about midnight. Not below
                 -- zero: a row's time and its folder's day differ at times. Nor zero: the other
@@ -235,10 +236,9 @@ def explain_by_failures(failures: Relation, sources: Relation, most_of_prefix: i
 @transform(OPEN_FAILURES.dated, explained=_EXPLAINED)
 def left_open(explained: Relation) -> Relation:
     """Those that nothing explains yet, each once: a copy that a later day has is no second one."""
-    columns = _COLUMNS.replace("failures.", "")
     return sql(
         f"""
-        SELECT {columns}
+        SELECT {_COLUMNS}
         FROM {{explained}}
         WHERE explanation IS NULL
         QUALIFY row_number() OVER (PARTITION BY signin_id ORDER BY date) = 1
@@ -274,7 +274,7 @@ def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
             )
         )
         SELECT
-            {_COLUMNS},
+            {_OF_FAILURES},
             CASE
                 WHEN _of_user.resolved THEN 'resolved'
                 WHEN _of_user.signin_id IS NOT NULL AND _of_anyone.ip_prefix IS NOT NULL
@@ -294,9 +294,8 @@ def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
 @transform(OPEN_FAILURES.dated, explained=_EXPLAINED)
 def unexplained_failures(explained: Relation) -> Relation:
     """Those that nothing explains: the suspects."""
-    columns = _COLUMNS.replace("failures.", "")
     return sql(
-        f"SELECT {columns} FROM {{explained}} WHERE explanation IS NULL", explained=explained
+        f"SELECT {_COLUMNS} FROM {{explained}} WHERE explanation IS NULL", explained=explained
     )
 
 
@@ -337,15 +336,14 @@ def hours_of_suspects(explained: Relation) -> Relation:
 @transform(_EXPLAINED, by_failures=_EXPLAINED, by_successes=_EXPLAINED)
 def explain_crowds(by_failures: Relation, by_successes: Relation, crowded: list[int]) -> Relation:
     """All failures with what explains them, at last the crowded hours of those left."""
-    columns = _COLUMNS.replace("failures.", "")
     return sql(
         f"""
-        SELECT {columns}, explanation
+        SELECT {_COLUMNS}, explanation
         FROM {{by_failures}}
         WHERE explanation IS NOT NULL
         UNION ALL
         SELECT
-            {columns},
+            {_COLUMNS},
             CASE
                 WHEN explanation IS NOT NULL THEN explanation
                 WHEN CAST(floor(epoch_seconds(time_generated) / 3600) AS BIGINT) IN {{crowded}}

@@ -73,7 +73,7 @@ class _Worker:
         self, files: Sequence[InputFile], parse: Parse, open_files: Open, schema: pa.Schema
     ) -> None:
         command = [sys.executable, "-m", __name__]
-        self._messages = tempfile.TemporaryFile()
+        self._messages = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._messages
         )

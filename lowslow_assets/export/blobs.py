@@ -128,6 +128,11 @@ class NativeExport(BlobExport):
 
     open_files = None
 
+    def _name_problem(self, name: str) -> str | None:
+        if ":" in name or not name.isprintable():
+            return "unreadable file: its name has a character that Spark's connector cannot read"
+        return super()._name_problem(name)
+
     def _location(self, name: str) -> str:
         return self._place.abfss(name)
 

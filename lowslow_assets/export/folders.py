@@ -9,13 +9,20 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from datetime import date
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any, NoReturn, Self
 
 from lowslow_assets.engines.base import InputFile
-from lowslow_assets.export.names import DAY_KEYS, day_of_hour, is_export_file, is_hidden
+from lowslow_assets.export.names import (
+    DAY_KEYS,
+    day_of_hour,
+    is_export_file,
+    is_hidden,
+    name_problem,
+)
 from lowslow_assets.export.source import DayFiles, ExportFile, SourceError
 from lowslow_assets.platform.azure import without_rest
 
@@ -55,7 +62,8 @@ class FolderExport(ABC):
     def list_day(self, day: date) -> DayFiles:
         """Names and sizes of the day's files; a day without a folder has none."""
         with self._listing():
-            files = [file for folder in self._folders(day) for file in self._files(folder)]
+            found = [file for folder in self._folders(day) for file in self._files(folder)]
+        files = [replace(file, problem=self._name_problem(file.name)) for file in found]
         return DayFiles(day, tuple(sorted(files, key=lambda file: file.name)))
 
     def inputs(self, listing: Sequence[DayFiles]) -> list[InputFile]:
@@ -65,6 +73,10 @@ class FolderExport(ABC):
             for listed in listing
             for file in listed.readable
         ]
+
+    def _name_problem(self, name: str) -> str | None:
+        """Why a file of this name is not read, if so."""
+        return name_problem(name)
 
     @abstractmethod
     def _listing(self) -> AbstractContextManager[None]:

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Protocol, Self
 
 from lowslow_assets.engines.base import InputFile, Open
-from lowslow_assets.export.names import name_problem, printable
+from lowslow_assets.export.names import printable
 
 
 class SourceError(Exception):
@@ -25,6 +25,8 @@ class ExportFile:
     name: str
     size: int
     version: str = ""
+    problem: str | None = None
+    """Why it is not read, if so, whatever it holds."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +52,13 @@ class DayFiles:
 
     @property
     def readable(self) -> list[ExportFile]:
-        """Those whose names do not keep them from being read."""
-        return [file for file in self.files if not name_problem(file.name)]
+        """Those that are read."""
+        return [file for file in self.files if not file.problem]
 
     @property
     def refused(self) -> list[tuple[str, str]]:
         """The names of the others, each with the reason."""
-        return [
-            (printable(file.name), problem)
-            for file in self.files
-            if (problem := name_problem(file.name))
-        ]
+        return [(printable(file.name), file.problem) for file in self.files if file.problem]
 
 
 class Export(Protocol):

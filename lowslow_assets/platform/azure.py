@@ -284,4 +284,3 @@ def _value(text: str) -> str:
     from dagster import EnvVar
 
     return (text.get_value() or "") if isinstance(text, EnvVar) else text
-

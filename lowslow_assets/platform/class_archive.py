@@ -10,10 +10,37 @@ works, and starts more slowly.
 import hashlib
 import os
 import sys
-from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from lowslow_assets.platform.java import ensure_java
+
+_SIGNINS = """
+    SELECT
+        CAST(id AS STRING) AS user,
+        'a' AS city,
+        current_timestamp() AS time,
+        current_date() AS date
+    FROM range(10)
+"""
+# What the transforms ask for: windows, unpivots, joins, sums, hashes.
+_LIKE_A_HUNT = """
+    WITH counts AS (
+        SELECT feature, category, count(*) FILTER (WHERE category = 'a') AS number
+        FROM signins UNPIVOT (category FOR feature IN (user, city))
+        GROUP BY feature, category
+    ), ranked AS (
+        SELECT *, row_number() OVER (PARTITION BY user ORDER BY time DESC, md5(user)) AS place,
+            lag(unix_seconds(time)) OVER (PARTITION BY city ORDER BY time) AS before
+        FROM signins
+    )
+    SELECT user, max(time), count(DISTINCT city), sum(number)
+    FROM ranked LEFT JOIN counts ON category = city
+    WHERE place = 1 AND EXISTS (SELECT 1 FROM signins AS others WHERE others.user = ranked.user)
+    GROUP BY user
+    ORDER BY user
+"""
 
 
 def archive_path(java_home: str) -> Path:
@@ -33,12 +60,8 @@ def archive_options(java_home: str) -> str:
 
 def main() -> None:
     """Make the archive, unless it is there: run what a hunt runs, and let Java write it."""
-    # This file is imported before Spark is, and these are slow.
-    from lowslow_assets.engines.spark import SparkEngine
-    from lowslow_assets.lake.tables import ENCODED_FEATURES, RAW_SIGNINS
-    from lowslow_assets.platform.java import ensure_java
+    # Spark takes a second to import.
     from lowslow_assets.platform.spark import LOCAL_SPARK, SparkResource
-    from lowslow_assets.signins.features import count_categories, encode_features, sum_sources
 
     archive = archive_path(ensure_java())
     if archive.is_file():
@@ -51,14 +74,12 @@ def main() -> None:
         spark = SparkResource(
             spark_config={"spark.driver.extraJavaOptions": f"{java} {options}"}
         ).spark_session
-        engine = SparkEngine(spark)
-        signins = engine.from_arrow(RAW_SIGNINS.dated.empty_table())
-        encoded = encode_features(signins, ["50126"]).held()
-        table = ENCODED_FEATURES
-        engine.write(encoded, table.schema, [date.min], table.order, f"{folder}/signins", 0)
-        for summary in (sum_sources, count_categories):
-            summary(encoded).arrow()
-        engine.close()
+        signins = spark.sql(_SIGNINS).persist()
+        signins.count()
+        signins.createOrReplaceTempView("signins")
+        signins.repartition(2, "date").write.partitionBy("date").parquet(f"{folder}/signins")
+        spark.read.schema(signins.schema).parquet(f"{folder}/signins").toArrow()
+        spark.sql(_LIKE_A_HUNT).toArrow()
         gateway = spark.sparkContext._gateway
         spark.stop()
         # Java writes the archive when it ends, and ends when nobody talks to it any more.

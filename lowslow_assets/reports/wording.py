@@ -3,14 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from lowslow_assets.detection.identity import NEW, RESUMED, Campaign
 from lowslow_assets.detection.spray_tests import Invariant, SprayTest
 from lowslow_assets.detection.statistics import ClusterStatistics
 from lowslow_assets.enrichment.reports import Known, KnownAddress
-from lowslow_assets.signins.dataframes import utc
 
 SEVERITIES = ("High", "Medium", "Low", "Informational")
 # MITRE ATT&CK: Brute Force, Password Spraying.
@@ -157,7 +156,7 @@ def to_json(incident: Mapping[str, Any], day: date) -> str:
 
 
 def _iso(value: date | datetime) -> str:
-    return (utc(value) if isinstance(value, datetime) else value).isoformat()
+    return (value.astimezone(UTC) if isinstance(value, datetime) else value).isoformat()
 
 
 def _confidence_label(confidence: float) -> str:
@@ -221,7 +220,8 @@ def _description(
         f"{_plural(cluster.failures, 'failed sign-in')} on {_plural(cluster.users, 'account')} "
         f"from {_plural(cluster.ip_addresses, 'address', 'addresses')} in "
         f"{_plural(cluster.countries, 'country', 'countries')}, {_pace(cluster)}, from "
-        f"{utc(cluster.first_activity):%Y-%m-%d} to {utc(cluster.last_activity):%Y-%m-%d} (UTC).",
+        f"{cluster.first_activity.astimezone(UTC):%Y-%m-%d} to "
+        f"{cluster.last_activity.astimezone(UTC):%Y-%m-%d} (UTC).",
         unusual,
     ]
     if repeated:
@@ -236,7 +236,7 @@ def _description(
     sentences += [f'Not "{test.name}": {test.explanation}' for test in failed]
     if entries:
         named = ", ".join(
-            f"{_shown(entry.user)} ({utc(entry.first_success):%Y-%m-%d %H:%M}, probability "
+            f"{_shown(entry.user)} ({entry.first_success.astimezone(UTC):%Y-%m-%d %H:%M}, probability "
             f"{entry.probability:.0%}: {entry.evidence})"
             for entry in entries[:_SHOWN_USERS]
         )

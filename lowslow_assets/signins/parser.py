@@ -92,7 +92,7 @@ def parse_files(files: Iterable[tuple[str, IO[bytes]]]) -> Iterator[pa.RecordBat
 
     A row is a sign-in, with null for ``reason`` and ``line``, or what is none: with the reason
     and the first 1,024 characters of its text, all else but ``file`` null. A file whose reading
-    fails ends with such a row, without text. ``name`` says what the file is: packed (``.gz``), a
+    fails ends with such a row, without text. A name says what the file is: packed (``.gz``), a
     table (``.parquet``) or text.
     """
     batch = _Batch()
@@ -149,12 +149,14 @@ class _Batch:
             columns = _columns({name: pa.concat_arrays(chunks) for name, chunks in fields})
             missing = {name: columns[name].is_null() for name in _REQUIRED}
             bad = reduce(pc.or_, missing.values())
-            for at in pc.indices_nonzero(bad).to_pylist():
+            rejected = pc.indices_nonzero(bad).to_pylist()
+            for at in rejected:
                 reason = next(_REQUIRED[name] for name in _REQUIRED if missing[name][at].as_py())
                 reject = Reject(reason, self.texts[at][:_MOST_LINE_BYTES])
                 self.rejects.append((self.files[at], reject))
             columns["file"] = pa.array(self.files)
-            yield _batch(columns, len(self.texts)).filter(pc.invert(bad))
+            batch = _batch(columns, len(self.texts))
+            yield batch.filter(pc.invert(bad)) if rejected else batch
         if self.rejects:
             files, rejects = zip(*self.rejects, strict=True)
             lines = [_line(reject.text) for reject in rejects]

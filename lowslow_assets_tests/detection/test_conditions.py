@@ -1,10 +1,9 @@
 """Terms, conditions and their choice, on cases small enough to count by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
-from pyspark.sql import DataFrame, SparkSession
 
 from lowslow_assets.detection.conditions import (
     MAX_LIST_LENGTH,
@@ -18,21 +17,24 @@ from lowslow_assets.detection.conditions import (
     candidate_terms,
     common_values,
     conditions,
+    count_hits,
     count_patterns,
+    find_terms,
     for_attempts,
     for_entries,
 )
-from lowslow_assets.lake.tables import FEATURES, NODATA
+from lowslow_assets.engines.base import Engine, Relation
+from lowslow_assets.engines.schemas import schema
+from lowslow_assets.lake.tables import FEATURES, INCIDENT_MEMBERS, NODATA
+from lowslow_assets_tests.support.relations import relation
 
-COLUMNS = ["incident_id", "outcome", "ip_prefix", *FEATURES]
 USUAL = dict.fromkeys(FEATURES, "usual") | {"network": "AS1", "ip_prefix": "192.0.2"}
 
 
-def signins(spark: SparkSession, *rows: dict[str, str | None]) -> DataFrame:
-    """Failures, usual in all that is not given."""
-    schema = ", ".join(f"{column} string" for column in COLUMNS)
+def signins(engine: Engine, *rows: Mapping[str, str | None]) -> Relation:
+    """Failures of the incident a, usual in all that is not given."""
     full = [{"incident_id": "a", "outcome": "failure", **USUAL, **row} for row in rows]
-    return spark.createDataFrame([tuple(row[c] for c in COLUMNS) for row in full], schema)
+    return relation(engine, INCIDENT_MEMBERS.schema, full)
 
 
 # --- terms -----------------------------------------------------------------------------------
@@ -51,9 +53,9 @@ def signins(spark: SparkSession, *rows: dict[str, str | None]) -> DataFrame:
         (Term("network", ("AS64500", "203.0.113"), negated=True), {"none", "six", "no address"}),
     ],
 )
-def test_who_meets_a_term(spark: SparkSession, term: Term, held_by: set[str]) -> None:
+def test_who_meets_a_term(engine: Engine, term: Term, held_by: set[str]) -> None:
     rows = signins(
-        spark,
+        engine,
         {
             "incident_id": "edge",
             "browser": "Edge",
@@ -64,7 +66,8 @@ def test_who_meets_a_term(spark: SparkSession, term: Term, held_by: set[str]) ->
         {"incident_id": "six", "network": "2001:db8:1::/48", "ip_prefix": "2001:db8:1::/48"},
         {"incident_id": "no address", "network": NODATA, "ip_prefix": None},
     )
-    assert {row["incident_id"] for row in rows.where(term.holds()).collect()} == held_by
+    met = count_patterns(signins(engine), rows, [[term]])
+    assert {count.incident_id for count in met if count.pattern} == held_by
 
 
 def terms_of(values: Sequence[ValueCount]) -> list[Term]:
@@ -140,20 +143,21 @@ def test_without_a_campaign_or_without_successes_there_is_no_term(
     assert candidate_terms([], attempts, successes) == []
 
 
-def test_common_values_are_the_campaigns_and_the_tenants(spark: SparkSession) -> None:
+COUNTS = schema("feature string, category string, successes bigint")
+
+
+def test_common_values_are_the_campaigns_and_the_tenants(engine: Engine) -> None:
     members = signins(
-        spark,
+        engine,
+        {"city": "Rome", "outcome": "success"},
         {"city": "Lima", "network": NODATA},
         {"city": "Lima"},
         {"city": "x" * (MAX_VALUE_LENGTH + 1)},
         {"incident_id": "b", "city": "Oslo"},
     )
-    counts = spark.createDataFrame(
-        [("city", "Lima", 1, 9), ("city", "Graz", 50, 0), ("network", NODATA, 7, 7)],
-        "feature string, category string, successes long, failures long",
-    )
-    rows = common_values(members, counts).where("feature IN ('city', 'network')").collect()
-    assert {tuple(row) for row in rows} == {
+    counts = [("city", "Lima", 1), ("city", "Graz", 50), ("network", NODATA, 7)]
+    rows = common_values(members, relation(engine, COUNTS, counts)).rows()
+    assert {tuple(row.values()) for row in rows if row["feature"] in ("city", "network")} == {
         ("a", "city", "Lima", 2, 1),
         ("a", "city", "Graz", 0, 50),
         ("a", "network", "AS1", 2, 0),
@@ -164,29 +168,97 @@ def test_common_values_are_the_campaigns_and_the_tenants(spark: SparkSession) ->
     }
 
 
+def test_common_values_are_so_many_and_of_equals_the_first(engine: Engine) -> None:
+    members = signins(engine, *({"city": f"{n:03}"} for n in range(MAX_VALUES + 5)))
+    counts = [("city", f"{n:03}", 1) for n in range(100, MAX_VALUES + 105)]
+    rows = common_values(members, relation(engine, COUNTS, counts)).rows()
+    found = {row["category"] for row in rows if row["feature"] == "city"}
+    assert found == {f"{n:03}" for start in (0, 100) for n in range(start, start + MAX_VALUES)}
+
+
+def test_terms_of_each_incident(engine: Engine) -> None:
+    members = signins(
+        engine,
+        {"city": "Lima"},
+        {"incident_id": "b", "city": "Oslo"},
+        {"incident_id": "b", "city": "Lima", "outcome": "success"},
+    )
+    counts = relation(engine, COUNTS, [("city", "Graz", 900), ("city", "Lima", 100)])
+    a, b, none = find_terms(["a", "b", "c"], members, counts, successes=1000)
+    assert [term for term in a if term.feature == "city"] == [
+        Term("city", ("Lima",)),
+        Term("city", ("Graz",), negated=True),
+    ]
+    assert [term for term in b if term.feature == "city"] == [
+        Term("city", ("Oslo",)),
+        Term("city", ("Graz", "Lima"), negated=True),
+    ]
+    # What no success shows: here all that is "usual".
+    assert {term.feature for term in a} == {term.feature for term in b} == {*FEATURES}
+    assert none == []
+
+
 # --- conditions ------------------------------------------------------------------------------
 
 ODD, FAR, SMALL = Term("browser", ("Odd",)), Term("city", ("Lima",)), Term("state", ("Lima",))
 
 
-def test_patterns_are_counted_for_all_campaigns_in_one_pass(spark: SparkSession) -> None:
-    rows = signins(
-        spark,
+def test_patterns_are_counted_for_all_campaigns_in_one_pass(engine: Engine) -> None:
+    window = signins(
+        engine,
         {"browser": "Odd", "city": "Lima"},
         {"browser": "Odd", "outcome": "success"},
         {"browser": "Odd", "outcome": "other"},
         {"city": "Lima"},
         {"city": "Lima"},
     )
-    counted = count_patterns(rows, [[ODD, FAR], [FAR], []], "outcome").collect()
-    assert {tuple(row) for row in counted} == {
-        ("failure", 0, 0b11, 1),
-        ("failure", 0, 0b10, 2),
-        ("success", 0, 0b01, 1),
-        ("failure", 1, 0b1, 3),
-        ("success", 1, 0b0, 1),
-        ("failure", 2, 0, 3),
-        ("success", 2, 0, 1),
+    members = signins(engine, {"incident_id": "b", "browser": "Odd"})
+    counted = count_patterns(window, members, [[ODD, FAR], [FAR], []])
+    assert {tuple(count) for count in counted} == {
+        (None, "failure", 0, 0b11, 1),
+        (None, "failure", 0, 0b10, 2),
+        (None, "success", 0, 0b01, 1),
+        (None, "failure", 1, 0b1, 3),
+        (None, "success", 1, 0b0, 1),
+        (None, "failure", 2, 0, 3),
+        (None, "success", 2, 0, 1),
+        ("b", "failure", 0, 0b01, 1),
+        ("b", "failure", 1, 0b0, 1),
+        ("b", "failure", 2, 0b0, 1),
+    }
+
+
+def test_a_value_that_the_log_does_not_have_is_none_of_any(engine: Engine) -> None:
+    terms = [[Term("city", ("Lima",)), Term("city", ("Lima",), negated=True)]]
+    [count] = count_patterns(signins(engine, {"city": None}), signins(engine), terms)
+    assert count.pattern == 0b10
+
+
+def test_hits_are_the_incidents_own_and_of_nobody(engine: Engine) -> None:
+    members = [
+        {"browser": "Odd"},
+        {"browser": "Odd"},
+        {"browser": "Odd", "outcome": "success"},
+        {"incident_id": "b", "browser": "Odd"},
+        {"incident_id": "b", "city": "Lima", "outcome": "success"},
+    ]
+    others = [
+        {"browser": "Odd", "outcome": "success"},
+        {"outcome": "success"},
+        {"outcome": "success"},
+        {"browser": "Odd"},
+        {"browser": "Odd", "outcome": "other"},
+    ]
+    a, b = count_hits(
+        ["a", "b"], [[ODD], [FAR]], signins(engine, *members, *others), signins(engine, *members)
+    )
+    assert {pattern: Hits(*map(int, hits)) for pattern, hits in a.items()} == {
+        0b1: Hits(attempts=2, entries=1, legitimate=1, other_failures=1),
+        0b0: Hits(attempts=0, entries=0, legitimate=2, other_failures=0),
+    }
+    assert {pattern: Hits(*map(int, hits)) for pattern, hits in b.items()} == {
+        0b1: Hits(attempts=0, entries=1, legitimate=0, other_failures=0),
+        0b0: Hits(attempts=1, entries=0, legitimate=3, other_failures=1),
     }
 
 

@@ -2,25 +2,33 @@
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from lowslow_assets.detection.entries import (
+    JUDGED,
+    PROBABILITIES,
     TRAIT_COLUMNS,
+    TRAITED,
     TRAITS,
     count_traits,
+    entered_accounts,
     entry_probability,
-    evidence,
+    likely_entries,
     lone_prefixes,
+    lone_visits,
     trait_key,
+    visited_prefixes,
     with_news,
     with_traits,
 )
-from lowslow_assets.lake.tables import FEATURES
+from lowslow_assets.engines.base import Engine
+from lowslow_assets.engines.schemas import extended, schema
+from lowslow_assets.lake.tables import ENCODED_FEATURES, FEATURES, INCIDENT_MEMBERS
+from lowslow_assets_tests.support.relations import relation
 
 START = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
 PROPERTIES = {
@@ -31,34 +39,33 @@ PROPERTIES = {
     "network": "network",
     "name": "displayName",
 }
-SIGNIN = "date date, signin_id string, user string, ip_prefix string, " + ", ".join(
-    f"{feature} string" for feature in PROPERTIES.values()
-)
+SOURCES = schema("user string, ip_prefix string, first_success timestamp, seconds int")
 
 
-def test_lone_prefixes(spark: SparkSession) -> None:
-    def of(user: str, prefix: str | None, first: float, last: float) -> tuple:
-        return (user, prefix, START + timedelta(hours=first), round((last - first) * 3600))
+def source(user: str, prefix: str | None, first: float, last: float) -> tuple:
+    """A user's successes from a prefix, in hours after START."""
+    return (user, prefix, START + timedelta(hours=first), round((last - first) * 3600))
 
+
+def test_lone_prefixes(engine: Engine) -> None:
     sources = [
-        of("ann", "once", 0, 0),
-        of("ann", "two hours", 0, 2),
-        of("ann", "two rows, two hours", 0, 0.5),
-        of("ann", "two rows, two hours", 1, 2),
-        of("ann", "longer", 0, 2 + 1 / 3600),
-        of("ann", "two rows, longer", 0, 0.5),
-        of("ann", "two rows, longer", 1, 2 + 1 / 3600),
-        of("ann", "again the next day", 0, 0),
-        of("ann", "again the next day", 24, 24),
-        of("ann", "two users", 0, 0),
-        of("bob", "two users", 0, 0),
-        of("bob", None, 0, 0),
-        of("bob", "over midnight", 15.5, 15.9),
-        of("bob", "over midnight", 16.1, 16.5),
+        source("ann", "once", 0, 0),
+        source("ann", "two hours", 0, 2),
+        source("ann", "two rows, two hours", 0, 0.5),
+        source("ann", "two rows, two hours", 1, 2),
+        source("ann", "longer", 0, 2 + 1 / 3600),
+        source("ann", "two rows, longer", 0, 0.5),
+        source("ann", "two rows, longer", 1, 2 + 1 / 3600),
+        source("ann", "again the next day", 0, 0),
+        source("ann", "again the next day", 24, 24),
+        source("ann", "two users", 0, 0),
+        source("bob", "two users", 0, 0),
+        source("bob", None, 0, 0),
+        source("bob", "over midnight", 15.5, 15.9),
+        source("bob", "over midnight", 16.1, 16.5),
     ]
-    schema = "user string, ip_prefix string, first_success timestamp, seconds int"
-    found = lone_prefixes(spark.createDataFrame(sources, schema)).collect()
-    assert {row["ip_prefix"]: row["first_success"].astimezone(UTC) for row in found} == {
+    found = lone_prefixes(relation(engine, SOURCES, sources)).rows()
+    assert {row["ip_prefix"]: row["first_success"] for row in found} == {
         "once": START,
         "two hours": START,
         "two rows, two hours": START,
@@ -66,25 +73,71 @@ def test_lone_prefixes(spark: SparkSession) -> None:
     }
 
 
-def signin(id: str, prefix: str | None, user: str = "ann", **changed: str) -> tuple:
+def test_visits_are_those_while_a_campaign_went_on_and_a_day_after(engine: Engine) -> None:
+    sources = relation(
+        engine,
+        SOURCES,
+        [
+            source("ann", "before", -1 / 3600, 0),
+            source("ann", "at the first attempt", 0, 0),
+            source("ann", "a day after the last", 34, 34.5),
+            source("ann", "later", 34 + 1 / 3600, 35),
+        ],
+    )
+    clusters = relation(
+        engine,
+        schema("cluster_id int, first_activity timestamp, last_activity timestamp"),
+        [(0, START, START + timedelta(hours=10)), (7, START, START + timedelta(hours=9))],
+    )
+    prefixes = visited_prefixes(sources, clusters)
+    assert {(row["ip_prefix"], row["cluster_id"]) for row in prefixes.rows()} == {
+        ("at the first attempt", 0),
+        ("at the first attempt", 7),
+        ("a day after the last", 0),
+    }
+    signins = relation(
+        engine,
+        ENCODED_FEATURES.dated,
+        [
+            {"signin_id": "visit", "outcome": "success", "ip_prefix": "at the first attempt"},
+            {"signin_id": "failure", "outcome": "failure", "ip_prefix": "at the first attempt"},
+            {"signin_id": "elsewhere", "outcome": "success", "ip_prefix": "later"},
+            {"signin_id": "nowhere", "outcome": "success", "ip_prefix": None},
+        ],
+    )
+    visits = lone_visits(signins, prefixes).rows()
+    assert sorted((row["signin_id"], row["cluster_id"]) for row in visits) == [
+        ("visit", 0),
+        ("visit", 7),
+    ]
+
+
+def signin(id: str, prefix: str | None, user: str = "ann", **changed: str) -> dict[str, Any]:
     """Ann's usual, but for what is changed."""
     usual = {feature: f"usual {name}" for name, feature in PROPERTIES.items()}
-    values = usual | {PROPERTIES[name]: value for name, value in changed.items()}
-    return (date(2026, 6, 1), id, user, prefix, *values.values())
+    return {
+        "signin_id": id,
+        "user": user,
+        "ip_prefix": prefix,
+        "outcome": "success",
+        **usual,
+        **{PROPERTIES[name]: value for name, value in changed.items()},
+    }
 
 
 def news_of(
-    spark: SparkSession, signins: Iterable[tuple], successes: Iterable[tuple]
+    engine: Engine, judged: Iterable[dict[str, Any]], signins: Iterable[dict[str, Any]]
 ) -> dict[str, set[str]]:
     """Per sign-in the properties that are new to its user."""
-    frames = (spark.createDataFrame(list(rows), SIGNIN) for rows in (signins, successes))
-    rows = with_news(*frames).collect()
+    rows = with_news(
+        relation(engine, JUDGED, judged), relation(engine, ENCODED_FEATURES.dated, signins)
+    ).rows()
     found = {row["signin_id"]: {name for name in PROPERTIES if row[f"new_{name}"]} for row in rows}
     assert len(found) == len(rows), "a join made rows out of nothing"
     return found
 
 
-def test_news_to_the_user(spark: SparkSession) -> None:
+def test_news_to_the_user(engine: Engine) -> None:
     history = [
         signin("home", "home"),
         signin("work", "work", place="office", device="work laptop"),
@@ -93,6 +146,8 @@ def test_news_to_the_user(spark: SparkSession) -> None:
         signin("visit again", "away", application="Mail", place="Rome"),
         # What others are known for is not known of Ann.
         signin("bob's", "bob's", user="bob", application="Portal", client="IMAP", place="Rome"),
+        # Nor what she failed with, if it was her.
+        signin("failed", "home", application="Portal", client="IMAP") | {"outcome": "failure"},
         # Cid has one success, and has nothing to compare it with.
         signin("cid's only", "cid's", user="cid"),
         # From two prefixes known, one of them its own.
@@ -101,15 +156,14 @@ def test_news_to_the_user(spark: SparkSession) -> None:
     ]
     judged = [
         *history[2:4],
-        history[5],
-        history[6],
+        *history[6:8],
         signin("failure", "fresh", client="IMAP", network="AS1"),
         signin("like the visit", "fresh", application="Portal", place="Rome"),
         signin("of the office", "fresh", place="office", device="work laptop"),
         signin("nobody's", "fresh", user="nobody"),
     ]
     everything = set(PROPERTIES)
-    assert news_of(spark, judged, history) == {
+    assert news_of(engine, judged, history) == {
         "visit": {"application", "place"},
         "visit again": {"application", "place"},
         "cid's only": everything,
@@ -122,15 +176,18 @@ def test_news_to_the_user(spark: SparkSession) -> None:
     }
 
 
-def test_what_is_known_from_an_unknown_source_is_known(spark: SparkSession) -> None:
+def test_what_is_known_from_an_unknown_source_is_known(engine: Engine) -> None:
     """The log may lack an address, or have a GUID for it; the visit's own prefix it is not."""
-    assert news_of(spark, [signin("visit", "away")], [signin("home", None)]) == {"visit": set()}
+    assert news_of(engine, [signin("visit", "away")], [signin("home", None)]) == {"visit": set()}
 
 
-def test_sign_ins_that_may_be_several_campaigns_stay_as_many(spark: SparkSession) -> None:
-    rows = spark.createDataFrame([signin("visit", "away")] * 3, SIGNIN)
-    home = spark.createDataFrame([signin("home", "home")], SIGNIN)
-    assert with_news(rows, home).count() == 3
+def test_sign_ins_that_may_be_several_campaigns_stay_as_many(engine: Engine) -> None:
+    judged = relation(engine, JUDGED, [signin("visit", "away")] * 3)
+    home = relation(engine, ENCODED_FEATURES.dated, [signin("home", "home")])
+    assert len(with_news(judged, home).rows()) == 3
+
+
+NEWS = extended(JUDGED, ", ".join(f"new_{name} boolean" for name in PROPERTIES))
 
 
 def mask_of(*features: str) -> int:
@@ -149,7 +206,6 @@ NEW = {f"new_{name}": True for name in PROPERTIES}
         # Own is a device with a name that is known.
         (KNOWN | {"displayName": "NODATA"}, [0, 0, 0, 0, 0, 0, 0]),
         (KNOWN | {"new_name": True}, [0, 0, 0, 0, 0, 0, 0]),
-        (KNOWN | {"tried": True}, [0, 0, 0, 0, 0, 1, 1]),
         (NEW, [1, 1, 1, 1, 0, 0, 0]),
         (NEW | {"mask": ANOMALOUS}, [2, 2, 2, 2, 1, 0, 0]),
         # Anomalous in the tenant, and yet the user's own: nothing new but the network.
@@ -159,28 +215,73 @@ NEW = {f"new_{name}": True for name in PROPERTIES}
         (KNOWN | {"new_place": True, "mask": mask_of("browser")}, [0, 0, 0, 1, 0, 1, 0]),
     ],
 )
-def test_levels_of_traits(spark: SparkSession, values: dict, levels: list[int]) -> None:
-    row = {"mask": 0, "displayName": "LAPTOP-1", "tried": False} | values
-    schema = "mask int, displayName string, tried boolean, " + ", ".join(
-        f"new_{name} boolean" for name in PROPERTIES
-    )
-    columns = [column.split()[0] for column in schema.split(", ")]
-    frame = spark.createDataFrame([tuple(row[column] for column in columns)], schema)
-    [found] = with_traits(frame).collect()
-    assert list(trait_key(found.asDict())) == levels
+def test_levels_of_traits(engine: Engine, values: dict, levels: list[int]) -> None:
+    row = {"outcome": "failure", "mask": 0, "displayName": "LAPTOP-1"} | values
+    [found] = with_traits(relation(engine, NEWS, [row])).rows()
+    assert list(trait_key(found)) == levels
     for level, levels_of_trait in zip(levels, TRAITS.values(), strict=True):
         assert level < levels_of_trait
 
 
-def test_traits_are_counted_by_cluster_and_outcome(spark: SparkSession) -> None:
-    ones, zeros = [1] * 7, [0] * 7
-    rows = [("a", 0, *ones), ("a", 0, *ones), ("b", 0, *ones), ("a", 0, *zeros), ("a", 3, *ones)]
-    schema = "outcome string, " + ", ".join(f"{c} int" for c in ["cluster_id", *TRAIT_COLUMNS])
-    counted = count_traits(spark.createDataFrame(rows, schema)).collect()
-    found = {
-        (row["outcome"], row["cluster_id"], trait_key(row.asDict())): row["number"]
-        for row in counted
+def test_an_account_is_tried_by_attempts_of_the_campaign_other_than_this_one(
+    engine: Engine,
+) -> None:
+    def row(id: str, cluster: int, user: str, outcome: str) -> dict[str, Any]:
+        return NEW | {
+            "signin_id": id,
+            "cluster_id": cluster,
+            "user": user,
+            "outcome": outcome,
+            "mask": 0,
+            "displayName": "NODATA",
+        }
+
+    rows = [
+        row("once", 0, "ann", "failure"),
+        row("twice", 0, "bob", "failure"),
+        row("twice again", 0, "bob", "failure"),
+        row("visit of ann", 0, "ann", "success"),
+        row("visit of cid", 0, "cid", "success"),
+        row("visit of cid again", 0, "cid", "success"),
+        # By the other campaign Bob was tried once, and Ann never.
+        row("by another", 1, "bob", "failure"),
+        row("of another", 1, "ann", "success"),
+    ]
+    found = with_traits(relation(engine, NEWS, rows)).rows()
+    assert all(row["tried"] == bool(row["trait_tried"]) for row in found)
+    assert {row["signin_id"] for row in found if row["tried"]} == {
+        "twice",
+        "twice again",
+        "visit of ann",
     }
+    assert len(found) == len(rows)
+
+
+def test_a_visit_from_a_network_of_the_users_own_is_none(engine: Engine) -> None:
+    known = {**NEW, "new_network": False, "mask": 0, "displayName": "NODATA"}
+    rows = [
+        known | {"signin_id": "attempt", "outcome": "failure"},
+        known | {"signin_id": "at home", "outcome": "success"},
+        known | {"signin_id": "visit", "outcome": "success", "new_network": True},
+    ]
+    found = with_traits(relation(engine, NEWS, rows)).rows()
+    assert {row["signin_id"] for row in found} == {"attempt", "visit"}
+
+
+def test_traits_are_counted_by_cluster_and_outcome(engine: Engine) -> None:
+    ones, zeros = (dict.fromkeys(TRAIT_COLUMNS, level) for level in (1, 0))
+    rows = [
+        {"outcome": outcome, "cluster_id": cluster, **traits}
+        for outcome, cluster, traits in (
+            ("a", 0, ones),
+            ("a", 0, ones),
+            ("b", 0, ones),
+            ("a", 0, zeros),
+            ("a", 3, ones),
+        )
+    ]
+    counted = count_traits(relation(engine, TRAITED, rows)).rows()
+    found = {(row["outcome"], row["cluster_id"], trait_key(row)): row["number"] for row in counted}
     assert found == {
         ("a", 0, (1,) * 7): 2,
         ("b", 0, (1,) * 7): 1,
@@ -276,10 +377,104 @@ def test_a_visit_more_like_the_failures_is_more_probable(
     ],
 )
 def test_evidence_in_words(
-    spark: SparkSession, tried: bool, levels: tuple[int, ...], words: list[str]
+    engine: Engine, tried: bool, levels: tuple[int, ...], words: list[str]
 ) -> None:
-    schema = ", ".join(f"{column} int" for column in TRAIT_COLUMNS)
-    row = spark.createDataFrame([levels], schema).withColumn("tried", F.lit(tried))
-    [found] = row.select(evidence().alias("evidence")).collect()
+    visit = {"cluster_id": 0, "outcome": "success", "signin_id": "visit", "tried": tried}
+    traits = dict(zip(TRAIT_COLUMNS, levels, strict=True))
+    probability = {"cluster_id": 0, **traits, "probability": 1.0}
+    [found] = likely_entries(
+        relation(engine, TRAITED, [visit | traits]),
+        relation(engine, PROBABILITIES, [probability]),
+    ).rows()
     first = "from a network new to the user and an address prefix nobody else succeeds from"
     assert found["evidence"] == "; ".join([first, *words])
+
+
+def test_a_visit_is_one_entry_of_the_likeliest_campaign(engine: Engine) -> None:
+    """By the number of tried accounts' traits: each sign-in has the probability of its level."""
+
+    def visit(id: str, prefix: str, cluster: int, level: int) -> dict[str, Any]:
+        return {
+            "cluster_id": cluster,
+            "outcome": "success",
+            "date": date(2026, 6, 1),
+            "signin_id": id,
+            "ip_prefix": prefix,
+            "tried": False,
+            **dict.fromkeys(TRAIT_COLUMNS, 0),
+            "trait_application": level,
+        }
+
+    visits = [
+        # As likely as the likelier of its two sign-ins.
+        visit("first", "away", 0, 0),
+        visit("second", "away", 0, 2),
+        # Of two campaigns the likelier one.
+        visit("first", "away", 1, 1),
+        visit("second", "away", 1, 1),
+        # Of equals the first.
+        visit("third", "far", 0, 1),
+        visit("third", "far", 1, 1),
+        # Rather an honest one.
+        visit("honest", "near", 0, 0),
+        visit("attempt", "near", 0, 2) | {"outcome": "failure"},
+    ]
+    probabilities = [
+        {
+            "cluster_id": cluster,
+            **dict.fromkeys(TRAIT_COLUMNS, 0),
+            "trait_application": level,
+            "probability": probability,
+        }
+        for cluster in (0, 1)
+        for level, probability in enumerate((0.49, 0.5, 0.9))
+    ]
+    found = likely_entries(
+        relation(engine, TRAITED, visits), relation(engine, PROBABILITIES, probabilities)
+    )
+    assert sorted((row["signin_id"], row["cluster_id"], row["score"]) for row in found.rows()) == [
+        ("first", 0, 0.9),
+        ("second", 0, 0.9),
+        ("third", 0, 0.5),
+    ]
+
+
+def test_accounts_that_were_entered_are_the_likeliest_few(engine: Engine) -> None:
+    def success(incident: str, user: str, score: float, hour: int, **more: Any) -> dict[str, Any]:
+        return {
+            "incident_id": incident,
+            "outcome": "success",
+            "user": user,
+            "score": score,
+            "time_generated": START + timedelta(hours=hour),
+            "exported": date(2026, 6, 1 + hour // 24),
+            "signin_id": f"{user} {hour}",
+            "evidence": f"evidence of {hour}",
+            **more,
+        }
+
+    members = [
+        success("a", "ann", 0.7, 3),
+        # The likeliest says why, the earliest of equals; the first says when.
+        success("a", "bob", 0.6, 5),
+        success("a", "bob", 0.9, 30),
+        success("a", "bob", 0.9, 29),
+        success("a", "cid", 0.7, 2),
+        success("a", "dan", 0.55, 1),
+        success("a", "eve", 1.0, 1, outcome="failure"),
+        success("b", "dan", 0.5, 1),
+    ]
+    found = entered_accounts(relation(engine, INCIDENT_MEMBERS.schema, members), 3).rows()
+    columns = ("incident_id", "user", "probability", "first_success", "exported", "evidence")
+    first_day = date(2026, 6, 1)
+
+    def at(hour: int) -> datetime:
+        return START + timedelta(hours=hour)
+
+    assert [tuple(row[column] for column in columns) for row in found] == [
+        ("a", "bob", 0.9, at(5), first_day, "evidence of 29"),
+        ("a", "cid", 0.7, at(2), first_day, "evidence of 2"),
+        ("a", "ann", 0.7, at(3), first_day, "evidence of 3"),
+        ("b", "dan", 0.5, at(1), first_day, "evidence of 1"),
+    ]
+    assert [row["successes"] for row in found] == [3, 1, 1, 1]

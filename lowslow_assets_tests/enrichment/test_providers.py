@@ -1,5 +1,6 @@
 """MSTICPy's real providers against an API that answers, fails, lies and stalls."""
 
+import importlib
 import json
 import logging
 import socket

@@ -328,6 +328,10 @@ def test_a_connector_is_given_the_urls_that_it_knows(azurite: Emulator, containe
     assert export.open_files is None
     assert (file.day, file.name, file.size) == (DAY, name, 3)
     assert file.location == f"abfss://{container.container}@127.0.0.1/{FOLDER}/{name}"
+    odd = put(azurite, container, f"{HOUR}/m=10/02:05.json", b"{}\n")
+    files = export.list_day(DAY)
+    assert [name for name, _ in files.refused] == [odd]
+    assert export.inputs([files]) == [file]
 
 
 def contents(export: Export, day: date = DAY) -> dict[str, bytes]:

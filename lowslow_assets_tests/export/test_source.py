@@ -15,7 +15,8 @@ import pytest
 
 from lowslow_assets.engines.base import Engine
 from lowslow_assets.export.folders import LocalExport
-from lowslow_assets.export.source import DayFiles, ExportFile, SourceError
+from lowslow_assets.export.names import name_problem
+from lowslow_assets.export.source import SourceError
 from lowslow_assets.lake.tables import REJECTED_SIGNINS
 from lowslow_assets.signins.ingest import PARSED_INPUTS, parse_inputs, rejects_of, signins_of
 from lowslow_assets.signins.parser import NO_ID
@@ -248,24 +249,22 @@ def test_odd_names_links_and_pipes_stop_nothing(engine: Engine, tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["../x.json", "./x.json", "/x.json", "h=00/../../x.json"])
 def test_names_that_only_blobs_can_have_are_refused(name: str):
-    files = DayFiles(DAY, (ExportFile(f"{PADDED}/{name}", 1), ExportFile(f"{PADDED}/x.json", 1)))
-    assert [file.name for file in files.readable] == [f"{PADDED}/x.json"]
-    [(refused, reason)] = files.refused
-    assert refused == f"{PADDED}/{name}"
-    assert reason == "unreadable file: its name is none that a file can have"
+    assert name_problem(f"{PADDED}/x.json") is None
+    problem = "unreadable file: its name is none that a file can have"
+    assert name_problem(f"{PADDED}/{name}") == problem
 
 
-def test_a_file_that_may_not_be_read_is_rejected(
-    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_file_that_may_not_be_read_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def refuse(path: str, mode: str) -> None:
         raise PermissionError(13, "Permission denied", path)
 
     put(tmp_path, f"{PADDED}/PT05M.json", LINE)
     # Those who run tests as root may read whatever they like.
     monkeypatch.setattr("lowslow_assets.export.folders.open", refuse, raising=False)
-    _, rejects = signins_and_rejects(engine, tmp_path)
-    assert rejects == {"PT05M.json": ("unreadable file: Permission denied", None)}
+    export = LocalExport(str(tmp_path))
+    files = export.open_files(export.inputs([export.list_day(DAY)]))
+    [row] = [row for batch in parse_inputs(files) for row in batch.to_pylist()]
+    assert (row["reason"], row["line"]) == ("unreadable file: Permission denied", None)
 
 
 # --- Parquet ---------------------------------------------------------------------------------

@@ -23,9 +23,9 @@ from dagster_azure.blob import (
     AzureBlobStorageSASTokenCredential,
 )
 from pyarrow import fs
-from pyspark.sql import SparkSession
-from pyspark.sql import types as T
 
+from lowslow_assets.engines.base import Engine
+from lowslow_assets.engines.schemas import schema
 from lowslow_assets.lake.lake import Lake, LakeError
 from lowslow_assets.lake.stores import blobs
 from lowslow_assets.lake.stores.base import LakeUnavailable
@@ -36,9 +36,9 @@ from lowslow_assets.platform.azure import Location
 from lowslow_assets_tests.support.azurite import ACCOUNT, KEY, Emulator
 from lowslow_assets_tests.support.faults import BUSY, FAULTS, LOST, proxy
 
-NUMBERS = Table("numbers", "Numbers.", T.StructType([T.StructField("number", T.LongType())]))
+NUMBERS = Table("numbers", "Numbers.", schema("number bigint"))
 MONDAY, TUESDAY = date(2026, 6, 1), date(2026, 6, 2)
-NO_SPARK = cast(SparkSession, None)
+NO_ENGINE = cast(Engine, None)
 
 
 class Lakes:
@@ -53,7 +53,7 @@ class Lakes:
         """A lake with an empty cache."""
         storage = storage or self.azurite.storage
         location = Location(storage.account_url, self.container.container, "a lake/of ours")
-        lake = Lake(location.url(), NO_SPARK, storage)
+        lake = Lake(location.url(), NO_ENGINE, storage)
         self._machines += 1
         lake.store = Blobs(location, storage, self._folder / str(self._machines))
         return lake
@@ -231,10 +231,9 @@ def test_where_spark_has_a_connector_nothing_it_reads_or_writes_lies_here(
         assert partition.rows == number
         assert [*tmp_path.rglob("*.parquet")] == []
         folder = location.abfss("numbers")
-        assert store.for_spark("numbers", {MONDAY: partition.files}) == (
-            folder,
-            [f"{folder}/date={MONDAY}/part-{number}-{part}.parquet" for part in range(number)],
-        )
+        assert store.engine_files("numbers", {MONDAY: partition.files}) == [
+            f"{folder}/date={MONDAY}/part-{number}-{part}.parquet" for part in range(number)
+        ]
         names = list(lakes.client.list_blob_names())
         assert len([name for name in names if re.match("numbers/date=.*/.", name)]) == number + 1
         assert [name for name in names if name.startswith(".staging/numbers")] == []
@@ -490,6 +489,6 @@ def test_what_cannot_be_used_is_told_in_a_sentence(
 )
 def test_a_url_that_is_no_lake_is_told_in_a_sentence(url: str):
     with pytest.raises(LakeError) as caught:
-        Lake(url, NO_SPARK)
+        Lake(url, NO_ENGINE)
     assert re.fullmatch(r"LOWSLOW_LAKE cannot be used: [^\n]+\.", str(caught.value))
     assert "sig=x" not in str(caught.value)

@@ -9,15 +9,15 @@ import dagster as dg
 import pytest
 from azure.storage.blob import ContainerClient
 from dagster_azure.blob import AzureBlobStorageKeyCredential, AzureBlobStorageResource
-from pyspark.sql import SparkSession
 
+from lowslow_assets.engines.base import Engine
 from lowslow_assets.lake.lake import Lake
 from lowslow_assets.lake.tables import ENRICHED_INCIDENTS
 from lowslow_assets.orchestration.resources import LakeResource
 from lowslow_assets.platform import azure
 from lowslow_assets.platform.azure import Location
 from lowslow_assets.settings import Settings
-from lowslow_assets_tests.orchestration.conftest import DAYS, INGEST, LAST, Project, SharedSpark
+from lowslow_assets_tests.orchestration.conftest import DAYS, INGEST, LAST, Project, SharedEngine
 from lowslow_assets_tests.orchestration.test_definitions import DOCUMENTS, HUNT
 from lowslow_assets_tests.orchestration.test_retention import drop
 from lowslow_assets_tests.support.azurite import KEY, Emulator
@@ -88,7 +88,7 @@ def test_a_lake_in_a_container_has_the_same_tables(
 
 
 def test_a_resource_of_its_own_gives_the_credentials(
-    spark: SparkSession,
+    duckdb_engine: Engine,
     azurite: Emulator,
     container: Location,
     monkeypatch: pytest.MonkeyPatch,
@@ -96,7 +96,8 @@ def test_a_resource_of_its_own_gives_the_credentials(
 ) -> None:
     monkeypatch.delenv(azure.KEY)
     monkeypatch.setenv("ANOTHER_KEY", KEY)
-    Lake(container.url("lake"), spark, azurite.storage).write_rows(ENRICHED_INCIDENTS, [], LAST, {})
+    lake = Lake(container.url("lake"), duckdb_engine, azurite.storage)
+    lake.write_rows(ENRICHED_INCIDENTS, [], LAST, {})
     storage = AzureBlobStorageResource(
         account_url=azurite.account_url,
         credential=AzureBlobStorageKeyCredential(key=dg.EnvVar("ANOTHER_KEY")),
@@ -107,6 +108,8 @@ def test_a_resource_of_its_own_gives_the_credentials(
     def reader(lake: LakeResource) -> None:
         found.extend(lake.open().days(ENRICHED_INCIDENTS))
 
-    resource = LakeResource(root=container.url("lake"), spark=SharedSpark(), storage=storage)
+    resource = LakeResource(
+        root=container.url("lake"), engine=SharedEngine.of_tests(duckdb_engine), storage=storage
+    )
     assert dg.materialize([reader], resources={"lake": resource}).success
     assert found == [LAST]

@@ -4,8 +4,8 @@ import json
 from datetime import date
 
 import pytest
-from pyspark.sql import SparkSession
 
+from lowslow_assets.engines.base import Engine
 from lowslow_assets_tests.orchestration.conftest import DAYS, Project
 from lowslow_assets_tests.orchestration.test_definitions import HUNT
 
@@ -26,7 +26,7 @@ def signin(day: date, number: int, result: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def bare(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def bare(duckdb_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Four days, each hunted as a window of its own, in one run."""
     root = tmp_path_factory.mktemp("bare")
     days = {
@@ -38,7 +38,7 @@ def bare(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Proje
         folder = root / "signins" / f"y={day.year}" / f"m={day.month:02}" / f"d={day.day:02}"
         folder.mkdir(parents=True)
         (folder / "PT05M.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    project = Project(root / "signins", root / "lake", lookback_days=1)
+    project = Project(root / "signins", root / "lake", lookback_days=1, engine=duckdb_engine)
     project.run("ingest_range", DAYS[:4])
     project.run("hunt_as_of_day", DAYS[:4])
     return project

@@ -7,8 +7,8 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from pyspark.sql import SparkSession
 
+from lowslow_assets.engines.base import Engine
 from lowslow_assets.lake.lake import Lake
 from lowslow_assets.lake.stores.folders import Folders
 from lowslow_assets.lake.tables import (
@@ -18,10 +18,14 @@ from lowslow_assets.lake.tables import (
     INCIDENT_MEMBERS,
 )
 from lowslow_assets.orchestration.assets.deliveries import delivered_incidents
-from lowslow_assets.orchestration.resources import HuntParameters, LakeResource, SinksResource
+from lowslow_assets.orchestration.resources import (
+    EngineResource,
+    HuntParameters,
+    LakeResource,
+    SinksResource,
+)
 from lowslow_assets.settings import CAMPAIGNS as PRESET
 from lowslow_assets.sinks import opening
-from lowslow_assets_tests.orchestration.conftest import SharedSpark
 from lowslow_assets_tests.support.drawn_incidents import campaign_id, day, incident
 from lowslow_assets_tests.support.workspace import SETTINGS, UNAVAILABLE, Workspace, serve
 
@@ -32,10 +36,15 @@ IDS = [campaign_id(0), campaign_id(1)]
 
 
 @pytest.fixture
-def lake(spark: SparkSession, tmp_path: Path) -> Lake:
+def lake(duckdb_engine: Engine, tmp_path: Path) -> Lake:
     """Two incidents on two days, with what is read of their campaigns and members."""
-    lake = Lake(str(tmp_path), spark)
-    made_from = {"lookback_days": PARAMETERS.lookback_days, "preset": PRESET}
+    lake = Lake(str(tmp_path), duckdb_engine)
+    settings = PARAMETERS.settings
+    made_from = {
+        "lookback_days": settings.lookback_days,
+        "preset": PRESET,
+        "settings": settings.digest,
+    }
     for number, of_day in enumerate(DAYS):
         entered = [["user3@contoso.example"] if number else [], []]
         incidents = [incident(n, number, compromised_users=entered[n]) for n in range(2)]
@@ -70,7 +79,6 @@ def workspace(monkeypatch: pytest.MonkeyPatch):
 
 
 def deliver(lake: Lake, sinks: SinksResource) -> dg.ExecuteInProcessResult:
-    spark = SharedSpark()
     folders = lake.store
     assert isinstance(folders, Folders)
     tags = {
@@ -78,8 +86,7 @@ def deliver(lake: Lake, sinks: SinksResource) -> dg.ExecuteInProcessResult:
         "dagster/asset_partition_range_end": str(DAYS[-1]),
     }
     resources = {
-        "spark": spark,
-        "lake": LakeResource(root=str(folders.root), spark=spark),
+        "lake": LakeResource(root=str(folders.root), engine=EngineResource()),
         "parameters": PARAMETERS,
         "sinks": sinks,
     }

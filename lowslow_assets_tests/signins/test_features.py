@@ -101,8 +101,7 @@ CATEGORIES = [
     ({"operating_system": "Windows10"}, "operatingSystem", "Windows10"),
     ({"operating_system": " \t"}, "operatingSystem", NODATA),
     ({"city": "New York"}, "city", "New York"),
-    ({"city": " Graz "}, "city", "Graz"),
-    ({"city": "  "}, "city", NODATA),
+    ({"city": ""}, "city", NODATA),
     ({"browser": "b" * 300}, "browser", "b" * MAX_CATEGORY_LENGTH),
     ({"autonomous_system_number": 64500}, "network", "AS64500"),
     ({"autonomous_system_number": 64500, "ip_prefix": "10.0.0"}, "network", "AS64500"),
@@ -217,8 +216,7 @@ def test_hours_count_signins_by_outcome(engine: Engine) -> None:
     rows = [(DAY, "success", at[0]), (DAY, "success", at[1]), (DAY, "failure", at[1])]
     # The same time, in another day's folder.
     rows += [(date(2026, 6, 2), "success", at[0]), (DAY, "success", at[0] + timedelta(hours=1))]
-    columns = ("date", "outcome", "time_generated")
-    named = [dict(zip(columns, row, strict=True)) for row in rows]
+    named = [{"date": day, "outcome": outcome, "time_generated": t} for day, outcome, t in rows]
     counts = count_hours(relation(engine, ENCODED_FEATURES.dated, named))
     assert list(counts.columns) == SIGNIN_HOURS.dated.names
     found = {

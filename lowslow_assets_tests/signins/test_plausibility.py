@@ -4,7 +4,15 @@ from datetime import date, timedelta
 
 import pytest
 
-from lowslow_assets.signins.plausibility import Outcomes, silent_features, unusual_volume
+from lowslow_assets.engines.base import Engine
+from lowslow_assets.lake.tables import CATEGORY_COUNTS
+from lowslow_assets.signins.plausibility import (
+    Outcomes,
+    shares_without_value,
+    silent_features,
+    unusual_volume,
+)
+from lowslow_assets_tests.support.relations import relation
 
 DAY = date(2026, 6, 30)  # a Tuesday
 USUAL = Outcomes(successes=900, failures=100, others=50)
@@ -77,3 +85,20 @@ def test_a_feature_that_the_log_never_gives_is_named():
 
 def test_a_day_without_successes_has_no_silent_features():
     assert silent_features(DAY, {DAY - timedelta(days=1): {"city": 0.0}}) == {}
+
+
+def test_shares_without_a_value_are_those_of_the_days_successes(engine: Engine):
+    counts = [
+        ("city", "NODATA", 1, 90, DAY),
+        ("city", "Graz", 3, 0, DAY),
+        ("city", "NODATA", 2, 0, DAY - timedelta(days=1)),
+        ("browser", "Edge", 5, 0, DAY),
+        # Without a success nothing is known.
+        ("state", "NODATA", 0, 7, DAY),
+    ]
+    rows = shares_without_value(relation(engine, CATEGORY_COUNTS.dated, counts)).rows()
+    assert {(row["date"], row["feature"]): row["share"] for row in rows} == {
+        (DAY, "city"): 0.25,
+        (DAY - timedelta(days=1), "city"): 1.0,
+        (DAY, "browser"): 0.0,
+    }

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lowslow_assets.settings import NOTEBOOK
 from lowslow_assets.lake.tables import FEATURES
+from lowslow_assets.settings import NOTEBOOK
 
 
 @dataclass(frozen=True)

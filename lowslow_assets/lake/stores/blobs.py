@@ -103,7 +103,7 @@ class Blobs:
 
     @contextmanager
     def staging(self, name: str) -> Iterator[Staging]:
-        """As ``Store`` describes; below the cache. It first tries whether the container is writable."""
+        """As ``Store`` describes; below the cache. First it tries whether it may write."""
         if not self._may_write:  # before the work whose result could not be kept
             self._upload(f"{_STAGING}/writable", b"")
             self._may_write = True

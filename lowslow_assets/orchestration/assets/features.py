@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -31,6 +32,9 @@ from lowslow_assets.signins.features import (
     sum_sources,
 )
 from lowslow_assets.signins.plausibility import count_outcomes
+
+# Held while they are encoded.
+_ROWS_AT_ONCE = 1_000_000
 
 _FROM_RAW = {
     "signin_id": ["signin_id"],
@@ -78,10 +82,12 @@ def _made_from(source: SourceResource) -> dict[str, Any]:
 )
 def encode_signins(context: dg.AssetExecutionContext, source: SourceResource, lake: LakeResource):
     """Encode the days' sign-ins, and count them by outcome and hour."""
-    with permanent_failures(), in_parts(context, INGESTED_AT_ONCE) as parts:
+    with permanent_failures():
         opened = lake.open()
-        for days in parts:
-            _encode(context, source, opened, days)
+        rows = partial(_rows_of, opened)
+        with in_parts(context, INGESTED_AT_ONCE, rows, _ROWS_AT_ONCE) as parts:
+            for days in parts:
+                _encode(context, source, opened, days)
     for asset in sorted(context.selected_asset_keys):
         yield dg.MaterializeResult(asset_key=asset)
 
@@ -91,8 +97,7 @@ def _encode(
 ) -> None:
     made_from = _made_from(source)
     raw = lake.read(RAW_SIGNINS, days)
-    partitions = [lake.partition(RAW_SIGNINS, day) for day in days]
-    rows_per_day = max(partition.rows for partition in partitions if partition)
+    rows_per_day = max(_rows_of(lake, day) for day in days)
     encoded = encode_features(raw, source.failure_result_types)
     written = lake.write(ENCODED_FEATURES, encoded, days, made_from, rows_per_day)
     hours = _count_hours(lake, days)
@@ -112,6 +117,12 @@ def _encode(
         }
         for asset in context.selected_asset_keys:
             context.add_asset_metadata(of_table[asset.to_user_string()], asset, day.isoformat())
+
+
+def _rows_of(lake: Lake, day: date) -> int:
+    """How many sign-ins the day has; 0 where there is no such partition, which ``read`` says."""
+    partition = lake.partition(RAW_SIGNINS, day)
+    return partition.rows if partition else 0
 
 
 def _count_hours(lake: Lake, days: list[date]) -> dict[date, list[dict[str, Any]]]:

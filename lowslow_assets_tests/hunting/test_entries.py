@@ -1,0 +1,153 @@
+"""From the window's sign-ins to those of each incident, on a campaign and visits made by hand."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from lowslow_assets.engines.base import Engine, Relation
+from lowslow_assets.engines.schemas import schema
+from lowslow_assets.engines.sql import sql
+from lowslow_assets.hunting.entries import ENTRIES, find_entries, signins_of_incidents
+from lowslow_assets.lake.tables import (
+    CLUSTER_MEMBERS,
+    CLUSTER_STATISTICS,
+    ENCODED_FEATURES,
+    FEATURES,
+    INCIDENT_MEMBERS,
+)
+from lowslow_assets.signins.features import sum_sources
+from lowslow_assets_tests.support.relations import relation
+
+DAY = date(2026, 6, 30)
+START = datetime(2026, 6, 30, 8, tzinfo=UTC)
+USUAL = dict.fromkeys(FEATURES, "usual") | {"displayName": "LAPTOP-1"}
+KIT = dict.fromkeys(FEATURES, "odd") | {"displayName": "NODATA"}
+EVERYTHING = (1 << len(FEATURES)) - 1
+CAMPAIGN = {
+    "cluster_id": 3,
+    "first_activity": START,
+    "last_activity": START + timedelta(hours=9),
+}
+
+
+def signin(id: str, user: str, prefix: str, hour: int, **changed: Any) -> dict[str, Any]:
+    """A success with the user's own device from the office, but for what is changed."""
+    return {
+        "signin_id": id,
+        "time_generated": START + timedelta(hours=hour),
+        "user": user,
+        "outcome": "success",
+        "ip_address": f"{prefix}.1",
+        "ip_prefix": prefix,
+        **USUAL,
+        "date": DAY,
+        **changed,
+    }
+
+
+ATTEMPTS = [
+    {
+        **signin(f"attempt {n}", f"user{n}", f"203.0.{n}", n % 10, **KIT),
+        "cluster_id": 3,
+        "assignment_probability": 0.75,
+        "mask": EVERYTHING,
+    }
+    for n in range(20)
+]
+"""A try per account, each from an address of its own."""
+HISTORY = [
+    # All work at one office, and 30 who were not tried also travel.
+    *(signin(f"work {n}", f"user{n}", "198.51.100", 0) for n in range(60)),
+    *(
+        signin(f"travel {n}", f"user{n}", f"192.0.{n}", 2, network="hotel", city="Rome")
+        for n in range(30, 60)
+    ),
+]
+
+
+def mask(signins: Relation) -> Relation:
+    """As a hunt's: anomalous in all where the browser is odd, else in nothing."""
+    return sql(
+        """
+        SELECT DISTINCT
+            date,
+            signin_id,
+            CASE WHEN browser = 'odd' THEN {everything} ELSE 0 END AS mask
+        FROM {signins}
+        """,
+        signins=signins,
+        everything=EVERYTHING,
+    )
+
+
+def entries_among(engine: Engine, *visits: dict[str, Any]) -> Relation:
+    """The entries of the campaign in a window with these visits."""
+    signins = relation(engine, ENCODED_FEATURES.dated, [*HISTORY, *visits])
+    return find_entries(
+        relation(engine, CLUSTER_MEMBERS.schema, ATTEMPTS),
+        signins,
+        sum_sources(signins),
+        relation(engine, CLUSTER_STATISTICS.schema, [CAMPAIGN]),
+        mask,
+    )
+
+
+def test_a_visit_with_the_campaigns_kit_is_its_entry(engine: Engine) -> None:
+    visit = signin("visit", "user7", "203.1.0", 6, **KIT)
+    looks_around = signin("looks around", "user7", "203.1.0", 7, **KIT | {"browser": "usual"})
+    first, second = sorted(
+        entries_among(engine, visit, looks_around).rows(), key=lambda row: row["signin_id"]
+    )
+    assert first["signin_id"] == "looks around"
+    assert first["mask"] == 0
+    assert {name: second[name] for name in ("signin_id", "cluster_id", "exported", "mask")} == {
+        "signin_id": "visit",
+        "cluster_id": 3,
+        "exported": DAY,
+        "mask": EVERYTHING,
+    }
+    # Sign-ins of one visit are one entry.
+    assert first["score"] == second["score"] > 0.99
+    assert second["evidence"] == (
+        "from a network new to the user and an address prefix nobody else succeeds from; "
+        "the campaign had tried the account; "
+        "new to the user: application, client, device, place"
+    )
+
+
+def test_travellers_and_colleagues_are_no_entries(engine: Engine) -> None:
+    visits = [
+        # From one address, and so of an office; after the campaign; from the user's own network.
+        signin("of two", "user1", "203.1.1", 6, **KIT),
+        signin("of two also", "user2", "203.1.1", 6, **KIT),
+        signin("late", "user3", "203.1.2", 34, **KIT),
+        signin("at home", "user4", "203.1.3", 6, **KIT | {"network": "usual"}),
+    ]
+    assert entries_among(engine, *visits).rows() == []
+
+
+def test_an_incident_has_its_clusters_failures_and_entries(engine: Engine) -> None:
+    entries = entries_among(engine, signin("visit", "user7", "203.1.0", 6, **KIT))
+    campaigns = relation(
+        engine, schema("campaign_id string, cluster_id int"), [("spray", 3), ("over", None)]
+    )
+    members = relation(engine, CLUSTER_MEMBERS.schema, ATTEMPTS)
+    rows = signins_of_incidents(members, entries, campaigns).rows()
+    assert {row["incident_id"] for row in rows} == {"spray"}
+    [visit] = [row for row in rows if row["outcome"] == "success"]
+    assert visit["signin_id"] == "visit"
+    attempts = {row["signin_id"]: row for row in rows if row["outcome"] == "failure"}
+    assert attempts.keys() == {row["signin_id"] for row in ATTEMPTS}
+    for given in ATTEMPTS:
+        found = attempts[given["signin_id"]]
+        assert found["score"] == 0.75
+        assert found["evidence"] is found["exported"] is None
+        same = [n for n in INCIDENT_MEMBERS.schema.names if n in given and n != "outcome"]
+        assert [found[name] for name in same] == [given[name] for name in same]
+
+
+def test_without_entries_an_incident_has_its_failures(engine: Engine) -> None:
+    campaigns = relation(engine, schema("campaign_id string, cluster_id int"), [("spray", 3)])
+    members = relation(engine, CLUSTER_MEMBERS.schema, ATTEMPTS)
+    rows = signins_of_incidents(members, relation(engine, ENTRIES), campaigns).rows()
+    assert {row["outcome"] for row in rows} == {"failure"}
+    assert len(rows) == len(ATTEMPTS)
