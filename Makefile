@@ -63,11 +63,11 @@ spark: install
 
 test: lint
 	@echo "pytest"
-	@$(BIN)/pytest -n 2
+	@$(BIN)/pytest -n 2 --dist loadgroup
 
 check: lint
 	@echo "pytest, without Spark, browser and emulator"
-	@$(BIN)/pytest -n 2 -m "not spark and not browser and not azurite"
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "not spark and not browser and not azurite"
 
 lint: install
 	@echo "ruff check"

@@ -24,6 +24,20 @@ pytest_plugins = ["lowslow_assets_tests.support.kql"]
 QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
 
 
+# What a test needs follows from its fixtures.
+_NEEDS = {"spark": "spark", "azurite": "azurite"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by what they need; those with Spark share a process, as they do a session."""
+    for item in items:
+        for fixture, mark in _NEEDS.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(mark)
+        if item.get_closest_marker("spark"):
+            item.add_marker(pytest.mark.xdist_group("spark"))
+
+
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory):
     """The session all tests share; small data wants few partitions."""

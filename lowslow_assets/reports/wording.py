@@ -236,8 +236,8 @@ def _description(
     sentences += [f'Not "{test.name}": {test.explanation}' for test in failed]
     if entries:
         named = ", ".join(
-            f"{_shown(entry.user)} ({entry.first_success.astimezone(UTC):%Y-%m-%d %H:%M}, probability "
-            f"{entry.probability:.0%}: {entry.evidence})"
+            f"{_shown(entry.user)} ({entry.first_success.astimezone(UTC):%Y-%m-%d %H:%M}, "
+            f"probability {entry.probability:.0%}: {entry.evidence})"
             for entry in entries[:_SHOWN_USERS]
         )
         more = len(entries) - _SHOWN_USERS

@@ -16,6 +16,8 @@ from lowslow_assets_tests.orchestration.elsewhere import (
 )
 from lowslow_assets_tests.orchestration.test_definitions import DOCUMENTS, HUNT
 
+pytestmark = pytest.mark.spark
+
 DEPLOY = "org.apache.spark.deploy"
 
 

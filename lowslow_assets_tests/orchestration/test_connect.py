@@ -17,6 +17,8 @@ from lowslow_assets_tests.orchestration.elsewhere import (
 )
 from lowslow_assets_tests.orchestration.test_definitions import DOCUMENTS, HUNT
 
+pytestmark = pytest.mark.spark
+
 SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
 
 

@@ -39,6 +39,7 @@ def ran(
     return in_job, job.execute_in_process(partition_key=str(LAST))
 
 
+@pytest.mark.spark
 def test_a_job_makes_the_same_tables_and_says_what_it_made(project: Project, ran):
     in_job, result = ran
     for table in sorted(INGEST | HUNT - DOCUMENTS):

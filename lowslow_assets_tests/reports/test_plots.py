@@ -3,6 +3,8 @@
 import base64
 import re
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 
@@ -85,3 +87,14 @@ def test_what_is_drawn_depends_on_the_values() -> None:
         plots.hinton_probabilities(np.array([[value]]), ["city"]) for value in (0.1, 0.9)
     )
     assert light != heavy
+
+
+def test_matplotlib_is_imported_to_draw_and_not_before() -> None:
+    code = """
+import sys
+from lowslow_assets.reports import plots
+assert "matplotlib" not in sys.modules
+plots.attempts_by_day(["2026-06-30"], {"a": [3]})
+assert "matplotlib" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

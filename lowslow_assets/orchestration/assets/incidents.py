@@ -1,5 +1,7 @@
 """incident_members, enriched_incidents and their JSON documents."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -7,9 +9,14 @@ import dagster as dg
 from lowslow_assets.detection.entries import entered_accounts
 from lowslow_assets.detection.identity import Campaign
 from lowslow_assets.detection.pruning import Cluster
-from lowslow_assets.detection.sightings import calendars
+from lowslow_assets.detection.sightings import Calendar, calendars
 from lowslow_assets.detection.spray_tests import invariants
-from lowslow_assets.detection.statistics import ClusterStatistics, variation_by_cluster
+from lowslow_assets.detection.statistics import (
+    ClusterStatistics,
+    FeatureVariation,
+    variation_by_cluster,
+)
+from lowslow_assets.engines.base import Relation
 from lowslow_assets.enrichment.reports import Known, known_by_incident
 from lowslow_assets.hunting.entries import ENTRIES, find_entries, signins_of_incidents
 from lowslow_assets.hunting.hunt import Hunt
@@ -80,11 +87,20 @@ def incident_members(hunt: Hunt) -> Made:
 )
 def enriched_incidents(hunt: Hunt) -> Made:
     """Put each kept cluster into words."""
-    found = _describe_all(hunt)
+    described = _describe_all(
+        [ClusterStatistics(**row) for row in hunt.rows(CLUSTER_STATISTICS)],
+        [Cluster.from_row(row) for row in hunt.rows(PRUNED_CLUSTERS)],
+        variation_by_cluster(hunt.rows(CLUSTER_FEATURES)),
+        [Campaign.from_row(row) for row in hunt.rows(CAMPAIGNS)],
+        _entries_by_incident(hunt.result(INCIDENT_MEMBERS)),
+    )
+    known = known_by_incident(hunt.rows(ADDRESS_REPORTS))
+    found = [with_known_addresses(i, known.get(i.incident_id, Known())) for i in described]
     metadata: dict[str, Any] = {"incidents": len(found)}
     if found:
         metadata["campaigns"] = table_metadata([_summary(incident) for incident in found])
-        metadata["attempts by day"] = dg.MetadataValue.md(_timeline(hunt, found))
+        timeline = _timeline(hunt.day, found, calendars(hunt.result(CLUSTER_MEMBERS)))
+        metadata["attempts by day"] = dg.MetadataValue.md(timeline)
     return found, metadata
 
 
@@ -104,61 +120,55 @@ def _summary(incident: Incident) -> dict[str, Any]:
     }
 
 
-def _describe_all(hunt: Hunt) -> list[Incident]:
-    variation = variation_by_cluster(hunt.rows(CLUSTER_FEATURES))
-    judged = {c.cluster_id: c for c in map(Cluster.from_row, hunt.rows(PRUNED_CLUSTERS))}
-    campaigns = [Campaign.from_row(row) for row in hunt.rows(CAMPAIGNS)]
+def _describe_all(
+    statistics: Iterable[ClusterStatistics],
+    clusters: Iterable[Cluster],
+    variation: Mapping[int, list[FeatureVariation]],
+    campaigns: Sequence[Campaign],
+    entries: Mapping[str, list[Entry]],
+) -> list[Incident]:
+    """One incident per kept cluster, the most severe first."""
+    judged = {cluster.cluster_id: cluster for cluster in clusters}
     of_cluster = {campaign.cluster_id: campaign for campaign in campaigns}
-    entries = _entries_by_incident(hunt)
     found = []
-    for row in hunt.rows(CLUSTER_STATISTICS):
-        statistics = ClusterStatistics(**row)
-        cluster = judged[statistics.cluster_id]
-        campaign = of_cluster[statistics.cluster_id]
+    for size in statistics:
+        cluster, campaign = judged[size.cluster_id], of_cluster[size.cluster_id]
         found.append(
             describe(
                 campaign,
                 [c.campaign_id for c in campaigns if c.merged_into == campaign.campaign_id],
-                statistics,
+                size,
                 cluster.anomalous_features,
-                invariants(variation[statistics.cluster_id]),
+                invariants(variation[size.cluster_id]),
                 cluster.tests,
                 cluster.confidence or 0.0,
                 entries.get(campaign.campaign_id, []),
             )
         )
-    known = known_by_incident(hunt.rows(ADDRESS_REPORTS))
-    found = [with_known_addresses(i, known.get(i.incident_id, Known())) for i in found]
     return sorted(
         found,
         key=lambda i: (SEVERITIES.index(i.severity), -i.confidence, -i.attempts, i.cluster_id),
     )
 
 
-def _entries_by_incident(hunt: Hunt) -> dict[str, list[Entry]]:
+def _entries_by_incident(members: Relation) -> dict[str, list[Entry]]:
     """Per incident the accounts it may have got into, likeliest first."""
     found: dict[str, list[Entry]] = {}
-    for row in entered_accounts(hunt.result(INCIDENT_MEMBERS), MAX_LISTED_USERS).rows():
+    for row in entered_accounts(members, MAX_LISTED_USERS).rows():
         found.setdefault(row.pop("incident_id"), []).append(Entry(**row))
     return found
 
 
-def _timeline(hunt: Hunt, found: list[Incident]) -> str:
-    attempts = calendars(hunt.result(CLUSTER_MEMBERS))
-    counts = {
-        (cluster, day): number
-        for cluster, calendar in attempts.items()
-        for day, number in calendar.attempts_by_day.items()
-    }
-    first = min(day for _, day in counts)
-    days = window_days(hunt.day, (hunt.day - first).days + 1)
+def _timeline(day: date, found: Iterable[Incident], attempts: Mapping[int, Calendar]) -> str:
+    """The incidents' attempts by day, from the first of all to ``day``."""
+    counts = [(incident, attempts[incident.cluster_id].attempts_by_day) for incident in found]
+    first = min(min(by_day) for _, by_day in counts)
+    days = window_days(day, (day - first).days + 1)
     series = {
-        f"{incident.severity}: {incident.title}": [
-            counts.get((incident.cluster_id, day), 0) for day in days
-        ]
-        for incident in found
+        f"{incident.severity}: {incident.title}": [by_day.get(each, 0) for each in days]
+        for incident, by_day in counts
     }
-    return plots.attempts_by_day([day.isoformat() for day in days], series)
+    return plots.attempts_by_day([each.isoformat() for each in days], series)
 
 
 @document_asset(

@@ -13,7 +13,10 @@ from lowslow_assets.reports.pages.render import render_campaign, render_day
 from lowslow_assets_tests.support.browser import CHROMIUM, Tab, chromium
 from lowslow_assets_tests.support.page_examples import HOSTILE, hunt_of, page_of
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here"),
+]
 
 ROWS = (
     "[...document.querySelectorAll('#signins tbody tr')]"
