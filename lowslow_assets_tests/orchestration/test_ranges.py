@@ -15,7 +15,8 @@ def run(
     instance: dg.DagsterInstance,
     fails_at: str | None = None,
     error: BaseException | None = None,
-    weight: tuple[Callable[[date], int], int] | tuple[()] = (),
+    weight_of: Callable[[date], int] = lambda _: 0,
+    most_weight: int = 0,
 ) -> tuple[list[list[str]], set[str], list[str]]:
     """The parts that were begun, the days that count as made, and what the log says."""
     begun: list[list[str]] = []
@@ -25,7 +26,7 @@ def run(
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def counted(context: dg.AssetExecutionContext) -> None:
-        with in_parts(context, 3, *weight) as parts:
+        with in_parts(context, 3, weight_of, most_weight) as parts:
             for part in parts:
                 begun.append([str(day) for day in part])
                 if fails_at in begun[-1]:
@@ -64,7 +65,7 @@ def test_a_part_is_no_heavier_than_it_may_be_unless_it_is_one_day(instance):
         weighed.append(day.day)
         return {1: 4, 2: 6, 3: 1, 4: 50, 5: 10}.get(day.day, 0)
 
-    begun, made, logged = run(instance, weight=(weight_of, 10))
+    begun, made, logged = run(instance, weight_of=weight_of, most_weight=10)
     assert begun == [DAYS[:2], DAYS[2:3], DAYS[3:4], DAYS[4:]]
     assert made == set(DAYS)
     assert "2026-06-05 to 2026-06-07, days 5 to 7 of 7" in logged

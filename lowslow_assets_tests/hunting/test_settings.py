@@ -1,0 +1,63 @@
+"""What a partition was made from changes with every parameter, and with every threshold."""
+
+import hashlib
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from lowslow_assets.detection import (
+    baseline,
+    entries,
+    explanations,
+    identity,
+    members,
+    patterns,
+    pruning,
+    spray_tests,
+)
+from lowslow_assets.detection.pruning import PruningRules
+from lowslow_assets.hunting import judge
+from lowslow_assets.hunting.settings import RULES_VERSION, HuntSettings
+from lowslow_assets.settings import NOTEBOOK
+
+# Per version of the rules the digest of all thresholds. Whoever changes one of these raises
+# RULES_VERSION and adds a line: a hunt never mixes tables that were made by different rules.
+THRESHOLDS = {1: "beb6ca6d87df"}
+RULES = (baseline, entries, explanations, identity, judge, members, patterns, pruning, spray_tests)
+
+
+def thresholds() -> dict[str, Any]:
+    """The numbers at the top of the modules that judge."""
+    return {
+        f"{module.__name__.rpartition('.')[2]}.{name}": value
+        for module in RULES
+        for name, value in vars(module).items()
+        if name.isupper() and type(value) in (int, float, dict)
+    }
+
+
+def test_another_threshold_is_another_version_of_the_rules():
+    found = thresholds()
+    assert {"explanations.CROWD", "spray_tests.MIN_USERS", "entries._PRIOR"} <= found.keys()
+    digest = hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()[:12]
+    assert THRESHOLDS[RULES_VERSION] == digest, "raise RULES_VERSION, see above"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        HuntSettings(lookback_days=30),
+        HuntSettings(preset=NOTEBOOK),
+        HuntSettings(components=11),
+        HuntSettings(restarts=11),
+        HuntSettings(seed=1),
+        *(
+            HuntSettings(pruning=replace(PruningRules(), **{field.name: 0.7}))
+            for field in fields(PruningRules)
+        ),
+    ],
+)
+def test_another_parameter_is_another_digest(changed: HuntSettings):
+    assert changed.digest != HuntSettings().digest
+    assert changed.digest == replace(changed).digest
