@@ -10,6 +10,7 @@ import argparse
 import random
 import time
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -106,11 +107,12 @@ def hunt(hunting: Hunting, at: Connection, day: date, fate: random.Random | None
 
 def report(hunting: Hunting, days: list[date], workspace: Workspace) -> None:
     """Print the campaigns of all days, and the incidents."""
-    lake = Lake(str(hunting.lake), DuckDBEngine())
+    with closing(DuckDBEngine()) as engine:
+        lake = Lake(str(hunting.lake), engine)
+        rows = [row for day in days for row in lake.rows(CAMPAIGNS, [day])]
     states: dict[str, Counter[str]] = {}
-    for day in days:
-        for row in lake.rows(CAMPAIGNS, [day]):
-            states.setdefault(row["campaign_id"], Counter())[row["state"]] += 1
+    for row in rows:
+        states.setdefault(row["campaign_id"], Counter())[row["state"]] += 1
     print(f"{len(states)} campaigns:")
     for id_, of_days in states.items():
         print(f"  {id_}: {dict(of_days)}")

@@ -103,4 +103,5 @@ def parse_degrees(value: Any, bound: int) -> float | None:
     """A number, or a text that is one, from ``-bound`` to ``bound``."""
     text = bounded_text(value)
     degrees = float(text) if text and _DEGREES.fullmatch(text) else math.inf
-    return degrees if abs(degrees) <= bound else None
+    # Never -0.0, which equals 0.0 and is told from it by an engine's order.
+    return degrees + 0.0 if abs(degrees) <= bound else None
