@@ -5,6 +5,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from pyspark.sql import SparkSession
 
@@ -23,6 +24,10 @@ pytest_plugins = ["lowslow_assets_tests.support.kql"]
 # compiles, which a session that runs the whole graph fills, and then fails.
 QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
 
+
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("project", deadline=None)
+hypothesis.settings.load_profile("project")
 
 # What a test needs follows from its fixtures.
 _NEEDS = {"spark": "spark", "azurite": "azurite"}

@@ -18,7 +18,7 @@ from lowslow_assets.platform.java import ensure_java
 
 _SIGNINS = """
     SELECT
-        CAST(id AS STRING) AS user,
+        CAST(id AS STRING) AS account,
         'a' AS city,
         current_timestamp() AS time,
         current_date() AS date
@@ -26,20 +26,23 @@ _SIGNINS = """
 """
 # What the transforms ask for: windows, unpivots, joins, sums, hashes.
 _LIKE_A_HUNT = """
-    WITH counts AS (
+    WITH _counts AS (
         SELECT feature, category, count(*) FILTER (WHERE category = 'a') AS number
-        FROM signins UNPIVOT (category FOR feature IN (user, city))
+        FROM signins UNPIVOT (category FOR feature IN (account, city))
         GROUP BY feature, category
-    ), ranked AS (
-        SELECT *, row_number() OVER (PARTITION BY user ORDER BY time DESC, md5(user)) AS place,
+    ), _ranked AS (
+        SELECT
+            *,
+            row_number() OVER (PARTITION BY account ORDER BY time DESC, md5(account)) AS place,
             lag(unix_seconds(time)) OVER (PARTITION BY city ORDER BY time) AS before
         FROM signins
     )
-    SELECT user, max(time), count(DISTINCT city), sum(number)
-    FROM ranked LEFT JOIN counts ON category = city
-    WHERE place = 1 AND EXISTS (SELECT 1 FROM signins AS others WHERE others.user = ranked.user)
-    GROUP BY user
-    ORDER BY user
+    SELECT account, max(time), count(DISTINCT city), sum(number)
+    FROM _ranked LEFT JOIN _counts ON category = city
+    WHERE place = 1
+        AND EXISTS (SELECT 1 FROM signins AS others WHERE others.account = _ranked.account)
+    GROUP BY account
+    ORDER BY account
 """
 
 

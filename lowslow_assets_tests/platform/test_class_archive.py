@@ -45,7 +45,7 @@ def test_another_java_or_spark_has_another_archive(java: Path, monkeypatch: pyte
 
 
 def test_an_archive_that_is_there_is_not_made_again(java: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("lowslow_assets.platform.java.ensure_java", lambda: str(java))
+    monkeypatch.setattr("lowslow_assets.platform.class_archive.ensure_java", lambda: str(java))
     archive = archive_path(str(java))
     archive.parent.mkdir(parents=True)
     archive.write_text("as it was")
