@@ -22,13 +22,16 @@ def compare(one: Path, other: Path) -> Iterator[tuple[str, str | None]]:
         for folder in lake.glob("[!.]*/date=*")
     }
     for name in sorted(found):
-        if not (one / name).is_dir() or not (other / name).is_dir():
+        folders = one / name, other / name
+        table = _TABLES.get(name.partition("/")[0])
+        if table is None:
+            # A container has no empty folders.
+            ours, theirs = map(_documents, folders)
+            yield name, None if ours == theirs else "documents differ"
+        elif not all(folder.is_dir() for folder in folders):
             yield name, "only one has it"
-        elif table := _TABLES.get(name.partition("/")[0]):
-            yield name, _difference(*(_rows(lake / name, table.schema) for lake in (one, other)))
         else:
-            same = _documents(one / name) == _documents(other / name)
-            yield name, None if same else "documents differ"
+            yield name, _difference(*(_rows(folder, table.schema) for folder in folders))
 
 
 def _difference(one: pa.Table, other: pa.Table) -> str | None:
@@ -64,4 +67,4 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _documents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.glob("*")}

@@ -19,6 +19,7 @@ from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
+from sqlalchemy.event import listen
 
 # Dagster hands events over in batches of at most so many where this is set.
 os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
@@ -58,11 +59,11 @@ class EventLog(SqliteEventLogStorage):
             connection.execute(SqlEventLogStorageTable.insert(), rows)
         with self.index_connection() as connection:
             insert = SqlEventLogStorageTable.insert()
-            ids = [connection.execute(insert, row).inserted_primary_key[0] for row in rows]
+            ids = [_id_of(connection.execute(insert, row)) for row in rows]
             self._store_asset_event_tags(connection, of_assets, ids)
             # Of an asset the index keeps its last event of a type.
             last = {
-                (event.dagster_event.asset_key, event.dagster_event_type): (event, event_id)
+                (event.get_dagster_event().asset_key, event.dagster_event_type): (event, event_id)
                 for event, event_id in zip(of_assets, ids, strict=True)
             }
             for event, event_id in last.values():
@@ -90,7 +91,7 @@ class EventLog(SqliteEventLogStorage):
             pool_size=1,
             connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
         )
-        db.event.listen(engine, "connect", _sync_at_checkpoints)
+        listen(engine, "connect", _sync_at_checkpoints)
         if shard not in self._initialized_dbs:
             self._initdb(engine)
             self._initialized_dbs.add(shard)
@@ -108,6 +109,11 @@ class EventLog(SqliteEventLogStorage):
     def _close(self) -> None:
         while self._engines:
             self._engines.popitem()[1].dispose()
+
+
+def _id_of(inserted: db.CursorResult[Any]) -> int:
+    assert inserted.inserted_primary_key
+    return inserted.inserted_primary_key[0]
 
 
 def _sync_at_checkpoints(connection: Any, _: Any) -> None:

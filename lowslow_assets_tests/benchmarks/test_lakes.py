@@ -59,5 +59,14 @@ def test_what_differs_is_named(tmp_path: Path) -> None:
 
 def test_a_partition_that_one_lacks_differs(tmp_path: Path) -> None:
     one, other = lake(tmp_path / "one", []), lake(tmp_path / "other", [])
-    (other / DOCUMENTS).rename(tmp_path / "elsewhere")
-    assert differences(one, other) == {TABLE: None, DOCUMENTS: "only one has it"}
+    (other / TABLE).rename(tmp_path / "elsewhere")
+    assert differences(one, other) == {TABLE: "only one has it", DOCUMENTS: None}
+
+
+def test_no_documents_are_the_same_with_and_without_a_folder(tmp_path: Path) -> None:
+    one, other = lake(tmp_path / "one", []), lake(tmp_path / "other", [])
+    (other / DOCUMENTS / "one.json").unlink()
+    (other / DOCUMENTS).rmdir()
+    assert differences(one, other)[DOCUMENTS] == "documents differ"
+    (one / DOCUMENTS / "one.json").unlink()
+    assert differences(one, other)[DOCUMENTS] is None

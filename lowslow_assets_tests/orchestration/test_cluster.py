@@ -15,6 +15,7 @@ from lowslow_assets_tests.orchestration.elsewhere import (
     wait_for,
 )
 from lowslow_assets_tests.orchestration.test_definitions import DOCUMENTS, HUNT
+from lowslow_assets_tests.support.lakes import assert_same_lakes
 
 pytestmark = pytest.mark.spark
 
@@ -50,8 +51,5 @@ def test_a_cluster_makes_the_same_tables(project: Project, cluster: str, tmp_pat
     materialize(on_cluster, conf, "group:hunt", "--partition", str(LAST))
     # It was the workers that did it.
     assert all(list((tmp_path / number).glob("app-*")) for number in "12")
-    for table in sorted(INGEST):
-        for day in DAYS:
-            assert project.table(table, day).equals(on_cluster.table(table, day)), (table, day)
-    for table in sorted(HUNT - DOCUMENTS):
-        assert project.table(table, LAST).equals(on_cluster.table(table, LAST)), table
+    assert_same_lakes(project, on_cluster, INGEST, DAYS)
+    assert_same_lakes(project, on_cluster, HUNT - DOCUMENTS, [LAST])

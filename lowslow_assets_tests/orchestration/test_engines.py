@@ -1,20 +1,16 @@
 """The whole graph on both engines: the same tables, and lakes that either goes on with."""
 
-import math
 import shutil
-from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from lowslow_assets.engines.base import Engine
 from lowslow_assets.settings import NOTEBOOK
 from lowslow_assets_tests.orchestration.conftest import DAYS, INGEST, LAST, Project
 from lowslow_assets_tests.orchestration.test_definitions import DOCUMENTS, HUNT
+from lowslow_assets_tests.support.lakes import assert_same_lakes
 
 pytestmark = pytest.mark.spark
 
@@ -28,30 +24,6 @@ def on_spark(
     assert made.run("ingest_range", DAYS).success
     assert made.run("hunt_as_of_day", [LAST]).success
     return made
-
-
-def is_alike(one: Any, other: Any) -> bool:
-    """Equal, doubles to 1e-9 of their size."""
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(is_alike, one, other))
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(is_alike(one[key], other[key]) for key in one)
-    return one == other
-
-
-def assert_alike(one: pa.Table, other: pa.Table, name: str, day: date) -> None:
-    assert one.schema.equals(other.schema), (name, day)
-    assert one.num_rows == other.num_rows, (name, day)
-    for a, b in zip(one.to_pylist(), other.to_pylist(), strict=True):
-        assert is_alike(a, b), (name, day, a, b)
-
-
-def assert_same_lakes(one: Project, other: Project, tables: Iterable[str], days: Iterable[date]):
-    for name in sorted(tables):
-        for day in days:
-            assert_alike(one.table(name, day), other.table(name, day), name, day)
 
 
 def test_both_engines_ingest_the_same(project: Project, on_spark: Project):
