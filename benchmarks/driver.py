@@ -3,7 +3,7 @@
 Only patterns and counts come to it, whatever the number of failures, so the time should not grow.
 Patterns are drawn from a tenant's usual ones and a spray's, over the model's five properties and
 over the notebook's nine features. Then, where that still runs, one of the notebook's five starts
-on a row a failure.
+on one row per failure.
 """
 
 import argparse

@@ -21,7 +21,7 @@ COMPONENTS, STARTS = 10, 5
 
 
 def notebook(rows: np.ndarray, seed: int) -> float:
-    """The bound that BayesPy stops at on a row a failure, at its default tolerance."""
+    """The bound that BayesPy stops at on one row per failure, at its default tolerance."""
     np.random.seed(seed)  # noqa: NPY002 (BayesPy draws from the global state)
     weights = Dirichlet(COMPONENTS * [1e-5])
     classes = Categorical(weights, plates=(len(rows), 1))

@@ -1,7 +1,7 @@
 """Published rules against password sprays, to compare with: what defenders run today.
 
-Each is written from the published query, on pandas, over one tenant's window. ``signins`` has a
-row a sign-in: signin_id, time (naive, UTC), user, outcome ("success", "failure" or "other"),
+Each is written from the published query, on pandas, over one tenant's window. ``signins`` has one
+row per sign-in: signin_id, time (naive, UTC), user, outcome ("success", "failure" or "other"),
 result_type (text), ip_address, ip_prefix, asn, app, client, country, state and city.
 
 Rules are run as they are scheduled, at most once a day: at the end of each UTC day of the window,
@@ -32,7 +32,7 @@ def ip_and_app_bins(signins: Frame) -> list[Alert]:
     failures of the last 3 days are in the result, unless as many accounts (or more) succeeded
     from it as failed. Runs daily.
 
-    One alert a run: the rule does not set event grouping, and Sentinel's default puts all rows of
+    One alert per run: the rule does not set event grouping, and Sentinel's default puts all rows of
     a result into one alert. Non-interactive sign-ins are evaluated apart in the rule; here the
     two kinds are one table.
 
@@ -89,7 +89,7 @@ def tenant_wide_bins(signins: Frame) -> list[Alert]:
     30 events within 5 minutes; or at most 3 accounts, more than 30 addresses, at least 100
     events).
 
-    One alert a bin: each row of the result is one. The rule runs every 15 minutes over the last
+    One alert per bin: each row of the result is one. The rule runs every 15 minutes over the last
     hour and may repeat a row; it counts once. Its filters on the authentication requirement, one
     user agent and Microsoft's own network are left out: these columns are not in the comparison.
     The variant for Microsoft 365 has the same thresholds on fewer events.
@@ -136,7 +136,7 @@ def volatile_addresses(signins: Frame) -> list[Alert]:
     the address, or only the same account and once. An account is a hit when such failures come
     from more than 5 countries. Looks back 365 days, hence over all of the window so far.
 
-    One alert an account: each row of the result is one. A hunting query has no schedule; it is
+    One alert per account: each row of the result is one. A hunting query has no schedule; it is
     run at the end of each day here. An alert holds what its row held when the account was last
     in the result. The success counted is on any day of the window so far, as in the query.
 
@@ -333,7 +333,7 @@ def network_gap_entropy(signins: Frame) -> list[Alert]:
     least half of the highest possible. (An even pace, as of a broken service, has an entropy of
     about 0.) Runs daily.
 
-    One alert a network: later runs add to it. A network whose failures are all in an alert on a
+    One alert per network: later runs add to it. A network whose failures are all in an alert on a
     wider one, raised no later, is no alert of its own.
     """
     events = signins[["signin_id", "time", "user", "outcome"]].assign(asn=signins["asn"])

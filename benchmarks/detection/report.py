@@ -21,7 +21,7 @@ _NOTHING = "–"
 
 
 def detectors_table(campaigns: Sequence[CampaignRow], tenants: Sequence[TenantRow]) -> str:
-    """One row a detector, over all scenarios and seeds.
+    """One row per detector, over all scenarios and seeds.
 
     Share, purity and the first day are medians over the campaigns it found (share in any alert:
     over all). False incidents are totals and, in brackets, how many a tenant. Successes named is
@@ -58,7 +58,7 @@ def detectors_table(campaigns: Sequence[CampaignRow], tenants: Sequence[TenantRo
 def scenarios_table(
     campaigns: Sequence[CampaignRow], tenants: Sequence[TenantRow], detector: str
 ) -> str:
-    """One row a scenario, for one detector, over its seeds (and campaigns, where it has several).
+    """One row per scenario, for one detector, over its seeds (and campaigns, where it has several).
 
     Share and purity are the lowest and the median over the campaigns found. The first day counts
     from the campaign's tenant's first, also where the campaign begins later.

@@ -10,8 +10,8 @@ display is left out. Everything is computed for the one hunt, from the export's 
 - mended: the schema is given, the parsed sign-ins go to a temporary Parquet that the jobs read,
   and anomalous values are joined.
 
-Both collect the failures' masks to the driver and fit BayesPy's mixture on a row a failure, as the
-notebook does. Prints the clusters that are kept, and the seconds of each step, as JSON.
+Both collect the failures' masks to the driver and fit BayesPy's mixture on one row per failure, as
+the notebook does. Prints the clusters that are kept, and the seconds of each step, as JSON.
 """
 
 import argparse
@@ -178,7 +178,7 @@ class Fit:
 
 
 def fit_mixture(masks: np.ndarray) -> Fit:
-    """BayesPy on a row a failure, with its own stop rule, from several random starts."""
+    """BayesPy on one row per failure, with its own stop rule, from several random starts."""
     return max((_fit_from(masks, seed) for seed in range(STARTS)), key=lambda fit: fit.bound)
 
 

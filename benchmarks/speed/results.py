@@ -1,4 +1,4 @@
-"""The results: a JSON line a run, so that a benchmark can go on where it was stopped."""
+"""The results: one JSON line per run, so that a benchmark can go on where it was stopped."""
 
 import json
 from dataclasses import asdict, dataclass

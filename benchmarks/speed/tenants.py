@@ -1,4 +1,4 @@
-"""The data: one made-up tenant a rate, of which every window is the last days."""
+"""The data: one made-up tenant per rate, of which every window is the last days."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta

@@ -1,6 +1,6 @@
 """A campaign's conditions as rules that other tools run: KQL hunting queries and Sigma rules.
 
-Both are written from the same terms as the Spark filter that counts what they hit. The values in
+Both are written from the same terms as the engine that counts what they hit. The values in
 them are the attacker's: in KQL they are string literals, in Sigma they go through a YAML dumper,
 and comments hold none.
 """

@@ -28,7 +28,6 @@ _HOURS = [(day - date(1970, 1, 1)).days * 24 for day in DAYS]
 OTHERS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "addresses.telling_addresses": {"most": st.integers(1, 5)},
     "entries.entered_accounts": {"most": st.integers(1, 5)},
-    "entries.likeliest_accounts": {"limit": st.integers(1, 5)},
     "explanations.explain_by_failures": {"most_of_prefix": st.integers(0, 2_000)},
     "explanations.explain_crowds": {"crowded": st.lists(st.sampled_from(_HOURS))},
     "features.encode_features": {

@@ -28,8 +28,9 @@ def is_alike(one: Any, other: Any) -> bool:
 
 
 def assert_alike(one: pa.Table, other: pa.Table, name: str, day: date) -> None:
-    """The same rows in the same order."""
-    assert one.schema.equals(other.schema), (name, day)
+    """The same columns and rows in the same order; Spark also says which are never null."""
+    columns = [[(field.name, field.type) for field in table.schema] for table in (one, other)]
+    assert columns[0] == columns[1], (name, day)
     assert one.num_rows == other.num_rows, (name, day)
     for a, b in zip(one.to_pylist(), other.to_pylist(), strict=True):
         assert is_alike(a, b), (name, day, a, b)
