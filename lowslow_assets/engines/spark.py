@@ -62,7 +62,11 @@ class SparkEngine:
 
     def from_arrow(self, rows: pa.Table) -> Relation:
         """As ``Engine`` describes."""
-        frame = self.session.createDataFrame(rows)
+        # Over Spark Connect a table without rows is refused, whatever its schema.
+        if rows.num_rows:
+            frame = self.session.createDataFrame(rows)
+        else:
+            frame = self.session.createDataFrame([], _columns(rows.schema))
         return self._relation(f"rows {os.urandom(16).hex()}", frame)
 
     def from_files(

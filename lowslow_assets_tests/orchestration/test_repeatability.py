@@ -13,6 +13,7 @@ from lowslow_assets.engines import workers
 from lowslow_assets.settings import NOTEBOOK
 from lowslow_assets_tests.orchestration.conftest import DAYS, INGEST, LAST, Project
 from lowslow_assets_tests.orchestration.test_definitions import DOCUMENTS, HUNT
+from lowslow_assets_tests.support.lakes import assert_same_lakes
 
 HUNT_TABLES = HUNT - DOCUMENTS
 # What is new depends on what was hunted before: test_campaigns.py.
@@ -59,7 +60,7 @@ def test_a_day_of_many_files_holds_what_one_of_one_file_does(
     monkeypatch.setattr(spark_module, "ROWS_PER_FILE", 100)
     on_spark = replace(copy, engine=spark_engine)
     on_spark.run("ingest_range", DAYS[3:5])
-    assert_same(project, copy, INGEST, DAYS[3:5])
+    assert_same_lakes(project, copy, INGEST, DAYS[3:5])
     for table in ("raw_signins", "encoded_features"):
         for day in DAYS[3:5]:
             files = (copy.lake / table / f"date={day}").glob("*.parquet")
