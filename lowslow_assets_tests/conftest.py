@@ -33,6 +33,8 @@ hypothesis.settings.load_profile("project")
 _NEEDS = {"spark": "spark", "azurite": "azurite"}
 
 
+# First: where tests run follows from their marks.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by what they need; those with Spark share a process, as they do a session."""
     for item in items:
