@@ -61,13 +61,16 @@ spark: install
 	@$(BIN)/python -m lowslow_assets.platform.class_archive >>$(VENV)/install.log 2>&1 \
 		|| tail -n 1 $(VENV)/install.log
 
+# Spark's tests share one session, so they are one process; all others are two.
 test: lint
-	@echo "pytest"
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@echo "pytest, without Spark"
+	@$(BIN)/pytest -n 2 -m "not spark"
+	@echo "pytest, with Spark"
+	@$(BIN)/pytest -m spark
 
 check: lint
 	@echo "pytest, without Spark, browser and emulator"
-	@$(BIN)/pytest -n 2 --dist loadgroup -m "not spark and not browser and not azurite"
+	@$(BIN)/pytest -n 2 -m "not spark and not browser and not azurite"
 
 lint: install
 	@echo "ruff check"

@@ -33,16 +33,11 @@ hypothesis.settings.load_profile("project")
 _NEEDS = {"spark": "spark", "azurite": "azurite"}
 
 
-# First: where tests run follows from their marks.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by what they need; those with Spark share a process, as they do a session."""
-    for item in items:
-        for fixture, mark in _NEEDS.items():
-            if fixture in getattr(item, "fixturenames", ()):
-                item.add_marker(mark)
-        if item.get_closest_marker("spark"):
-            item.add_marker(pytest.mark.xdist_group("spark"))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark a test by what it needs."""
+    for fixture, mark in _NEEDS.items():
+        if fixture in getattr(item, "fixturenames", ()):
+            item.add_marker(mark)
 
 
 @pytest.fixture(scope="session")
