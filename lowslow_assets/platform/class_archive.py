@@ -3,7 +3,7 @@
 Half of what a daily update waits for is Java loading some 15,000 classes, the same ones every
 time. Java's class data sharing (JEP 350) keeps them in a file; it belongs to one Java and one
 Spark, and Java itself ignores a file that does not fit.
-``python -m lowslow_assets.platform.class_archive`` makes it, as `make install` does; without it all
+``python -m lowslow_assets.platform.class_archive`` makes it, as `make spark` does; without it all
 works, and starts more slowly.
 """
 
