@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import schema
-from lowslow_assets.engines.sql import sql, transform
+from lowslow_assets.engines.sql import Columns, sql, transform
 from lowslow_assets.lake.tables import FEATURES, SUCCESS
 
 # What a reader still reads, and a rule's text has room for.
@@ -278,32 +278,12 @@ def count_classes(signins: Relation, members: Relation, classes: Relation) -> Re
         WITH _signins AS (
             SELECT
                 CAST(NULL AS STRING) AS incident_id,
-                outcome,
-                ip_prefix,
-                AppDisplayName,
-                ClientAppUsed,
-                browser,
-                displayName,
-                operatingSystem,
-                network,
-                Location,
-                state,
-                city
+                {columns}
             FROM {signins}
             UNION ALL
             SELECT
                 incident_id,
-                outcome,
-                ip_prefix,
-                AppDisplayName,
-                ClientAppUsed,
-                browser,
-                displayName,
-                operatingSystem,
-                network,
-                Location,
-                state,
-                city
+                {columns}
             FROM {members}
         ),
         _classed AS (
@@ -347,36 +327,17 @@ def count_classes(signins: Relation, members: Relation, classes: Relation) -> Re
         )
         SELECT
             incident_id,
-            outcome,
-            ip_prefix,
-            AppDisplayName,
-            ClientAppUsed,
-            browser,
-            displayName,
-            operatingSystem,
-            network,
-            Location,
-            state,
-            city,
+            {columns},
             count(*) AS signins
         FROM _classed
         GROUP BY
             incident_id,
-            outcome,
-            ip_prefix,
-            AppDisplayName,
-            ClientAppUsed,
-            browser,
-            displayName,
-            operatingSystem,
-            network,
-            Location,
-            state,
-            city
+            {columns}
         """,
         signins=signins,
         members=members,
         classes=classes,
+        columns=Columns(_SIGNINS),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import extended, schema
-from lowslow_assets.engines.sql import sql, transform
+from lowslow_assets.engines.sql import Columns, sql, transform
 from lowslow_assets.lake.tables import (
     ENCODED_FEATURES,
     FAILURE_SOURCES,
@@ -45,8 +45,8 @@ CROWD, CROWD_FACTOR = 5, 8
 
 _EXPLAINED_BY_DAY = extended(ENCODED_FEATURES.dated, "explanation string")
 _EXPLAINED = extended(OPEN_FAILURES.dated, "explanation string")
-_COLUMNS = ", ".join(f'"{name}"' for name in OPEN_FAILURES.dated.names)
-_OF_FAILURES = ", ".join(f'failures."{name}"' for name in OPEN_FAILURES.dated.names)
+_COLUMNS = Columns(OPEN_FAILURES.dated)
+_OF_FAILURES = Columns(OPEN_FAILURES.dated, "failures")
 
 
 @transform(_EXPLAINED_BY_DAY, failures=ENCODED_FEATURES.dated)
@@ -69,25 +69,7 @@ def explain_by_day(failures: Relation) -> Relation:
             WINDOW from_prefix AS (PARTITION BY date, "user", ip_prefix ORDER BY second)
         )
         SELECT
-            signin_id,
-            time_generated,
-            "user",
-            outcome,
-            seconds_to_success,
-            ip_address,
-            ip_prefix,
-            latitude,
-            longitude,
-            AppDisplayName,
-            ClientAppUsed,
-            browser,
-            displayName,
-            operatingSystem,
-            network,
-            Location,
-            state,
-            city,
-            date,
+            {columns},
             CASE
                 WHEN seconds_to_success <= {resolved} THEN 'resolved'
                 WHEN ip_prefix IS NULL THEN 'no source'
@@ -97,6 +79,7 @@ def explain_by_day(failures: Relation) -> Relation:
         FROM _neighbours
         """,
         failures=failures,
+        columns=Columns(ENCODED_FEATURES.dated),
         resolved=RESOLVED_SECONDS,
         busy=MAX_FAILURES_A_DAY,
         retry=RETRY_SECONDS,
@@ -162,7 +145,7 @@ def explain_failures(failures: Relation, success_sources: Relation, window_days:
     As (date, signin_id, explanation).
     """
     by_day = explain_by_day(failures).held()
-    still_open = sql(f"SELECT {_COLUMNS} FROM {{by_day}} WHERE explanation IS NULL", by_day=by_day)
+    still_open = unexplained_failures(by_day)
     by_window = explain_by_window(still_open, sum_failures(by_day), success_sources, window_days)
     return sql(
         """
@@ -179,14 +162,14 @@ def explain_failures(failures: Relation, success_sources: Relation, window_days:
 def explain_by_failures(failures: Relation, sources: Relation, most_of_prefix: int) -> Relation:
     """Add ``explanation`` to open failures as far as other failures of the window explain them."""
     return sql(
-        f"""
+        """
         WITH _days AS (
             SELECT
                 *,
                 epoch_day(date) AS day,
                 epoch_seconds(first_failure) AS began,
                 epoch_seconds(first_failure) + seconds AS ended
-            FROM {{sources}}
+            FROM {sources}
         ),
         _seen AS (
             SELECT
@@ -205,19 +188,19 @@ def explain_by_failures(failures: Relation, sources: Relation, most_of_prefix: i
             FROM _days
         )
         SELECT
-            {_OF_FAILURES},
+            {of_failures},
             CASE
                 -- On the day itself its own explanation knows; this is about midnight. Not below
                 -- zero: a row's time and its folder's day differ at times. Nor zero: the other
                 -- day may hold the same row once more.
                 WHEN epoch_seconds(failures.time_generated) - _seen.day_before_ended
-                    BETWEEN 1 AND {{retry}} THEN 'retried'
+                    BETWEEN 1 AND {retry} THEN 'retried'
                 WHEN _seen.day_after_began - epoch_seconds(failures.time_generated)
-                    BETWEEN 1 AND {{retry}} THEN 'retried'
-                WHEN _seen.of_address > {{most_of_address}} THEN 'shared address'
-                WHEN _seen.of_prefix > {{most_of_prefix}} THEN 'shared prefix'
+                    BETWEEN 1 AND {retry} THEN 'retried'
+                WHEN _seen.of_address > {most_of_address} THEN 'shared address'
+                WHEN _seen.of_prefix > {most_of_prefix} THEN 'shared prefix'
             END AS explanation
-        FROM {{failures}} AS failures
+        FROM {failures} AS failures
         LEFT JOIN _seen
             ON _seen.date = failures.date
             AND _seen."user" = failures."user"
@@ -225,6 +208,7 @@ def explain_by_failures(failures: Relation, sources: Relation, most_of_prefix: i
             AND _seen.ip_address = failures.ip_address
             AND _seen.explanation IS NULL
         """,
+        of_failures=_OF_FAILURES,
         failures=failures,
         sources=sources,
         retry=RETRY_SECONDS,
@@ -237,12 +221,13 @@ def explain_by_failures(failures: Relation, sources: Relation, most_of_prefix: i
 def left_open(explained: Relation) -> Relation:
     """Those that nothing explains yet, each once: a copy that a later day has is no second one."""
     return sql(
-        f"""
-        SELECT {_COLUMNS}
-        FROM {{explained}}
+        """
+        SELECT {columns}
+        FROM {explained}
         WHERE explanation IS NULL
         QUALIFY row_number() OVER (PARTITION BY signin_id ORDER BY date) = 1
         """,
+        columns=_COLUMNS,
         explained=explained,
     )
 
@@ -251,7 +236,7 @@ def left_open(explained: Relation) -> Relation:
 def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
     """Add ``explanation`` to failures as far as successes of the window explain them."""
     return sql(
-        f"""
+        """
         WITH _of_user AS (
             SELECT
                 failures.date,
@@ -259,32 +244,33 @@ def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
                 -- On the day itself seconds_to_success knows; after midnight the next day does.
                 bool_or(
                     epoch_seconds(sources.first_success) - epoch_seconds(failures.time_generated)
-                    BETWEEN 0 AND {{resolved}}
+                    BETWEEN 0 AND {resolved}
                 ) AS resolved
-            FROM {{failures}} AS failures
-            JOIN {{sources}} AS sources
+            FROM {failures} AS failures
+            JOIN {sources} AS sources
                 ON sources."user" = failures."user" AND sources.network = failures.network
             GROUP BY failures.date, failures.signin_id
         ),
         _of_anyone AS (
             SELECT DISTINCT sources.ip_prefix
-            FROM {{sources}} AS sources
+            FROM {sources} AS sources
             WHERE EXISTS (
-                SELECT 1 FROM {{failures}} AS failures WHERE failures.ip_prefix = sources.ip_prefix
+                SELECT 1 FROM {failures} AS failures WHERE failures.ip_prefix = sources.ip_prefix
             )
         )
         SELECT
-            {_OF_FAILURES},
+            {of_failures},
             CASE
                 WHEN _of_user.resolved THEN 'resolved'
                 WHEN _of_user.signin_id IS NOT NULL AND _of_anyone.ip_prefix IS NOT NULL
                     THEN 'own network'
             END AS explanation
-        FROM {{failures}} AS failures
+        FROM {failures} AS failures
         LEFT JOIN _of_user
             ON _of_user.date = failures.date AND _of_user.signin_id = failures.signin_id
         LEFT JOIN _of_anyone ON _of_anyone.ip_prefix = failures.ip_prefix
         """,
+        of_failures=_OF_FAILURES,
         failures=failures,
         sources=sources,
         resolved=RESOLVED_SECONDS,
@@ -295,7 +281,9 @@ def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
 def unexplained_failures(explained: Relation) -> Relation:
     """Those that nothing explains: the suspects."""
     return sql(
-        f"SELECT {_COLUMNS} FROM {{explained}} WHERE explanation IS NULL", explained=explained
+        "SELECT {columns} FROM {explained} WHERE explanation IS NULL",
+        columns=_COLUMNS,
+        explained=explained,
     )
 
 
@@ -337,20 +325,21 @@ def hours_of_suspects(explained: Relation) -> Relation:
 def explain_crowds(by_failures: Relation, by_successes: Relation, crowded: list[int]) -> Relation:
     """All failures with what explains them, at last the crowded hours of those left."""
     return sql(
-        f"""
-        SELECT {_COLUMNS}, explanation
-        FROM {{by_failures}}
+        """
+        SELECT {columns}, explanation
+        FROM {by_failures}
         WHERE explanation IS NOT NULL
         UNION ALL
         SELECT
-            {_COLUMNS},
+            {columns},
             CASE
                 WHEN explanation IS NOT NULL THEN explanation
-                WHEN CAST(floor(epoch_seconds(time_generated) / 3600) AS BIGINT) IN {{crowded}}
+                WHEN CAST(floor(epoch_seconds(time_generated) / 3600) AS BIGINT) IN {crowded}
                     THEN 'crowded hour'
             END AS explanation
-        FROM {{by_successes}}
+        FROM {by_successes}
         """,
+        columns=_COLUMNS,
         by_failures=by_failures,
         by_successes=by_successes,
         crowded=crowded,

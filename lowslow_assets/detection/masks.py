@@ -9,7 +9,7 @@ from lowslow_assets.detection.baseline import COUNTS, FeatureBaseline
 from lowslow_assets.detection.patterns import PATTERNS
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import schema
-from lowslow_assets.engines.sql import sql, transform
+from lowslow_assets.engines.sql import Columns, sql, transform
 from lowslow_assets.lake.tables import (
     ANOMALY_MASKS,
     ENCODED_FEATURES,
@@ -136,17 +136,18 @@ def masks_as_patterns(masks: Relation) -> Relation:
 @transform(SUSPECT_FAILURES.schema, failures=OPEN_FAILURES.dated, patterns=PATTERNS)
 def suspects(failures: Relation, patterns: Relation) -> Relation:
     """Failures with their mask and pattern: rows of ``suspect_failures``."""
-    columns = ", ".join(
-        f'{"patterns" if name in ("mask", "pattern") else "failures"}."{name}"'
-        for name in SUSPECT_FAILURES.schema.names
-    )
     return sql(
-        f"""
-        SELECT {columns}
-        FROM {{failures}} AS failures
-        JOIN {{patterns}} AS patterns
-            ON patterns.date = failures.date AND patterns.signin_id = failures.signin_id
+        """
+        WITH _suspects AS (
+            SELECT {of_failures}, patterns.mask, patterns.pattern
+            FROM {failures} AS failures
+            JOIN {patterns} AS patterns
+                ON patterns.date = failures.date AND patterns.signin_id = failures.signin_id
+        )
+        SELECT {columns} FROM _suspects
         """,
+        columns=Columns(SUSPECT_FAILURES.schema),
+        of_failures=Columns(OPEN_FAILURES.dated, "failures"),
         failures=failures,
         patterns=patterns,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lowslow_assets.engines.base import Relation
-from lowslow_assets.engines.sql import sql, transform
+from lowslow_assets.engines.sql import Columns, sql, transform
 from lowslow_assets.lake.tables import (
     ENCODED_FEATURES,
     SUCCESS,
@@ -100,49 +100,20 @@ def sample(signins: Relation, successes: int) -> Relation:
         """
         WITH _hashed AS (
             SELECT
-                signin_id,
-                time_generated,
-                "user",
-                ip_address,
-                ip_prefix,
-                latitude,
-                longitude,
-                AppDisplayName,
-                ClientAppUsed,
-                browser,
-                displayName,
-                operatingSystem,
-                network,
-                Location,
-                state,
-                city,
+                {columns},
                 text_hash(signin_id) AS hash
             FROM {signins}
             WHERE outcome = {success}
         )
         SELECT
-            signin_id,
-            time_generated,
-            "user",
-            ip_address,
-            ip_prefix,
-            latitude,
-            longitude,
-            AppDisplayName,
-            ClientAppUsed,
-            browser,
-            displayName,
-            operatingSystem,
-            network,
-            Location,
-            state,
-            city
+            {columns}
         FROM _hashed
         WHERE hash < {bound}
         ORDER BY hash NULLS FIRST, signin_id NULLS FIRST
         LIMIT {number}
         """,
         signins=signins,
+        columns=Columns(SUCCESS_SAMPLE.schema),
         success=SUCCESS,
         # The hash is uniform over 60 bits.
         bound=round(share * 2**60),

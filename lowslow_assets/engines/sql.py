@@ -1,8 +1,8 @@
 """SQL that both engines take as it stands, and the transforms that are written in it.
 
-A text names its inputs in braces: relations by the name that the engine has for them, and values
-of our own (numbers, days, times, plain words) as literals. Values of the log are never among
-them: they come in relations.
+A text names its inputs in braces: relations by the name that the engine has for them, the columns
+of a schema as a list, and values of our own (numbers, days, times, plain words) as literals. Values
+of the log are never among them: they come in relations.
 """
 
 import re
@@ -18,7 +18,16 @@ import pyarrow as pa
 
 from lowslow_assets.engines.base import Relation
 
-Value = bool | int | float | str | date | datetime | Sequence[int] | Sequence[str]
+
+@dataclass(frozen=True)
+class Columns:
+    """All columns of a schema as the list that follows SELECT; of the relation with some alias."""
+
+    schema: pa.Schema
+    of: str = ""
+
+
+Value = Columns | bool | int | float | str | date | datetime | Sequence[int] | Sequence[str]
 
 # A word of the code, as "busy account": with no sign that either engine reads as an escape.
 _PLAIN = re.compile(r"[A-Za-z0-9 _.,:@/-]*")
@@ -41,6 +50,9 @@ def sql(text: str, /, **given: Relation | Value) -> Relation:
 def literal(value: Value) -> str:
     """A value of our own as SQL; a sequence as the list that follows IN."""
     match value:
+        case Columns():
+            alias = f"{value.of}." if value.of else ""
+            return ", ".join(f'{alias}"{name}"' for name in value.schema.names)
         case bool():
             return str(value).upper()
         case int():

@@ -20,7 +20,7 @@ from lowslow_assets.detection.entries import (
 )
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import extended, schema, without
-from lowslow_assets.engines.sql import sql, transform
+from lowslow_assets.engines.sql import Columns, sql, transform
 from lowslow_assets.lake.tables import (
     CLUSTER_MEMBERS,
     ENCODED_FEATURES,
@@ -32,7 +32,8 @@ from lowslow_assets.lake.tables import (
 _VISITS = extended(ENCODED_FEATURES.dated, "cluster_id int")
 _MASKS = schema("date date, signin_id string, mask int")
 
-ENTRIES = extended(without(INCIDENT_MEMBERS.schema, "incident_id"), "cluster_id int")
+_SIGNINS = without(INCIDENT_MEMBERS.schema, "incident_id")
+ENTRIES = extended(_SIGNINS, "cluster_id int")
 
 
 def find_entries(
@@ -203,56 +204,18 @@ def signins_of_incidents(members: Relation, entries: Relation, campaigns: Relati
             UNION ALL
             SELECT
                 cluster_id,
-                signin_id,
-                "user",
-                outcome,
-                time_generated,
-                score,
-                evidence,
-                exported,
-                mask,
-                ip_address,
-                ip_prefix,
-                latitude,
-                longitude,
-                AppDisplayName,
-                ClientAppUsed,
-                browser,
-                displayName,
-                operatingSystem,
-                network,
-                Location,
-                state,
-                city
+                {columns}
             FROM {entries}
         )
         SELECT
             _campaigns.campaign_id AS incident_id,
-            _signins.signin_id,
-            _signins."user",
-            _signins.outcome,
-            _signins.time_generated,
-            _signins.score,
-            _signins.evidence,
-            _signins.exported,
-            _signins.mask,
-            _signins.ip_address,
-            _signins.ip_prefix,
-            _signins.latitude,
-            _signins.longitude,
-            _signins.AppDisplayName,
-            _signins.ClientAppUsed,
-            _signins.browser,
-            _signins.displayName,
-            _signins.operatingSystem,
-            _signins.network,
-            _signins.Location,
-            _signins.state,
-            _signins.city
+            {of_signins}
         FROM _signins
         JOIN {campaigns} AS _campaigns ON _signins.cluster_id = _campaigns.cluster_id
         """,
         members=members,
         entries=entries,
         campaigns=campaigns,
+        columns=Columns(_SIGNINS),
+        of_signins=Columns(_SIGNINS, "_signins"),
     )

@@ -11,7 +11,7 @@ from lowslow_assets.detection.baseline import FeatureBaseline, sum_counts
 from lowslow_assets.detection.masks import mask_signins
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.engines.base import Relation
-from lowslow_assets.engines.sql import sql
+from lowslow_assets.engines.sql import Columns, sql
 from lowslow_assets.hunting.settings import HuntSettings
 from lowslow_assets.lake.lake import Lake, window_days
 from lowslow_assets.lake.tables import (
@@ -88,8 +88,7 @@ class Hunt:
         Raises LakeError where that was made over another window or from other settings.
         """
         read = self.lake.read(table, [self.day], self.made_from)
-        columns = ", ".join(f'"{name}"' for name in table.schema.names)
-        return sql(f"SELECT {columns} FROM {{read}}", read=read)
+        return sql("SELECT {columns} FROM {read}", columns=Columns(table.schema), read=read)
 
     def rows(self, table: Table) -> list[dict[str, Any]]:
         """This hunt's rows of a small table; raises what ``result`` raises."""
@@ -115,9 +114,8 @@ class Hunt:
         column of a hunt's table: the partition's day is the hunt's.
         """
         if isinstance(made, Relation):
-            columns = ", ".join(f'"{name}"' for name in table.schema.names)
-            text = f"SELECT {columns}, {{day}} AS date FROM {{made}}"
-            dated = sql(text, made=made, day=self.day)
+            text = "SELECT {columns}, {day} AS date FROM {made}"
+            dated = sql(text, columns=Columns(table.schema), made=made, day=self.day)
             return self.lake.write(table, dated, [self.day], self.made_from)[self.day].rows
         rows = [asdict(row) for row in made]
         return self.lake.write_rows(table, rows, self.day, self.made_from).rows

@@ -18,7 +18,7 @@ from lowslow_assets.detection.members import Population, Suspects
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import extended, schema
-from lowslow_assets.engines.sql import sql, transform
+from lowslow_assets.engines.sql import Columns, sql, transform
 from lowslow_assets.hunting.judge import fit_patterns, judge_suspects
 from lowslow_assets.hunting.settings import HuntSettings
 from lowslow_assets.lake.tables import ENCODED_FEATURES, FAILURE
@@ -39,7 +39,6 @@ SYNTHETIC = extended(ENCODED_FEATURES.dated, "kind string, number bigint")
 """The columns of a synthetic attempt; ``number`` is its place in its spray."""
 
 _STEP_DAYS = 5
-_COLUMNS = ", ".join(f'"{name}"' for name in ENCODED_FEATURES.dated.names)
 
 
 @dataclass(frozen=True)
@@ -112,11 +111,12 @@ def synthetic_attempts(
 def failures_and_attempts(signins: Relation, attempts: Relation) -> Relation:
     """The failures among the sign-ins, and synthetic attempts."""
     return sql(
-        f"""
-        SELECT {_COLUMNS} FROM {{signins}} WHERE outcome = {{failure}}
+        """
+        SELECT {columns} FROM {signins} WHERE outcome = {failure}
         UNION ALL
-        SELECT {_COLUMNS} FROM {{attempts}}
+        SELECT {columns} FROM {attempts}
         """,
+        columns=Columns(ENCODED_FEATURES.dated),
         signins=signins,
         attempts=attempts,
         failure=FAILURE,

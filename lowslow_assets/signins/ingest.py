@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from lowslow_assets.engines.base import InputFile, Relation
 from lowslow_assets.engines.schemas import extended, schema, without
-from lowslow_assets.engines.sql import sql, transform
+from lowslow_assets.engines.sql import Columns, sql, transform
 from lowslow_assets.lake.tables import RAW_SIGNINS, REJECTED_SIGNINS
 from lowslow_assets.signins.parser import PARSED, parse_files
 
@@ -46,28 +46,7 @@ def signins_of(parsed: Relation) -> Relation:
             SELECT date, file FROM {parsed} WHERE reason IS NOT NULL AND line IS NULL
         )
         SELECT
-            signin_id,
-            time_generated,
-            user_principal_name,
-            user_id,
-            "user",
-            result_type,
-            is_interactive,
-            app_display_name,
-            client_app_used,
-            browser,
-            device_name,
-            operating_system,
-            user_agent,
-            ip_address,
-            ip_prefix,
-            autonomous_system_number,
-            country,
-            state,
-            city,
-            latitude,
-            longitude,
-            date
+            {columns}
         FROM {parsed} AS _parsed
         WHERE reason IS NULL AND NOT EXISTS (
             SELECT 1 FROM _unreadable
@@ -75,6 +54,7 @@ def signins_of(parsed: Relation) -> Relation:
         )
         """,
         parsed=parsed,
+        columns=Columns(_SIGNINS),
     )
 
 
@@ -97,29 +77,8 @@ def deduplicate(signins: Relation) -> Relation:
         -- Few of all rows: to rank all would cost more than the rest.
         _ranked AS (
             SELECT
-                signin_id,
-                time_generated,
-                user_principal_name,
-                user_id,
-                "user",
-                result_type,
-                is_interactive,
-                app_display_name,
-                client_app_used,
-                browser,
-                device_name,
-                operating_system,
-                user_agent,
-                ip_address,
-                ip_prefix,
-                autonomous_system_number,
-                country,
-                state,
-                city,
-                latitude,
-                longitude,
+                {columns},
                 copies,
-                date,
                 row_number() OVER (
                     PARTITION BY date, signin_id
                     -- "user" and ip_prefix follow from other columns.
@@ -147,60 +106,18 @@ def deduplicate(signins: Relation) -> Relation:
             JOIN _repeated ON day = date AND id = signin_id
         )
         SELECT
-            signin_id,
-            time_generated,
-            user_principal_name,
-            user_id,
-            "user",
-            result_type,
-            is_interactive,
-            app_display_name,
-            client_app_used,
-            browser,
-            device_name,
-            operating_system,
-            user_agent,
-            ip_address,
-            ip_prefix,
-            autonomous_system_number,
-            country,
-            state,
-            city,
-            latitude,
-            longitude,
-            CAST(1 AS BIGINT) AS copies,
-            date
+            {without_copies}, CAST(1 AS BIGINT) AS copies, date
         FROM {signins}
         WHERE NOT EXISTS (SELECT 1 FROM _repeated WHERE day = date AND id = signin_id)
         UNION ALL
         SELECT
-            signin_id,
-            time_generated,
-            user_principal_name,
-            user_id,
-            "user",
-            result_type,
-            is_interactive,
-            app_display_name,
-            client_app_used,
-            browser,
-            device_name,
-            operating_system,
-            user_agent,
-            ip_address,
-            ip_prefix,
-            autonomous_system_number,
-            country,
-            state,
-            city,
-            latitude,
-            longitude,
-            copies,
-            date
+            {without_copies}, copies, date
         FROM _ranked
         WHERE rank = 1
         """,
         signins=signins,
+        columns=Columns(_SIGNINS),
+        without_copies=Columns(without(_SIGNINS, "date")),
     )
 
 

@@ -7,7 +7,11 @@ from typing import Any
 
 import dagster as dg
 
-from lowslow_assets.detection.explanations import explain_by_day, sum_failures
+from lowslow_assets.detection.explanations import (
+    explain_by_day,
+    sum_failures,
+    unexplained_failures,
+)
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.sql import sql
 from lowslow_assets.lake.lake import Lake
@@ -170,8 +174,7 @@ def _failures(encoded: Relation) -> Relation:
 
 
 def _open_failures(encoded: Relation) -> Relation:
-    explained = _failures(encoded)
-    return sql("SELECT * FROM {explained} WHERE explanation IS NULL", explained=explained)
+    return unexplained_failures(_failures(encoded))
 
 
 def _failure_sources(encoded: Relation) -> Relation:
