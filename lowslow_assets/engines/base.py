@@ -1,5 +1,6 @@
 """What the project asks of a query engine, and the relations that it works on."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -118,3 +119,13 @@ class Engine(Protocol):
     def close(self) -> None:
         """Forget, and stop what the engine started."""
         ...
+
+
+def named(definition: str) -> str:
+    """The name of a relation by what it is made of: what is made twice has one name."""
+    return f"r_{hashlib.sha256(definition.encode()).hexdigest()[:24]}"
+
+
+def quoted(column: str) -> str:
+    """A column's name in SQL, whatever it is."""
+    return '"' + column.replace('"', '""') + '"'

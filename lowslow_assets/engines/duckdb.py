@@ -3,7 +3,6 @@
 Times are naive within it, and mean UTC: SQL about them is then that of Spark in a session in UTC.
 """
 
-import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,15 @@ from tempfile import gettempdir
 import duckdb
 import pyarrow as pa
 
-from lowslow_assets.engines.base import EngineError, InputFile, Open, Parse, Relation
+from lowslow_assets.engines.base import (
+    EngineError,
+    InputFile,
+    Open,
+    Parse,
+    Relation,
+    named,
+    quoted,
+)
 from lowslow_assets.engines.functions import FUNCTIONS
 from lowslow_assets.engines.workers import batches_of
 from lowslow_assets.platform.machine import cores
@@ -64,19 +71,19 @@ class DuckDBEngine:
         """As ``Engine`` describes."""
         columns = ", ".join(_plain(field) for field in schema)
         if paths:
-            listed = ", ".join(_quoted(_literal_path(path)) for path in paths)
+            listed = ", ".join(_text(_literal_path(path)) for path in paths)
             # Not DuckDB's own way: a root such as /lakes/user=bob/ would replace the column.
             return self.query(
                 f"SELECT {columns}, CAST(regexp_extract(_path, '{_DAY_OF_PATH}', 1) AS DATE) "
                 f"AS date FROM read_parquet([{listed}], hive_partitioning = false, "
                 "filename = '_path')"
             )
-        nothing = ", ".join(f"CAST(NULL AS {_type(f.type)}) AS {_name(f.name)}" for f in schema)
+        nothing = ", ".join(f"CAST(NULL AS {_type(f.type)}) AS {quoted(f.name)}" for f in schema)
         return self.query(f"SELECT {nothing}, CAST(NULL AS DATE) AS date WHERE false")
 
     def from_arrow(self, rows: pa.Table) -> Relation:
         """As ``Engine`` describes."""
-        name = _named(f"rows {len(self._made)} {os.urandom(8).hex()}")
+        name = named(f"rows {os.urandom(16).hex()}")
         columns = ", ".join(_plain(field) for field in rows.schema)
         self._connection.register("_given", rows)
         self._connection.execute(f"CREATE TABLE {name} AS SELECT {columns} FROM _given")
@@ -92,7 +99,7 @@ class DuckDBEngine:
                 "LOWSLOW_READ=native needs Spark's connector: set LOWSLOW_ENGINE=spark, or "
                 "LOWSLOW_READ=staged."
             )
-        name = _named(f"files {len(self._made)} {os.urandom(8).hex()}")
+        name = named(f"files {os.urandom(16).hex()}")
         columns = ", ".join(_plain(field) for field in schema)
         try:
             with (
@@ -113,7 +120,7 @@ class DuckDBEngine:
 
     def query(self, text: str) -> Relation:
         """As ``Engine`` describes."""
-        name = _named(text)
+        name = named(text)
         if name not in self._made:
             with self._named_limits():
                 self._connection.execute(f"CREATE VIEW {name} AS {text}")
@@ -123,7 +130,7 @@ class DuckDBEngine:
 
     def hold(self, relation: Relation) -> Relation:
         """As ``Engine`` describes."""
-        name = _named(f"held {relation.name}")
+        name = named(f"held {relation.name}")
         if name not in self._made:
             with self._named_limits():
                 self._connection.execute(f"CREATE TABLE {name} AS FROM {relation.name}")
@@ -149,9 +156,9 @@ class DuckDBEngine:
     ) -> None:
         """As ``Engine`` describes; one file per day, several days at once."""
         columns = ", ".join(
-            f"CAST({_name(f.name)} AS {_stored(f.type)}) AS {_name(f.name)}" for f in schema
+            f"CAST({quoted(f.name)} AS {_stored(f.type)}) AS {quoted(f.name)}" for f in schema
         )
-        in_order = ", ".join(f"{_name(column)} NULLS FIRST" for column in order)
+        in_order = ", ".join(f"{quoted(column)} NULLS FIRST" for column in order)
         rows = relation.held()
 
         def write(day: date | None) -> None:
@@ -162,7 +169,7 @@ class DuckDBEngine:
             self._connection.cursor().execute(
                 f"COPY (SELECT {columns} FROM {rows.name} "
                 f"WHERE date IS NOT DISTINCT FROM {this_day} "
-                f"ORDER BY {in_order}) TO {_quoted(str(file))} (FORMAT parquet, COMPRESSION zstd)"
+                f"ORDER BY {in_order}) TO {_text(str(file))} (FORMAT parquet, COMPRESSION zstd)"
             )
 
         with self._named_limits(), ThreadPoolExecutor(self._threads) as pool:
@@ -202,11 +209,7 @@ class DuckDBEngine:
             ) from None
 
 
-def _named(definition: str) -> str:
-    return f"r_{hashlib.sha256(definition.encode()).hexdigest()[:24]}"
-
-
-def _quoted(text: str) -> str:
+def _text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -215,13 +218,9 @@ def _literal_path(path: str) -> str:
     return re.sub(r"([*?\[])", r"[\1]", path)
 
 
-def _name(column: str) -> str:
-    return '"' + column.replace('"', '""') + '"'
-
-
 def _plain(field: pa.Field) -> str:
     """A column as it is within DuckDB: times without a zone."""
-    name = _name(field.name)
+    name = quoted(field.name)
     return f"CAST({name} AS TIMESTAMP) AS {name}" if field.type == _TIME else name
 
 

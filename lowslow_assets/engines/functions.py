@@ -29,9 +29,6 @@ FUNCTIONS = {
     "epoch_day": Function(
         "d DATE", "INT", "CAST(d - DATE '1970-01-01' AS INTEGER)", "unix_date(d)"
     ),
-    "time_of_micros": Function(
-        "n BIGINT", "TIMESTAMP", "make_timestamp(CAST(n AS BIGINT))", "timestamp_micros(n)"
-    ),
     # 1 is Monday.
     "iso_weekday": Function("t TIMESTAMP", "INT", "CAST(isodow(t) AS INTEGER)", "weekday(t) + 1"),
     "hour_of_day": Function("t TIMESTAMP", "INT", "CAST(hour(t) AS INTEGER)", "hour(t)"),
@@ -42,7 +39,6 @@ FUNCTIONS = {
         f"CAST('0x' || {_DIGITS} AS BIGINT)",
         f"CAST(conv({_DIGITS}, 16, 10) AS BIGINT)",
     ),
-    "hex_text": Function("n BIGINT", "STRING", "lower(to_hex(n))", "lower(hex(n))"),
     # Without what Unicode and people call white space in the log's own words: blanks, tabs, lines.
     "without_spaces": Function(
         "s STRING",

@@ -4,7 +4,6 @@ Nothing in here but `from_files` is a PySpark expression: what is asked is SQL. 
 session of this machine, of a cluster, and on Spark Connect.
 """
 
-import hashlib
 import math
 import os
 import re
@@ -21,6 +20,8 @@ from lowslow_assets.engines.base import (
     Open,
     Parse,
     Relation,
+    named,
+    quoted,
 )
 from lowslow_assets.engines.functions import FUNCTIONS
 from lowslow_assets.engines.schemas import type_name
@@ -49,8 +50,9 @@ class SparkEngine:
         """As ``Engine`` describes."""
         columns = f"{_columns(schema)}, date DATE"
         if not paths:
-            return self._relation(f"nothing {columns}", self.session.createDataFrame([], columns))
-        name = _named("\0".join([columns, *paths]))
+            nothing = self.session.createDataFrame([], columns)
+            return self._relation(named(f"nothing {columns}"), nothing)
+        name = named("\0".join([columns, *paths]))
         if name in self._frames:
             return Relation(self, name, tuple(self._frames[name].columns))
         # Spark takes reads of the same paths with the same options for the same. A server's cache
@@ -58,7 +60,7 @@ class SparkEngine:
         reader = self.session.read.schema(columns).option("generation", name)
         # A plain path, unlike those that are read.
         reader = reader.option("basePath", paths[0].rpartition("/date=")[0])
-        return self._relation(name, reader.parquet(*map(_literal_path, paths)), named=True)
+        return self._relation(name, reader.parquet(*map(_literal_path, paths)))
 
     def from_arrow(self, rows: pa.Table) -> Relation:
         """As ``Engine`` describes."""
@@ -67,7 +69,7 @@ class SparkEngine:
             frame = self.session.createDataFrame(rows)
         else:
             frame = self.session.createDataFrame([], _columns(rows.schema))
-        return self._relation(f"rows {os.urandom(16).hex()}", frame)
+        return self._relation(named(f"rows {os.urandom(16).hex()}"), frame)
 
     def from_files(
         self, files: Sequence[InputFile], parse: Parse, open_files: Open | None, schema: pa.Schema
@@ -85,14 +87,14 @@ class SparkEngine:
             listed = listed.join(content.selectExpr("path AS location", "content"), "location")
         work = _parse_listed(parse, open_files)
         frame = listed.repartition(tasks).mapInArrow(work, _columns(schema))
-        return self.hold(self._relation(f"files {os.urandom(16).hex()}", frame))
+        return self.hold(self._relation(named(f"files {os.urandom(16).hex()}"), frame))
 
     def query(self, text: str) -> Relation:
         """As ``Engine`` describes."""
-        name = _named(text)
+        name = named(text)
         if name in self._frames:
             return Relation(self, name, tuple(self._frames[name].columns))
-        return self._relation(name, self.session.sql(text), named=True)
+        return self._relation(name, self.session.sql(text))
 
     def hold(self, relation: Relation) -> Relation:
         """As ``Engine`` describes.
@@ -125,10 +127,10 @@ class SparkEngine:
         """As ``Engine`` describes; a task per file."""
         parts = max(1, math.ceil(rows_per_day / ROWS_PER_FILE))
         columns = ", ".join(
-            f"CAST({_name(f.name)} AS {type_name(f.type)}) AS {_name(f.name)}" for f in schema
+            f"CAST({quoted(f.name)} AS {type_name(f.type)}) AS {quoted(f.name)}" for f in schema
         )
         frame = self.session.sql(
-            f"SELECT {columns}, date, pmod(xxhash64({_name(order[0])}), {parts}) AS _part "
+            f"SELECT {columns}, date, pmod(xxhash64({quoted(order[0])}), {parts}) AS _part "
             f"FROM {relation.name}"
         )
         frame.repartition(len(days) * parts, "date", "_part").sortWithinPartitions(
@@ -149,8 +151,7 @@ class SparkEngine:
         """As ``Engine`` describes; the session is stopped by who started it."""
         self.forget()
 
-    def _relation(self, definition: str, frame: "DataFrame", named: bool = False) -> Relation:
-        name = definition if named else _named(definition)
+    def _relation(self, name: str, frame: "DataFrame") -> Relation:
         frame.createOrReplaceTempView(name)
         self._frames[name] = frame
         return Relation(self, name, tuple(frame.columns))
@@ -175,17 +176,9 @@ def _nullable(kind: pa.DataType) -> pa.DataType:
     return pa.list_(_nullable(kind.value_type)) if pa.types.is_list(kind) else kind
 
 
-def _named(definition: str) -> str:
-    return f"r_{hashlib.sha256(definition.encode()).hexdigest()[:24]}"
-
-
 def _literal_path(path: str) -> str:
     """The path for Spark's readers, which take brackets, braces and stars for patterns."""
     return re.sub(r"([\[\]{}*?\\])", r"\\\1", path)
-
-
-def _name(column: str) -> str:
-    return '"' + column.replace('"', '""') + '"'
 
 
 def _columns(schema: pa.Schema) -> str:

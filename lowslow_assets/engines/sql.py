@@ -16,7 +16,7 @@ from typing import Any, ParamSpec
 
 import pyarrow as pa
 
-from lowslow_assets.engines.base import Relation
+from lowslow_assets.engines.base import Relation, quoted
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def literal(value: Value) -> str:
     match value:
         case Columns():
             alias = f"{value.of}." if value.of else ""
-            return ", ".join(f'{alias}"{name}"' for name in value.schema.names)
+            return ", ".join(alias + quoted(name) for name in value.schema.names)
         case bool():
             return str(value).upper()
         case int():

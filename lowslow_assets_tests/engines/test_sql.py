@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import lowslow_assets
 from lowslow_assets.engines.base import Engine, Relation
 from lowslow_assets.engines.schemas import extended, schema, type_name, without
-from lowslow_assets.engines.sql import TRANSFORMS, literal, sql, transform
+from lowslow_assets.engines.sql import TRANSFORMS, Columns, literal, sql, transform
 from lowslow_assets.lake.tables import TABLES
 from lowslow_assets_tests.support.drawn_relations import HOSTILE
 from lowslow_assets_tests.support.relations import relation
@@ -89,6 +89,19 @@ def test_a_sequence_is_what_follows_in(engine: Engine, values: list[int], kept: 
     numbers = relation(engine, NUMBERS, [(1,), (2,), (3,)])
     found = sql("SELECT n FROM {numbers} WHERE n IN {values}", numbers=numbers, values=values)
     assert sorted(row["n"] for row in found.rows()) == kept
+
+
+def test_columns_are_those_of_the_schema_in_its_order(engine: Engine):
+    rows = relation(engine, schema("user string, n bigint, date date"), [("ann", 1, None)])
+    own = Columns(schema("n bigint, user string"))
+    assert literal(own) == '"n", "user"'
+    found = sql(
+        "SELECT {own} FROM {rows} AS a JOIN (SELECT 1 AS other) AS b ON {of_a} IS NOT NULL",
+        own=own,
+        of_a=Columns(NUMBERS, "a"),
+        rows=rows,
+    )
+    assert found.rows() == [{"n": 1, "user": "ann"}]
 
 
 def test_hostile_text_passes_in_relations(engine: Engine):
