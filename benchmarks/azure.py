@@ -21,7 +21,6 @@ import dagster as dg
 import pyarrow.dataset as ds
 from azure.storage.blob import BlobType, ContainerClient
 
-from benchmarks.lakes import compare
 from lowslow_assets.export.workspace import export_url
 from lowslow_assets.lake.stores.base import PROVENANCE
 from lowslow_assets.lake.tables import ENRICHED_INCIDENTS
@@ -32,6 +31,7 @@ from lowslow_assets.platform.azure import locate
 from lowslow_assets.sample_tenant import Tenant, generate
 from lowslow_assets.settings import EXECUTORS, STAGED
 from lowslow_assets_tests.support import azurite as emulator
+from lowslow_assets_tests.support.lakes import compare
 
 FOLDER = "folder"
 TENANT = Tenant()

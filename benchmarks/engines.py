@@ -22,13 +22,13 @@ from typing import Any, ClassVar
 import dagster as dg
 import pyarrow as pa
 
-from benchmarks.lakes import compare
 from lowslow_assets.engines.base import Engine
 from lowslow_assets.lake.lake import window_days
 from lowslow_assets.lake.tables import RAW_SIGNINS, REJECTED_SIGNINS, TABLES
 from lowslow_assets.orchestration.definitions import build_defs
 from lowslow_assets.orchestration.resources import EngineResource
 from lowslow_assets.settings import DUCKDB, ENGINES, SPARK, Settings
+from lowslow_assets_tests.support.lakes import compare
 
 _FROM_FILES = (RAW_SIGNINS, REJECTED_SIGNINS)
 _JOBS = {

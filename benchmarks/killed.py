@@ -13,18 +13,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from lowslow_assets.lake.stores.base import PROVENANCE
 from lowslow_assets.lake.tables import TABLES
 from lowslow_assets.sample_tenant import Tenant, generate
+from lowslow_assets_tests.support.lakes import compare
 
 _TENANT = Tenant(seed=3, days=40, users=600, signins_per_day=2_000)
 # What a hunt says of when and after which hunts it was made.
@@ -120,21 +117,13 @@ def _whole_partitions(lake: Path) -> int:
 
 
 def _compare(one: Path, other: Path) -> int:
-    """How many partitions are equal; ends the program at the first that is not."""
-    compared = 0
-    for table in TABLES:
-        for folder in sorted((one / table.name).glob("date=*")):
-            day = date.fromisoformat(folder.name.removeprefix("date="))
-            rows = [_rows(lake / table.name / folder.name, table.schema) for lake in (one, other)]
-            if table.name not in _OF_THE_RUN and rows[0] != rows[1]:
-                sys.exit(f"{table.name} of {day} differs.")
-            compared += 1
-    return compared
-
-
-def _rows(folder: Path, schema: pa.Schema) -> list[str]:
-    read: list[Mapping[str, object]] = ds.dataset(folder, schema=schema).to_table().to_pylist()
-    return sorted(repr(sorted(row.items())) for row in read)
+    """How many partitions of tables are equal; ends the program at the first that is not."""
+    names = {table.name for table in TABLES} - _OF_THE_RUN
+    found = [(p, how) for p, how in compare(one, other) if p.partition("/")[0] in names]
+    for partition, how in found:
+        if how:
+            sys.exit(f"{partition} differs: {how}")
+    return len(found)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from datetime import date, timedelta
 import dagster as dg
 
 from lowslow_assets.detection.baseline import held_usual
-from lowslow_assets.engines.sql import sql
 from lowslow_assets.hunting.hunt import Hunt
 from lowslow_assets.lake.lake import Lake, window_days
 from lowslow_assets.lake.tables import (
@@ -24,6 +23,7 @@ from lowslow_assets.lake.tables import (
 from lowslow_assets.orchestration.assets.declare import permanent_failures, table_metadata
 from lowslow_assets.orchestration.partitions import DAYS, days_of
 from lowslow_assets.orchestration.resources import HuntParameters, LakeResource
+from lowslow_assets.signins.features import of_outcome
 from lowslow_assets.signins.plausibility import (
     COMPARED_DAYS,
     count_outcomes,
@@ -139,11 +139,7 @@ def baseline_is_clean(
             hunt = Hunt(day, opened, parameters.settings)
             if not any(row["successes"] for row in hunt.rows(ENRICHED_INCIDENTS)):
                 continue
-            entries = sql(
-                "SELECT * FROM {members} WHERE outcome = {success}",
-                members=hunt.result(INCIDENT_MEMBERS),
-                success=SUCCESS,
-            )
+            entries = of_outcome(hunt.result(INCIDENT_MEMBERS), SUCCESS)
             found = held_usual(entries, hunt.window_counts(), hunt.baselines()).rows()
         if found:
             odd[day] = [f"{len(found):,} categories are usual by campaigns' successes alone"]

@@ -131,6 +131,13 @@ def encode_features(signins: Relation, failure_result_types: Sequence[str]) -> R
     )
 
 
+def of_outcome(signins: Relation, outcome: str) -> Relation:
+    """Those of the sign-ins that ended so, with all of their columns."""
+    return sql(
+        "SELECT * FROM {signins} WHERE outcome = {outcome}", signins=signins, outcome=outcome
+    )
+
+
 @transform(SUCCESS_SOURCES.dated, encoded=ENCODED_FEATURES.dated)
 def sum_sources(encoded: Relation) -> Relation:
     """From where each user succeeded, by day: rows of ``success_sources``."""

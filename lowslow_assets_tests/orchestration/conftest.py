@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import dagster as dg
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pytest
 
 from lowslow_assets.engines.base import Engine
@@ -17,6 +16,7 @@ from lowslow_assets.orchestration.definitions import build_defs
 from lowslow_assets.orchestration.resources import EngineResource
 from lowslow_assets.sample_tenant import Campaign, Tenant, generate
 from lowslow_assets.settings import CAMPAIGNS, NOTEBOOK, EnrichmentSettings, Settings
+from lowslow_assets_tests.support.lakes import sorted_rows
 
 TENANT = Tenant(
     seed=11,
@@ -97,11 +97,7 @@ class Project:
 
     def table(self, name: str, day: date) -> pa.Table:
         """A partition's rows in an order that depends on nothing but the rows."""
-        rows = ds.dataset(self.lake / name / f"date={day}", format="parquet").to_table()
-        plain = [
-            column for column in rows.column_names if not pa.types.is_nested(rows[column].type)
-        ]
-        return rows.sort_by([(column, "ascending") for column in plain])
+        return sorted_rows(self.lake / name / f"date={day}")
 
 
 @pytest.fixture(scope="session")

@@ -51,5 +51,5 @@ def test_a_cluster_makes_the_same_tables(project: Project, cluster: str, tmp_pat
     materialize(on_cluster, conf, "group:hunt", "--partition", str(LAST))
     # It was the workers that did it.
     assert all(list((tmp_path / number).glob("app-*")) for number in "12")
-    assert_same_lakes(project, on_cluster, INGEST, DAYS)
-    assert_same_lakes(project, on_cluster, HUNT - DOCUMENTS, [LAST])
+    assert_same_lakes(project.lake, on_cluster.lake, INGEST, DAYS)
+    assert_same_lakes(project.lake, on_cluster.lake, HUNT - DOCUMENTS, [LAST])

@@ -50,4 +50,4 @@ def test_a_server_makes_the_same_tables(project: Project, server: str, tmp_path:
     materialize(over_connect, conf, "group:ingest or group:hunt", "--partition", str(LAST))
     # It was the server that did it.
     assert "Closing session" in (tmp_path / "server.log").read_text()
-    assert_same_lakes(project, over_connect, INGEST | HUNT - DOCUMENTS, [LAST])
+    assert_same_lakes(project.lake, over_connect.lake, INGEST | HUNT - DOCUMENTS, [LAST])

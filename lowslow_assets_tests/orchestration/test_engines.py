@@ -27,11 +27,11 @@ def on_spark(
 
 
 def test_both_engines_ingest_the_same(project: Project, on_spark: Project):
-    assert_same_lakes(project, on_spark, INGEST, DAYS)
+    assert_same_lakes(project.lake, on_spark.lake, INGEST, DAYS)
 
 
 def test_both_engines_hunt_the_same(project: Project, on_spark: Project):
-    assert_same_lakes(project, on_spark, HUNT - DOCUMENTS, [LAST])
+    assert_same_lakes(project.lake, on_spark.lake, HUNT - DOCUMENTS, [LAST])
     for name in ("incident_documents", "rule_documents"):
         one, other = (
             {path.name: path.read_text() for path in (p.lake / name / f"date={LAST}").iterdir()}
@@ -48,7 +48,7 @@ def test_both_engines_hunt_the_notebooks_way_alike(
         shutil.copytree(notebook.lake / table, tmp_path / table)
     made = replace(notebook, lake=tmp_path, preset=NOTEBOOK, engine=spark_engine)
     assert made.run("hunt_as_of_day", [LAST]).success
-    assert_same_lakes(notebook, made, HUNT - DOCUMENTS, [LAST])
+    assert_same_lakes(notebook.lake, made.lake, HUNT - DOCUMENTS, [LAST])
 
 
 def test_each_engine_goes_on_with_the_others_lake(
@@ -62,5 +62,5 @@ def test_each_engine_goes_on_with_the_others_lake(
                 shutil.copytree(first.lake / folder, lake / folder)
         after = replace(second, lake=lake)
         assert after.run("ingest_and_hunt", [LAST]).success
-        assert_same_lakes(project, after, INGEST, [LAST])
-        assert_same_lakes(project, after, HUNT - DOCUMENTS, [LAST])
+        assert_same_lakes(project.lake, after.lake, INGEST, [LAST])
+        assert_same_lakes(project.lake, after.lake, HUNT - DOCUMENTS, [LAST])

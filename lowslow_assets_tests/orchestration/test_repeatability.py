@@ -60,7 +60,7 @@ def test_a_day_of_many_files_holds_what_one_of_one_file_does(
     monkeypatch.setattr(spark_module, "ROWS_PER_FILE", 100)
     on_spark = replace(copy, engine=spark_engine)
     on_spark.run("ingest_range", DAYS[3:5])
-    assert_same_lakes(project, copy, INGEST, DAYS[3:5])
+    assert_same_lakes(project.lake, copy.lake, INGEST, DAYS[3:5])
     for table in ("raw_signins", "encoded_features"):
         for day in DAYS[3:5]:
             files = (copy.lake / table / f"date={day}").glob("*.parquet")

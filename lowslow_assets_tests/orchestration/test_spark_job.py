@@ -43,7 +43,7 @@ def ran(
 @pytest.mark.spark
 def test_a_job_makes_the_same_tables_and_says_what_it_made(project: Project, ran):
     in_job, result = ran
-    assert_same_lakes(project, in_job, INGEST | HUNT - DOCUMENTS, [LAST])
+    assert_same_lakes(project.lake, in_job.lake, INGEST | HUNT - DOCUMENTS, [LAST])
     told = {
         event.materialization.asset_key.to_user_string(): event.materialization
         for event in result.get_asset_materialization_events()

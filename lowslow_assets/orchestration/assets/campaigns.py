@@ -14,6 +14,7 @@ from lowslow_assets.detection.identity import (
 from lowslow_assets.detection.sightings import calendars, samples
 from lowslow_assets.detection.statistics import variation_by_cluster
 from lowslow_assets.hunting.history import read_history
+from lowslow_assets.hunting.hunt import Hunt
 from lowslow_assets.lake.tables import (
     CAMPAIGNS,
     CLUSTER_FEATURES,
@@ -21,7 +22,7 @@ from lowslow_assets.lake.tables import (
     CLUSTER_STATISTICS,
 )
 from lowslow_assets.orchestration.assets.declare import table_metadata
-from lowslow_assets.orchestration.assets.hunt import Hunt, Made, hunt_asset
+from lowslow_assets.orchestration.assets.hunt import Made, hunt_asset
 
 # The nearest hunt knows all that those before it knew, unless it was made before them.
 _HUNTS_ASKED = 7

@@ -15,6 +15,7 @@ from lowslow_assets.detection.members import (
     members_by_pattern,
 )
 from lowslow_assets.detection.pruning import Assignment, Cluster
+from lowslow_assets.hunting.hunt import Hunt
 from lowslow_assets.hunting.judge import (
     Members,
     judge_patterns,
@@ -37,7 +38,7 @@ from lowslow_assets.lake.tables import (
     SUSPECT_FAILURES,
 )
 from lowslow_assets.orchestration.assets.declare import table_metadata
-from lowslow_assets.orchestration.assets.hunt import Hunt, Made, hunt_asset, hunt_assets
+from lowslow_assets.orchestration.assets.hunt import Made, hunt_asset, hunt_assets
 from lowslow_assets.orchestration.assets.masks import modelled_failures
 from lowslow_assets.orchestration.assets.mixture import read_fit
 

@@ -13,11 +13,11 @@ from lowslow_assets.detection.explanations import (
     unexplained_failures,
 )
 from lowslow_assets.engines.base import Relation
-from lowslow_assets.engines.sql import sql
 from lowslow_assets.lake.lake import Lake
 from lowslow_assets.lake.tables import (
     CATEGORY_COUNTS,
     ENCODED_FEATURES,
+    FAILURE,
     FAILURE_SOURCES,
     OPEN_FAILURES,
     RAW_SIGNINS,
@@ -33,6 +33,7 @@ from lowslow_assets.signins.features import (
     count_categories,
     count_hours,
     encode_features,
+    of_outcome,
     sum_sources,
 )
 from lowslow_assets.signins.plausibility import count_outcomes
@@ -169,8 +170,7 @@ def _summary(table: Table, summarize: Callable[[Relation], Relation]):
 
 
 def _failures(encoded: Relation) -> Relation:
-    failures = sql("SELECT * FROM {encoded} WHERE outcome = 'failure'", encoded=encoded)
-    return explain_by_day(failures)
+    return explain_by_day(of_outcome(encoded, FAILURE))
 
 
 def _open_failures(encoded: Relation) -> Relation:

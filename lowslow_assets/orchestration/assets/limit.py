@@ -10,6 +10,7 @@ from lowslow_assets.detection.members import Population, count_accounts
 from lowslow_assets.detection.patterns import with_patterns
 from lowslow_assets.detection.success_tables import sample
 from lowslow_assets.engines.sql import sql
+from lowslow_assets.hunting.hunt import Hunt
 from lowslow_assets.hunting.judge import resolved_a_day
 from lowslow_assets.hunting.limit import (
     KINDS,
@@ -30,7 +31,7 @@ from lowslow_assets.lake.tables import (
     SUSPECT_FAILURES,
 )
 from lowslow_assets.orchestration.assets.declare import table_metadata
-from lowslow_assets.orchestration.assets.hunt import Hunt, Made, hunt_asset
+from lowslow_assets.orchestration.assets.hunt import Made, hunt_asset
 from lowslow_assets.reports import plots
 
 

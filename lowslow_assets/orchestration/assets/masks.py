@@ -27,6 +27,7 @@ from lowslow_assets.lake.tables import (
 )
 from lowslow_assets.orchestration.assets.declare import table_metadata
 from lowslow_assets.orchestration.assets.hunt import Made, hunt_asset
+from lowslow_assets.signins.features import of_outcome
 
 _SHOWN_PATTERNS = 25
 
@@ -99,11 +100,7 @@ def modelled_failures(hunt: Hunt) -> Relation:
     """
     if not hunt.settings.of_notebook:
         return hunt.result(SUSPECT_FAILURES)
-    failures = sql(
-        "SELECT * FROM {signins} WHERE outcome = {failure}",
-        signins=hunt.signins(),
-        failure=FAILURE,
-    )
+    failures = of_outcome(hunt.signins(), FAILURE)
     return suspects(failures, masks_as_patterns(masks_of(hunt, failures)))
 
 

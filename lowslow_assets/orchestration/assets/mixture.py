@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import numpy as np
 
+from lowslow_assets.hunting.hunt import Hunt
 from lowslow_assets.hunting.judge import fit_patterns
 from lowslow_assets.lake.tables import MASK_PATTERNS, MIXTURE_MODEL
 from lowslow_assets.orchestration.assets.declare import table_metadata
-from lowslow_assets.orchestration.assets.hunt import Hunt, Made, hunt_asset
+from lowslow_assets.orchestration.assets.hunt import Made, hunt_asset
 from lowslow_assets.reports import plots
 
 if TYPE_CHECKING:

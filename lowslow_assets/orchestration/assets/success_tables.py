@@ -9,6 +9,7 @@ from lowslow_assets.detection.success_tables import (
     most_common_locations,
     sample,
 )
+from lowslow_assets.hunting.hunt import Hunt
 from lowslow_assets.lake.tables import (
     ENCODED_FEATURES,
     FEATURE_BASELINE,
@@ -20,7 +21,7 @@ from lowslow_assets.lake.tables import (
     SUCCESS_SOURCES,
     SUCCESS_WEEKDAYS,
 )
-from lowslow_assets.orchestration.assets.hunt import Hunt, Made, hunt_asset
+from lowslow_assets.orchestration.assets.hunt import Made, hunt_asset
 
 
 @hunt_asset(SUCCESS_HOURS, deps=[SIGNIN_HOURS])

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks.lakes import compare
 from lowslow_assets.lake.tables import CLUSTER_STATISTICS
+from lowslow_assets_tests.support.lakes import compare
 
 DAY = "date=2026-06-30"
 TABLE, DOCUMENTS = f"{CLUSTER_STATISTICS.name}/{DAY}", f"incident_documents/{DAY}"
