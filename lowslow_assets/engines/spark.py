@@ -44,7 +44,7 @@ class SparkEngine:
                 f"RETURNS {function.result} RETURN {function.spark}"
             )
         self._frames: dict[str, DataFrame] = {}
-        self._held: dict[str, Relation] = {}
+        self._held: set[str] = set()
 
     def read(self, paths: Sequence[str], schema: pa.Schema) -> Relation:
         """As ``Engine`` describes."""
@@ -87,7 +87,10 @@ class SparkEngine:
             listed = listed.join(content.selectExpr("path AS location", "content"), "location")
         work = _parse_listed(parse, open_files)
         frame = listed.repartition(tasks).mapInArrow(work, _columns(schema))
-        return self.hold(self._relation(named(f"files {os.urandom(16).hex()}"), frame))
+        relation = self._relation(named(f"files {os.urandom(16).hex()}"), frame)
+        # Once, not twice: a checkpoint is a copy, and these rows are many.
+        self._cache(relation.name, frame)
+        return relation
 
     def query(self, text: str) -> Relation:
         """As ``Engine`` describes."""
@@ -100,14 +103,18 @@ class SparkEngine:
         """As ``Engine`` describes.
 
         Spark takes what passes a filter or a join for as much as went in, and would move the other
-        side of the next join to it. Of rows it holds it knows the size.
+        side of the next join to it. Of rows it caches it knows the size.
         """
         if relation.name not in self._held:
-            frame = self._frames[relation.name].persist()
-            frame.count()
-            frame.createOrReplaceTempView(relation.name)
-            self._held[relation.name] = relation
+            # What is cached keeps the plan it was made by, and every later query plans it again.
+            self._cache(relation.name, self._frames[relation.name].localCheckpoint(eager=False))
         return relation
+
+    def _cache(self, name: str, frame: "DataFrame") -> None:
+        self._frames[name] = frame.persist()
+        self._frames[name].count()
+        self._frames[name].createOrReplaceTempView(name)
+        self._held.add(name)
 
     def arrow(self, relation: Relation) -> pa.Table:
         """As ``Engine`` describes."""
