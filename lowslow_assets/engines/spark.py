@@ -86,11 +86,10 @@ class SparkEngine:
             )
             listed = listed.join(content.selectExpr("path AS location", "content"), "location")
         work = _parse_listed(parse, open_files)
-        frame = listed.repartition(tasks).mapInArrow(work, _columns(schema))
-        relation = self._relation(named(f"files {os.urandom(16).hex()}"), frame)
-        # Once, not twice: a checkpoint is a copy, and these rows are many.
-        self._cache(relation.name, frame)
-        return relation
+        # Not held: a checkpoint would be a second copy, and these rows are many.
+        frame = listed.repartition(tasks).mapInArrow(work, _columns(schema)).persist()
+        frame.count()
+        return self._relation(named(f"files {os.urandom(16).hex()}"), frame)
 
     def query(self, text: str) -> Relation:
         """As ``Engine`` describes."""
@@ -105,16 +104,16 @@ class SparkEngine:
         Spark takes what passes a filter or a join for as much as went in, and would move the other
         side of the next join to it. Of rows it caches it knows the size.
         """
-        if relation.name not in self._held:
-            # What is cached keeps the plan it was made by, and every later query plans it again.
-            self._cache(relation.name, self._frames[relation.name].localCheckpoint(eager=False))
-        return relation
-
-    def _cache(self, name: str, frame: "DataFrame") -> None:
-        self._frames[name] = frame.persist()
-        self._frames[name].count()
-        self._frames[name].createOrReplaceTempView(name)
-        self._held.add(name)
+        if relation.name in self._held:
+            return relation
+        cached = self._frames[relation.name].persist()
+        cached.count()
+        # What is cached keeps the plan that made it, and every later query plans it again. A
+        # checkpoint has no plan, and is taken for as large as the cached rows that it copies.
+        flat = cached.localCheckpoint()
+        cached.unpersist()
+        self._held.add(relation.name)
+        return self._relation(relation.name, flat)
 
     def arrow(self, relation: Relation) -> pa.Table:
         """As ``Engine`` describes."""
