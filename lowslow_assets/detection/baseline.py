@@ -13,12 +13,11 @@ import pyarrow as pa
 
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import schema
-from lowslow_assets.engines.sql import sql, transform
-from lowslow_assets.lake.tables import CATEGORY_COUNTS, FEATURES
+from lowslow_assets.engines.sql import Columns, sql, transform
+from lowslow_assets.lake.tables import CATEGORIES, CATEGORY_COUNTS
 
 COUNTS = CATEGORY_COUNTS.schema
 _LEAST = schema("feature string, below bigint")
-_FEATURES = ", ".join(f"{feature} string" for feature in FEATURES)
 
 PSEUDO_COUNT = 2.0
 THRESHOLD_SIGMAS = 2.0
@@ -113,7 +112,7 @@ def held_usual(
 
 @transform(
     schema("feature string, category string, successes bigint, of_campaigns bigint"),
-    entries=schema(_FEATURES),
+    entries=CATEGORIES,
     counts=COUNTS,
     least=_LEAST,
 )
@@ -124,10 +123,7 @@ def usual_by_entries(entries: Relation, counts: Relation, least: Relation) -> Re
         WITH _of_campaigns AS (
             SELECT feature, category, count(*) AS of_campaigns
             FROM {entries} UNPIVOT (
-                category FOR feature IN (
-                    AppDisplayName, ClientAppUsed, browser, displayName, operatingSystem,
-                    network, Location, state, city
-                )
+                category FOR feature IN ({features})
             )
             GROUP BY feature, category
         )
@@ -141,6 +137,7 @@ def usual_by_entries(entries: Relation, counts: Relation, least: Relation) -> Re
             AND counts.successes - _of_campaigns.of_campaigns < least.below
         ORDER BY of_campaigns DESC NULLS LAST, feature NULLS FIRST, category NULLS FIRST
         """,
+        features=Columns(CATEGORIES),
         entries=entries,
         counts=counts,
         least=least,

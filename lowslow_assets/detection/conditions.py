@@ -16,7 +16,7 @@ import pyarrow as pa
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import schema
 from lowslow_assets.engines.sql import Columns, sql, transform
-from lowslow_assets.lake.tables import FEATURES, SUCCESS
+from lowslow_assets.lake.tables import CATEGORIES, FEATURES, SUCCESS
 
 # What a reader still reads, and a rule's text has room for.
 MAX_VALUES, MAX_VALUE_LENGTH, MAX_LIST_LENGTH = 50, 128, 2000
@@ -71,14 +71,14 @@ class ValueCount(NamedTuple):
     successes: int
 
 
-_TEXTS = ", ".join(f"{feature} string" for feature in FEATURES)
+_ATTEMPTS = pa.schema([*schema("incident_id string, outcome string"), *CATEGORIES])
 
 
 @transform(
     schema(
         "incident_id string, feature string, category string, attempts bigint, successes bigint"
     ),
-    members=schema(f"incident_id string, outcome string, {_TEXTS}"),
+    members=_ATTEMPTS,
     window_counts=schema("feature string, category string, successes bigint"),
 )
 def common_values(members: Relation, window_counts: Relation) -> Relation:
@@ -92,10 +92,7 @@ def common_values(members: Relation, window_counts: Relation) -> Relation:
         WITH _shown AS (
             SELECT incident_id, feature, category, count(*) AS attempts
             FROM {members} UNPIVOT (
-                category FOR feature IN (
-                    AppDisplayName, ClientAppUsed, browser, displayName, operatingSystem,
-                    network, Location, state, city
-                )
+                category FOR feature IN ({features})
             )
             WHERE outcome = 'failure'
                 AND length(category) <= {longest}
@@ -154,6 +151,7 @@ def common_values(members: Relation, window_counts: Relation) -> Relation:
             ON _chosen.feature = _usual.feature
             AND _chosen.category = _usual.category
         """,
+        features=Columns(CATEGORIES),
         members=members,
         window_counts=window_counts,
         longest=MAX_VALUE_LENGTH,
@@ -259,7 +257,7 @@ def _values(chosen: Sequence[ValueCount]) -> tuple[str, ...]:
 # The columns that terms look at.
 _LOOKED_AT = ("ip_prefix", *FEATURES)
 _CLASSES = ", ".join(f"{column} int" for column in _LOOKED_AT)
-_SIGNINS = schema(f"outcome string, ip_prefix string, {_TEXTS}")
+_SIGNINS = pa.schema([*schema("outcome string, ip_prefix string"), *CATEGORIES])
 
 
 @transform(

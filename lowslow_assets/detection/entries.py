@@ -13,7 +13,7 @@ import numpy as np
 from lowslow_assets.detection.patterns import property_bits
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import extended, schema
-from lowslow_assets.engines.sql import sql, transform
+from lowslow_assets.engines.sql import Columns, sql, transform
 from lowslow_assets.lake.tables import ENCODED_FEATURES, INCIDENT_MEMBERS
 
 LONGEST_VISIT_SECONDS = 2 * 60 * 60
@@ -127,31 +127,14 @@ def lone_visits(signins: Relation, prefixes: Relation) -> Relation:
     return sql(
         """
         SELECT
-            _signins.signin_id,
-            _signins.time_generated,
-            _signins."user",
-            _signins.outcome,
-            _signins.seconds_to_success,
-            _signins.ip_address,
-            _signins.ip_prefix,
-            _signins.latitude,
-            _signins.longitude,
-            _signins.AppDisplayName,
-            _signins.ClientAppUsed,
-            _signins.browser,
-            _signins.displayName,
-            _signins.operatingSystem,
-            _signins.network,
-            _signins.Location,
-            _signins.state,
-            _signins.city,
-            _signins.date,
+            {of_signins},
             _prefixes.cluster_id
         FROM {signins} AS _signins
         JOIN {prefixes} AS _prefixes ON _signins.ip_prefix = _prefixes.ip_prefix
         WHERE _signins.outcome = 'success'
         """,
         signins=signins,
+        of_signins=Columns(ENCODED_FEATURES.dated, "_signins"),
         prefixes=prefixes,
     )
 
@@ -325,27 +308,16 @@ def count_traits(traited: Relation) -> Relation:
         SELECT
             cluster_id,
             outcome,
-            trait_application,
-            trait_client,
-            trait_device,
-            trait_place,
-            trait_network,
-            trait_own,
-            trait_tried,
+            {traits},
             count(*) AS number
         FROM {traited}
         GROUP BY
             cluster_id,
             outcome,
-            trait_application,
-            trait_client,
-            trait_device,
-            trait_place,
-            trait_network,
-            trait_own,
-            trait_tried
+            {traits}
         """,
         traited=traited,
+        traits=Columns(schema(_LEVELS)),
     )
 
 

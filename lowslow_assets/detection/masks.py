@@ -12,15 +12,15 @@ from lowslow_assets.engines.schemas import schema
 from lowslow_assets.engines.sql import Columns, sql, transform
 from lowslow_assets.lake.tables import (
     ANOMALY_MASKS,
+    CATEGORIES,
     ENCODED_FEATURES,
-    FEATURES,
     OPEN_FAILURES,
     SUSPECT_FAILURES,
 )
 
 _BITS = schema("feature string, below bigint, bit int")
 MASKS = schema("date date, signin_id string, mask int")
-_FEATURES = ", ".join(f"{feature} string" for feature in FEATURES)
+_SIGNINS = pa.schema([*schema("date date, signin_id string"), *CATEGORIES])
 
 
 def mask_signins(
@@ -45,9 +45,7 @@ def mask_signins(
     return join_bits(signins, window_counts, of_features)
 
 
-@transform(
-    MASKS, signins=schema(f"date date, signin_id string, {_FEATURES}"), counts=COUNTS, bits=_BITS
-)
+@transform(MASKS, signins=_SIGNINS, counts=COUNTS, bits=_BITS)
 def join_bits(signins: Relation, counts: Relation, bits: Relation) -> Relation:
     """The masks of sign-ins, given the bit of each feature and what is normal in the window.
 
@@ -58,10 +56,7 @@ def join_bits(signins: Relation, counts: Relation, bits: Relation) -> Relation:
         WITH _pairs AS (
             SELECT date, signin_id, feature, category
             FROM {signins} UNPIVOT (
-                category FOR feature IN (
-                    AppDisplayName, ClientAppUsed, browser, displayName, operatingSystem,
-                    network, Location, state, city
-                )
+                category FOR feature IN ({features})
             )
         ),
         -- Normal categories are the few: what finds no partner is anomalous.
@@ -81,6 +76,7 @@ def join_bits(signins: Relation, counts: Relation, bits: Relation) -> Relation:
             ON _normal.feature = _pairs.feature AND _normal.category = _pairs.category
         GROUP BY _pairs.date, _pairs.signin_id
         """,
+        features=Columns(CATEGORIES),
         signins=signins,
         counts=counts,
         bits=bits,

@@ -13,8 +13,8 @@ from lowslow_assets.detection.baseline import entropy_of_counts
 from lowslow_assets.detection.members import Suspects
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import schema
-from lowslow_assets.engines.sql import sql, transform
-from lowslow_assets.lake.tables import FEATURES
+from lowslow_assets.engines.sql import Columns, sql, transform
+from lowslow_assets.lake.tables import CATEGORIES, FEATURES
 
 
 @dataclass(frozen=True)
@@ -325,11 +325,7 @@ def feature_variation(
         "cluster_id int, feature string, size bigint, categories bigint, anomalous bigint, "
         "category string"
     ),
-    members=schema(
-        "cluster_id int, mask int, AppDisplayName string, ClientAppUsed string, browser string, "
-        "displayName string, operatingSystem string, network string, Location string, "
-        "state string, city string"
-    ),
+    members=pa.schema([*schema("cluster_id int, mask int"), *CATEGORIES]),
     bits=schema("feature string, bit int"),
 )
 def count_spectra(members: Relation, bits: Relation) -> Relation:
@@ -344,10 +340,7 @@ def count_spectra(members: Relation, bits: Relation) -> Relation:
         WITH _pairs AS (
             SELECT cluster_id, mask, feature, category
             FROM {members} UNPIVOT (
-                category FOR feature IN (
-                    AppDisplayName, ClientAppUsed, browser, displayName, operatingSystem,
-                    network, Location, state, city
-                )
+                category FOR feature IN ({features})
             )
         ),
         _categories AS (
@@ -371,6 +364,7 @@ def count_spectra(members: Relation, bits: Relation) -> Relation:
         FROM _categories
         GROUP BY cluster_id, feature, size
         """,
+        features=Columns(CATEGORIES),
         members=members,
         bits=bits,
     )

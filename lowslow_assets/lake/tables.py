@@ -67,6 +67,8 @@ class Table:
 
 
 _STRING, _LONG, _DOUBLE = pa.string(), pa.int64(), pa.float64()
+CATEGORIES = pa.schema([pa.field(feature, _STRING) for feature in FEATURES])
+"""The columns of a sign-in that hold its categories."""
 _TIMESTAMP, _BOOLEAN, _INT = pa.timestamp("us", "UTC"), pa.bool_(), pa.int32()
 _DATE, _STRINGS = pa.date32(), pa.list_(pa.string())
 

@@ -7,8 +7,9 @@ A category is a short string. What is null or empty becomes ``NODATA``, so that
 from collections.abc import Collection, Sequence
 
 from lowslow_assets.engines.base import Relation
-from lowslow_assets.engines.sql import sql, transform
+from lowslow_assets.engines.sql import Columns, sql, transform
 from lowslow_assets.lake.tables import (
+    CATEGORIES,
     CATEGORY_COUNTS,
     ENCODED_FEATURES,
     MAX_CATEGORY_LENGTH,
@@ -189,10 +190,7 @@ def count_categories(encoded: Relation) -> Relation:
         WITH _pairs AS (
             SELECT date, outcome, feature, category
             FROM {encoded} UNPIVOT (
-                category FOR feature IN (
-                    AppDisplayName, ClientAppUsed, browser, displayName, operatingSystem,
-                    network, Location, state, city
-                )
+                category FOR feature IN ({features})
             )
             WHERE outcome <> 'other'
         )
@@ -205,5 +203,6 @@ def count_categories(encoded: Relation) -> Relation:
         FROM _pairs
         GROUP BY date, feature, category
         """,
+        features=Columns(CATEGORIES),
         encoded=encoded,
     )
