@@ -146,7 +146,7 @@ def _signins(tenant: Tenant) -> tuple[pa.Table, pd.DataFrame]:
                 *(device["operatingSystem"], fact.user_agent, fact.address),
                 *(ip_prefix(fact.address), fact.asn and int(fact.asn)),
                 *(place.get("countryOrRegion"), place.get("state"), place.get("city")),
-                *(point.get("latitude"), point.get("longitude"), 1, time.date()),
+                *(point.get("latitude"), point.get("longitude"), None, 1, time.date()),
             )
         )
     columns = [

@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING
 from lowslow_assets.engines.base import InputFile, Open
 from lowslow_assets.export.copies import CopiedExport
 from lowslow_assets.export.folders import FolderExport
-from lowslow_assets.export.names import is_export_file, is_hidden
+from lowslow_assets.export.names import is_hidden
 from lowslow_assets.export.refusals import told
 from lowslow_assets.export.source import Export, ExportFile, SourceError
 from lowslow_assets.platform.azure import (
@@ -85,8 +85,7 @@ class BlobExport(FolderExport):
         above = self._place.prefix
         for blob in self._client.list_blobs(name_starts_with=f"{above}{folder}/"):
             name = str(blob.name).removeprefix(above)
-            *folders, last = name.split("/")
-            if is_export_file(last) and not any(map(is_hidden, folders)):
+            if not any(map(is_hidden, name.split("/"))):
                 yield ExportFile(name, int(blob.size), str(blob.etag))
 
     def _location(self, name: str) -> str:

@@ -19,12 +19,13 @@ from lowslow_assets.engines.base import InputFile
 from lowslow_assets.export.names import (
     DAY_KEYS,
     day_of_hour,
-    is_export_file,
     is_hidden,
     name_problem,
 )
 from lowslow_assets.export.source import DayFiles, ExportFile, SourceError
 from lowslow_assets.platform.azure import without_rest
+
+_CIRCLE = "unreadable file: a link to a folder, which is not followed"
 
 
 class FolderExport(ABC):
@@ -63,7 +64,9 @@ class FolderExport(ABC):
         """Names and sizes of the day's files; a day without a folder has none."""
         with self._listing():
             found = [file for folder in self._folders(day) for file in self._files(folder)]
-        files = [replace(file, problem=self._name_problem(file.name)) for file in found]
+        files = [
+            replace(file, problem=file.problem or self._name_problem(file.name)) for file in found
+        ]
         return DayFiles(day, tuple(sorted(files, key=lambda file: file.name)))
 
     def inputs(self, listing: Sequence[DayFiles]) -> list[InputFile]:
@@ -153,8 +156,9 @@ class LocalExport(FolderExport):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 yield from self._files(name)
-            # A link to a folder may lead in circles: listed, to be rejected by name.
-            elif is_export_file(entry.name) or entry.is_dir():
+            elif entry.is_dir():
+                yield ExportFile(name, 0, problem=_CIRCLE)
+            else:
                 yield ExportFile(name, _size(entry))
 
     def _location(self, name: str) -> str:
@@ -171,8 +175,6 @@ def open_local(files: Iterable[InputFile]) -> Iterator[tuple[InputFile, IO[bytes
 def _open(path: str) -> IO[bytes]:
     try:
         mode = os.stat(path).st_mode
-        if stat.S_ISDIR(mode):
-            raise OSError("a link to a folder, which is not followed")
         # To open a pipe is to wait for its other end.
         if not stat.S_ISREG(mode):
             raise OSError("not a regular file")

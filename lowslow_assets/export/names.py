@@ -10,7 +10,8 @@ from contextlib import suppress
 from datetime import date
 
 DAY_KEYS = (("y", "m", "d"), ("year", "month", "day"))
-_SUFFIXES = (".json", ".json.gz", ".parquet")
+_KINDS = ("json", "jsonl", "ndjson", "csv", "parquet")
+_NAME = re.compile(rf".*\.(?:{'|'.join(_KINDS)})(?:\.(?:gz|zst))?", re.IGNORECASE | re.DOTALL)
 _HIDDEN = ("_", ".")
 _HOUR = r"timestamp=\d{4}-\d{2}-\d{2}T\d{2}"
 _DAY = "|".join([*(rf"{y}=\d{{4}}/{m}=\d{{1,2}}/{d}=\d{{1,2}}" for y, m, d in DAY_KEYS), _HOUR])
@@ -20,11 +21,6 @@ _DAY_FOLDER = re.compile(rf"(?:^|/)(?:{_DAY})(?=/)")
 def is_hidden(name: str) -> bool:
     """Whether a folder or file of this name, without those above it, is none of the export."""
     return name.startswith(_HIDDEN)
-
-
-def is_export_file(name: str) -> bool:
-    """Whether a file of this name, without its folders, is one of the export."""
-    return name.endswith(_SUFFIXES) and not is_hidden(name)
 
 
 def day_of_hour(folder: str) -> date | None:
@@ -44,6 +40,8 @@ def name_problem(name: str) -> str | None:
     """Why a file of this name, within the export, is not read, if so."""
     if printable(name) != name:
         return "unreadable file: its name is not UTF-8"
+    if not _NAME.fullmatch(name):
+        return f"not looked at: its name ends with none of .{', .'.join(_KINDS)}, nor these and .gz"
     if len(_DAY_FOLDER.findall(name)) > 1:
         return "unreadable file: it lies in another day's folder within this day's"
     # Blobs can have such names. On the way to Azure ".." names another blob.

@@ -114,7 +114,11 @@ RAW_SIGNINS = _table(
     "The day's sign-ins as the export has them: typed, one row an Id.",
     _SIGNIN_ID,
     _TIME,
-    ("user_principal_name", _STRING, "User as logged (a GUID occurs); a service principal's name"),
+    (
+        "user_principal_name",
+        _STRING,
+        "User as logged (a GUID occurs), or a service principal's name",
+    ),
     ("user_id", _STRING, "Object id of the user or service principal"),
     _USER,
     ("result_type", _STRING, "0 is a success, any other an error code"),
@@ -125,7 +129,7 @@ RAW_SIGNINS = _table(
     ("device_name", _STRING, "DeviceDetail.displayName"),
     ("operating_system", _STRING, "DeviceDetail.operatingSystem"),
     ("user_agent", _STRING, "User agent header"),
-    ("ip_address", _STRING, "Address as logged; a GUID occurs"),
+    ("ip_address", _STRING, "The one host that the logged address names; null where it names none"),
     _PREFIX,
     ("autonomous_system_number", _LONG, "Number of the address's network"),
     ("country", _STRING, "Location, else LocationDetails.countryOrRegion"),
@@ -133,6 +137,11 @@ RAW_SIGNINS = _table(
     ("city", _STRING, "LocationDetails.city"),
     ("latitude", _DOUBLE, "Degrees north, null where unknown (0,0 is unknown)"),
     ("longitude", _DOUBLE, "Degrees east, null where unknown (0,0 is unknown)"),
+    (
+        "unread",
+        _STRING,
+        "What has a value that could not be read: address, device, place, result; null mostly",
+    ),
     ("copies", _LONG, "Rows the export holds for this Id on this day"),
     order=("user_principal_name", "time_generated", "signin_id"),
 )

@@ -26,7 +26,10 @@ from lowslow_assets.orchestration.resources import HuntParameters, LakeResource
 from lowslow_assets.signins.features import of_outcome
 from lowslow_assets.signins.plausibility import (
     COMPARED_DAYS,
+    count_doubts,
     count_outcomes,
+    count_rejects,
+    doubts,
     shares_without_value,
     silent_features,
     stopped_features,
@@ -43,22 +46,43 @@ _WARN, _ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 @dg.asset_check(
     asset=RAW_SIGNINS.name,
     partitions_def=DAYS,
-    description="Hardly a line of the day's export was rejected.",
+    description="Hardly a line of the day's export was rejected, and no whole file.",
 )
 def lines_are_signins(
     context: dg.AssetCheckExecutionContext, lake: LakeResource
 ) -> dg.AssetCheckResult:
-    """Warn of days with many rejected lines."""
+    """Warn of days with many rejected lines, and of those with a file that was not read."""
     opened = lake.open()
-    odd = {}
-    for day in days_of(context):
-        signins, rejected = (
-            partition.rows if (partition := opened.partition(table, day)) else 0
-            for table in (RAW_SIGNINS, REJECTED_SIGNINS)
-        )
-        if rejected > MAX_REJECTED_SHARE * (signins + rejected):
-            odd[day] = [f"{rejected:,} rejected beside {signins:,} sign-ins"]
-    return _result(odd, _WARN)
+    days = days_of(context)
+    rejected = opened.read(REJECTED_SIGNINS, opened.readable(REJECTED_SIGNINS, days))
+    odd = defaultdict(list)
+    examples = []
+    for row in count_rejects(rejected).rows():
+        day, rejects = row["date"], row["rejects"]
+        partition = opened.partition(RAW_SIGNINS, day)
+        signins = partition.rows if partition else 0
+        if rejects > MAX_REJECTED_SHARE * (signins + rejects):
+            odd[day].append(f"{rejects:,} rejected beside {signins:,} sign-ins")
+        if row["files"]:
+            odd[day].append(f"{row['files']:,} files of which nothing was taken")
+            examples.append({"day": day, "file": row["example"], "reason": row["reason"]})
+    # A file's name is anybody's: only in a table is it shown as it is.
+    return _result(odd, _WARN, files=table_metadata(examples[:_SHOWN]))
+
+
+@dg.asset_check(
+    asset=RAW_SIGNINS.name,
+    partitions_def=DAYS,
+    description="Addresses, details, results and times of the day's sign-ins could be read.",
+)
+def values_are_read(
+    context: dg.AssetCheckExecutionContext, lake: LakeResource
+) -> dg.AssetCheckResult:
+    """Warn of values that could not be read, an error where most failures have no address."""
+    opened = lake.open()
+    signins = opened.read(RAW_SIGNINS, opened.readable(RAW_SIGNINS, days_of(context)))
+    odd, blind = doubts(count_doubts(signins).rows())
+    return _result(odd, _ERROR if blind else _WARN)
 
 
 @dg.asset_check(
@@ -69,7 +93,7 @@ def lines_are_signins(
 def volume_is_usual(
     context: dg.AssetCheckExecutionContext, lake: LakeResource
 ) -> dg.AssetCheckResult:
-    """An error for a day without sign-ins, a warning for one unlike those before."""
+    """An error for a day without successes and failures, a warning for one unlike those before."""
     days = days_of(context)
     opened = lake.open()
     outcomes = {
@@ -77,8 +101,8 @@ def volume_is_usual(
         for day in _compared(opened, SIGNIN_HOURS, days)
     }
     odd = {day: said for day in days if (said := unusual_volume(day, outcomes))}
-    empty = any(not outcomes[day].signins for day in days)
-    return _result(odd, _ERROR if empty else _WARN)
+    judged = (outcomes[day].successes + outcomes[day].failures for day in days)
+    return _result(odd, _WARN if all(judged) else _ERROR)
 
 
 @dg.asset_check(

@@ -1,14 +1,15 @@
 """The detail columns of a sign-in: device, place and status, each an object in one field."""
 
+import ast
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any
 
 import msgspec
 import pyarrow as pa
+from msgspec.structs import astuple
 
-from lowslow_assets.signins.json_text import NotAnObject, read_object
+from lowslow_assets.signins.json_text import NOT_AN_OBJECT, NOT_JSON, NotAnObject, read_object
 from lowslow_assets.signins.values import bounded_text, parse_degrees
 
 # How many texts are kept, and of how many bytes at most.
@@ -18,18 +19,26 @@ _MOST_KEPT_LENGTH = 512
 _TEXT, _DOUBLE = pa.string(), pa.float64()
 
 
+# Of a text that is quoted again and again; of one in Python's spelling, which is parsed as code.
+_MOST_QUOTES = 3
+_MOST_PYTHON_LENGTH = 4096
+_NOTHING = (b"", b"null", b"None", b"[]", b"-")
+
+
 class _Quoted(msgspec.Struct):
     text: str
 
 
 _QUOTED = msgspec.json.Decoder(_Quoted)
+_ANY_OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
 class Detail:
     """A detail column: a JSON object, or the JSON text of one, with entries of these names.
 
     ``make`` takes the entries in their order, None for one that is not there. What it makes is kept
-    for the texts that repeat, as nearly all do.
+    for the texts that repeat, as nearly all do. Names are taken in any case, and a text that is
+    quoted twice or written as Python does is read, too.
     """
 
     def __init__(
@@ -38,28 +47,62 @@ class Detail:
         make: Callable[..., tuple[Any, ...]],
         kinds: Sequence[pa.DataType],
     ) -> None:
-        self.kinds = kinds
-        spellings = names | {name.lower(): kind for name, kind in names.items()}
-        fields = [(name, kind, None) for name, kind in spellings.items()]
-        entries = msgspec.defstruct("Entries", fields)
-        self._decoder = msgspec.json.Decoder(entries)
-        self._entries = [attrgetter(name, name.lower()) for name in names]
+        self.kinds = [*kinds, pa.bool_()]
+        fields = [(name, kind, None) for name, kind in names.items()]
+        self._entries = msgspec.defstruct("Entries", fields)
+        self._decoder = msgspec.json.Decoder(self._entries)
+        self._names = {name.lower(): name for name in names}
+        self._nothing = (None,) * len(names)
         self._make = make
         self._read_short = lru_cache(_MOST_KEPT_TEXTS)(self._read)
 
     def read(self, written: bytes) -> tuple[Any, ...]:
-        """What is made of the entries of a value, by how it is written in JSON."""
+        """What is made of the entries of a value, by how it is written in JSON.
+
+        At last whether it could be read; nothing can.
+        """
         return (self._read_short if len(written) <= _MOST_KEPT_LENGTH else self._read)(written)
 
     def _read(self, written: bytes) -> tuple[Any, ...]:
         try:
-            if written.startswith(b'"'):
-                written = read_object(_QUOTED, b'{"text":%b}' % written).text.encode()
-            entries = read_object(self._decoder, written)
+            for _ in range(_MOST_QUOTES):
+                if written.startswith(b'"'):
+                    quoted = read_object(_QUOTED, b'{"text":%b}' % written)
+                    written = quoted.text.strip().encode()
+            entries = self._nothing if written in _NOTHING else self._read_object(written)
         except NotAnObject:
-            return self._make(*[None] * len(self._entries))
-        found = (entry(entries) for entry in self._entries)
-        return self._make(*(lower if exact is None else exact for exact, lower in found))
+            return (*self._make(*self._nothing), False)
+        return (*self._make(*entries), True)
+
+    def _read_object(self, written: bytes) -> tuple[Any, ...]:
+        try:
+            entries = astuple(read_object(self._decoder, written))
+            if entries != self._nothing:
+                return entries
+            return self._in_any_case(read_object(_ANY_OBJECT, written))
+        except NotAnObject:
+            return self._in_any_case(_python_object(written))
+
+    def _in_any_case(self, entries: dict[str, Any]) -> tuple[Any, ...]:
+        lower = {name.lower(): value for name, value in entries.items()}
+        named = {own: lower[name] for name, own in self._names.items() if name in lower}
+        try:
+            return astuple(self._decoder.decode(msgspec.json.encode(named)))
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise NotAnObject(NOT_JSON) from error
+
+
+def _python_object(written: bytes) -> dict[str, Any]:
+    """An object as Python writes it; raises NotAnObject."""
+    if len(written) > _MOST_PYTHON_LENGTH or not written.startswith(b"{"):
+        raise NotAnObject(NOT_JSON)
+    try:
+        value = ast.literal_eval(written.decode())
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError) as error:
+        raise NotAnObject(NOT_JSON) from error
+    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+        raise NotAnObject(NOT_AN_OBJECT)
+    return value
 
 
 def _all_texts(*values: Any) -> tuple[str | None, ...]:
@@ -69,7 +112,8 @@ def _all_texts(*values: Any) -> tuple[str | None, ...]:
 def _place(
     country: Any, state: Any, city: Any, point: msgspec.Raw | None
 ) -> tuple[str | float | None, ...]:
-    return *_all_texts(country, state, city), *_POINT.read(bytes(point or b""))
+    *coordinates, _ = _POINT.read(bytes(point or b""))
+    return *_all_texts(country, state, city), *coordinates
 
 
 def _point(latitude: Any, longitude: Any) -> tuple[float | None, float | None]:

@@ -63,8 +63,8 @@ def deduplicate(signins: Relation) -> Relation:
     """Keep one row per (date, signin_id), and count its ``copies``: rows of ``raw_signins``.
 
     The export repeats rows, exactly or with other details. Kept is the latest
-    ``time_generated``, then the greatest row in column order, where null is less than any value:
-    a total order, so the choice does not depend on what was read first.
+    ``time_generated``, then a success, then the greatest row in column order, where null is less
+    than any value: a total order, so the choice does not depend on what was read first.
     """
     return sql(
         """
@@ -84,6 +84,7 @@ def deduplicate(signins: Relation) -> Relation:
                     -- "user" and ip_prefix follow from other columns.
                     ORDER BY
                         time_generated DESC,
+                        CASE WHEN result_type = '0' THEN 1 ELSE 2 END,
                         user_principal_name DESC NULLS LAST,
                         user_id DESC NULLS LAST,
                         result_type DESC NULLS LAST,
@@ -100,7 +101,8 @@ def deduplicate(signins: Relation) -> Relation:
                         state DESC NULLS LAST,
                         city DESC NULLS LAST,
                         latitude DESC NULLS LAST,
-                        longitude DESC NULLS LAST
+                        longitude DESC NULLS LAST,
+                        unread DESC NULLS LAST
                 ) AS rank
             FROM {signins}
             JOIN _repeated ON day = date AND id = signin_id

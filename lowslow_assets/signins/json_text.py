@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from typing import NoReturn, TypeVar
 
 import msgspec
@@ -12,6 +13,7 @@ MORE_BEHIND = "a JSON object with more behind it on its line"
 STRAY_END = "the end of a JSON array or object without its beginning"
 TOO_DEEP = "nested too deeply"
 
+_BETWEEN = re.compile(r"[ \t\r\n,\ufeff]*+")
 _MOST_DIGITS = 18  # of an integer that fits 64 bits in any case
 _MOST_DIGITS_KEPT = 1024
 
@@ -57,6 +59,27 @@ def mend(text: bytes) -> bytes:
     except RecursionError as error:
         raise NotAnObject(TOO_DEEP) from error
     return written.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+
+
+def split_objects(text: bytes) -> list[bytes]:
+    """The JSON objects that stand one behind the other, with blanks or commas between them.
+
+    None of them where there is anything else, or one ends nowhere.
+    """
+    decoder, at, found = json.JSONDecoder(), 0, []
+    characters = text.decode(errors="replace")
+    while match := _BETWEEN.match(characters, at):
+        if match.end() == len(characters):
+            return found
+        try:
+            _, end = decoder.raw_decode(characters, match.end())
+        except (ValueError, RecursionError):
+            break
+        if characters[match.end()] != "{":
+            break
+        found.append(characters[match.end() : end].encode(errors="replace"))
+        at = end
+    return []
 
 
 def _integer(digits: str) -> int | str:

@@ -1,10 +1,10 @@
 """The one parser: the bytes of a file to typed sign-ins, and to the reasons why others are none.
 
-Two schemas occur: rows of SigninLogs and the tables beside it as Microsoft Sentinel exports them,
-and the records of Entra's own diagnostic settings (``{time, properties}``). A field that the one
-lacks is taken from the other. The detail columns come as JSON text or as nested objects, their
-entries under their documented names or in lower case. Of a name that is there twice, the last
-counts.
+Two schemas are read at once: rows of SigninLogs and the tables beside it as Microsoft Sentinel
+exports them, and the records of Entra's own diagnostic settings (``{time, properties}``). A field
+that the one lacks is taken from the other. The detail columns come as JSON text or as nested
+objects. Of a name that is there twice, the last counts. What lacks an Id, a time or a result in
+both is looked at once more, as one of the other forms (``forms.as_row``).
 
 What a value of another type than documented becomes is the same everywhere: all columns are read
 as text first (``values.as_text``), times, numbers and truth values from it.
@@ -12,7 +12,7 @@ as text first (``values.as_text``), times, numbers and truth values from it.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import reduce
-from itertools import zip_longest
+from itertools import compress, zip_longest
 from typing import IO, Any
 
 import msgspec
@@ -20,10 +20,12 @@ import pyarrow as pa
 import pyarrow.compute
 from msgspec.structs import astuple
 
-from lowslow_assets.signins.addresses import ip_prefix
+from lowslow_assets.signins.addresses import bare_address, ip_prefix
 from lowslow_assets.signins.details import DETAILS, Detail
-from lowslow_assets.signins.json_text import NotAnObject, read_object
-from lowslow_assets.signins.records import Reject, read_records
+from lowslow_assets.signins.files import read_records
+from lowslow_assets.signins.forms import as_row, what_it_is
+from lowslow_assets.signins.json_text import MORE_BEHIND, NotAnObject, read_object, split_objects
+from lowslow_assets.signins.records import Reject
 from lowslow_assets.signins.values import (
     EARLIEST,
     LATEST,
@@ -31,7 +33,9 @@ from lowslow_assets.signins.values import (
     as_text,
     parse_boolean,
     parse_number,
+    parse_result,
     parse_time,
+    unless_placeholder,
 )
 
 # Most of its functions are made when it is imported, where no type checker sees them.
@@ -67,6 +71,7 @@ PARSED = pa.schema(
         ("city", _TEXT),
         ("latitude", _DOUBLE),
         ("longitude", _DOUBLE),
+        ("unread", _TEXT),
         ("reason", _TEXT),
         ("line", _TEXT),
     ]
@@ -92,13 +97,12 @@ def parse_files(files: Iterable[tuple[str, IO[bytes]]]) -> Iterator[pa.RecordBat
 
     A row is a sign-in, with null for ``reason`` and ``line``, or what is none: with the reason
     and the first 1,024 characters of its text, all else but ``file`` null. A file whose reading
-    fails ends with such a row, without text. A name says what the file is: packed (``.gz``), a
-    table (``.parquet``) or text.
+    fails ends with such a row, without text. What a file is, its bytes say, not its name.
     """
     batch = _Batch()
     for name, content in files:
         file = name.encode(errors="replace").decode()
-        for record in read_records(name, content):
+        for record in read_records(content):
             batch.add(file, record)
             if batch.is_full():
                 yield from batch.parsed()
@@ -127,11 +131,17 @@ class _Batch:
             self.rejects.append((file, record))
             return
         try:
-            row = read_object(_ROW, record)
+            values = _values(read_object(_ROW, record))
+            if _is_other(values, record):
+                values = _values(_ROW.decode(as_row(record)))
         except NotAnObject as error:
-            self.rejects.append((file, Reject(str(error), record[:_MOST_LINE_BYTES])))
+            several = split_objects(record) if str(error) == MORE_BEHIND else []
+            for one in several:
+                self.add(file, one)
+            if not several:
+                self.rejects.append((file, Reject(str(error), record[:_MOST_LINE_BYTES])))
             return
-        self.values.append(_values(row))
+        self.values.append(values)
         self.files.append(file)
         self.texts.append(record)
         self.chunk_bytes += len(record)
@@ -151,8 +161,9 @@ class _Batch:
             bad = reduce(pc.or_, missing.values())
             rejected = pc.indices_nonzero(bad).to_pylist()
             for at in rejected:
-                reason = next(_REQUIRED[name] for name in _REQUIRED if missing[name][at].as_py())
-                reject = Reject(reason, self.texts[at][:_MOST_LINE_BYTES])
+                lacks = next(_REQUIRED[name] for name in _REQUIRED if missing[name][at].as_py())
+                text = self.texts[at]
+                reject = Reject(what_it_is(text) or lacks, text[:_MOST_LINE_BYTES])
                 self.rejects.append((self.files[at], reject))
             columns["file"] = pa.array(self.files)
             batch = _batch(columns, len(self.texts))
@@ -217,6 +228,8 @@ _TOP_FIELDS = {
     "result_type": "ResultType",
     "result_type_of_record": "resultType",
     "location": "Location",
+    "address_of_record": "callerIpAddress",
+    "location_of_record": "location",
 }
 _COLUMNS = [*_FIELDS, *_TOP_FIELDS]
 
@@ -238,6 +251,16 @@ _Row = _struct(
     ("properties", _Properties | str | int | float | bool | list | None, None),
 )
 _ROW = msgspec.json.Decoder(_Row)
+# Where in a tuple of ``_COLUMNS`` stand the fields of which a record has one at least.
+_NEEDED = [
+    [_COLUMNS.index(column) for column in one_of]
+    for one_of in (
+        ["signin_id"],
+        ["time_generated", "time_of_record"],
+        ["result_type", "status", "result_type_of_record"],
+    )
+]
+_DEVICE, _FLAT_DEVICE = _COLUMNS.index("device"), b'"DeviceDetail'
 
 
 def _values(row: msgspec.Struct) -> tuple[Any, ...]:
@@ -248,6 +271,13 @@ def _values(row: msgspec.Struct) -> tuple[Any, ...]:
         return values
     both = zip_longest(values, astuple(properties))
     return tuple(of_record if of_row is None else of_row for of_row, of_record in both)
+
+
+def _is_other(values: tuple[Any, ...], record: bytes) -> bool:
+    """Whether a record is of neither of the two schemas, or has details as fields of their own."""
+    return any(not any(values[at] for at in one_of) for one_of in _NEEDED) or (
+        values[_DEVICE] is None and _FLAT_DEVICE in record
+    )
 
 
 def _array(column: str, values: Sequence[Any]) -> pa.Array:
@@ -268,22 +298,28 @@ def _columns(raw: dict[str, pa.Array]) -> dict[str, pa.Array]:
     """The columns of sign-ins, null where a row does not say, from the arrays of ``_COLUMNS``."""
     texts = {column: _bounded(raw[column]) for column in _COLUMNS if column not in DETAILS}
     details = {column: _read_details(DETAILS[column], raw[column]) for column in DETAILS}
-    browser, device_name, operating_system = details["device"]
-    country, state, city, latitude, longitude = details["place"]
-    (status,) = details["status"]
+    browser, device_name, operating_system, device_is_read = details["device"]
+    country, state, city, latitude, longitude, place_is_read = details["place"]
+    status, _ = details["status"]
+    named = ("user_principal_name", "user_id", "location", "location_of_record")
+    texts |= {column: _by_value(unless_placeholder, texts[column]) for column in named}
     name, id_ = texts["user_principal_name"], texts["user_id"]
     # A service principal is looked at only where the log names no user.
     user_name = _first(name, pc.if_else(id_.is_null(), texts["service_principal_name"], None))
     user_id = _first(id_, pc.if_else(name.is_null(), texts["service_principal_id"], None))
     time = _first(texts["time_generated"], texts["time_of_record"])
+    result = _result(texts["result_type"], status, texts["result_type_of_record"])
+    logged = _first(texts["ip_address"], texts["address_of_record"])
+    address = _by_value(bare_address, logged)
     number = texts["autonomous_system_number"]
+    system = _by_value(parse_number, number, pa.int64())
     return {
         "signin_id": texts["signin_id"],
         "time_generated": _times(time),
         "user_principal_name": user_name,
         "user_id": user_id,
         "user": _by_value(str.lower, _first(user_name, user_id)),
-        "result_type": _first(texts["result_type"], status, texts["result_type_of_record"]),
+        "result_type": result,
         "is_interactive": _by_value(parse_boolean, texts["is_interactive"], pa.bool_()),
         "app_display_name": texts["app_display_name"],
         "client_app_used": texts["client_app_used"],
@@ -291,15 +327,40 @@ def _columns(raw: dict[str, pa.Array]) -> dict[str, pa.Array]:
         "device_name": device_name,
         "operating_system": operating_system,
         "user_agent": texts["user_agent"],
-        "ip_address": texts["ip_address"],
-        "ip_prefix": _by_value(ip_prefix, texts["ip_address"]),
-        "autonomous_system_number": _by_value(parse_number, number, pa.int64()),
-        "country": _first(texts["location"], country),
+        "ip_address": address,
+        "ip_prefix": _by_value(ip_prefix, address),
+        "autonomous_system_number": system,
+        "country": _first(texts["location"], country, texts["location_of_record"]),
         "state": state,
         "city": city,
         "latitude": latitude,
         "longitude": longitude,
+        "unread": _named(
+            {
+                "address": pc.and_(logged.is_valid(), address.is_null()),
+                "device": pc.invert(device_is_read),
+                "place": pc.invert(place_is_read),
+                "result": pc.invert(pc.ascii_is_decimal(result)),
+            }
+        ),
     }
+
+
+def _result(*given: pa.Array) -> pa.Array:
+    """The first code of an error, else that of a success, else a text that is no code."""
+    results = [_by_value(parse_result, texts) for texts in given]
+    codes = [pc.if_else(pc.ascii_is_decimal(texts), texts, None) for texts in results]
+    errors = [pc.if_else(pc.equal(texts, "0"), None, texts) for texts in codes]
+    return pc.coalesce(*errors, *codes, *results)
+
+
+def _named(are: dict[str, pa.Array]) -> pa.Array:
+    """Row by row the names of what is true, null where nothing is."""
+    flags = [pc.fill_null(is_so, False) for is_so in are.values()]
+    if not any(pc.any(flag).as_py() for flag in flags):
+        return pa.nulls(len(flags[0]), _TEXT)
+    rows = zip(*(flag.to_pylist() for flag in flags), strict=True)
+    return pa.array([", ".join(compress(are, row)) or None for row in rows], _TEXT)
 
 
 def _bounded(texts: pa.Array) -> pa.Array:

@@ -1,5 +1,6 @@
 """Whether a day's sign-ins look like those before: what an export that broke shows first."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -9,7 +10,15 @@ from typing import Any, TypeVar
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import schema
 from lowslow_assets.engines.sql import sql, transform
-from lowslow_assets.lake.tables import CATEGORY_COUNTS, FAILURE, NODATA, OTHER, SUCCESS
+from lowslow_assets.lake.tables import (
+    CATEGORY_COUNTS,
+    FAILURE,
+    NODATA,
+    OTHER,
+    RAW_SIGNINS,
+    REJECTED_SIGNINS,
+    SUCCESS,
+)
 
 COMPARED_DAYS = 56
 # Eight weeks hold eight days of a weekday; of fewer than three nothing follows.
@@ -18,6 +27,7 @@ _MIN_SAME_WEEKDAYS, _MIN_DAYS = 3, 7
 _FAR_EMPTIER = 0.25
 _SHARE_JUMP, _MIN_FAILURES = 3.0, 50
 _NODATA_JUMP = 0.5
+MAX_UNREAD_SHARE, MAX_OTHER_DAYS_SHARE = 0.01, 0.05
 
 Value = TypeVar("Value")
 
@@ -59,6 +69,8 @@ def unusual_volume(day: date, of_days: Mapping[date, Outcomes]) -> list[str]:
     today = of_days[day]
     if not today.signins:
         return ["no sign-ins"]
+    if not today.successes + today.failures:
+        return [f"{today.signins:,} sign-ins, of which none is a success or has a wrong password"]
     before = {d: o for d, o in _before(day, of_days).items() if o.signins}
     odd = []
     weekday = [o.signins for d, o in before.items() if d.weekday() == day.weekday()]
@@ -79,6 +91,71 @@ def unusual_volume(day: date, of_days: Mapping[date, Outcomes]) -> list[str]:
     return odd
 
 
+@transform(
+    schema(
+        "date date, unread string, signins bigint, of_other_days bigint, earliest timestamp, "
+        "latest timestamp, errors bigint, without_source bigint"
+    ),
+    signins=RAW_SIGNINS.dated,
+)
+def count_doubts(signins: Relation) -> Relation:
+    """Per day, and what of its sign-ins could not be read, what makes them doubtful.
+
+    ``errors`` are those with an error's code, ``without_source`` those of them without an address.
+    """
+    return sql(
+        """
+        SELECT
+            date,
+            unread,
+            count(*) AS signins,
+            count(*) FILTER (WHERE CAST(time_generated AS DATE) <> date) AS of_other_days,
+            min(time_generated) AS earliest,
+            max(time_generated) AS latest,
+            count(*) FILTER (WHERE result_type <> '0') AS errors,
+            count(*) FILTER (WHERE result_type <> '0' AND ip_prefix IS NULL) AS without_source
+        FROM {signins}
+        GROUP BY date, unread
+        """,
+        signins=signins,
+    )
+
+
+def doubts(counted: Iterable[Mapping[str, Any]]) -> tuple[dict[date, list[str]], bool]:
+    """What is doubtful of days, in words, from rows of ``count_doubts``.
+
+    Also whether most errors of a day have no address: then there is nothing to judge them by.
+    """
+    by_day: dict[date, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in counted:
+        by_day[row["date"]].append(row)
+    found: dict[date, list[str]] = defaultdict(list)
+    blind = False
+    for day, rows in by_day.items():
+        signins, others, errors, without = (
+            sum(row[name] for row in rows)
+            for name in ("signins", "of_other_days", "errors", "without_source")
+        )
+        unread = Counter[str]()
+        for row in rows:
+            for name in filter(None, (row["unread"] or "").split(", ")):
+                unread[name] += row["signins"]
+        for name, number in sorted(unread.items()):
+            if number > MAX_UNREAD_SHARE * signins:
+                found[day].append(f"the {name} of {number / signins:.1%} of sign-ins is unreadable")
+        if others > MAX_OTHER_DAYS_SHARE * signins:
+            earliest, latest = min(r["earliest"] for r in rows), max(r["latest"] for r in rows)
+            found[day].append(
+                f"{others / signins:.1%} of sign-ins have times of other days, from "
+                f"{earliest:%Y-%m-%d %H:%M} to {latest:%Y-%m-%d %H:%M} UTC: folders by another "
+                "zone, or dates with the day first"
+            )
+        if errors and without > errors / 2:
+            blind = True
+            found[day].append(f"{without / errors:.0%} of errors have no address to judge them by")
+    return dict(found), blind
+
+
 @transform(schema("date date, feature string, share double"), counts=CATEGORY_COUNTS.dated)
 def shares_without_value(counts: Relation) -> Relation:
     """Per day and feature the share of the successes for which the log has no value."""
@@ -95,6 +172,27 @@ def shares_without_value(counts: Relation) -> Relation:
         """,
         counts=counts,
         nodata=NODATA,
+    )
+
+
+@transform(
+    schema("date date, rejects bigint, files bigint, example string, reason string"),
+    rejected=REJECTED_SIGNINS.dated,
+)
+def count_rejects(rejected: Relation) -> Relation:
+    """Per day the rejects, and the whole files among them: how many, one, and a reason."""
+    return sql(
+        """
+        SELECT
+            date,
+            count(*) AS rejects,
+            count(*) FILTER (WHERE line IS NULL) AS files,
+            min(file) FILTER (WHERE line IS NULL) AS example,
+            min(reason) FILTER (WHERE line IS NULL) AS reason
+        FROM {rejected}
+        GROUP BY date
+        """,
+        rejected=rejected,
     )
 
 

@@ -1,20 +1,17 @@
-"""The bytes of a file to its records: single JSON objects, whatever stands around them.
+"""A text to its records: single JSON objects, whatever stands around them.
 
-A file is text or, by its name, text packed with gzip or a table (Parquet). In a text, records are
-lines, or items of a JSON array on one line or many, or objects indented over many lines. What is
-none of these ends with its line; the next line is looked at anew. No more than some MiB of a file
-are held at a time.
+Records are lines, or items of a JSON array on one line or many, or objects indented over many
+lines. They may lie in an envelope (``{"records": [...]}`` of Event Hubs, ``{"value": [...]}`` of
+Microsoft Graph) or be rows of a table of the query API. What is none of these ends with its line;
+the next line is looked at anew. No more than some MiB of a text are held at a time.
 """
 
-import gzip
 import re
-import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import IO, NamedTuple
 
 import msgspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lowslow_assets.signins.json_text import MORE_BEHIND, NotAnObject, read_object
 
@@ -25,12 +22,11 @@ UNCLOSED_OBJECT = "a JSON object that does not end"
 UNCLOSED_ARRAY = "a JSON array that does not end"
 EMPTY_ARRAY = "a JSON array with nothing in it"
 NOT_AN_ITEM = "a JSON array in which an item is not an object"
-UNREADABLE = "unreadable file: "
+NOT_A_ROW = "a row of a table that does not have the table's columns"
 
 _READ_BYTES = 64 << 10
 # Of 1,024 characters.
 _MOST_KEPT_BYTES = 4 << 10
-_ROWS_AT_ONCE = 1024
 
 _BLANK = re.compile(rb"(?:[ \t\r\n]++|\xef\xbb\xbf)*+")
 _BETWEEN_ITEMS = re.compile(rb"(?:[ \t\r\n,\[\]]++|\xef\xbb\xbf)*+")
@@ -44,6 +40,18 @@ _TO_BRACKET = re.compile(
 _TO_BRACKET_IN_LINE = re.compile(
     rb'(?:[^"{}\[\]\n]++|"(?:[^"\\\n]++|\\.)*+")*+(?:([{\[])|([}\]])|)',
 )
+# What opens an envelope, up to the bracket before its first item.
+_WORD = rb'"(?:@odata\.\w+|\$schema|nextLink|count)"\s*:\s*(?:"(?:[^"\\\n]++|\\.)*+"|\d+)\s*,\s*'
+_ENVELOPE = re.compile(rb'\{\s*(?:%b)*+"(?:records|value)"\s*:\s*\[' % _WORD)
+_TABLE = re.compile(
+    rb'\{\s*"tables"\s*:\s*\[\s*\{\s*(?:"name"\s*:\s*"[^"\n]*"\s*,\s*)?'
+    rb'"columns"\s*:\s*(\[(?:[^"\[\]]++|"(?:[^"\\\n]++|\\.)*+")*+\])\s*,\s*"rows"\s*:\s*\['
+)
+# What may be one: cheaper to ask of every line.
+_OPENS = re.compile(rb'\{\s*"(?:records|value|tables|@odata\.|\$schema|nextLink|count)')
+# What stands before the first item; envelopes within each other.
+_MOST_ENVELOPE_BYTES, _MOST_ENVELOPES = 32 << 10, 8
+_BETWEEN_ROWS = re.compile(rb"[ \t\r\n,]*+")
 _SCALAR = re.compile(rb'"(?:[^"\\\n]++|\\.)*+"|[^,\[\]{}"\n]++')
 
 
@@ -54,32 +62,19 @@ class Reject(NamedTuple):
     text: bytes | None
 
 
-def read_records(name: str, content: IO[bytes]) -> Iterator[bytes | Reject]:
-    """The records of a file as JSON texts of up to ``MAX_RECORD_BYTES``, and what is none.
+def read_text(content: IO[bytes]) -> Iterator[bytes | Reject]:
+    """The records of a text as JSON texts of up to ``MAX_RECORD_BYTES``, and what is none.
 
     A text is what may be one object: only who decodes it knows. Never raises for what the content
-    is. Where reading it fails, a last reject says so.
+    is.
     """
-    try:
-        if name.endswith(".parquet"):
-            yield from _rows(content)
-        elif name.endswith(".gz"):
-            with gzip.open(content) as unpacked:
-                yield from _Text(unpacked).records()
-        else:
-            yield from _Text(content).records()
-    except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
-        detail = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        yield Reject(UNREADABLE + detail.encode(errors="replace").decode(), None)
-
-
-# --- text ----------------------------------------------------------------------------------------
+    return _Text(content).records()
 
 
 class _Text:
     """A window on a text; what is before ``at`` is done with."""
 
-    def __init__(self, content: IO[bytes] | gzip.GzipFile) -> None:
+    def __init__(self, content: IO[bytes]) -> None:
         self.content = content
         self.data = b""
         self.at = 0
@@ -88,6 +83,8 @@ class _Text:
         # How many arrays are open, and how many items the outermost has had so far.
         self.depth = 0
         self.items = 0
+        # How many were open where an envelope began, for each that is open.
+        self.envelopes: list[int] = []
         # Before this byte of the text, only objects that end on the line they begin on are read.
         self.lines_until = 0
 
@@ -101,7 +98,9 @@ class _Text:
             if self.at == len(self.data):
                 break
             is_object = self.data[self.at] == ord("{")
-            if self.depth:
+            if is_object and (columns := self._open()) is not None:
+                yield from self._rows_of_table(columns) if columns else ()
+            elif self.depth:
                 self.items += 1
                 yield self._object() if is_object else self._scalar()
             elif self.data[self.at] == ord("["):
@@ -117,11 +116,76 @@ class _Text:
         data, at = self.data, self.at
         while data.startswith(b"{", at):
             end = data.find(b"\n", at, at + MAX_RECORD_BYTES)
-            if end < 0 or not data.endswith((b"}", b"}\r"), at, end):
+            if end < 0 or not data.endswith((b"}", b"}\r"), at, end) or _OPENS.match(data, at):
                 break
             yield data[at:end]
             at = end + 1
         self.at = at
+
+    def _open(self) -> list[str] | None:
+        """Step into an envelope or table that begins here, up to the first of what it holds.
+
+        The columns of a table, none of an envelope; None where an object begins that is neither.
+        """
+        while len(self.data) - self.at < _MOST_ENVELOPE_BYTES and self._grow():
+            pass
+        if not _OPENS.match(self.data, self.at) or len(self.envelopes) == _MOST_ENVELOPES:
+            return None
+        if envelope := _ENVELOPE.match(self.data, self.at):
+            self.at = envelope.end()
+            self.envelopes.append(self.depth)
+            if not self.depth:
+                self.items = 0
+            self.depth += 1
+            return []
+        if table := _TABLE.match(self.data, self.at):
+            with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+                columns = [column.name for column in _COLUMNS.decode(table[1])]
+                self.at = table.end()
+                return columns
+        return None
+
+    def _rows_of_table(self, columns: list[str]) -> Iterator[bytes | Reject]:
+        """The rows of a table, each an array, as objects; behind them its other tables are left."""
+        while True:
+            self.at = _end(_BETWEEN_ROWS, self.data, self.at)
+            while self.at == len(self.data) and self._grow():
+                self.at = _end(_BETWEEN_ROWS, self.data, self.at)
+            if self.at == len(self.data):
+                yield Reject(UNCLOSED_ARRAY, b"")
+                return
+            if self.data[self.at] == ord("]"):
+                self.at += 1
+                # Its rows were within the table, that in the tables, those in the answer.
+                self._leave(3)
+                return
+            end = self._object_end() if self.data[self.at] == ord("[") else None
+            if end is None:
+                yield self._reject_line(NOT_A_ROW)
+                continue
+            text = self.data[self.at : end]
+            self.at = end
+            try:
+                values = _VALUES.decode(text)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                values = []
+            if len(values) == len(columns):
+                yield msgspec.json.encode(dict(zip(columns, values, strict=True)))
+            else:
+                yield Reject(NOT_A_ROW, text[:_MOST_KEPT_BYTES])
+
+    def _leave(self, depth: int) -> None:
+        """Pass over what is left of so many objects and arrays that are open."""
+        while True:
+            for match in _TO_BRACKET.finditer(self.data, self.at):
+                if match.lastindex is None:
+                    break
+                self.at = match.end()
+                depth += 1 if match.lastindex == 1 else -1
+                if not depth:
+                    return
+            if len(self.data) - self.at > MAX_RECORD_BYTES or not self._grow():
+                return
 
     def _line(self) -> bytes | Reject:
         end = self._line_end()
@@ -167,20 +231,35 @@ class _Text:
         """Pass over what separates items. Arrays within the array are no items, theirs are."""
         while True:
             end = _end(_BETWEEN_ITEMS, self.data, self.at)
-            if self.data.find(b"]", self.at, end) < 0:
-                self.depth += self.data.count(b"[", self.at, end)
-            else:
-                for bracket in _BRACKET.finditer(self.data, self.at, end):
-                    self.depth += 1 if bracket[0] == b"[" else -1
-                    if not self.depth:
-                        self.at = bracket.end()
-                        if not self.items:
-                            yield Reject(EMPTY_ARRAY, b"[]")
-                        self._skip_blank()
-                        return
-            self.at = end
-            if end < len(self.data) or not self._grow():
+            closing = self._count_brackets(end)
+            self.at = closing or end
+            if closing is None:
+                if end < len(self.data) or not self._grow():
+                    return
+                continue
+            if self.depth in self.envelopes[-1:]:
+                self.envelopes.pop()
+                self._leave(1)
+            if not self.depth:
+                if not self.items:
+                    yield Reject(EMPTY_ARRAY, b"[]")
+                self._skip_blank()
                 return
+
+    def _count_brackets(self, end: int) -> int | None:
+        """Count arrays up to a byte, or up to what closes the outermost one or an envelope's.
+
+        Returns where that ends.
+        """
+        if self.data.find(b"]", self.at, end) < 0:
+            self.depth += self.data.count(b"[", self.at, end)
+            return None
+        for bracket in _BRACKET.finditer(self.data, self.at, end):
+            opens = bracket[0] == b"["
+            self.depth += 1 if opens else -1
+            if not opens and (not self.depth or self.depth in self.envelopes[-1:]):
+                return bracket.end()
+        return None
 
     def _skip_blank(self) -> None:
         self.at = _end(_BLANK, self.data, self.at)
@@ -258,30 +337,17 @@ class _Object(msgspec.Struct):
 _ANY_OBJECT = msgspec.json.Decoder(_Object)
 
 
+class _Column(msgspec.Struct):
+    name: str
+
+
+_COLUMNS = msgspec.json.Decoder(list[_Column])
+_VALUES = msgspec.json.Decoder(list)
+
+
 def _is_object(text: bytes) -> bool:
     try:
         read_object(_ANY_OBJECT, text)
     except NotAnObject:
         return False
     return True
-
-
-# --- tables --------------------------------------------------------------------------------------
-
-
-def _rows(content: IO[bytes]) -> Iterator[bytes | Reject]:
-    """The rows of a Parquet file as JSON; times are text as Arrow writes it."""
-    for batch in pq.ParquetFile(content).iter_batches(batch_size=_ROWS_AT_ONCE):
-        batch.validate(full=True)
-        columns = [
-            column.cast(pa.string()) if pa.types.is_timestamp(column.type) else column
-            for column in batch.columns
-        ]
-        try:
-            rows = pa.RecordBatch.from_arrays(columns, batch.schema.names).to_pylist()
-            texts = [msgspec.json.encode(row, enc_hook=str) for row in rows]
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise pa.ArrowInvalid(f"a value that JSON cannot hold: {error}") from error
-        for text in texts:
-            is_long = len(text) > MAX_RECORD_BYTES
-            yield Reject(TOO_LONG, text[:_MOST_KEPT_BYTES]) if is_long else text

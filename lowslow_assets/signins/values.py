@@ -47,17 +47,22 @@ _ISO = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _AMERICAN = re.compile(
-    r"(\d\d?)/(\d\d?)/(\d{4}) (0?[1-9]|1[0-2]):(\d\d):(\d\d) ([AP])M", re.ASCII | re.IGNORECASE
+    r"(\d\d?)/(\d\d?)/(\d{4}),? (0?[1-9]|1[0-2]):(\d\d):(\d\d)(?:\.(\d{1,6})\d*)? ([AP])M",
+    re.ASCII | re.IGNORECASE,
 )
+_SINCE_1970 = re.compile(r"/Date\((\d{1,15})(?:[+-]\d{4})?\)/", re.ASCII)
+_BLANKS = re.compile(r"\s+")
 
 
 def parse_time(text: str) -> datetime | None:
     """A time in UTC from ISO 8601, to the minute at least, or ``M/d/yyyy h:mm:ss AM``.
 
-    Digits beyond microseconds are cut; without an offset it is UTC. A time before ``EARLIEST`` or
+    Or ``/Date(1782785100000)/``, milliseconds since 1970. Digits beyond microseconds are cut, and
+    any blanks are one space; without an offset it is UTC. A time before ``EARLIEST`` or
     after ``LATEST`` is a default value (year 1 is .NET's), and more than pandas or a count of
     seconds can hold.
     """
+    text = _BLANKS.sub(" ", text.strip())
     try:
         if iso := _ISO.fullmatch(text):
             *numbers, fraction, sign, hours, minutes = iso.groups()
@@ -67,10 +72,13 @@ def parse_time(text: str) -> datetime | None:
             offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
             time = time + offset if sign == "-" else time - offset
         elif american := _AMERICAN.fullmatch(text):
-            *numbers, half = american.groups()
+            *numbers, fraction, half = american.groups()
             month, day, year, hour, minute, second = map(int, numbers)
             hour = hour % 12 + (12 if half in "Pp" else 0)
-            time = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+            microsecond = int((fraction or "").ljust(6, "0"))
+            time = datetime(year, month, day, hour, minute, second, microsecond, UTC)
+        elif since := _SINCE_1970.fullmatch(text):
+            time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(since[1]))
         else:
             return None
     except (ValueError, OverflowError):
@@ -86,14 +94,46 @@ def parse_boolean(text: str) -> bool | None:
     return _BOOLEANS.get(text.lower())
 
 
-_DIGITS = re.compile(r"\d+", re.ASCII)
+_CODE = re.compile(
+    r"(?:AADSTS)?0*(\d{1,9})(?:\.0*)?(?:[:\s].*)?", re.ASCII | re.IGNORECASE | re.DOTALL
+)
+_OUTCOMES = {"success": "0", "succeeded": "0"}
+
+
+def parse_result(text: str) -> str:
+    """The code of a result: ``0`` for a success, else of an error; a text without one as it is.
+
+    ``50126.0``, ``0050126``, ``AADSTS50126`` and ``50126: Invalid password`` are ``50126``.
+    """
+    match = _CODE.fullmatch(text)
+    return match[1] if match else _OUTCOMES.get(text.lower(), text)
+
+
+_NUMBER = re.compile(r"(?<![\d-])\d+", re.ASCII)
+_SEPARATOR = re.compile(r"(?<=\d)[,.'_\s](?=\d{3}(?!\d))")
 
 
 def parse_number(text: str) -> int | None:
-    """The first number in a text (``AS64500``), if it fits 63 bits; 0 is an unknown system."""
-    match = _DIGITS.search(text)
+    """The first number in a text (``AS64500``, ``64,500``), if it fits 63 bits.
+
+    0 is an unknown system, and one below it is none.
+    """
+    match = _NUMBER.search(_SEPARATOR.sub("", text))
     number = int(match[0]) if match else 0
     return number if 0 < number < 1 << 63 else None
+
+
+# What stands where a value would: words, and the GUID of nobody.
+_PLACEHOLDER = re.compile(
+    r"[^\w@]*(?:not available|not applicable|n/a|null|none|unknown|redacted|(?:pii )?removed[^@]*"
+    r"|0{8}-0{4}-0{4}-0{4}-0{12})[^\w@]*(?:@.*)?",
+    re.IGNORECASE,
+)
+
+
+def unless_placeholder(text: str) -> str | None:
+    """The text; None where it only says that there is no value."""
+    return None if _PLACEHOLDER.fullmatch(text) else text
 
 
 _DEGREES = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)

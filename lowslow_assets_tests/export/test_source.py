@@ -74,17 +74,26 @@ def test_all_names_of_one_day_are_its_files(tmp_path: Path):
         put(tmp_path, f"{PADDED}/h=23/m=55/PT05M.json.gz"),
         put(tmp_path, f"{UNPADDED}/h=1/m=0/PT05M.json"),
         put(tmp_path, "y=2026/m=06/d=3/PT05M.json"),
+        put(tmp_path, "y=2026/m=06/d=3/PT1H.JSON"),
+        put(tmp_path, "y=2026/m=06/d=3/signins.jsonl.gz"),
+        put(tmp_path, "y=2026/m=06/d=3/signins.ndjson.zst"),
+        put(tmp_path, "y=2026/m=06/d=3/portal.csv"),
+    ]
+    not_looked_at = [
+        put(tmp_path, f"{PADDED}/h=00/m=00/notes.txt"),
+        put(tmp_path, f"{PADDED}/h=00/m=00/PT05M.json.zip"),
     ]
     for other in (
-        f"{PADDED}/h=00/m=00/notes.txt",
-        f"{PADDED}/h=00/m=00/PT05M.json.tmp",
         f"{PADDED}/h=00/m=00/.PT05M.json",
         f"{PADDED}/_temporary/PT05M.json",
         "y=2026/m=06/d=30/h=00/m=00/PT05M.json",
         "y=2026/PT05M.json",
     ):
         put(tmp_path, other)
-    assert names(tmp_path) == sorted(expected)
+    assert names(tmp_path) == sorted(expected + not_looked_at)
+    refused = LocalExport(str(tmp_path)).list_day(DAY).refused
+    assert [name for name, _ in refused] == sorted(not_looked_at)
+    assert all(reason.startswith("not looked at: its name ends with") for _, reason in refused)
 
 
 def test_a_day_without_a_folder_has_no_files(tmp_path: Path):
@@ -139,7 +148,7 @@ def test_the_version_changes_with_the_files_and_only_then(tmp_path: Path):
     second.rename(second.with_name("PT05M_1.json"))
     seen.append(version())
     put(tmp_path, "y=2026/m=06/d=04/h=00/m=00/PT05M.json")
-    put(tmp_path, f"{PADDED}/notes.txt")
+    put(tmp_path, f"{PADDED}/_SUCCESS")
     assert version() == seen[-1]
     first.unlink()
     seen.append(version())
@@ -170,7 +179,7 @@ def test_files_know_their_day_and_name_wherever_the_root_lies(tmp_path: Path, ro
         (fifth, put(export, "y=2026/m=06/d=05/colon 02:05\n.json", "h"), b"h"),
         (fifth, put(export, "y=2026/m=06/d=05/empty.json", ""), b""),
     ]
-    put(export, "y=2026/m=06/d=05/notes.txt", "not read")
+    put(export, "y=2026/m=06/d=05/.notes.json", "not read")
     put(export, "y=2026/m=06/d=06/PT05M.json", "not asked for")
     found = read(export, *(date(2026, 6, day) for day in (3, 4, 5)))
     assert sorted(found) == sorted(expected)
@@ -218,7 +227,7 @@ def test_of_damaged_files_nothing_is_taken_but_the_reason(engine: Engine, tmp_pa
         "junk.json": ("not a JSON object", "\ufffd\ufffd\x00 \ufffd("),
         **dict.fromkeys(("gone.json", "gone.parquet", "gone.json.gz"), gone),
         "truncated.json.gz": (f"unreadable file: {cut}", None),
-        "plain.json.gz": ("unreadable file: Not a gzipped file (b'no')", None),
+        "plain.json.gz": ("not a JSON object", "not packed"),
         "sum.json.gz": (rejects["sum.json.gz"][0], None),
     }
     assert rejects["sum.json.gz"][0].startswith("unreadable file: CRC check failed")
@@ -295,7 +304,7 @@ def test_rows_of_the_export_job_are_sign_ins_in_each_of_its_layouts(engine: Engi
 def test_damaged_parquet_is_rejected_as_other_files_are(engine: Engine, tmp_path: Path):
     good = put_rows(tmp_path, f"{PADDED}/good.parquet", SIGNIN)
     whole = (tmp_path / good).read_bytes()
-    put(tmp_path, f"{PADDED}/junk.parquet", "not Parquet")
+    put(tmp_path, f"{PADDED}/junk.parquet", "PAR1 not Parquet")
     put(tmp_path, f"{PADDED}/cut.parquet", whole[:-9])
     put(tmp_path, f"{PADDED}/flipped.parquet", whole[:40] + b"\0" * 8 + whole[48:])
     signins, rejects = signins_and_rejects(engine, tmp_path)

@@ -13,16 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lowslow_assets.signins.files import read_records
 from lowslow_assets.signins.json_text import MORE_BEHIND
 from lowslow_assets.signins.records import (
     EMPTY_ARRAY,
     MAX_RECORD_BYTES,
+    NOT_A_ROW,
     NOT_AN_ITEM,
     TOO_LONG,
     UNCLOSED_ARRAY,
     UNCLOSED_OBJECT,
     Reject,
-    read_records,
+    read_text,
 )
 
 ONE, TWO = {"Id": "1", "Nested": [{"a": "]}"}, []]}, {"Id": "2", "Text": '"[{\\'}
@@ -31,7 +33,7 @@ ONE, TWO = {"Id": "1", "Nested": [{"a": "]}"}, []]}, {"Id": "2", "Text": '"[{\\'
 def read(text: str | bytes, name: str = "x.json") -> list[Any]:
     """The records, decoded where they are JSON, and the reasons of rejects."""
     content = text.encode() if isinstance(text, str) else text
-    return [shown(record) for record in read_records(name, io.BytesIO(content))]
+    return [shown(record) for record in read_records(io.BytesIO(content))]
 
 
 def shown(record: bytes | Reject) -> Any:
@@ -82,6 +84,73 @@ def test_every_object_is_a_record_whatever_stands_around_it(text: str):
     assert read(gzip.compress(text.encode()), "x.json.gz") == BOTH
 
 
+TABLE = {
+    "tables": [
+        {
+            "name": "PrimaryResult",
+            "columns": [{"name": "Id", "type": "string"}, {"name": "Text", "type": "string"}],
+            "rows": [["1", "],["], ["2", None]],
+        }
+    ]
+}
+BROKEN = [NOT_A_ROW, NOT_A_ROW, UNCLOSED_ARRAY]
+OF_TABLE = [{"Id": "1", "Text": "],["}, {"Id": "2", "Text": None}]
+PAGE = {"@odata.context": "https://graph/$metadata", "@odata.nextLink": "?a,]", "value": BOTH}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (json.dumps({"records": BOTH}), BOTH),
+        (indented({"records": BOTH}), BOTH),
+        (json.dumps(PAGE), BOTH),
+        (indented(PAGE), BOTH),
+        (json.dumps({"value": BOTH, "@odata.nextLink": "https://graph/?[{"}), BOTH),
+        (json.dumps({"value": BOTH, "more": [{"a": [1]}], "b": {}}), BOTH),
+        (json.dumps([{"records": [ONE]}, {"records": [TWO]}]), BOTH),
+        (json.dumps({"records": [{"records": [ONE]}, TWO]}), BOTH),
+        (json.dumps({"records": [ONE]}) + "\n" + json.dumps({"records": [TWO]}) + "\n", BOTH),
+        (ONE_LINE + "\n" + json.dumps({"value": [TWO]}), BOTH),
+        (json.dumps({"value": [ONE]}) + "\r\n" + TWO_LINE, BOTH),
+        (json.dumps({"records": []}) + "\n" + ONE_LINE, [EMPTY_ARRAY, ONE]),
+        (json.dumps({"records": [ONE]})[:-2], [ONE, UNCLOSED_ARRAY]),
+        (json.dumps(TABLE), OF_TABLE),
+        (indented(TABLE), OF_TABLE),
+        (indented(TABLE) + ONE_LINE, [*OF_TABLE, ONE]),
+        (json.dumps(TABLE | {"statistics": {"query": [1]}}) + "\n" + ONE_LINE, [*OF_TABLE, ONE]),
+        (json.dumps(TABLE).replace('["2", null]', '["2"], 7'), [OF_TABLE[0], *BROKEN]),
+        (json.dumps(TABLE)[:-9], [OF_TABLE[0], *BROKEN[1:]]),
+        # Of another form: records like any other.
+        (json.dumps({"value": ONE}), [{"value": ONE}]),
+        (json.dumps({"tables": []}), [{"tables": []}]),
+    ],
+)
+def test_what_an_envelope_holds_is_a_record_each(text: str, expected: list[Any]):
+    assert read(text) == expected
+
+
+@pytest.mark.parametrize("opening", [b'{"records":[', b'[{"value":[', b'{"tables":[{"columns":['])
+def test_envelopes_within_each_other_are_bounded(opening: bytes):
+    tracemalloc.start()
+    for record in read_records(io.BytesIO(opening * (4 << 20) + b"\n" + GOOD)):
+        assert isinstance(record, bytes | Reject)
+    assert tracemalloc.get_traced_memory()[1] < 400 << 20
+    tracemalloc.stop()
+
+
+def test_an_envelope_of_any_length_is_read_in_pieces():
+    def parts() -> Iterator[bytes]:
+        yield b'{"records":['
+        for _ in range(20_000):
+            yield GOOD + b","
+        yield GOOD + b"]}\n" + GOOD
+
+    tracemalloc.start()
+    assert sum(1 for _ in read_records(cast(Any, Stream(parts())))) == 20_002
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
+
+
 CUT = ONE_LINE[:12]
 
 
@@ -110,7 +179,7 @@ CUT = ONE_LINE[:12]
         (f"{ONE_LINE}x\n{TWO_LINE}", [MORE_BEHIND, TWO]),
         (f"{ONE_LINE}{TWO_LINE}", [f"{ONE_LINE}{TWO_LINE}".encode()]),
         ("junk\n42\nnull\n", [b"junk", 42, None]),
-        (b"\xff\xfe\x00\n\x00\n", [b"\xff\xfe\x00", b"\x00"]),
+        (b"\xff\x00\n\x00\n", [b"\xff\x00", b"\x00"]),
     ],
 )
 def test_what_is_no_object_ends_with_its_line(text: str, expected: list[Any]):
@@ -118,7 +187,7 @@ def test_what_is_no_object_ends_with_its_line(text: str, expected: list[Any]):
 
 
 def test_an_item_that_is_no_object_is_shown():
-    assert list(read_records("", io.BytesIO(b'["one", 2]'))) == [
+    assert list(read_records(io.BytesIO(b'["one", 2]'))) == [
         Reject(NOT_AN_ITEM, b'"one"'),
         Reject(NOT_AN_ITEM, b"2"),
     ]
@@ -178,7 +247,7 @@ def bounded_read(text: Stream, most_bytes: int = 8 << 20) -> list[Any]:
     """The records, of many the first and last; fails if much of the text was held."""
     tracemalloc.start()
     found: list[Any] = []
-    for record in read_records("x.json", cast(Any, text)):
+    for record in read_records(cast(Any, text)):
         found.append(shown(record))
         if len(found) > 4:
             del found[2]
@@ -222,7 +291,7 @@ PIECES = [
 @given(st.lists(st.sampled_from(PIECES) | st.binary(max_size=8), max_size=40))
 def test_bytes_of_any_kind_are_records_or_rejects_and_none_is_lost(pieces: list[bytes]):
     text = b"".join(pieces)
-    found = list(read_records("x.json", io.BytesIO(text)))
+    found = list(read_text(io.BytesIO(text)))
     at = 0
     for record in found:
         kept = record.text if isinstance(record, Reject) else record
@@ -238,11 +307,11 @@ def test_bytes_of_any_kind_are_records_or_rejects_and_none_is_lost(pieces: list[
 def test_how_a_text_is_cut_into_reads_changes_nothing(pieces: list[bytes], size: int):
     text = b"".join(pieces)
     parts = Stream(text[at : at + size] for at in range(0, len(text), size))
-    expected = list(read_records("x.json", io.BytesIO(text)))
-    assert list(read_records("x.json", cast(Any, parts))) == expected
+    expected = list(read_text(io.BytesIO(text)))
+    assert list(read_text(cast(Any, parts))) == expected
 
 
-# --- packed and tables -----------------------------------------------------------------------
+# --- what a file is -----------------------------------------------------------------------
 
 
 def test_a_packed_text_that_is_cut_ends_with_a_reject():
@@ -250,7 +319,75 @@ def test_a_packed_text_that_is_cut_ends_with_a_reject():
     found = read(packed[: len(packed) // 2], "x.json.gz")
     assert found[:2] == [ONE, ONE]
     assert found[-1].startswith("unreadable file: Compressed file ended before")
-    assert read(b"not packed", "x.json.gz") == ["unreadable file: Not a gzipped file (b'no')"]
+
+
+READ = [ONE, {"Id": "2", "Text": "ü\U0001f600"}]
+TEXT = "\n".join(json.dumps(each, ensure_ascii=False) for each in READ)
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"],
+)
+def test_a_text_is_read_in_its_encoding_packed_or_not(encoding: str):
+    content = TEXT.encode(encoding)
+    assert read(content) == READ
+    assert read(gzip.compress(content)) == READ
+    assert read(gzip.compress(gzip.compress(content))) == READ
+    assert read(pa.compress(content, "zstd", asbytes=True)) == READ
+    (reason,) = read(gzip.compress(gzip.compress(gzip.compress(content))))
+    assert reason == "unreadable file: packed again and again"
+
+
+def test_a_text_that_is_cut_within_a_character_is_read_to_there():
+    cut = TEXT.encode("utf-16")[:-7]
+    assert read(cut)[0] == ONE
+    assert read(b"\xff\xfe" + b"\x00\xd8" * 5) == [("\ufffd" * 5).encode()]
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04...", b"Obj\x01...", b"BZh9...", b"%PDF-1.7"])
+def test_a_file_of_another_kind_is_named(content: bytes):
+    (reason,) = read(content)
+    assert reason.startswith("unreadable file: ")
+    assert "JSON object" not in reason
+
+
+PORTAL = "Date (UTC),Request ID,Username,Sign-in error code\r\n"
+
+
+def test_rows_of_a_csv_are_records():
+    text = PORTAL + (
+        '2026-06-30T02:05:00Z,1,"Ann, ""the"" one",50126\r\n\r\n'
+        '2026-06-30T02:05:01Z,2,"Bob\nB.",\r\n'
+        "2026-06-30T02:05:02Z,3\r\n"
+    )
+    found = read(text)
+    time, name = "Date (UTC)", "Username"
+    assert found == [
+        {time: "2026-06-30T02:05:00Z", "Request ID": "1", name: 'Ann, "the" one'}
+        | {"Sign-in error code": "50126"},
+        {time: "2026-06-30T02:05:01Z", "Request ID": "2", name: "Bob\nB."},
+        "a CSV row that does not have as many fields as the header",
+    ]
+    for encoding in ("utf-8-sig", "utf-16"):
+        assert read(text.encode(encoding)) == found
+    # Any other text with commas is none.
+    assert read("a,b\n1,2\n") == [b"a,b", b"1,2"]
+    assert read(PORTAL) == []
+
+
+@given(st.lists(st.text('",\r\n a'), max_size=20))
+def test_a_wild_csv_stops_nothing(pieces: list[str]):
+    for record in read_records(io.BytesIO((PORTAL + "".join(pieces)).encode())):
+        assert isinstance(record, bytes | Reject)
+
+
+def test_a_csv_whose_quote_never_ends_is_bounded():
+    tracemalloc.start()
+    found = read(PORTAL + '1,2,"' + "x" * (32 << 20))
+    assert found
+    assert all(isinstance(reason, str) for reason in found)
+    tracemalloc.stop()
 
 
 def test_a_read_that_fails_ends_with_a_reject():
@@ -263,7 +400,7 @@ def test_a_read_that_fails_ends_with_a_reject():
 
 
 def read_all(text: Stream) -> list[Any]:
-    return [shown(record) for record in read_records("x.json", cast(Any, text))]
+    return [shown(record) for record in read_records(cast(Any, text))]
 
 
 def parquet(table: pa.Table) -> bytes:
@@ -284,7 +421,7 @@ def test_rows_of_a_table_are_records():
 
 def test_a_table_that_is_none_is_a_reject():
     whole = parquet(pa.table({"Id": ["1"] * 5000}))
-    for damaged in (b"", b"not Parquet", whole[:-9], whole[:40]):
+    for damaged in (whole[:-9], whole[:40], b"PAR1"):
         (reason,) = read(damaged, "x.parquet")
         assert reason.startswith("unreadable file: ")
     # A date that Python cannot hold.

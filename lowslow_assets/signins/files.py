@@ -1,0 +1,224 @@
+"""A file to its records, by its first bytes: packed or not, a text in any encoding, or a table."""
+
+import codecs
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from typing import IO, Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lowslow_assets.signins.records import MAX_RECORD_BYTES, TOO_LONG, Reject, read_text
+
+UNREADABLE = "unreadable file: "
+_WRONG_NUMBER = "a CSV row that does not have as many fields as the header"
+_NO_CSV = "a CSV row that cannot be read"
+
+_PARQUET, _GZIP, _ZSTD = b"PAR1", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_NOT_READ = {
+    b"PK\x03\x04": "a ZIP archive: unpack it",
+    b"Obj\x01": "an Avro file, as Event Hubs captures: convert it to JSON lines",
+    b"BZh": "packed with bzip2: unpack it",
+    b"\xfd7zXZ": "packed with xz: unpack it",
+    b"7z\xbc\xaf": "a 7z archive: unpack it",
+    b"%PDF": "a PDF",
+}
+# Longer marks before those that they begin with.
+_MARKS = [
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+]
+_HEAD_BYTES = 64 << 10
+_MOST_DEPTH = 2
+_MOST_KEPT_CHARACTERS = 1024
+_ROWS_AT_ONCE = 1024
+# Names in the header of a table of sign-ins: of the portal's and of Log Analytics' downloads.
+_HEADERS = (
+    ("Request ID", "Date (UTC)"),
+    ("Id", "TimeGenerated"),
+    ("Id", "TimeGenerated [UTC]"),
+    ("id", "createdDateTime"),
+)
+
+
+def read_records(content: IO[bytes]) -> Iterator[bytes | Reject]:
+    """The records of a file as JSON texts of up to ``MAX_RECORD_BYTES``, and what is none.
+
+    A text is what may be one object: only who decodes it knows. Never raises for what the content
+    is. Where reading it fails, or it is nothing that is read, a last reject says so.
+    """
+    try:
+        yield from _read(content, 0)
+    except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
+        detail = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        yield Reject(UNREADABLE + detail.encode(errors="replace").decode(), None)
+
+
+def _read(content: IO[bytes], depth: int) -> Iterator[bytes | Reject]:
+    head = _fill(content, b"", _HEAD_BYTES)
+    if head.startswith(_PARQUET):
+        content.seek(0)
+        yield from _parquet_rows(content)
+        return
+    whole: Any = io.BufferedReader(_Joined(head, content))
+    for mark, what in _NOT_READ.items():
+        if head.startswith(mark):
+            raise OSError(what)
+    if head.startswith((_GZIP, _ZSTD)):
+        if depth == _MOST_DEPTH:
+            raise OSError("packed again and again")
+        unpack: Any = gzip.open if head.startswith(_GZIP) else _unpack_zstd
+        with unpack(whole) as unpacked:
+            yield from _read(unpacked, depth + 1)
+    elif encoding := _encoding(head):
+        yield from _read(io.BufferedReader(_InUtf8(whole, encoding)), depth)
+    elif header := _header(head):
+        yield from _csv_rows(whole, header)
+    else:
+        yield from read_text(whole)
+
+
+def _fill(content: IO[bytes], data: bytes, size: int) -> bytes:
+    while len(data) < size and (part := content.read(size - len(data))):
+        data += part
+    return data
+
+
+def _unpack_zstd(content: IO[bytes]) -> Any:
+    return io.BufferedReader(_Arrow(pa.CompressedInputStream(pa.PythonFile(content), "zstd")))
+
+
+class _Raw(io.RawIOBase):
+    """What is read by ``_next``, as a file."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._next(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _next(self, size: int) -> bytes:
+        raise NotImplementedError
+
+
+class _Joined(_Raw):
+    """The first bytes of a file, which were looked at, and the others behind them."""
+
+    def __init__(self, head: bytes, rest: IO[bytes]) -> None:
+        self._head, self._rest = head, rest
+
+    def _next(self, size: int) -> bytes:
+        if not self._head:
+            return self._rest.read(size)
+        data, self._head = self._head[:size], self._head[size:]
+        return data
+
+
+class _Arrow(_Raw):
+    def __init__(self, stream: pa.NativeFile) -> None:
+        self._stream = stream
+
+    def _next(self, size: int) -> bytes:
+        return self._stream.read(size)
+
+
+# --- text ----------------------------------------------------------------------------------------
+
+
+def _encoding(head: bytes) -> str | None:
+    """The encoding of a text that is none of ASCII's kind; None for UTF-8."""
+    for mark, encoding in _MARKS:
+        if head.startswith(mark):
+            return encoding
+    # JSON begins with an ASCII character, and so does a header.
+    pairs = head[:64:2], head[1:64:2]
+    for ascii_half, other_half, encoding in (
+        (*pairs, "utf-16-le"),
+        (*reversed(pairs), "utf-16-be"),
+    ):
+        if len(head) >= 4 and not any(other_half) and all(0 < b < 128 for b in ascii_half):
+            return encoding
+    return None
+
+
+class _InUtf8(_Raw):
+    """A text of another encoding in UTF-8; what is none of it becomes U+FFFD."""
+
+    def __init__(self, content: IO[bytes], encoding: str) -> None:
+        self._content, self._data = content, b""
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+
+    def _next(self, size: int) -> bytes:
+        while not self._data:
+            part = self._content.read(size)
+            text = self._decoder.decode(part, final=not part).removeprefix("\ufeff")
+            self._data = text.encode(errors="replace")
+            if not part:
+                break
+        data, self._data = self._data[:size], self._data[size:]
+        return data
+
+
+def _header(head: bytes) -> list[str] | None:
+    """The names in the header of a CSV of sign-ins."""
+    line = head.removeprefix(codecs.BOM_UTF8).partition(b"\n")[0]
+    if line.lstrip().startswith((b"{", b"[")):
+        return None
+    try:
+        names = next(csv.reader([line.decode(errors="replace").strip()]), [])
+    except csv.Error:
+        return None
+    return names if any({*header} <= {*names} for header in _HEADERS) else None
+
+
+def _csv_rows(content: Any, header: list[str]) -> Iterator[bytes | Reject]:
+    """The rows of a table in CSV as JSON, every value a text; an empty one is none."""
+    lines = io.TextIOWrapper(content, "utf-8-sig", errors="replace", newline="")
+    rows = csv.reader(iter(lambda: lines.readline(MAX_RECORD_BYTES), ""))
+    next(rows)
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Reject(f"{_NO_CSV}: {error}", b"")
+            continue
+        if len(row) == len(header):
+            fields = zip(header, row, strict=True)
+            text = msgspec.json.encode({name: value for name, value in fields if value})
+            yield Reject(TOO_LONG, text[:_MOST_KEPT_CHARACTERS]) if _is_long(text) else text
+        elif row:
+            yield Reject(_WRONG_NUMBER, ",".join(row)[:_MOST_KEPT_CHARACTERS].encode())
+
+
+def _is_long(text: bytes) -> bool:
+    return len(text) > MAX_RECORD_BYTES
+
+
+# --- Parquet -------------------------------------------------------------------------------------
+
+
+def _parquet_rows(content: IO[bytes]) -> Iterator[bytes | Reject]:
+    """The rows of a Parquet file as JSON; times are text as Arrow writes it."""
+    for batch in pq.ParquetFile(content).iter_batches(batch_size=_ROWS_AT_ONCE):
+        batch.validate(full=True)
+        columns = [
+            column.cast(pa.string()) if pa.types.is_timestamp(column.type) else column
+            for column in batch.columns
+        ]
+        try:
+            rows = pa.RecordBatch.from_arrays(columns, batch.schema.names).to_pylist()
+            texts = [msgspec.json.encode(row, enc_hook=str) for row in rows]
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise pa.ArrowInvalid(f"a value that JSON cannot hold: {error}") from error
+        for text in texts:
+            yield Reject(TOO_LONG, text[:_MOST_KEPT_CHARACTERS]) if _is_long(text) else text
