@@ -1,5 +1,6 @@
 # make install   a .venv with what constraints.txt pins
 # make demo      the whole hunt on a made-up tenant; ENGINE=spark does the same with Spark
+# make try       the same on files of your own: make try FILES="~/Downloads/*SignIns*.json"
 # make check     linters, types, and the tests that need no Spark, browser or emulator
 # make test      all of it
 # make lint      linters, types and import contracts only
@@ -20,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 ENGINE ?= duckdb
 
-.PHONY: install test check lint demo clean spark
+.PHONY: install test check lint demo try clean spark
 
 install: $(INSTALLED)
 	@:
@@ -85,7 +86,10 @@ lint: install
 demo: install $(if $(filter spark,$(ENGINE)),spark)
 	@LOWSLOW_ENGINE=$(ENGINE) $(BIN)/python -m lowslow_assets.demo
 
+try: install
+	@$(BIN)/python -m lowslow_assets.first_look $(FILES)
+
 clean:
-	rm -rf $(VENV) demo build dist .pytest_cache .ruff_cache .hypothesis spark-warehouse metastore_db
+	rm -rf $(VENV) demo first-look build dist .pytest_cache .ruff_cache .hypothesis spark-warehouse metastore_db
 	rm -rf derby.log *.egg-info
 	find lowslow_assets lowslow_assets_tests -name __pycache__ -type d -prune -exec rm -rf {} +

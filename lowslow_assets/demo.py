@@ -14,9 +14,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import dagster as dg
-import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
 from lowslow_assets.lake.tables import ENRICHED_INCIDENTS
+from lowslow_assets.reports.console import incidents_as_text
 from lowslow_assets.sample_tenant import Tenant, generate
 from lowslow_assets.settings import DEMO_LAKE, DEMO_SOURCE, Settings, read_settings
 
@@ -113,20 +114,8 @@ def _save_pictures(instance: dg.DagsterInstance, day: date) -> None:
 def _report(day: date) -> None:
     """Say what was found, where it is and how to look at it."""
     lake = Path(DEMO_LAKE)
-    incidents = ds.dataset(lake / ENRICHED_INCIDENTS.name / f"date={day}").to_table().to_pylist()
-    print(f"\nFound as of {day}: {len(incidents)} campaign(s)")
-    for incident in incidents:
-        print(
-            f"\n  [{incident['severity']}, confidence {incident['confidence_label']}] "
-            f"{incident['title']}\n"
-            f"    {incident['first_activity']:%Y-%m-%d} to {incident['last_activity']:%Y-%m-%d}, "
-            f"{incident['attempts']:,} attempts from {incident['ip_addresses']:,} addresses; "
-            f"unusual: {', '.join(incident['anomalous_features'])}"
-        )
-        accounts = incident["compromised_users"]
-        if accounts:
-            more = f" and {len(accounts) - 5} more" if len(accounts) > 5 else ""
-            print(f"    check first: {', '.join(map(ascii, accounts[:5]))}{more}")
+    (rows,) = lake.glob(f"{ENRICHED_INCIDENTS.name}/date={day}/*.parquet")
+    print(f"\n{incidents_as_text(pq.read_table(rows).to_pylist(), day)}")
     print(
         f"\nTables    {lake}/<asset>/date=YYYY-MM-DD/*.parquet"
         f"\nPages     {lake}/case_pages/date={day}/index.html: for a browser"

@@ -1,6 +1,6 @@
 """What the parser made of files as the rows of ``raw_signins`` and ``rejected_signins``."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import IO
 
@@ -55,6 +55,16 @@ def signins_of(parsed: Relation) -> Relation:
         """,
         parsed=parsed,
         columns=Columns(_SIGNINS),
+    )
+
+
+@transform(_SIGNINS, signins=_SIGNINS)
+def by_own_days(signins: Relation) -> Relation:
+    """The sign-ins of the days of their own times, whatever folder they were in."""
+    return sql(
+        "SELECT {columns}, CAST(time_generated AS DATE) AS date FROM {signins}",
+        columns=Columns(without(_SIGNINS, "date")),
+        signins=signins,
     )
 
 
@@ -149,6 +159,41 @@ def rejects_of(parsed: Relation, refused: Relation) -> Relation:
         """,
         parsed=parsed,
         refused=refused,
+    )
+
+
+@transform(
+    schema(
+        "date date, signins bigint, successes bigint, failures bigint, users bigint, "
+        "addresses bigint, networks bigint"
+    ),
+    signins=RAW_SIGNINS.dated,
+)
+def count_days(signins: Relation, failure_result_types: Sequence[str]) -> Relation:
+    """Per day, what there is to hunt in."""
+    return sql(
+        """
+        SELECT
+            date,
+            count(*) AS signins,
+            count(*) FILTER (WHERE result_type = '0') AS successes,
+            count(*) FILTER (WHERE result_type IN {failures}) AS failures,
+            count(DISTINCT "user") AS users,
+            count(ip_address) AS addresses,
+            count(autonomous_system_number) AS networks
+        FROM {signins}
+        GROUP BY date
+        """,
+        signins=signins,
+        failures=failure_result_types,
+    )
+
+
+@transform(schema("reason string, rejects bigint"), rejected=REJECTED_SIGNINS.dated)
+def count_reasons(rejected: Relation) -> Relation:
+    """How often each reason occurs."""
+    return sql(
+        "SELECT reason, count(*) AS rejects FROM {rejected} GROUP BY reason", rejected=rejected
     )
 
 
