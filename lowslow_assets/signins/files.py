@@ -138,15 +138,14 @@ def _encoding(head: bytes) -> str | None:
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return encoding
-    # JSON begins with an ASCII character, and so does a header.
-    pairs = head[:64:2], head[1:64:2]
-    for ascii_half, other_half, encoding in (
-        (*pairs, "utf-16-le"),
-        (*reversed(pairs), "utf-16-be"),
-    ):
-        if len(head) >= 4 and not any(other_half) and all(0 < b < 128 for b in ascii_half):
-            return encoding
-    return None
+    # Without a mark: nearly every second byte of what JSON and headers consist of is null.
+    evens, odds = head[:64:2].count(0), head[1:64:2].count(0)
+    most, fewest = len(head[:64]) * 3 / 8, len(head[:64]) / 8
+    if len(head) < 4:
+        return None
+    if odds >= most and evens <= fewest:
+        return "utf-16-le"
+    return "utf-16-be" if evens >= most and odds <= fewest else None
 
 
 class _InUtf8(_Raw):
