@@ -1,5 +1,6 @@
 """The sensors: new files of the export become runs, and runs that fail are told of."""
 
+import hashlib
 import json
 import re
 from datetime import UTC, datetime, time, timedelta
@@ -33,8 +34,9 @@ def new_days(context: dg.SensorEvaluationContext, source: SourceResource) -> dg.
       weeks. Older days are for the job ``ingest_range``.
     - A day is requested an hour after it ends (UTC), so that its last files are there.
     - A late file changes the day's version, and with it the run key: the day is
-      requested again, and only then.
-    - The cursor holds the versions of the watched days, so its size is bounded.
+      requested again, and only then. The key also says what came before: a day whose files
+      are again what they once were is requested, too.
+    - The cursor holds a version and a key of each watched day, so its size is bounded.
     - A source that cannot be listed is a reason to skip: the cursor stays, and the next tick
       finds what this one would have.
     """
@@ -49,9 +51,11 @@ def new_days(context: dg.SensorEvaluationContext, source: SourceResource) -> dg.
         if not files.files:
             continue
         key = files.day.isoformat()
-        seen[key] = files.version
-        if requested.get(key) != files.version:
-            run_key = f"{key}/{files.version}"
+        seen[key] = requested.get(key, "")
+        if seen[key].partition(" ")[0] != files.version:
+            before = [hashlib.sha256(seen[key].encode()).hexdigest()[:16]] if seen[key] else []
+            seen[key] = " ".join([files.version, *before])
+            run_key = "/".join([key, files.version, *before])
             requests.append(dg.RunRequest(run_key=run_key, partition_key=key))
     return dg.SensorResult(run_requests=requests, cursor=json.dumps(seen))
 
@@ -71,12 +75,14 @@ def _list_settled_days(source: SourceResource) -> list[DayFiles]:
 
 
 def _read_cursor(cursor: str | None) -> dict[str, str]:
-    """Day to version; one that a person mistyped in the UI counts as none."""
+    """Day to its version and what came before; a cursor that a person mistyped counts as none."""
     try:
         found = json.loads(cursor or "{}")
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    return {day: version for day, version in found.items() if isinstance(version, str)}
 
 
 @dg.run_failure_sensor(

@@ -115,6 +115,23 @@ def test_a_day_is_requested_again_when_its_files_change_and_only_then(tmp_path: 
     assert requested(tick(tmp_path, late.cursor)) == []
 
 
+def test_a_day_whose_files_come_and_go_is_requested_each_time(tmp_path: Path, clock: Clock):
+    put(tmp_path, FIRST)
+    cursor, keys = None, []
+    for turn in range(6):
+        late = put(tmp_path, FIRST, "late.json")
+        if turn % 2 == 0:
+            late.unlink()
+        # The cursor of a tick that fails is not kept: the same is requested under the same key.
+        failed, result = tick(tmp_path, cursor), tick(tmp_path, cursor)
+        (key,) = (run.run_key for run in result.run_requests or [])
+        assert [run.run_key for run in failed.run_requests or []] == [key]
+        keys.append(key)
+        cursor = result.cursor
+    assert len(set(keys)) == 6
+    assert len(cursor or "") < 100
+
+
 def test_a_day_is_requested_when_the_files_of_any_log_change(tmp_path: Path, clock: Clock):
     ours, theirs = tmp_path / "am-signinlogs", tmp_path / "am-adfssigninlogs"
     put(ours, FIRST)
