@@ -34,9 +34,11 @@ from lowslow_assets.signins.ingest import (
     count_days,
     count_reasons,
     deduplicate,
+    name_users,
     parse_inputs,
     rejects_of,
     signins_of,
+    usual_names,
 )
 
 ROOT = Path("first-look")
@@ -154,7 +156,9 @@ def _files(given: Iterable[Path]) -> Iterable[InputFile]:
 def _ingest(engine: Engine, files: Sequence[InputFile]) -> Found:
     """Make ``raw_signins`` and ``rejected_signins`` of the files."""
     parsed = engine.from_files(files, parse_inputs, open_local, PARSED_INPUTS)
-    signins = deduplicate(by_own_days(signins_of(parsed))).held()
+    of_days = by_own_days(signins_of(parsed))
+    named = name_users(of_days, usual_names(of_days).held())
+    signins = deduplicate(named).held()
     rejects = rejects_of(parsed, engine.from_arrow(REJECTED_SIGNINS.dated.empty_table()))
     counts = {row.pop("date"): row for row in count_days(signins, FAILURE_RESULT_TYPES).rows()}
     today = datetime.now(UTC).date()

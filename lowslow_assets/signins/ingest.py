@@ -58,6 +58,69 @@ def signins_of(parsed: Relation) -> Relation:
     )
 
 
+_NAMES = schema("day date, id string, name string")
+_USER = _SIGNINS.get_field_index("user")
+
+
+@transform(_NAMES, signins=_SIGNINS)
+def usual_names(signins: Relation) -> Relation:
+    """The name of each user id that a day's sign-ins call by several: the one that most have.
+
+    The log calls an account by its id where it could not look the name up, as of many failures, and
+    a guest by the name at home or by one with ``#EXT#``: these are taken only where there is no
+    other.
+    """
+    return sql(
+        """
+        WITH _names AS (
+            SELECT
+                date AS day,
+                user_id AS id,
+                "user" AS name,
+                count(*) AS signins,
+                min(
+                    CASE
+                        WHEN coalesce(user_principal_name, user_id) = user_id THEN 3
+                        WHEN "user" LIKE '%#ext#%' THEN 2
+                        ELSE 1
+                    END
+                ) AS kind
+            FROM {signins}
+            WHERE user_id IS NOT NULL
+            GROUP BY date, user_id, "user"
+        )
+        SELECT day, id, name
+        FROM _names
+        QUALIFY
+            count(*) OVER (PARTITION BY day, id) > 1
+            AND row_number() OVER (
+                PARTITION BY day, id
+                ORDER BY kind, signins DESC, name NULLS FIRST
+            ) = 1
+        """,
+        signins=signins,
+    )
+
+
+@transform(_SIGNINS, signins=_SIGNINS, names=_NAMES)
+def name_users(signins: Relation, names: Relation) -> Relation:
+    """Give all sign-ins that a day has of one user id its usual name: ``user``."""
+    return sql(
+        """
+        SELECT
+            {before},
+            coalesce(_names.name, _signins."user") AS "user",
+            {after}
+        FROM {signins} AS _signins
+        LEFT JOIN {names} AS _names ON _names.day = _signins.date AND _names.id = _signins.user_id
+        """,
+        signins=signins,
+        names=names,
+        before=Columns(pa.schema([*_SIGNINS][:_USER]), "_signins"),
+        after=Columns(pa.schema([*_SIGNINS][_USER + 1 :]), "_signins"),
+    )
+
+
 @transform(_SIGNINS, signins=_SIGNINS)
 def by_own_days(signins: Relation) -> Relation:
     """The sign-ins of the days of their own times, whatever folder they were in."""
@@ -91,7 +154,7 @@ def deduplicate(signins: Relation) -> Relation:
                 copies,
                 row_number() OVER (
                     PARTITION BY date, signin_id
-                    -- "user" and ip_prefix follow from other columns.
+                    -- "user" and ip_prefix follow from other columns and the day.
                     ORDER BY
                         time_generated DESC,
                         CASE WHEN result_type = '0' THEN 1 ELSE 2 END,

@@ -33,6 +33,9 @@ OTHERS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "features.encode_features": {
         "failure_result_types": st.lists(st.sampled_from(["50126", "50055", "50053", "0"]))
     },
+    "ingest.count_days": {
+        "failure_result_types": st.lists(st.sampled_from(["50126", "50055", "50053", "0"]))
+    },
     "limit.draw_accounts": {"number": st.integers(0, 8)},
     "success_tables.sample": {"successes": st.sampled_from([0, 5, 50, 10**12])},
 }

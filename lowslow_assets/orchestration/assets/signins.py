@@ -20,9 +20,11 @@ from lowslow_assets.signins.ingest import (
     PARSED_INPUTS,
     count_lines,
     deduplicate,
+    name_users,
     parse_inputs,
     rejects_of,
     signins_of,
+    usual_names,
 )
 
 # Of files whose sign-ins are held at once.
@@ -63,8 +65,9 @@ def _ingest(export: Export, lake: Lake, listing: list[DayFiles]) -> dict[date, d
     parsed = lake.engine.from_files(
         export.inputs(listing), parse_inputs, export.open_files, PARSED_INPUTS
     )
-    signins = deduplicate(signins_of(parsed))
-    raw = lake.write(RAW_SIGNINS, signins, days, {}, rows_per_day)
+    signins = signins_of(parsed)
+    named = name_users(signins, usual_names(signins).held())
+    raw = lake.write(RAW_SIGNINS, deduplicate(named), days, {}, rows_per_day)
     rejects = rejects_of(parsed, _refused(lake.engine, listing))
     rejected = lake.write(REJECTED_SIGNINS, rejects, days, {})
     of_days = {row["date"]: row for row in count_lines(lake.read(RAW_SIGNINS, days)).rows()}
