@@ -66,7 +66,8 @@ def _read(content: IO[bytes], depth: int) -> Iterator[bytes | Reject]:
         content.seek(0)
         yield from _parquet_rows(content)
         return
-    whole: Any = io.BufferedReader(_Joined(head, content))
+    is_all = len(head) < _HEAD_BYTES
+    whole: Any = io.BytesIO(head) if is_all else io.BufferedReader(_Joined(head, content))
     for mark, what in _NOT_READ.items():
         if head.startswith(mark):
             raise OSError(what)

@@ -251,16 +251,14 @@ _Row = _struct(
     ("properties", _Properties | str | int | float | bool | list | None, None),
 )
 _ROW = msgspec.json.Decoder(_Row)
-# Where in a tuple of ``_COLUMNS`` stand the fields of which a record has one at least.
-_NEEDED = [
-    [_COLUMNS.index(column) for column in one_of]
-    for one_of in (
-        ["signin_id"],
-        ["time_generated", "time_of_record"],
-        ["result_type", "status", "result_type_of_record"],
-    )
-]
-_DEVICE, _FLAT_DEVICE = _COLUMNS.index("device"), b'"DeviceDetail'
+_FLAT_DEVICE = b'"DeviceDetail'
+_AT = {column: place for place, column in enumerate(_COLUMNS)}
+_ID, _TIME_OF_ROW, _TIME_OF_RECORD = (
+    _AT[column] for column in ("signin_id", "time_generated", "time_of_record")
+)
+_RESULT, _STATUS, _RESULT_OF_RECORD, _DEVICE = (
+    _AT[column] for column in ("result_type", "status", "result_type_of_record", "device")
+)
 
 
 def _values(row: msgspec.Struct) -> tuple[Any, ...]:
@@ -275,8 +273,16 @@ def _values(row: msgspec.Struct) -> tuple[Any, ...]:
 
 def _is_other(values: tuple[Any, ...], record: bytes) -> bool:
     """Whether a record is of neither of the two schemas, or has details as fields of their own."""
-    return any(not any(values[at] for at in one_of) for one_of in _NEEDED) or (
-        values[_DEVICE] is None and _FLAT_DEVICE in record
+    # Asked of each line, so it is written out.
+    return (
+        values[_ID] is None
+        or (values[_TIME_OF_ROW] is None and values[_TIME_OF_RECORD] is None)
+        or (
+            values[_RESULT] is None
+            and values[_STATUS] is None
+            and values[_RESULT_OF_RECORD] is None
+        )
+        or (values[_DEVICE] is None and _FLAT_DEVICE in record)
     )
 
 
