@@ -92,7 +92,7 @@ def _fill(content: IO[bytes], data: bytes, size: int) -> bytes:
 
 
 def _unpack_zstd(content: IO[bytes]) -> Any:
-    return io.BufferedReader(_Arrow(pa.CompressedInputStream(pa.PythonFile(content), "zstd")))
+    return io.BufferedReader(_Arrow(pa.CompressedInputStream(pa.PythonFile(content, "r"), "zstd")))
 
 
 class _Raw(io.RawIOBase):
@@ -139,14 +139,21 @@ def _encoding(head: bytes) -> str | None:
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return encoding
-    # Without a mark: nearly every second byte of what JSON and headers consist of is null.
-    evens, odds = head[:64:2].count(0), head[1:64:2].count(0)
-    most, fewest = len(head[:64]) * 3 / 8, len(head[:64]) / 8
-    if len(head) < 4:
-        return None
-    if odds >= most and evens <= fewest:
+    # Without a mark: of JSON and headers the first character is ASCII, and so are nearly all.
+    evens, odds = head[:64:2], head[1:64:2]
+    if _are_halves(evens, odds):
         return "utf-16-le"
-    return "utf-16-be" if evens >= most and odds <= fewest else None
+    return "utf-16-be" if _are_halves(odds, evens) else None
+
+
+def _are_halves(of_ascii: bytes, nulls: bytes) -> bool:
+    return (
+        min(len(of_ascii), len(nulls)) > 1
+        and 0 < of_ascii[0] < 128
+        and not nulls[0]
+        and nulls.count(0) >= len(nulls) * 3 / 4
+        and of_ascii.count(0) <= len(of_ascii) / 4
+    )
 
 
 class _InUtf8(_Raw):
