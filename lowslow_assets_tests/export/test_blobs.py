@@ -116,7 +116,9 @@ def test_days_and_files_are_those_of_the_same_tree_on_a_disk(
     for day in [*expected, date(2026, 2, 1)]:
         ours, theirs = local.list_day(day), remote.list_day(day)
         assert [(f.name, f.size) for f in theirs.files] == [(f.name, f.size) for f in ours.files]
-    assert len(remote.list_day(DAY).files) == 5
+    listed = remote.list_day(DAY)
+    assert len(listed.readable) == 5
+    assert [name for name, _ in listed.refused] == [f"{HOUR}/notes.txt"]
     # A container can be the root, too.
     root = open_blobs(f"{azurite.account_url}/{container.container}/", STAGED)
     assert list(root.days()) == []
