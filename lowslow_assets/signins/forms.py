@@ -70,17 +70,17 @@ _ANY_OBJECT = msgspec.json.Decoder(dict[str, Any])
 def as_row(record: bytes) -> bytes:
     """The JSON of a row of SigninLogs with what the record says; raises NotAnObject.
 
-    What stands beside a record's properties counts where they lack it.
+    Of one name the field beside a record's properties counts before the one within.
     """
     beside, within = _fields(record)
-    row = {name: _first_of(spellings, within, beside) for name, spellings in _NAMES.items()}
+    row = {name: _first_of(spellings, beside, within) for name, spellings in _NAMES.items()}
     row["TimeGenerated"] = _first_of(_TIMES, beside, within)
     for name, spellings in _DETAILS.items():
-        found = (_detail(of.get(spelling)) for of in (within, beside) for spelling in spellings)
+        found = (_detail(of.get(spelling)) for spelling in spellings for of in (beside, within))
         row[name] = next(filter(None, found), None)
     for name, entries in _ENTRIES.items():
         row[name] = row[name] or {
-            entry: _first_of(spellings, within, beside) for entry, spellings in entries.items()
+            entry: _first_of(spellings, beside, within) for entry, spellings in entries.items()
         }
     for of in (within, beside):
         if isinstance(location := of.get("location"), str) and not _detail(location):
@@ -128,7 +128,7 @@ def _folded(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _first_of(names: tuple[str, ...], *fields: Mapping[str, Any]) -> Any:
-    return next((of[name] for of in fields for name in names if name in of), None)
+    return next((of[name] for name in names for of in fields if name in of), None)
 
 
 def _detail(value: Any) -> Any:
