@@ -9,7 +9,13 @@ import msgspec
 import pyarrow as pa
 from msgspec.structs import astuple
 
-from lowslow_assets.signins.json_text import NOT_AN_OBJECT, NOT_JSON, NotAnObject, read_object
+from lowslow_assets.signins.json_text import (
+    ANY_OBJECT,
+    NOT_AN_OBJECT,
+    NOT_JSON,
+    NotAnObject,
+    read_object,
+)
 from lowslow_assets.signins.values import bounded_text, parse_degrees
 
 # How many texts are kept, and of how many bytes at most.
@@ -30,7 +36,6 @@ class _Quoted(msgspec.Struct):
 
 
 _QUOTED = msgspec.json.Decoder(_Quoted)
-_ANY_OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
 class Detail:
@@ -79,7 +84,7 @@ class Detail:
             entries = astuple(read_object(self._decoder, written))
             if entries != self._nothing:
                 return entries
-            return self._in_any_case(read_object(_ANY_OBJECT, written))
+            return self._in_any_case(read_object(ANY_OBJECT, written))
         except NotAnObject:
             return self._in_any_case(_python_object(written))
 

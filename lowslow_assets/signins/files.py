@@ -12,7 +12,13 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lowslow_assets.signins.records import MAX_RECORD_BYTES, TOO_LONG, Reject, read_text
+from lowslow_assets.signins.records import (
+    MAX_RECORD_BYTES,
+    MOST_KEPT_BYTES,
+    TOO_LONG,
+    Reject,
+    read_text,
+)
 
 UNREADABLE = "unreadable file: "
 _WRONG_NUMBER = "a CSV row that does not have as many fields as the header"
@@ -36,7 +42,6 @@ _MARKS = [
 ]
 _HEAD_BYTES = 64 << 10
 _MOST_DEPTH = 2
-_MOST_KEPT_CHARACTERS = 1024
 _ROWS_AT_ONCE = 1024
 # Names in the header of a table of sign-ins: of the portal's and of Log Analytics' downloads.
 _HEADERS = (
@@ -61,7 +66,7 @@ def read_records(content: IO[bytes]) -> Iterator[bytes | Reject]:
 
 
 def _read(content: IO[bytes], depth: int) -> Iterator[bytes | Reject]:
-    head = _fill(content, b"", _HEAD_BYTES)
+    head = _head(content)
     if head.startswith(_PARQUET):
         content.seek(0)
         yield from _parquet_rows(content)
@@ -85,14 +90,15 @@ def _read(content: IO[bytes], depth: int) -> Iterator[bytes | Reject]:
         yield from read_text(whole)
 
 
-def _fill(content: IO[bytes], data: bytes, size: int) -> bytes:
-    while len(data) < size and (part := content.read(size - len(data))):
-        data += part
-    return data
+def _head(content: IO[bytes]) -> bytes:
+    head = b""
+    while len(head) < _HEAD_BYTES and (part := content.read(_HEAD_BYTES - len(head))):
+        head += part
+    return head
 
 
 def _unpack_zstd(content: IO[bytes]) -> Any:
-    return io.BufferedReader(_Arrow(pa.CompressedInputStream(pa.PythonFile(content, "r"), "zstd")))
+    return pa.CompressedInputStream(pa.PythonFile(content, "r"), "zstd")
 
 
 class _Raw(io.RawIOBase):
@@ -121,14 +127,6 @@ class _Joined(_Raw):
             return self._rest.read(size)
         data, self._head = self._head[:size], self._head[size:]
         return data
-
-
-class _Arrow(_Raw):
-    def __init__(self, stream: pa.NativeFile) -> None:
-        self._stream = stream
-
-    def _next(self, size: int) -> bytes:
-        return self._stream.read(size)
 
 
 # --- text ----------------------------------------------------------------------------------------
@@ -202,13 +200,13 @@ def _csv_rows(content: Any, header: list[str]) -> Iterator[bytes | Reject]:
         if len(row) == len(header):
             fields = zip(header, row, strict=True)
             text = msgspec.json.encode({name: value for name, value in fields if value})
-            yield Reject(TOO_LONG, text[:_MOST_KEPT_CHARACTERS]) if _is_long(text) else text
+            yield _within_bounds(text)
         elif row:
-            yield Reject(_WRONG_NUMBER, ",".join(row)[:_MOST_KEPT_CHARACTERS].encode())
+            yield Reject(_WRONG_NUMBER, ",".join(row).encode()[:MOST_KEPT_BYTES])
 
 
-def _is_long(text: bytes) -> bool:
-    return len(text) > MAX_RECORD_BYTES
+def _within_bounds(text: bytes) -> bytes | Reject:
+    return text if len(text) <= MAX_RECORD_BYTES else Reject(TOO_LONG, text[:MOST_KEPT_BYTES])
 
 
 # --- Parquet -------------------------------------------------------------------------------------
@@ -228,4 +226,4 @@ def _parquet_rows(content: IO[bytes]) -> Iterator[bytes | Reject]:
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise pa.ArrowInvalid(f"a value that JSON cannot hold: {error}") from error
         for text in texts:
-            yield Reject(TOO_LONG, text[:_MOST_KEPT_CHARACTERS]) if _is_long(text) else text
+            yield _within_bounds(text)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from lowslow_assets.signins.json_text import NotAnObject, read_object
+from lowslow_assets.signins.json_text import ANY_OBJECT, NotAnObject, read_object
 from lowslow_assets.signins.values import bounded_text
 
 # By the name in a row the folded names it may have, the likeliest first.
@@ -64,8 +64,6 @@ _OTHERS = {
 _OF_SIGNINS = re.compile(r"sign-?in", re.IGNORECASE)
 _MOST_NAME_LENGTH = 64
 
-_ANY_OBJECT = msgspec.json.Decoder(dict[str, Any])
-
 
 def as_row(record: bytes) -> bytes:
     """The JSON of a row of SigninLogs with what the record says; raises NotAnObject.
@@ -108,11 +106,11 @@ def what_it_is(record: bytes) -> str | None:
 
 def _fields(record: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     """What stands beside the properties of a record, and within them, by folded name."""
-    beside = _folded(read_object(_ANY_OBJECT, record))
+    beside = _folded(read_object(ANY_OBJECT, record))
     properties = beside.get("properties")
     if isinstance(properties, str):
         try:
-            properties = read_object(_ANY_OBJECT, properties.encode())
+            properties = read_object(ANY_OBJECT, properties.encode())
         except NotAnObject:
             properties = None
     return beside, _folded(properties) if isinstance(properties, Mapping) else {}

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
@@ -17,6 +17,8 @@ _BETWEEN = re.compile(r"[ \t\r\n,\ufeff]*+")
 _MOST_DIGITS = 18  # of an integer that fits 64 bits in any case
 _MOST_DIGITS_KEPT = 1024
 
+
+ANY_OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 T = TypeVar("T")
 

@@ -25,7 +25,7 @@ from lowslow_assets.signins.details import DETAILS, Detail
 from lowslow_assets.signins.files import read_records
 from lowslow_assets.signins.forms import as_row, what_it_is
 from lowslow_assets.signins.json_text import MORE_BEHIND, NotAnObject, read_object, split_objects
-from lowslow_assets.signins.records import Reject
+from lowslow_assets.signins.records import MOST_KEPT_BYTES, Reject
 from lowslow_assets.signins.values import (
     EARLIEST,
     LATEST,
@@ -87,7 +87,6 @@ _REQUIRED = {
 # Of a batch. Its rows are Python's objects, which may weigh much more, in smaller chunks.
 _MOST_ROWS, _MOST_BYTES = 8192, 16 << 20
 _CHUNK_ROWS, _CHUNK_BYTES = 256, 1 << 20
-_MOST_LINE_BYTES = 4 * MAX_TEXT_LENGTH
 
 
 def parse_files(files: Iterable[tuple[str, IO[bytes]]]) -> Iterator[pa.RecordBatch]:
@@ -139,7 +138,7 @@ class _Batch:
             for one in several:
                 self.add(file, one)
             if not several:
-                self.rejects.append((file, Reject(str(error), record[:_MOST_LINE_BYTES])))
+                self.rejects.append((file, Reject(str(error), record[:MOST_KEPT_BYTES])))
             return
         self.values.append(values)
         self.files.append(file)
@@ -163,7 +162,7 @@ class _Batch:
             for at in rejected:
                 lacks = next(_REQUIRED[name] for name in _REQUIRED if missing[name][at].as_py())
                 text = self.texts[at]
-                reject = Reject(what_it_is(text) or lacks, text[:_MOST_LINE_BYTES])
+                reject = Reject(what_it_is(text) or lacks, text[:MOST_KEPT_BYTES])
                 self.rejects.append((self.files[at], reject))
             columns["file"] = pa.array(self.files)
             batch = _batch(columns, len(self.texts))

@@ -26,7 +26,7 @@ NOT_A_ROW = "a row of a table that does not have the table's columns"
 
 _READ_BYTES = 64 << 10
 # Of 1,024 characters.
-_MOST_KEPT_BYTES = 4 << 10
+MOST_KEPT_BYTES = 4 << 10
 
 _BLANK = re.compile(rb"(?:[ \t\r\n]++|\xef\xbb\xbf)*+")
 _BETWEEN_ITEMS = re.compile(rb"(?:[ \t\r\n,\[\]]++|\xef\xbb\xbf)*+")
@@ -172,7 +172,7 @@ class _Text:
             if len(values) == len(columns):
                 yield msgspec.json.encode(dict(zip(columns, values, strict=True)))
             else:
-                yield Reject(NOT_A_ROW, text[:_MOST_KEPT_BYTES])
+                yield Reject(NOT_A_ROW, text[:MOST_KEPT_BYTES])
 
     def _leave(self, depth: int) -> None:
         """Pass over what is left of so many objects and arrays that are open."""
@@ -225,7 +225,7 @@ class _Text:
         if match is None or match.end() - self.at > MAX_RECORD_BYTES:
             return self._reject_line(NOT_AN_ITEM)
         self.at = match.end()
-        return Reject(NOT_AN_ITEM, match[0][:_MOST_KEPT_BYTES])
+        return Reject(NOT_AN_ITEM, match[0][:MOST_KEPT_BYTES])
 
     def _between_items(self) -> Iterator[Reject]:
         """Pass over what separates items. Arrays within the array are no items, theirs are."""
@@ -300,7 +300,7 @@ class _Text:
     def _reject_line(self, reason: str) -> Reject:
         """Whatever is left of the line."""
         end = self.data.find(b"\n", self.at)
-        stop = self.at + _MOST_KEPT_BYTES
+        stop = self.at + MOST_KEPT_BYTES
         kept = self.data[self.at : stop if end < 0 else min(end, stop)]
         while end < 0:
             self.at = len(self.data)
