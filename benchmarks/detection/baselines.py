@@ -353,13 +353,71 @@ _MOST_PER_ACCOUNT = 2.0
 _LEAST_ENTROPY = 0.5
 
 
-def _wide_range(address: str) -> str | None:
-    """The /23 (IPv4) or /48 (IPv6) an address is in; None for what is no address."""
+def _wide_range(address: str, bits: int = 23) -> str | None:
+    """The /23 or so (IPv4) or /48 (IPv6) an address is in; None for what is no address."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return None
-    return str(ipaddress.ip_network((ip, 23 if ip.version == 4 else 48), strict=False))
+    return str(ipaddress.ip_network((ip, bits if ip.version == 4 else 48), strict=False))
+
+
+def ranges_by_users(signins: Frame) -> list[Alert]:
+    """Ranges from which several accounts fail, on several days, and fewer succeed.
+
+    What a defender writes in a minute; thresholds are ours. By /24 (IPv4) or /48 (IPv6) over the
+    window so far: wrong or expired passwords or locked accounts of at least 5 accounts, on at least
+    3 days (UTC), and of more accounts than succeed from there. Runs daily.
+
+    One alert per range, first raised when it is a hit; it holds what it held in the last such run.
+    """
+    ranges = {a: _wide_range(a, 24) for a in signins["ip_address"].dropna().unique()}
+    return _by_users(signins, signins["ip_address"].map(ranges))
+
+
+def networks_by_users(signins: Frame) -> list[Alert]:
+    """Like `ranges_by_users`, by autonomous system."""
+    return _by_users(signins, signins["asn"])
+
+
+def _by_users(signins: Frame, network: Frame) -> list[Alert]:
+    days = _days(signins)
+    events = _frame(
+        {
+            "signin_id": signins["signin_id"],
+            "network": network,
+            "user": signins["user"],
+            "day": (signins["time"] - signins["time"].min().floor("D")).dt.days,
+        }
+    )
+    codes = _result_codes(signins)
+    failures = events[codes.isin(_TRIED)].dropna(subset="network")
+    successes = events[codes.eq(0)]
+    users = failures.groupby("network")["user"].nunique()
+    busy = users.index[users >= _FEWEST_USERS]
+    failing, passing = (_so_far(part, "user", busy, len(days)) for part in (failures, successes))
+    hits = (failing >= _FEWEST_USERS) & (failing > passing)
+    hits &= _so_far(failures, "day", busy, len(days)) >= _FEWEST_DAYS
+    alerts = []
+    for name, hit in zip(busy, hits, strict=True):
+        if hit.any():
+            first, last = np.flatnonzero(hit)[[0, -1]]
+            inside = failures[(failures["network"] == name) & (failures["day"] <= last)]
+            alerts.append(Alert(frozenset(inside["signin_id"]), days[first]))
+    return alerts
+
+
+_TRIED = (50126, 50055, 50053)
+_FEWEST_USERS, _FEWEST_DAYS = 5, 3
+
+
+def _so_far(events: Frame, of: str, networks: Frame, days: int) -> Any:
+    """Distinct values of a column, a network and day of the window so far, as a matrix."""
+    firsts = events[events["network"].isin(networks)].groupby(["network", of])["day"].min()
+    counts = np.zeros((len(networks), days), dtype=int)
+    rows = networks.get_indexer(firsts.index.get_level_values("network"))
+    np.add.at(counts, (rows, firsts.to_numpy(dtype=int)), 1)
+    return counts.cumsum(axis=1)
 
 
 def _networks(events: Frame, network: str, signins: Frame) -> list[Alert]:
@@ -463,8 +521,10 @@ BASELINES: dict[str, Callable[[pd.DataFrame], list[Alert]]] = {
     "Sentinel volatile addresses": volatile_addresses,
     "Slow spray by /23": slow_spray_ranges,
     "Gap entropy by network": network_gap_entropy,
+    "/24 by distinct users": ranges_by_users,
+    "AS number by distinct users": networks_by_users,
 }
-"""The rules by a short name."""
+"""The rules by a short name; the last two are plain ones that nobody published."""
 
 BUILT_FOR: dict[str, str] = {
     "Sentinel password spray": (
@@ -487,6 +547,13 @@ BUILT_FOR: dict[str, str] = {
     "Gap entropy by network": (
         "The same idea on ranges and autonomous systems, with thresholds of our own. Built for "
         "slow sprays whose addresses share a network."
+    ),
+    "/24 by distinct users": (
+        "A plain rule: from a /24, at least 5 accounts fail on at least 3 days, and fewer succeed. "
+        "Built for attackers who come back to the same addresses."
+    ),
+    "AS number by distinct users": (
+        "The same by autonomous system. Built for attackers who change addresses, not providers."
     ),
 }
 """What each rule was built for, in a sentence or two."""

@@ -5,7 +5,7 @@ Scenarios and detectors keep the order in which the rows first have them: pass o
 scenario without campaigns is a *quiet* one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -53,6 +53,34 @@ def detectors_table(campaigns: Sequence[CampaignRow], tenants: Sequence[TenantRo
             )
         )
     return _markdown(header, rows)
+
+
+RATE_BANDS = {"under 1": 1.0, "1 to 4": 4.0, "4 to 12": 12.0, "12 and more": float("inf")}
+"""Attempts a day by the average of a campaign's week, each band up to its limit (excluded)."""
+
+
+def rate_band(row: CampaignRow) -> str:
+    """The band of a campaign's rate."""
+    rate = row.rate or 0.0
+    return next(name for name, limit in RATE_BANDS.items() if rate < limit)
+
+
+def found_table(
+    campaigns: Sequence[CampaignRow], title: str, group: Callable[[CampaignRow], str]
+) -> str:
+    """One row per group of campaigns, one column per detector: how many it found."""
+    detectors = _distinct(row.trial.detector for row in campaigns)
+    bands = [*RATE_BANDS]
+    groups = sorted(
+        _distinct(map(group, campaigns)),
+        key=lambda name: (bands.index(name) if name in bands else 0, name),
+    )
+    rows = []
+    for name in groups:
+        here = [row for row in campaigns if group(row) == name]
+        own = [[row.found for row in here if row.trial.detector == each] for each in detectors]
+        rows.append((name, *(f"{sum(found)} of {len(found)}" for found in own)))
+    return _markdown((title, *detectors), rows)
 
 
 def scenarios_table(

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from benchmarks.detection.drawn import DRAWN, drawn_tenant
 from lowslow_assets.sample_tenant import PRESETS, Campaign, Tenant
 
 TUNING_SEEDS = (101, 102)
@@ -34,6 +35,14 @@ SCENARIOS: dict[str, tuple[Campaign, ...]] = {
     "IPv6": (_spray("ipv6"),),
     "short": (_spray("short"),),
     "pausing": (_spray("pausing"),),
+    "rented": (_spray("rented"),),
+    "server": (_spray("server"),),
+    "cloud": (_spray("cloud"),),
+    "exits": (_spray("exits"),),
+    "sundays": (_spray("sundays"),),
+    "locked": (_spray("locked"),),
+    "stopped": (_spray("stopped", stopped=9, successes=0),),
+    "ROPC": (_spray("ropc"),),
     "quiet": (),
     "quiet, small": (),
     "quiet, large": (),
@@ -45,6 +54,8 @@ _SIZES = {"quiet, small": (300, 800), "quiet, large": (3_000, 9_000)}
 
 def tenant_of(scenario: str, seed: int) -> Tenant:
     """The scenario's tenant; another seed makes other people, networks and campaigns."""
+    if scenario == DRAWN:
+        return drawn_tenant(seed)
     default = Tenant()
     users, signins = _SIZES.get(scenario, (default.users, default.signins_per_day))
     return Tenant(seed=seed, users=users, signins_per_day=signins, campaigns=SCENARIOS[scenario])

@@ -16,6 +16,9 @@ ENOUGH = 3
 """Failures of a campaign that an alert must hold to count as its first detection."""
 
 
+_ATTEMPTS = ("spray_failure", "spray_stopped")
+
+
 @dataclass(frozen=True)
 class Alert:
     """One incident: what an analyst would open.
@@ -47,6 +50,8 @@ class CampaignRow:
     campaign's, and where none is, among all.
 
     failures: failed sign-ins of the campaign.
+    rate: its attempts a day on the average of a week in which it is active, as planted.
+    sources: the kind of its sources, as planted.
     found: the best alert is mostly the campaign's and holds at least half of its failures.
     share: share of the campaign's failures that the best alert holds; 0 without an alert.
     purity: share of the best alert's sign-ins that are the campaign's; None without an alert.
@@ -71,6 +76,8 @@ class CampaignRow:
     entered_named: int
     named: int
     named_right: int
+    rate: float | None = None
+    sources: str | None = None
 
 
 @dataclass(frozen=True)
@@ -133,8 +140,9 @@ def score(
 
     ``labels`` has a row for every failed sign-in of the window, and one for every success of a
     spray: signin_id, label, campaign ("" for none), user and outcome. Only sign-ins whose outcome
-    is "failure" are in play: others that an alert holds count neither for nor against it.
-    ``start`` is the first day of the window.
+    is "failure" are in play: others that an alert holds count neither for nor against it. A
+    campaign's right passwords that were stopped are its failures, too. ``start`` is the first day
+    of the window.
     """
     contents = _contents(alerts, labels)
     planted = _failures(labels)
@@ -148,7 +156,7 @@ def score(
 
 def _failures(labels: pd.DataFrame) -> dict[str, int]:
     """Failures a planted campaign."""
-    of_sprays = labels[(labels["outcome"] == "failure") & (labels["label"] == "spray_failure")]
+    of_sprays = labels[(labels["outcome"] == "failure") & labels["label"].isin(_ATTEMPTS)]
     return dict(Counter(of_sprays["campaign"].tolist()))
 
 
@@ -170,7 +178,7 @@ def _content(alert: Alert, truth: dict[str, tuple[str, str]]) -> _Content:
     members: dict[str, set[str]] = {}
     for signin in in_play:
         label, campaign = truth[signin]
-        if label == "spray_failure":
+        if label in _ATTEMPTS:
             members.setdefault(campaign, set()).add(signin)
     bursts = sum(truth[signin][0] == "burst" for signin in in_play)
     frozen = {campaign: frozenset(signins) for campaign, signins in members.items()}

@@ -61,13 +61,16 @@ _ODD_NAMES = (
 )
 _ODD = [App(name, _GRAPH) for name in _ODD_NAMES.split("|")]
 _CONNECTOR = [App("CRM Mail Connector", _EXCHANGE)]
+_NEW = [App("Benefits Portal", "Benefits Portal")]
 
-APPS = _COMMON + _ODD + _CONNECTOR
+APPS = _COMMON + _ODD + _CONNECTOR + _NEW
 COMMON_APPS = np.arange(len(_COMMON))
 """Indices of what the tenant uses every day, most popular first."""
 ODD_APPS = np.arange(len(_COMMON), len(_COMMON) + len(_ODD))
 """Indices of applications that exist in every tenant and that hardly anybody opens."""
-CONNECTOR_APP = len(APPS) - 1
+NEW_APP = len(APPS) - 1
+"""What nobody opens before the tenant introduces it (see `Tenant.new_app_day`)."""
+CONNECTOR_APP = NEW_APP - 1
 EXCHANGE_APP = 0
 
 CLIENTS = [
@@ -83,10 +86,13 @@ CLIENTS = [
 """`ClientAppUsed`; from the third on these protocols carry a bare password."""
 BROWSER, RICH_CLIENT, ACTIVE_SYNC = 0, 1, 2
 LEGACY_CLIENTS = np.array([3, 4, 5, 7])
-CONNECTOR_CLIENT = 6
+CONNECTOR_CLIENT, OTHER_CLIENT = 6, 7
 
 SUCCESS, WRONG_PASSWORD, EXPIRED_PASSWORD, LOCKED = 0, 50126, 50055, 50053
 MFA_CODES = np.array([50074, 50076])
+MFA_REFUSED = 500121
+STOPPED_CODES = np.array([50074, 50076, 50079, 53003, 50158, EXPIRED_PASSWORD])
+"""What stops a sign-in although its password was right."""
 OTHER_CODES = np.array([50140, 53003, 65001, 50058, 700016, LOCKED, 50105, 50097])
 """Interruptions and refusals that say nothing about the password, commonest first."""
 
@@ -97,9 +103,12 @@ REASONS = {
     50058: "Session information is not sufficient for single-sign-on.",
     50074: "Strong Authentication is required.",
     50076: "You must use multi-factor authentication.",
+    50079: "The user must enroll in multi-factor authentication.",
     50097: "Device authentication is required.",
     50105: "The signed in user is not assigned to a role for the application.",
     50140: "This error occurred due to 'Keep me signed in' interrupt when the user was signing-in.",
+    50158: "External security challenge was not satisfied.",
+    MFA_REFUSED: "Authentication failed during strong authentication request.",
     53003: "Access has been blocked by Conditional Access policies.",
     65001: "The user or administrator has not consented to use the application.",
     700016: "Application was not found in the directory.",

@@ -11,7 +11,7 @@ from lowslow_assets.sample_tenant import apps, slips, whereabouts
 from lowslow_assets.sample_tenant.cities import ABROAD, OFFICES, UTC_OFFSET
 from lowslow_assets.sample_tenant.devices import Device, made_up
 from lowslow_assets.sample_tenant.signins import DAY, HOUR, MINUTE, Rows, blank, label
-from lowslow_assets.sample_tenant.streams import stream
+from lowslow_assets.sample_tenant.streams import stream, unit
 from lowslow_assets.sample_tenant.world import World, no_rows
 
 
@@ -31,13 +31,15 @@ def _stale_phone(world: World, user: int, rng: np.random.Generator) -> Rows:
     rows["user"] = user
     rows["device"] = world.people.devices[user, 1]
     rows["client"] = rng.choice([apps.ACTIVE_SYNC, apps.RICH_CLIENT])
-    rows["result"] = apps.WRONG_PASSWORD
+    locked = world.tenant.lockout & (unit(rows["key"], "locked") < 0.5)
+    rows["result"] = np.where(locked, apps.LOCKED, apps.WRONG_PASSWORD)
     city = int(world.people.office[user])
     clock = (rows["time"] // HOUR + UTC_OFFSET[city]) % 24
     out = (clock >= 8) & (clock < 18)
     at_home, carried = rows[~out], rows[out]
-    whereabouts.at_home(at_home, world.people)
-    whereabouts.on_mobile(carried, city, world.people.ipv6[carried["user"]])
+    whereabouts.at_home(at_home, world.people, world.tenant)
+    ipv6 = world.people.ipv6[carried["user"]]
+    whereabouts.on_mobile(carried, city, ipv6, world.tenant.mobile_pools)
     rows = np.concatenate([at_home, carried])
     return rows[rng.random(count) < 0.85]  # the rest of the time it is off or has no signal
 
@@ -99,10 +101,10 @@ def password_expiry(world: World) -> Rows:
 
 
 def internet_noise(world: World) -> Rows:
-    """About one failure a day from somewhere in the world, unrelated to each other."""
+    """A few failures a day from somewhere in the world, unrelated to each other."""
     tenant = world.tenant
     rng = stream(tenant.seed, "internet noise")
-    rows = blank(rng.poisson(tenant.days), rng, "internet_noise")
+    rows = blank(rng.poisson(tenant.noise * tenant.days), rng, "internet_noise")
     rows["time"] = rng.integers(tenant.start_ms, world.end_ms, len(rows))
     rows["user"] = rng.integers(0, tenant.users, len(rows))
     rows["device"] = [world.devices.add(made_up(rng)) for _ in rows]

@@ -7,13 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from lowslow_assets.sample_tenant import networks, whereabouts
-from lowslow_assets.sample_tenant.cities import ABROAD, NEW_OFFICE, UTC_OFFSET
+from lowslow_assets.sample_tenant.cities import ABROAD, NEW_OFFICE, OFFICES, UTC_OFFSET
 from lowslow_assets.sample_tenant.signins import DAY, HOUR, Rows, label
 from lowslow_assets.sample_tenant.streams import stream, unit
 from lowslow_assets.sample_tenant.world import World
 
 _TRIPS_PER_PERSON_DAY = 0.0012
-_VPN_PEOPLE, _VPN_SHARE, _VPN_EXITS = 0.05, 0.4, 5
+_VPN_SHARE, _VPN_EXITS = 0.4, 5
 _MOVERS = 0.05
 
 
@@ -31,10 +31,10 @@ def travel(world: World, sessions: Rows) -> None:
         away = sessions["time"][theirs] - first
         theirs = theirs[(away >= 0) & (away < rng.integers(2, 10) * DAY)]
         part = sessions[theirs]
-        whereabouts.on_mobile(part, city, np.zeros(len(part), dtype=bool))
+        whereabouts.on_mobile(part, city, np.zeros(len(part), dtype=bool), tenant.mobile_pools)
         hotel = unit(part["key"], "hotel") < 0.7
         stay = part[hotel]
-        whereabouts.at_hotel(stay, city, trip)
+        whereabouts.at_hotel(stay, city, trip, tenant.home_pools)
         part[hotel] = stay
         _live_by(part, city, world.people.office[user])
         part["label"] = label("travel")
@@ -45,7 +45,7 @@ def vpn(world: World, sessions: Rows) -> None:
     """Some people who, away from the office, often go through a VPN service's exit nodes."""
     rng = stream(world.tenant.seed, "vpn")
     exits = rng.choice(ABROAD[:30], _VPN_EXITS, replace=False)
-    fans = rng.random(world.tenant.users) < _VPN_PEOPLE
+    fans = rng.random(world.tenant.users) < world.tenant.vpn
     favourite = rng.choice(exits, world.tenant.users)
     chosen = fans[sessions["user"]] & ~_in_office(world, sessions)
     chosen &= (sessions["label"] == 0) & (unit(sessions["key"], "vpn") < _VPN_SHARE)
@@ -70,6 +70,36 @@ def new_office(world: World, sessions: Rows) -> None:
     sessions[chosen] = part
 
 
+def conference(world: World, sessions: Rows) -> None:
+    """Many people in one foreign city for three days, on the wifi of one hotel."""
+    tenant = world.tenant
+    rng = stream(tenant.seed, "conference")
+    city = int(rng.choice(ABROAD))
+    first = world.moment(rng.uniform(0.1, 0.85) * tenant.days)
+    there = np.zeros(tenant.users, dtype=bool)
+    there[rng.permutation(tenant.users)[: tenant.conference]] = True
+    away = sessions["time"] - first
+    chosen = there[sessions["user"]] & (away >= 0) & (away < 3 * DAY)
+    part = sessions[chosen]
+    whereabouts.at_conference(part, city)
+    _live_by(part, city, world.people.office[part["user"]])
+    part["label"] = label("travel")
+    sessions[chosen] = part
+
+
+def shared_egress(world: World, sessions: Rows) -> None:
+    """From a day on, the offices reach the internet through a security service's addresses."""
+    day = world.tenant.egress_day
+    if day is None:
+        return
+    offices = np.array([*(office.city for office in OFFICES), NEW_OFFICE])
+    chosen = np.isin(sessions["asn"], networks.office_asn(offices))
+    chosen &= sessions["time"] >= world.moment(day)
+    part = sessions[chosen]
+    whereabouts.behind_egress(part)
+    sessions[chosen] = part
+
+
 def _live_by(rows: Rows, city: int, home_office: npt.ArrayLike) -> None:
     """Keep the hours of the clock in the city where people are now."""
     shift = UTC_OFFSET[np.asarray(home_office)] - UTC_OFFSET[city]
@@ -81,4 +111,4 @@ def _in_office(world: World, sessions: Rows) -> npt.NDArray[np.bool_]:
 
 
 EXCURSIONS = {"travel": travel, "vpn": vpn, "new_office": new_office}
-"""In the order in which they are applied."""
+"""In the order in which they are applied; then `conference` and `shared_egress`."""

@@ -13,9 +13,10 @@ from lowslow_assets.sample_tenant.signins import DAY, HOUR, MINUTE, Rows, blank,
 from lowslow_assets.sample_tenant.streams import stream, unit
 from lowslow_assets.sample_tenant.world import World
 
-_EXTRA_PER_SESSION = 0.6
-# Rows that come of one session, with its mistakes; and the part of all rows that is ordinary.
+# Rows that come of a session of 1.6 sign-ins, with its mistakes; the part of all rows that is
+# ordinary.
 _ROWS_PER_SESSION, _ORDINARY_SHARE = 1.72, 0.955
+_NEW_APP_SHARE = 0.08
 _SATURDAY_SHARE, _SUNDAY_SHARE = 0.14, 0.1
 
 # How many sessions begin in each hour of the clock.
@@ -50,7 +51,7 @@ def sessions(world: World) -> Rows:
 def expand(world: World, opened: Rows) -> Rows:
     """All sign-ins of the sessions: further applications within minutes, a few refused."""
     rng = stream(world.tenant.seed, "further sign-ins")
-    more = rekeyed(np.repeat(opened, rng.poisson(_EXTRA_PER_SESSION, len(opened))), rng)
+    more = rekeyed(np.repeat(opened, rng.poisson(world.tenant.further, len(opened))), rng)
     more["time"] += rng.exponential(5 * MINUTE, len(more)).astype(np.int64)
     more["app"] = choose_apps(world, more, rng)
     shares = 1 / np.arange(1, len(apps.OTHER_CODES) + 1)
@@ -69,6 +70,10 @@ def choose_apps(world: World, rows: Rows, rng: np.random.Generator) -> npt.NDArr
         theirs = (department == number) & (rows["client"] <= apps.RICH_CLIENT)
         shares = popularity * tastes[number]
         chosen[theirs] = rng.choice(apps.COMMON_APPS, theirs.sum(), p=shares / shares.sum())
+    if world.tenant.new_app_day is not None:
+        new = rows["time"] >= world.moment(world.tenant.new_app_day)
+        new &= (rows["client"] <= apps.RICH_CLIENT) & (unit(rows["key"], "app") < _NEW_APP_SHARE)
+        chosen[new] = apps.NEW_APP
     return chosen
 
 
@@ -84,7 +89,8 @@ def _attendance(
     weekday = (tenant.start.weekday() + day) % 7
     busy = np.where(weekday == 5, _SATURDAY_SHARE, np.where(weekday == 6, _SUNDAY_SHARE, 1.0))
     rate = people.activity[:, None] * busy * _presence(tenant.users, len(day), rng)
-    wanted = _ORDINARY_SHARE * tenant.signins_per_day * tenant.days / _ROWS_PER_SESSION
+    wanted = _ORDINARY_SHARE * tenant.signins_per_day * tenant.days
+    wanted /= _ROWS_PER_SESSION + (tenant.further - 0.6)
     counts = rng.poisson(rate * (wanted / rate[:, 1:-1].sum()))
     user, column = np.nonzero(counts)
     repeats = counts[user, column]
@@ -126,16 +132,23 @@ def _device(
 def _settle(
     world: World, rows: Rows, at_work: npt.NDArray[np.bool_], day: npt.NDArray[np.int64]
 ) -> None:
-    """Office days at the office; otherwise at home, or phones on their carrier's network."""
+    """Office days at the office; otherwise at home or about; phones on their carrier's network."""
     people, user = world.people, rows["user"]
     at_office = at_work & (
         unit(world.tenant.seed, user, day + 1, "office day") < people.office_share[user]
     )
-    roaming = _phones(world, rows) & (unit(rows["key"], "roaming") < 0.45)
+    roaming = _phones(world, rows) & (unit(rows["key"], "roaming") < world.tenant.mobile)
+    tenant = world.tenant
+    about = ~at_office & ~roaming & (unit(rows["key"], "hotspot") < tenant.hotspots)
+
+    def on_mobile(part: Rows, city: npt.NDArray[np.int64]) -> None:
+        whereabouts.on_mobile(part, city, people.ipv6[part["user"]], tenant.mobile_pools)
+
     for chosen, put in (
-        (roaming, lambda part, city: whereabouts.on_mobile(part, city, people.ipv6[part["user"]])),
+        (roaming, on_mobile),
         (at_office & ~roaming, whereabouts.at_office),
-        (~at_office & ~roaming, lambda part, city: whereabouts.at_home(part, people)),
+        (~at_office & ~roaming & ~about, lambda part, _: whereabouts.at_home(part, people, tenant)),
+        (about, whereabouts.at_hotspot),
     ):
         part = rows[chosen]
         put(part, people.office[part["user"]])

@@ -58,7 +58,7 @@ def hire(tenant: Tenant, devices: Devices) -> People:
     home = np.array([rng.choice([OFFICES[b].city] * 3 + list(OFFICES[b].towns)) for b in branch])
     activity = rng.lognormal(0, 0.8, count)
     carelessness = rng.gamma(1.5, 1, count)
-    upn, name = _names(count, rng)
+    upn, name = _names(count, tenant.guests, rng)
     numbers = np.arange(count)
     return People(
         upn=upn,
@@ -69,15 +69,16 @@ def hire(tenant: Tenant, devices: Devices) -> People:
         home_asn=provider("national", home, rng.integers(0, NATIONAL_PROVIDERS, count)),
         department=rng.integers(0, DEPARTMENTS, count),
         activity=activity / activity.mean(),
-        office_share=np.where(rng.random(count) < 0.15, 0.02, rng.beta(3, 2, count)),
+        office_share=tenant.office
+        * np.where(rng.random(count) < 0.15, 0.02, rng.beta(3, 2, count)),
         carelessness=carelessness / carelessness.mean(),
         old_mail=rng.random(count) < 0.015,
         ipv6=rng.random(count) < tenant.ipv6,
-        devices=np.array([_belongings(devices, rng) for _ in range(count)]),
+        devices=np.array([_belongings(devices, tenant, rng) for _ in range(count)]),
     )
 
 
-def _names(count: int, rng: np.random.Generator) -> tuple[list[str], list[str]]:
+def _names(count: int, guests: float, rng: np.random.Generator) -> tuple[list[str], list[str]]:
     """User principal names and display names; a name given twice gets a number, guests #EXT#."""
     pairs = rng.permutation(len(FIRST_NAMES) * len(LAST_NAMES))
     upns, names = [], []
@@ -87,10 +88,10 @@ def _names(count: int, rng: np.random.Generator) -> tuple[list[str], list[str]]:
         first_name, last_name = FIRST_NAMES[first], LAST_NAMES[last]
         account = f"{first_name}.{last_name}{repeat or ''}".lower()
         kind = rng.random()
-        if kind < 0.03:
+        if kind < guests:
             upns.append(f"{account}_example.net#EXT#@example.com")
         else:
-            upns.append(f"{account}@example.{'org' if kind < 0.1 else 'com'}")
+            upns.append(f"{account}@example.{'org' if kind < guests + 0.07 else 'com'}")
         names.append(f"{first_name} {last_name}")
     return upns, names
 
@@ -122,21 +123,25 @@ _PHONES = {
 }
 
 
-def _belongings(devices: Devices, rng: np.random.Generator) -> list[int]:
+def _belongings(devices: Devices, tenant: Tenant, rng: np.random.Generator) -> list[int]:
     """A computer, a phone or tablet and perhaps a private computer, as device indices."""
-    computer = _one_of(_COMPUTERS, rng, managed=rng.random() < 0.85)
-    phone = _one_of(_PHONES, rng) if rng.random() < 0.85 else computer
-    other = _one_of(_COMPUTERS, rng) if rng.random() < 0.3 else computer
+    lag = tenant.update_lag
+    computer = _one_of(_COMPUTERS, lag, rng, managed=rng.random() < tenant.managed)
+    phone = _one_of(_PHONES, lag, rng) if rng.random() < 0.85 else computer
+    other = _one_of(_COMPUTERS, lag, rng) if rng.random() < 0.3 else computer
     return [devices.add(device) for device in (computer, phone, other)]
 
 
 def _one_of(
-    kinds: dict[tuple[str, str], float], rng: np.random.Generator, managed: bool = False
+    kinds: dict[tuple[str, str], float],
+    update_lag: float,
+    rng: np.random.Generator,
+    managed: bool = False,
 ) -> Device:
     shares = np.array(list(kinds.values()))
     system, browser = list(kinds)[rng.choice(len(kinds), p=shares / shares.sum())]
     # Most browsers update within days of a release, a few stay weeks behind.
-    lag = min(int(rng.exponential(6)), 60)
+    lag = min(int(rng.exponential(update_lag)), 60)
     brand = "MAC" if system == "MacOs" else "LAPTOP"
     name = f"{brand}-{rng.integers(0, 16**6):06X}" if managed else ""
     return Device(system, browser, phone=kinds is _PHONES, name=name, lag=lag)

@@ -40,6 +40,7 @@ LABELS: tuple[str, ...] = (
     "travel",
     "vpn",
     "internet_noise",
+    "spray_stopped",
 )
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000

@@ -7,9 +7,11 @@ from lowslow_assets.sample_tenant import apps, whereabouts
 from lowslow_assets.sample_tenant.cities import ABROAD, OFFICES, UTC_OFFSET
 from lowslow_assets.sample_tenant.devices import Device, made_up
 from lowslow_assets.sample_tenant.signins import HOUR, MINUTE, Rows, blank, label, rekeyed
-from lowslow_assets.sample_tenant.streams import stream
+from lowslow_assets.sample_tenant.streams import mix, stream, unit
 from lowslow_assets.sample_tenant.tenant import Campaign
 from lowslow_assets.sample_tenant.world import World, no_rows
+
+_HOURS_A_DAY = {"any": 24, "business": 10, "nights": 8, "sundays": 4}
 
 
 def spray(world: World, campaign: Campaign) -> Rows:
@@ -18,10 +20,13 @@ def spray(world: World, campaign: Campaign) -> Rows:
     times = _times(world, campaign, rng)
     if not len(times):
         return no_rows()
-    users, wins = _victims(targets(world, campaign), len(times), campaign.successes, rng)
+    users, wins, stops = _victims(targets(world, campaign), len(times), campaign, rng)
     rows = blank(len(users), rng, "spray_failure")
     rows["time"], rows["user"] = times[: len(users)], users
-    rows["result"] = apps.WRONG_PASSWORD
+    locked = unit(rows["key"], "locked") < campaign.locked
+    rows["result"] = np.where(locked, apps.LOCKED, apps.WRONG_PASSWORD)
+    reason = mix(rows["key"][stops], "stopped") % np.uint64(len(apps.STOPPED_CODES))
+    rows["result"][stops], rows["label"][stops] = apps.STOPPED_CODES[reason], label("spray_stopped")
     rows["result"][wins], rows["label"][wins] = apps.SUCCESS, label("spray_success")
     _claim(world, campaign, rows, rng)
     _connect(world, campaign, rows, rng)
@@ -42,41 +47,51 @@ def targets(world: World, campaign: Campaign) -> npt.NDArray[np.int64]:
 
 
 def _times(world: World, campaign: Campaign, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Attempts in order, with uneven gaps, laid over the hours in which the campaign is active."""
+    """Attempts in order, laid over the hours in which the campaign is active."""
     hours = np.array(campaign.active_days(world.tenant.days), dtype=int)[:, None] * 24
     hours = (hours + np.arange(24)).ravel()
+    clock = hours + world.tenant.start.weekday() * 24 + UTC_OFFSET[OFFICES[0].city]
+    weekday, hour = clock // 24 % 7, clock % 24
     if campaign.hours == "business":
-        clock = hours + world.tenant.start.weekday() * 24 + UTC_OFFSET[OFFICES[0].city]
-        hours = hours[(clock // 24 % 7 < 5) & (clock % 24 >= 8) & (clock % 24 < 18)]
-        gap = 10 / campaign.rate
+        hours = hours[(weekday < 5) & (hour >= 8) & (hour < 18)]
+    elif campaign.hours == "nights":
+        hours = hours[(hour >= 22) | (hour < 6)]
+    elif campaign.hours == "sundays":
+        hours = hours[(weekday == 6) & (hour >= 1) & (hour < 5)]
+    gap = _HOURS_A_DAY[campaign.hours] / campaign.rate
+    if campaign.rhythm == "poisson":
+        passed = np.sort(rng.uniform(0, len(hours), rng.poisson(len(hours) / gap)))
     else:
-        gap = 24 / campaign.rate
-    gaps = rng.uniform(0.3, 1.7, int(len(hours) / gap * 1.2) + 5) * gap
-    passed = np.cumsum(gaps) - gaps[0] * rng.random()
-    passed = passed[passed < len(hours)]
+        gaps = rng.uniform(0.3, 1.7, int(len(hours) / gap * 1.2) + 5) * gap
+        passed = np.cumsum(gaps) - gaps[0] * rng.random()
+        passed = passed[passed < len(hours)]
     moments = hours[passed.astype(int)] + passed % 1
     return world.tenant.start_ms + (moments * HOUR).astype(np.int64)
 
 
 def _victims(
-    accounts: npt.NDArray[np.int64], attempts: int, successes: int, rng: np.random.Generator
-) -> tuple[list[int], list[int]]:
-    """The account of each attempt, round after shuffled round, and the attempts that succeed.
+    accounts: npt.NDArray[np.int64], attempts: int, campaign: Campaign, rng: np.random.Generator
+) -> tuple[list[int], list[int], list[int]]:
+    """The account of each attempt, and the attempts that succeed and those that are stopped.
 
-    An account that was got into is left alone. Successes fall in the later four fifths.
+    An account whose password was right is left alone. That happens in the later four fifths.
     """
-    late = np.arange(attempts // 5, attempts)
-    wins = set(rng.permutation(late)[:successes].tolist())
+    late = rng.permutation(np.arange(attempts // 5, attempts)).tolist()
+    wins, stops = late[: campaign.successes], late[campaign.successes :][: campaign.stopped]
+    right = {*wins, *stops}
     remaining, queue, users = accounts.tolist(), [], []
     for attempt in range(attempts):
         if not remaining:
             break
-        if not queue:
+        if campaign.order == "random":
+            queue = [int(rng.choice(remaining))]
+        elif not queue:
             queue = rng.permutation(remaining).tolist()
         users.append(queue.pop())
-        if attempt in wins:
+        if attempt in right:
             remaining.remove(users[-1])
-    return users, sorted(win for win in wins if win < len(users))
+    wins, stops = (sorted(n for n in numbers if n < len(users)) for numbers in (wins, stops))
+    return users, wins, stops
 
 
 def _claim(world: World, campaign: Campaign, rows: Rows, rng: np.random.Generator) -> None:
@@ -98,7 +113,8 @@ def _claim(world: World, campaign: Campaign, rows: Rows, rng: np.random.Generato
         rows["client"], rows["app"] = apps.RICH_CLIENT, apps.ODD_APPS[0]
         rows["device"] = world.devices.add(made_up(rng))
     else:
-        rows["client"] = rng.choice(apps.LEGACY_CLIENTS, count)
+        one = campaign.clients == "ropc"
+        rows["client"] = apps.OTHER_CLIENT if one else rng.choice(apps.LEGACY_CLIENTS, count)
         rows["app"] = apps.EXCHANGE_APP
         rows["device"] = world.devices.add(Device("", "", updates=False))
 
@@ -110,8 +126,11 @@ def _stranger(world: World, device: int) -> int:
 
 
 def _connect(world: World, campaign: Campaign, rows: Rows, rng: np.random.Generator) -> None:
-    """Fill in proxies: each attempt its own, but for those that reuse an earlier one's."""
+    """Fill in sources: those it keeps, or proxies, each attempt its own but for those reused."""
     cities = world.people.home if campaign.places == "home" else ABROAD
+    if campaign.sources != "fresh":
+        whereabouts.from_infrastructure(rows, cities, campaign.sources, campaign.addresses, rng)
+        return
     again = np.arange(len(rows))  # until no two are the same
     while len(again):
         fresh = rekeyed(rows[again], rng)

@@ -28,22 +28,34 @@ CONFUSERS = (
 
 @dataclass(frozen=True)
 class Campaign:
-    """One low-and-slow spray: single attempts, spread out, nearly each from a new address.
+    """One low-and-slow spray: single attempts, spread out.
 
     name: its label; unique in the tenant.
-    rate: attempts a day, on days on which it is active.
+    rate: attempts a day, on days on which it is active; a weekday with "business" hours, a Sunday
+        with "sundays".
     kind: the preset it was made from, for the record.
     first_day, last_day: offsets from the tenant's start, both included; None is the last day.
     pauses: stretches in which it rests, as pairs of such offsets, both included.
-    hours: round the clock, or only the head office's working hours on weekdays.
+    hours: round the clock, or by the head office's clock: its working hours on weekdays, "nights"
+        from 22 to 6, "sundays" from 1 to 5 in the morning.
+    rhythm: "steady": uneven gaps around the same; "poisson": at any moment as likely.
     clients: what the attempts claim to be. "made_up": another browser, operating system and
         application each time; "common": what the tenant's people use; "fixed": one made-up
-        browser and one application; "legacy": IMAP, POP, SMTP.
-    places: proxies anywhere in the world, or in the cities the tenant's people live in.
-    ipv6: attempts come over IPv6.
-    address_reuse: share of attempts that come from an address used before.
+        browser and one application; "legacy": IMAP, POP, SMTP; "ropc": one client that hands
+        over bare passwords, with its own user agent.
+    sources: "fresh": proxies, nearly each attempt from another; or addresses that it keeps (see
+        `whereabouts.INFRASTRUCTURE`): "rented" from a few hosting companies, one "server", gateways
+        of one "cloud", "exits" of an anonymising network.
+    addresses: how many it keeps; None for as many as its kind usually has.
+    places: sources anywhere in the world, or in the cities the tenant's people live in.
+    ipv6: attempts from fresh sources come over IPv6.
+    address_reuse: share of attempts from fresh sources that use an address used before.
     targets: the accounts it tries: None for all, a number of them, or their names.
-    successes: accounts it gets into; it leaves each alone afterwards.
+    order: all targets before any again, or each time one at random.
+    locked: share of the failures that are answered with "locked" (50053).
+    stopped: accounts whose password is right but something else stops the sign-in, such as a
+        second factor.
+    successes: accounts it gets into; it leaves these alone afterwards, like those stopped.
     """
 
     name: str
@@ -52,13 +64,24 @@ class Campaign:
     first_day: int = 0
     last_day: int | None = None
     pauses: tuple[tuple[int, int], ...] = ()
-    hours: Literal["any", "business"] = "any"
-    clients: Literal["made_up", "common", "fixed", "legacy"] = "made_up"
+    hours: Literal["any", "business", "nights", "sundays"] = "any"
+    rhythm: Literal["steady", "poisson"] = "steady"
+    clients: Literal["made_up", "common", "fixed", "legacy", "ropc"] = "made_up"
+    sources: Literal["fresh", "rented", "server", "cloud", "exits"] = "fresh"
+    addresses: int | None = None
     places: Literal["anywhere", "home"] = "anywhere"
     ipv6: bool = False
     address_reuse: float = 0.02
     targets: int | tuple[str, ...] | None = None
+    order: Literal["rounds", "random"] = "rounds"
+    locked: float = 0.0
+    stopped: int = 0
     successes: int = 0
+
+    @property
+    def weekly_rate(self) -> float:
+        """Attempts a day on the average of a week in which it is active."""
+        return self.rate * {"business": 5 / 7, "sundays": 1 / 7}.get(self.hours, 1.0)
 
     def active_days(self, days: int) -> list[int]:
         """The offsets of the days on which it tries, in a tenant of so many days."""
@@ -85,6 +108,14 @@ PRESETS = {
         Campaign("ipv6", 15, "ipv6", ipv6=True, successes=1),
         Campaign("short", 25, "short", first_day=20, last_day=40, successes=1),
         Campaign("pausing", 25, "pausing", pauses=((14, 23), (38, 45)), successes=1),
+        Campaign("rented", 20, "rented", clients="common", sources="rented", successes=1),
+        Campaign("server", 4, "server", clients="fixed", sources="server", successes=1),
+        Campaign("cloud", 15, "cloud", sources="cloud", successes=1),
+        Campaign("exits", 20, "exits", sources="exits", successes=1),
+        Campaign("sundays", 40, "sundays", hours="sundays", successes=1),
+        Campaign("locked", 15, "locked", locked=1 / 3, successes=1),
+        Campaign("stopped", 15, "stopped", stopped=5),
+        Campaign("ropc", 15, "ropc", clients="ropc", successes=1),
     )
 }
 """Sprays by the name of their kind; `dataclasses.replace` makes variants."""
@@ -113,6 +144,26 @@ class Tenant:
     late_files: share of five-minute files whose last rows arrive in an overflow file.
     ipv6: share of people whose provider gives them IPv6.
     asn: share of rows that carry AutonomousSystemNumber.
+    further: sign-ins that follow the first one of a session, on average.
+    office: how much of their usual time people spend at the office, 0 to 1.
+    mobile: share of phones' sessions on a mobile network.
+    mobile_pools, home_pools: /24 prefixes that a provider has in a city, for phones and for homes.
+    lease_days: shortest and longest time (excluded) for which a home keeps its IPv4 address.
+    pools_per_home: of its provider's pools, those between which a home's leases change.
+    hotspots: share of the other sessions outside the office that are on a line of nobody else's.
+    vpn: share of people who often use a VPN service (with the confuser).
+    noise: unrelated failures a day from the internet (with the confuser).
+    typos: sessions in which an average person mistypes, as a share.
+    typos_away: how many times as often people mistype neither at the office nor at home.
+    given_up: share of those sessions that never come to a success.
+    prompts, refused: share of sessions interrupted for a second factor, and of those refused.
+    lockout: whether an account is locked for a while after two failures in a row.
+    managed: share of computers that are managed, and so have a name.
+    guests: share of accounts that are guests.
+    update_lag: days by which browsers' updates come late, on average.
+    egress_day: offset of the day from which the offices go through a security service.
+    new_app_day: offset of the day on which an application is introduced.
+    conference: people who are at one, three days long.
     """
 
     seed: int = 7
@@ -129,6 +180,28 @@ class Tenant:
     late_files: float = 0.02
     ipv6: float = 0.15
     asn: float = 1.0
+    further: float = 0.6
+    office: float = 1.0
+    mobile: float = 0.45
+    mobile_pools: int = 16
+    home_pools: int = 30
+    lease_days: tuple[int, int] = (14, 60)
+    pools_per_home: int = 2
+    hotspots: float = 0.0
+    vpn: float = 0.05
+    noise: float = 1.0
+    typos: float = 0.062
+    typos_away: float = 1.0
+    given_up: float = 0.08
+    prompts: float = 0.03
+    refused: float = 0.0
+    lockout: bool = False
+    managed: float = 0.85
+    guests: float = 0.03
+    update_lag: float = 6.0
+    egress_day: int | None = None
+    new_app_day: int | None = None
+    conference: int = 0
 
     def __post_init__(self) -> None:
         """Refuse, in one sentence, what cannot be generated."""
@@ -139,6 +212,12 @@ class Tenant:
             raise ValueError("Two campaigns have the same name.")
         if any(campaign.rate <= 0 for campaign in self.campaigns):
             raise ValueError("A campaign's rate must be above 0.")
+        if any(campaign.addresses == 0 for campaign in self.campaigns):
+            raise ValueError("A campaign needs at least 1 address.")
+        if not 1 <= self.lease_days[0] < self.lease_days[1]:
+            raise ValueError("The shortest lease must be at least 1 day, and below the longest.")
+        if min(self.mobile_pools, self.home_pools, self.pools_per_home) < 1:
+            raise ValueError("Providers and homes must have at least 1 pool.")
         unknown = set(self.active_confusers) - set(CONFUSERS)
         if unknown:
             raise ValueError(f"Unknown confusers: {', '.join(sorted(unknown))}.")

@@ -23,7 +23,9 @@ def draw(tenant: Tenant) -> tuple[World, Rows]:
     for name, excursion in excursions.EXCURSIONS.items():
         if name in tenant.active_confusers:
             excursion(world, sessions)
-    mistakes, sessions = slips.make(tenant.seed, world.people, sessions)
+    excursions.conference(world, sessions)
+    excursions.shared_egress(world, sessions)
+    mistakes, sessions = slips.make(tenant, world.people, sessions)
     world.ordinary = ordinary.expand(world, sessions)
     parts = [world.ordinary, mistakes]
     parts += [

@@ -34,7 +34,7 @@ def write_labels(world: World, rows: Rows, path: Path) -> None:
 def write_campaigns(world: World, rows: Rows, path: Path) -> None:
     """Write what was planted, as a JSON list: the settings and what came of them."""
     planted = [
-        _account(world, rows[rows["campaign"] == number], campaign)
+        account_of(world, rows[rows["campaign"] == number], campaign)
         for number, campaign in enumerate(world.tenant.campaigns, start=1)
     ]
     write_json(path, planted)
@@ -47,11 +47,12 @@ def write_json(path: Path, content: Any) -> None:
     os.replace(partial, path)
 
 
-def _account(world: World, rows: Rows, campaign: Campaign) -> dict[str, Any]:
+def account_of(world: World, rows: Rows, campaign: Campaign) -> dict[str, Any]:
     """A campaign's settings and outcome; times of its attempts are UTC."""
     wins = rows[rows["label"] == label("spray_success")]
     failures = rows[rows["label"] == label("spray_failure")]
     entered = np.unique(wins["user"])
+    stopped = np.unique(rows["user"][rows["label"] == label("spray_stopped")])
     first, last = (
         (f"{rows['time'][end].astype('datetime64[ms]')}Z" for end in (0, -1))
         if len(rows)
@@ -61,8 +62,9 @@ def _account(world: World, rows: Rows, campaign: Campaign) -> dict[str, Any]:
         **asdict(campaign),
         "first_attempt": first,
         "last_attempt": last,
-        "attempts": len(failures) + len(entered),
+        "attempts": len(failures) + len(stopped) + len(entered),
         "target_accounts": len(targets(world, campaign)),
         "accounts_tried": len(np.unique(rows["user"])),
         "accounts_entered": [world.people.upn[user] for user in entered],
+        "accounts_stopped": [world.people.upn[user] for user in stopped],
     }

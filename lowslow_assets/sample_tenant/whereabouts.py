@@ -3,7 +3,7 @@
 Each function fills place, asn and address of the rows it is given, in place.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,37 @@ from lowslow_assets.sample_tenant import networks
 from lowslow_assets.sample_tenant.people import People
 from lowslow_assets.sample_tenant.signins import DAY, HOUR, Rows, blank
 from lowslow_assets.sample_tenant.streams import mix, unit
+from lowslow_assets.sample_tenant.tenant import Tenant
 
 _OFFICE_PREFIXES, _OFFICE_HOSTS = 3, 4
-_HOME_POOLS, _MOBILE_POOLS, _MOBILE_CARRIERS = 30, 16, 2
+_MOBILE_CARRIERS = 2
+_EGRESS_HOSTS, _CONFERENCE_HOSTS = 4, 6
+
+
+class Infrastructure(NamedTuple):
+    """Addresses that an attacker has for a whole campaign.
+
+    addresses: how many, unless the campaign says.
+    per_prefix: how many of them lie in one /24.
+    providers, cities: how many AS numbers, and in how many cities; fewer providers than cities is
+        a cloud with its regions.
+    skew: of how often each is used, the standard deviation of the logarithm.
+    """
+
+    addresses: int
+    per_prefix: int
+    providers: int
+    cities: int
+    skew: float = 0.0
+
+
+INFRASTRUCTURE = {
+    "rented": Infrastructure(40, per_prefix=5, providers=3, cities=3),
+    "server": Infrastructure(1, per_prefix=1, providers=1, cities=1),
+    "cloud": Infrastructure(300, per_prefix=3, providers=1, cities=6),
+    "exits": Infrastructure(1_200, per_prefix=2, providers=60, cities=60, skew=1.5),
+}
+"""By `Campaign.sources`; those that are "fresh" have none."""
 
 
 def at_office(rows: Rows, city: Any) -> None:
@@ -25,33 +53,58 @@ def at_office(rows: Rows, city: Any) -> None:
     _put(rows, city, asn, networks.v4(asn, city, pool, host))
 
 
-def at_home(rows: Rows, people: People) -> None:
-    """At the user's home, whose IPv4 lease lasts two weeks to two months; IPv6 /48s stay."""
+def at_home(rows: Rows, people: People, tenant: Tenant) -> None:
+    """At the user's home, whose IPv4 lease lasts as long as the tenant says; IPv6 /48s stay."""
     user = rows["user"]
     place, asn = people.home[user], people.home_asn[user]
-    lease_days = 14 + (mix(user, "lease") % np.uint64(46)).astype(np.int64)
+    shortest, longest = tenant.lease_days
+    spread = np.uint64(longest - shortest)
+    lease_days = shortest + (mix(user, "lease") % spread).astype(np.int64)
     lease = (rows["time"] // DAY + user) // lease_days
-    pool = mix(user, "pool", lease % 2) % np.uint64(_HOME_POOLS)
+    pool = mix(user, "pool", lease % tenant.pools_per_home) % np.uint64(tenant.home_pools)
     _put(rows, place, asn, networks.v4(asn, place, pool, mix(user, lease)))
     _upgrade(rows, people.ipv6[user], mix(user, "site"), user)
 
 
-def on_mobile(rows: Rows, city: Any, ipv6: npt.NDArray[np.bool_]) -> None:
+def on_mobile(rows: Rows, city: Any, ipv6: npt.NDArray[np.bool_], pools: int) -> None:
     """On a mobile carrier near a city, with another pooled address every few hours."""
     asn = networks.provider(
         "mobile", city, mix(rows["user"], "carrier") % np.uint64(_MOBILE_CARRIERS)
     )
     lease = mix(rows["user"], "mobile", rows["time"] // (4 * HOUR))
-    pool = lease % np.uint64(_MOBILE_POOLS)
+    pool = lease % np.uint64(pools)
     _put(rows, city, asn, networks.v4(asn, city, pool, lease))
     _upgrade(rows, ipv6, pool, lease)
 
 
-def at_hotel(rows: Rows, city: Any, room: Any) -> None:
+def at_hotspot(rows: Rows, city: Any) -> None:
+    """In a cafe, a train or at a friend's: a line of a provider that nobody else here uses."""
+    number = mix(rows["key"], "hotspot") % np.uint64(networks.NATIONAL_PROVIDERS)
+    asn = networks.provider("national", city, number)
+    line = mix(rows["key"], "hotspot line")
+    _put(rows, city, asn, networks.v4(asn, city, line, line))
+
+
+def at_hotel(rows: Rows, city: Any, room: Any, pools: int) -> None:
     """At a hotel, on the line of a national provider; `room` numbers the stay."""
     number = mix(room, "provider") % np.uint64(networks.NATIONAL_PROVIDERS)
     asn = networks.provider("national", city, number)
-    _put(rows, city, asn, networks.v4(asn, city, mix(room) % np.uint64(_HOME_POOLS), room))
+    _put(rows, city, asn, networks.v4(asn, city, mix(room) % np.uint64(pools), room))
+
+
+def at_conference(rows: Rows, city: int) -> None:
+    """On the wifi of one hotel, which all its guests leave through a few addresses."""
+    asn = networks.provider("national", city, 0)
+    host = mix(rows["user"], "conference") % np.uint64(_CONFERENCE_HOSTS)
+    _put(rows, city, asn, networks.v4(asn, city, mix("conference"), host))
+
+
+def behind_egress(rows: Rows) -> None:
+    """Behind a security service: from every office through a few addresses of its one network."""
+    asn = networks.provider("security", 0, 0)
+    host = mix(rows["user"], "security", rows["time"] // DAY) % np.uint64(_EGRESS_HOSTS)
+    place = rows["place"]
+    _put(rows, place, asn, networks.v4(asn, place, 0, host))
 
 
 def behind_vpn(rows: Rows, city: Any) -> None:
@@ -79,6 +132,28 @@ def from_few(rows: Rows, city: int, count: int, rng: np.random.Generator) -> Non
     on_proxy(sources, city)
     which = rng.integers(0, count, len(rows))
     _put(rows, *(sources[column][which] for column in ("place", "asn", "address")))
+
+
+def from_infrastructure(
+    rows: Rows, cities: Any, kind: str, addresses: int | None, rng: np.random.Generator
+) -> None:
+    """From addresses that an attacker keeps: which networks they lie in is as its kind has it."""
+    shape = INFRASTRUCTURE[kind]
+    count = addresses or shape.addresses
+    number = np.arange(count)
+    prefixes = -(-count // shape.per_prefix)
+    prefix = number % prefixes
+    seats = rng.choice(cities, shape.cities)
+    companies = rng.integers(0, 2**32, shape.providers)
+    asn = networks.provider("hosting", seats[: shape.providers], companies)
+    asn, place = asn[prefix % shape.providers], seats[prefix % shape.cities]
+    first = networks.v4(asn, place, prefix, prefix)
+    # Neighbours, as a customer gets them, and no two the same.
+    host = (first + (number // prefixes).astype(np.uint64)) % np.uint64(254)
+    address = (first & ~np.uint64(255)) | (np.uint64(1) + host)
+    weight = rng.lognormal(0, shape.skew, count)
+    which = rng.choice(count, len(rows), p=weight / weight.sum())
+    _put(rows, place[which], asn[which], address[which])
 
 
 def _put(rows: Rows, place: Any, asn: Any, address: Any) -> None:

@@ -14,6 +14,7 @@ from lowslow_assets.sample_tenant.cities import CITIES
 from lowslow_assets.sample_tenant.signins import DAY, HOUR, Rows, label
 from lowslow_assets.sample_tenant.sprays import spray
 from lowslow_assets.sample_tenant.traffic import draw
+from lowslow_assets.sample_tenant.truth import account_of
 from lowslow_assets.sample_tenant.world import World
 from lowslow_assets_tests.sample_tenant.conftest import Generated
 from lowslow_assets_tests.support.reading import labels, signins
@@ -44,12 +45,16 @@ def attempts_of(rows: Rows) -> Rows:
         first_day=st.integers(0, 30),
         last_day=st.none() | st.integers(30, 90),
         pauses=st.sampled_from([(), ((12, 16),), ((0, 5), (40, 44))]),
-        hours=st.sampled_from(["any", "business"]),
-        clients=st.sampled_from(["made_up", "common", "fixed", "legacy"]),
+        hours=st.sampled_from(["any", "business", "nights"]),
+        rhythm=st.sampled_from(["steady", "poisson"]),
+        clients=st.sampled_from(["made_up", "common", "fixed", "legacy", "ropc"]),
         places=st.sampled_from(["anywhere", "home"]),
         ipv6=st.booleans(),
         address_reuse=st.just(0.0),
-        targets=st.none() | st.integers(5, USERS),
+        targets=st.none() | st.integers(7, USERS),
+        order=st.sampled_from(["rounds", "random"]),
+        locked=st.floats(0, 0.4),
+        stopped=st.integers(0, 3),
         successes=st.integers(0, 3),
     )
 )
@@ -61,13 +66,15 @@ def test_a_campaign_keeps_to_its_settings(campaign: Campaign):
     assert set(day.tolist()) <= set(active)
     if campaign.hours == "any":
         expected = campaign.rate * len(active)
-        assert abs(len(attempts) - expected) <= 4 + 2.5 * np.sqrt(expected)
+        assert abs(len(attempts) - expected) <= 4 + 4 * np.sqrt(expected)
     assert len(np.unique(attempts["address"])) == len(attempts)
     assert isinstance(campaign.targets, int | None)
     assert len(np.unique(attempts["user"])) <= (campaign.targets or USERS)
     entered = attempts[attempts["result"] == 0]
+    stopped = attempts[attempts["label"] == label("spray_stopped")]
     assert len(entered) <= campaign.successes
-    for entry in entered:
+    assert len(stopped) <= campaign.stopped
+    for entry in (*entered, *stopped):
         later = attempts[attempts["time"] > entry["time"]]
         assert entry["user"] not in later["user"]
     assert (attempts["address"] >= 2**32).all() == (campaign.ipv6 or not len(attempts))
@@ -107,6 +114,97 @@ def test_business_hours_are_the_head_offices_weekdays():
     assert ((local // HOUR % 24 >= 8) & (local // HOUR % 24 < 18)).all()
 
 
+def local(rows: Rows) -> np.ndarray:
+    """The clock of the head office: Seattle in summer."""
+    return rows["time"] - 7 * HOUR
+
+
+def test_sundays_are_sundays_from_one_to_five():
+    _, rows = planted(replace(PRESETS["sundays"], successes=0))
+    assert ((local(rows) // DAY + 3) % 7 == 6).all()  # 1970 began on a Thursday
+    assert set((local(rows) // HOUR % 24).tolist()) == {1, 2, 3, 4}
+    sundays = np.unique(local(rows) // DAY, return_counts=True)[1]
+    assert len(sundays) == 9
+    assert 36 < sundays[1:-1].mean() < 44
+
+
+def test_nights_are_from_ten_to_six():
+    _, rows = planted(Campaign("spray", rate=20, hours="nights"))
+    assert set((local(rows) // HOUR % 24).tolist()) == {22, 23, 0, 1, 2, 3, 4, 5}
+
+
+def networks_of(rows: Rows) -> tuple[int, int, int]:
+    """How many addresses, /24 prefixes and AS numbers."""
+    prefixes = np.unique(rows["address"] >> np.uint64(8))
+    return len(np.unique(rows["address"])), len(prefixes), len(np.unique(rows["asn"]))
+
+
+def test_kept_sources_lie_in_as_many_networks_as_their_kind_has():
+    assert networks_of(planted(PRESETS["rented"])[1]) == (40, 8, 3)
+    assert networks_of(planted(PRESETS["server"])[1]) == (1, 1, 1)
+    assert networks_of(planted(Campaign("s", 20, sources="rented", addresses=7))[1])[:2] == (7, 2)
+    addresses, prefixes, providers = networks_of(planted(PRESETS["cloud"])[1])
+    assert 250 < addresses <= 300
+    assert 90 < prefixes <= 100
+    assert providers == 1
+
+
+def test_some_exits_are_much_used_and_many_hardly():
+    _, rows = planted(PRESETS["exits"])
+    addresses, _, providers = networks_of(rows)
+    assert 300 < addresses < 1_000
+    assert 40 < providers <= 60
+    uses = np.unique(rows["address"], return_counts=True)[1]
+    assert np.sort(uses)[-50:].sum() > 0.25 * len(rows)
+    assert (uses == 1).sum() > 100
+
+
+def test_random_order_comes_back_to_an_account_before_the_others_were_tried():
+    _, rows = planted(Campaign("spray", rate=20, targets=25, order="random"))
+    assert any(len(set(rows["user"][i : i + 25].tolist())) < 25 for i in range(0, 1_000, 25))
+    assert len(np.unique(rows["user"])) == 25
+
+
+def test_poisson_gaps_vary_more_than_steady_ones():
+    gaps = [
+        np.diff(planted(Campaign("spray", rate=20, rhythm=rhythm))[1]["time"])
+        for rhythm in ("steady", "poisson")
+    ]
+    steady, poisson = (gap.std() / gap.mean() for gap in gaps)
+    assert steady < 0.5
+    assert 0.85 < poisson < 1.15
+
+
+def test_lockout_answers_the_share_asked_for():
+    _, rows = planted(PRESETS["locked"])
+    attempts = rows[rows["label"] == label("spray_failure")]
+    assert set(attempts["result"].tolist()) == {50053, 50126}
+    assert 0.28 < (attempts["result"] == 50053).mean() < 0.39
+
+
+def test_right_passwords_that_were_stopped_are_told_in_the_account():
+    campaign = replace(PRESETS["stopped"], successes=2)
+    world, rows = planted(campaign)
+    stopped = rows[rows["label"] == label("spray_stopped")]
+    assert len(np.unique(stopped["user"])) == len(stopped) == 5
+    assert set(stopped["result"].tolist()) <= {50074, 50076, 50079, 53003, 50158, 50055}
+    account = account_of(world, rows, campaign)
+    assert account["accounts_stopped"] == [
+        world.people.upn[user] for user in sorted(stopped["user"])
+    ]
+    assert len(account["accounts_entered"]) == 2
+    assert account["attempts"] == len(attempts_of(rows))
+
+
+def test_ropc_has_one_user_agent():
+    world, rows = planted(PRESETS["ropc"])
+    agents = {
+        (row["client"], world.devices.known[row["device"]].user_agent(row["client"], 0))
+        for row in attempts_of(rows)
+    }
+    assert agents == {(CLIENTS.index("Other clients"), "BAV2ROPC")}
+
+
 def test_successes_are_followed_by_visits_from_the_same_network():
     _, rows = planted(PRESETS["classic"])
     inside = rows[rows["label"] == label("spray_success")]
@@ -131,7 +229,7 @@ def test_presets_differ_in_what_they_claim(kind: str):
     assert (makes > 0.9) == (PRESETS[kind].clients == "made_up")
     assert (countries <= homes) == (kind == "residential")
     assert (clients <= {"IMAP4", "POP3", "Authenticated SMTP", "Other clients"}) == (
-        kind == "legacy"
+        kind in ("legacy", "ropc")
     )
     assert all(not device.name for device in devices)
 

@@ -1,5 +1,6 @@
 """The ordinary tenant: rhythm, mistakes, confusers, and that sprays leave it alone."""
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -7,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lowslow_assets.sample_tenant import CONFUSERS, PRESETS, Tenant
+from lowslow_assets.sample_tenant import CONFUSERS, PRESETS, Tenant, apps
 from lowslow_assets.sample_tenant.devices import Device
 from lowslow_assets.sample_tenant.networks import text
 from lowslow_assets.sample_tenant.signins import DAY, HOUR, MINUTE, Rows, label
 from lowslow_assets.sample_tenant.streams import guids, mix, unit
+from lowslow_assets.sample_tenant.tenant import EDITION
 from lowslow_assets.sample_tenant.traffic import draw
+from lowslow_assets.sample_tenant.world import World
 
 TENANT = Tenant(users=500, signins_per_day=1_000, campaigns=(PRESETS["classic"],))
 WORLD, ROWS = draw(TENANT)
@@ -132,6 +135,97 @@ def test_browsers_are_updated_as_months_pass():
     assert device.browser_on(0, 20_000) == "Edge 130.0.0"
     assert device.browser_on(0, 20_030) == "Edge 131.0.0"
     assert Device("Tizen 3", "Whale 7.1", updates=False).browser_on(0, 20_030) == "Whale 7.1"
+
+
+def test_the_default_tenant_is_the_one_it_always_was():
+    # Settings that were added leave the rows as they were; if they are meant to change, so is
+    # EDITION.
+    known = {
+        "time": "2410bd6a703b",
+        "address": "8fd2ba35959f",
+        "result": "3bf505556c25",
+        "user": "cdec6b87d165",
+    }
+    found = {name: hashlib.sha256(ROWS[name].tobytes()).hexdigest()[:12] for name in known}
+    assert (EDITION, found) == (1, known)
+
+
+def quiet(**settings: object) -> tuple[World, Rows]:
+    """A tenant of this module's size with some settings of its own, and nothing unusual in it."""
+    return draw(replace(TENANT, campaigns=(), confusers=(), **settings))  # pyright: ignore
+
+
+def seen_once(rows: Rows) -> float:
+    """Share of the successes whose /24 or /48 nobody else's, and no other sign-in, comes from."""
+    address = rows["address"][rows["result"] == 0]
+    prefix = np.where(address < 2**32, address >> np.uint64(8), address >> np.uint64(16))
+    return float((np.unique(prefix, return_counts=True)[1] == 1).sum() / len(prefix))
+
+
+def test_networks_are_as_diverse_as_asked():
+    assert seen_once(quiet()[1]) < 0.01
+    pools = {"mobile_pools": 20_000, "home_pools": 3_000}
+    assert 0.02 < seen_once(quiet(**pools)[1]) < 0.2
+    abroad = {**pools, "office": 0.1, "mobile": 0.95, "hotspots": 0.9, "further": 0.05}
+    assert 0.55 < seen_once(quiet(**abroad)[1]) < 0.9
+
+
+def test_leases_change_as_often_as_asked():
+    world, rows = quiet(lease_days=(1, 2), pools_per_home=40, ipv6=0)
+    at_home = rows[rows["asn"] == world.people.home_asn[rows["user"]]]
+    _, once = quiet(ipv6=0)
+    assert len(np.unique(at_home["address"])) > 3 * len(
+        np.unique(once["address"][once["asn"] == world.people.home_asn[once["user"]]])
+    )
+
+
+def test_noise_typos_and_those_given_up_are_as_many_as_asked():
+    _, rows = draw(replace(TENANT, campaigns=(), noise=8))
+    assert 400 < len(labelled("internet_noise", rows)) < 560
+    usual, double = (len(labelled("typo", quiet(typos=typos)[1])) for typos in (0.05, 0.1))
+    assert 1.8 < double / usual < 2.2
+    _, resigned = quiet(given_up=1.0)
+    assert len(resigned[resigned["result"] == 0]) < 0.98 * len(quiet(given_up=0.0)[1])
+
+
+def test_lockout_answers_those_who_mistype_a_third_time():
+    _, rows = quiet(lockout=True)
+    typos = labelled("typo", rows)
+    assert 0.05 < (typos["result"] == 50053).mean() < 0.3
+    assert not (labelled("typo")["result"] == 50053).any()
+
+
+def test_some_prompts_are_refused():
+    _, rows = quiet(refused=0.25)
+    prompts = np.isin(rows["result"], [50074, 50076, 500121])
+    assert 0.2 < (rows["result"][prompts] == 500121).mean() < 0.3
+
+
+def test_the_security_service_takes_over_all_offices_on_its_day():
+    _, before = quiet()
+    world, rows = quiet(egress_day=30)
+    moved = rows["address"] != before["address"]
+    assert len(np.unique(rows["asn"][moved])) == 1
+    assert len(np.unique(rows["address"][moved])) <= 4 * 8
+    begun = rows["time"][moved].min() - world.moment(30)
+    assert -HOUR < begun < DAY
+
+
+def test_a_conference_is_three_days_on_one_hotels_wifi():
+    world, rows = quiet(conference=100)
+    there = labelled("travel", rows)
+    assert len(np.unique(there["address"])) <= 6
+    assert len(np.unique(there["address"] >> np.uint64(8))) == 1
+    assert 50 < len(np.unique(there["user"])) <= 100
+    assert np.ptp(there["time"]) < 4.5 * DAY
+
+
+def test_a_new_application_is_not_opened_before_its_day():
+    world, rows = quiet(new_app_day=30)
+    opened = rows["time"][rows["app"] == apps.NEW_APP]
+    assert len(opened) > 500
+    assert opened.min() > world.moment(30) - HOUR
+    assert not (ROWS["app"] == apps.NEW_APP).any()
 
 
 @given(st.integers(0, 2**64 - 1))
