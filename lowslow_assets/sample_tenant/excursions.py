@@ -87,17 +87,17 @@ def conference(world: World, sessions: Rows) -> None:
     sessions[chosen] = part
 
 
-def shared_egress(world: World, sessions: Rows) -> None:
+def shared_egress(world: World, rows: Rows) -> None:
     """From a day on, the offices reach the internet through a security service's addresses."""
     day = world.tenant.egress_day
     if day is None:
         return
     offices = np.array([*(office.city for office in OFFICES), NEW_OFFICE])
-    chosen = np.isin(sessions["asn"], networks.office_asn(offices))
-    chosen &= sessions["time"] >= world.moment(day)
-    part = sessions[chosen]
+    chosen = np.isin(rows["asn"], networks.office_asn(offices))
+    chosen &= rows["time"] >= world.moment(day)
+    part = rows[chosen]
     whereabouts.behind_egress(part)
-    sessions[chosen] = part
+    rows[chosen] = part
 
 
 def _live_by(rows: Rows, city: int, home_office: npt.ArrayLike) -> None:
@@ -111,4 +111,4 @@ def _in_office(world: World, sessions: Rows) -> npt.NDArray[np.bool_]:
 
 
 EXCURSIONS = {"travel": travel, "vpn": vpn, "new_office": new_office}
-"""In the order in which they are applied; then `conference` and `shared_egress`."""
+"""In the order in which they are applied; then `conference`, and of all rows `shared_egress`."""

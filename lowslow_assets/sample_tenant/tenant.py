@@ -212,7 +212,7 @@ class Tenant:
             raise ValueError("Two campaigns have the same name.")
         if any(campaign.rate <= 0 for campaign in self.campaigns):
             raise ValueError("A campaign's rate must be above 0.")
-        if any(campaign.addresses == 0 for campaign in self.campaigns):
+        if any(c.addresses is not None and c.addresses < 1 for c in self.campaigns):
             raise ValueError("A campaign needs at least 1 address.")
         if not 1 <= self.lease_days[0] < self.lease_days[1]:
             raise ValueError("The shortest lease must be at least 1 day, and below the longest.")

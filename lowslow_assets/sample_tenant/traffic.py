@@ -24,9 +24,10 @@ def draw(tenant: Tenant) -> tuple[World, Rows]:
         if name in tenant.active_confusers:
             excursion(world, sessions)
     excursions.conference(world, sessions)
-    excursions.shared_egress(world, sessions)
     mistakes, sessions = slips.make(tenant, world.people, sessions)
     world.ordinary = ordinary.expand(world, sessions)
+    for rows in (mistakes, world.ordinary):
+        excursions.shared_egress(world, rows)
     parts = [world.ordinary, mistakes]
     parts += [
         add(world) for name, add in confusers.ADDED.items() if name in tenant.active_confusers

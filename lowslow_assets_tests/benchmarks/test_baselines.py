@@ -255,3 +255,37 @@ class TestNetworkGapEntropy:
         assert gap_entropy(times) == pytest.approx(1.0)  # two gaps in two bins
         assert gap_entropy(times.iloc[:2]) == 0.0
         assert gap_entropy(pd.Series(pd.to_datetime(minutes(50)))) == 0.0
+
+
+class TestByUsers:
+    """The plain rules on ranges and autonomous systems."""
+
+    def rows(self, users: int = 5, days: int = 3) -> list[tuple]:
+        """Failures of so many accounts over so many days, from neighbours in one /24."""
+        return [
+            (f"2026-05-{2 + i % days:02d} 10:00", f"u{i}", "50126", f"198.51.100.{i}")
+            for i in range(users)
+        ]
+
+    def test_five_accounts_on_three_days_are_a_hit_on_the_last(self):
+        (alert,) = baselines.ranges_by_users(signins(*self.rows()))
+        assert alert.signins == {f"s{i}" for i in range(5)}
+        assert alert.raised == date(2026, 5, 4)
+
+    @pytest.mark.parametrize(("users", "days"), [(4, 3), (5, 2)])
+    def test_fewer_are_none(self, users: int, days: int):
+        assert baselines.ranges_by_users(signins(*self.rows(users, days))) == []
+
+    def test_as_many_accounts_that_succeed_clear_it(self):
+        wins = [("2026-05-02 11:00", f"w{i}", "0", "198.51.100.9") for i in range(5)]
+        assert len(baselines.ranges_by_users(signins(*self.rows(), *wins[1:]))) == 1
+        assert baselines.ranges_by_users(signins(*self.rows(), *wins)) == []
+
+    def test_networks_go_by_their_number(self):
+        rows = [
+            (time, user, result, f"203.0.{i}.1", "US", "64501")
+            for i, (time, user, result, _) in enumerate(self.rows())
+        ]
+        assert baselines.ranges_by_users(signins(*rows)) == []
+        assert members(baselines.networks_by_users(signins(*rows))) == [{f"s{i}" for i in range(5)}]
+        assert baselines.networks_by_users(signins(*rows).assign(asn=None)) == []

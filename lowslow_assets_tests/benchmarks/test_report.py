@@ -1,10 +1,17 @@
 """The tables say what the rows say; the picture is a PNG."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from matplotlib.image import imread
 
-from benchmarks.detection.report import detectors_table, heat_map, scenarios_table
+from benchmarks.detection.report import (
+    detectors_table,
+    found_table,
+    heat_map,
+    rate_band,
+    scenarios_table,
+)
 from benchmarks.detection.scoring import CampaignRow, TenantRow, Trial
 
 
@@ -57,6 +64,21 @@ def test_scenarios_table():
     assert slow[6:] == ["–", "2 of 4 (50%)", "2 of 8 (25%)"]
     assert odd[:5] == ["$x$", "0 of 1", "–", "–", "–"]
     assert quiet == ["quiet", "–", "–", "–", "–", "2 (2.0)", "–", "–", "0 of 4 (0%)"]
+
+
+def test_found_table_counts_by_band_in_order_of_rates():
+    rows = [
+        replace(row, rate=rate, sources="cloud")
+        for row, rate in zip(CAMPAIGNS, (12.0, 0.5, 12.0, 0.5, 3.9), strict=True)
+    ]
+    assert cells(found_table(rows, "attempts a day", rate_band)) == [
+        ["under 1", "1 of 1", "0 of 1"],
+        ["1 to 4", "0 of 1", "0 of 0"],
+        ["12 and more", "1 of 1", "0 of 1"],
+    ]
+    assert cells(found_table(rows, "sources", lambda row: str(row.sources))) == [
+        ["cloud", "2 of 3", "0 of 2"]
+    ]
 
 
 def test_tables_are_rectangular():

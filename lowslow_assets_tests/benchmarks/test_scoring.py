@@ -94,3 +94,10 @@ def test_no_alerts_and_no_campaigns():
     rows, tenant = score(TRIAL, [alert("t1", 1)], labels().query("campaign == ''"), START)
     assert rows == []
     assert (tenant.planted, tenant.false_alerts, tenant.entered) == (0, 1, 0)
+
+
+def test_a_right_password_that_was_stopped_is_the_campaigns():
+    found = labels()
+    found.loc[found["signin_id"] == "a1", "label"] = "spray_stopped"
+    (a, _), _ = score(TRIAL, [alert("a1 a2 a3", 1)], found, START)
+    assert (a.failures, a.share, a.purity, a.entered) == (6, 0.5, 1.0, 1)

@@ -96,6 +96,9 @@ def test_labels_inside_the_source_are_refused(tmp_path: Path):
         {"confusers": ("nonsense",)},
         {"campaigns": SMALL.campaigns * 2},
         {"campaigns": (replace(SMALL.campaigns[0], rate=0),)},
+        {"campaigns": (replace(SMALL.campaigns[0], addresses=0),)},
+        {"lease_days": (14, 14)},
+        {"mobile_pools": 0},
     ],
 )
 def test_what_cannot_be_generated_is_refused(settings: dict):
