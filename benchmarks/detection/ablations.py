@@ -23,7 +23,7 @@ from benchmarks.detection.scoring import Alert, CampaignRow, TenantRow, Trial, s
 from benchmarks.detection.tenants import Hunting
 from lowslow_assets.detection.explanations import EXPLANATIONS, explain_failures
 from lowslow_assets.detection.masks import suspects
-from lowslow_assets.detection.members import Population, Suspects, count_accounts
+from lowslow_assets.detection.members import Population, Suspects, population_of
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES, with_patterns
 from lowslow_assets.detection.spray_tests import spray_tests
 from lowslow_assets.engines.duckdb import DuckDBEngine
@@ -55,7 +55,6 @@ class Ablation:
     def hunt(self, failures: pa.Table, population: Population, day: date) -> list[Alert]:
         """The incidents as of a day, from rows of ``suspect_failures`` with ``explanation``."""
         explanations = failures["explanation"].to_pylist()
-        resolved_a_day = explanations.count("resolved") / population.days
         rows = failures.filter(pa.array([e in (None, *self.unexplained) for e in explanations]))
         found, features = Suspects.of(rows), tuple(MODEL_PROPERTIES)
         if self.of_features:
@@ -63,9 +62,7 @@ class Ablation:
         settings = HuntSettings(lookback_days=population.days)
         patterns = Counter(found.pattern.tolist())
         fit, _ = fit_patterns(patterns, len(features), replace(settings, preset=self.fit))
-        clusters, members = judge_suspects(
-            found, fit, population, resolved_a_day, settings, self.recipe
-        )
+        clusters, members = judge_suspects(found, fit, population, settings, self.recipe)
         return [
             Alert(frozenset(found.signin_id[members.of([cluster.cluster_id]).position]), day)
             for cluster in clusters
@@ -142,8 +139,15 @@ def masked_and_explained(hunting: Hunting) -> tuple[pa.Table, Population]:
             explained=explained,
         ).held()
         unexplained = sql('SELECT "user" FROM {rows} WHERE explanation IS NULL', rows=rows)
-        [counted] = count_accounts(hunt.sources(), unexplained).rows()
-        return rows.arrow(), Population(counted["accounts"], days)
+        explained = Counter(rows.arrow()["explanation"].to_pylist())
+        given_up = [
+            {"explanation": name, "example": None, "failures": number}
+            for name, number in explained.items()
+        ]
+        population = population_of(
+            hunt.sources(), unexplained, given_up, hunt.success_hours(), days
+        )
+        return rows.arrow(), population
 
 
 if __name__ == "__main__":

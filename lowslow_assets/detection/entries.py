@@ -6,7 +6,8 @@ are few; each is compared with the campaign's failures and with the other lone v
 new to the user and what was unusual in the tenant.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -18,9 +19,11 @@ from lowslow_assets.lake.tables import ENCODED_FEATURES, INCIDENT_MEMBERS
 
 LONGEST_VISIT_SECONDS = 2 * 60 * 60
 MIN_ENTRY_PROBABILITY = 0.5
-# About one in five lone visits during a campaign; the result hardly depends on it.
-_PRIOR = 0.2
-_ROUNDS = 3
+SHARED_BY_ACCOUNTS = 2
+"""A prefix from which a campaign tries so many accounts is one of its own."""
+# Factors are less independent than naive Bayes takes them for.
+_TEMPER = 0.8
+_ROUNDS = 10
 
 TRAITS = {
     "application": 3,
@@ -30,8 +33,17 @@ TRAITS = {
     "network": 2,
     "own": 2,
     "tried": 2,
+    "source": 2,
 }
 """Per trait the number of its levels (see ``with_traits``)."""
+FACTORS = (
+    ("application", "client"),
+    ("device", "own"),
+    ("place", "network"),
+    ("tried",),
+    ("source",),
+)
+"""Traits that go together: a traveller is in a new place and in a new network."""
 TRAIT_COLUMNS = [f"trait_{name}" for name in TRAITS]
 _LEVELS = ", ".join(f"{column} int" for column in TRAIT_COLUMNS)
 
@@ -61,14 +73,17 @@ ACCOUNTS = schema(
 SCORED = schema("cluster_id int, date date, signin_id string, score double, evidence string")
 
 
-@transform(
-    schema("ip_prefix string, first_success timestamp"),
-    sources=schema("user string, ip_prefix string, first_success timestamp, seconds int"),
+_SOURCES = schema(
+    "user string, network string, ip_prefix string, first_success timestamp, seconds int"
 )
-def lone_prefixes(sources: Relation) -> Relation:
-    """Prefixes from which one user alone succeeded, all within two hours.
 
-    ``sources`` are the window's ``success_sources``.
+
+@transform(schema("ip_prefix string, first_success timestamp"), sources=_SOURCES)
+def lone_prefixes(sources: Relation) -> Relation:
+    """Prefixes from which one user alone succeeded, all within two hours, in a new network.
+
+    New: the user succeeds from no other prefix of it. ``sources`` are the window's
+    ``success_sources``.
     """
     return sql(
         """
@@ -76,18 +91,25 @@ def lone_prefixes(sources: Relation) -> Relation:
             SELECT
                 ip_prefix,
                 "user",
+                min(network) AS network,
                 min(first_success) AS first_success,
                 max(epoch_seconds(first_success) + seconds) AS last_second
             FROM {sources}
             WHERE ip_prefix IS NOT NULL
             GROUP BY ip_prefix, "user"
+        ),
+        _counted AS (
+            SELECT
+                *,
+                count(*) OVER (PARTITION BY ip_prefix) AS visitors,
+                count(*) OVER (PARTITION BY "user", network) AS prefixes
+            FROM _visitors
         )
-        SELECT ip_prefix, min(first_success) AS first_success
-        FROM _visitors
-        GROUP BY ip_prefix
-        HAVING
-            count(*) = 1
-            AND max(last_second) - epoch_seconds(min(first_success)) <= {longest}
+        SELECT ip_prefix, first_success
+        FROM _counted
+        WHERE visitors = 1
+            AND prefixes = 1
+            AND last_second - epoch_seconds(first_success) <= {longest}
         """,
         sources=sources,
         longest=LONGEST_VISIT_SECONDS,
@@ -95,32 +117,57 @@ def lone_prefixes(sources: Relation) -> Relation:
 
 
 @transform(
-    schema("ip_prefix string, cluster_id int"),
-    sources=schema("user string, ip_prefix string, first_success timestamp, seconds int"),
+    schema("ip_prefix string, cluster_id int, since timestamp"),
+    sources=_SOURCES,
+    members=schema("cluster_id int, user string, ip_prefix string"),
     clusters=schema("cluster_id int, first_activity timestamp, last_activity timestamp"),
 )
-def visited_prefixes(sources: Relation, clusters: Relation) -> Relation:
-    """The lone prefixes visited while a campaign went on: one row per such campaign.
+def visited_prefixes(sources: Relation, members: Relation, clusters: Relation) -> Relation:
+    """Prefixes from which a success may be a campaign's: one row per prefix and campaign.
 
-    ``clusters`` are rows of ``cluster_statistics``.
+    Lone prefixes visited while the campaign went on, and prefixes that the campaign itself uses
+    for several accounts, where no more accounts succeed than it tries. ``members`` are rows of
+    ``cluster_members``, ``clusters`` of ``cluster_statistics``.
     """
     return sql(
         """
-        SELECT _lone.ip_prefix, _campaigns.cluster_id
+        WITH _used AS (
+            SELECT cluster_id, ip_prefix, count(DISTINCT "user") AS accounts
+            FROM {members}
+            WHERE ip_prefix IS NOT NULL
+            GROUP BY cluster_id, ip_prefix
+            HAVING count(DISTINCT "user") >= {several}
+        ),
+        _friends AS (
+            SELECT ip_prefix, count(DISTINCT "user") AS accounts
+            FROM {sources}
+            WHERE ip_prefix IN (SELECT ip_prefix FROM _used)
+            GROUP BY ip_prefix
+        )
+        SELECT _lone.ip_prefix, _campaigns.cluster_id, _campaigns.first_activity AS since
         FROM {lone} AS _lone
         CROSS JOIN {clusters} AS _campaigns
         WHERE _lone.first_success >= _campaigns.first_activity
             AND _lone.first_success <= _campaigns.last_activity + INTERVAL '1' DAY
+        UNION
+        SELECT _used.ip_prefix, _used.cluster_id, _campaigns.first_activity AS since
+        FROM _used
+        JOIN _friends
+            ON _friends.ip_prefix = _used.ip_prefix AND _friends.accounts <= _used.accounts
+        JOIN {clusters} AS _campaigns ON _campaigns.cluster_id = _used.cluster_id
         """,
         lone=lone_prefixes(sources),
+        sources=sources,
+        members=members,
         clusters=clusters,
+        several=SHARED_BY_ACCOUNTS,
     )
 
 
 @transform(
     extended(ENCODED_FEATURES.dated, "cluster_id int"),
     signins=ENCODED_FEATURES.dated,
-    prefixes=schema("ip_prefix string, cluster_id int"),
+    prefixes=schema("ip_prefix string, cluster_id int, since timestamp"),
 )
 def lone_visits(signins: Relation, prefixes: Relation) -> Relation:
     """The successes from ``visited_prefixes``: one row per campaign."""
@@ -131,7 +178,7 @@ def lone_visits(signins: Relation, prefixes: Relation) -> Relation:
             _prefixes.cluster_id
         FROM {signins} AS _signins
         JOIN {prefixes} AS _prefixes ON _signins.ip_prefix = _prefixes.ip_prefix
-        WHERE _signins.outcome = 'success'
+        WHERE _signins.outcome = 'success' AND _signins.time_generated >= _prefixes.since
         """,
         signins=signins,
         of_signins=Columns(ENCODED_FEATURES.dated, "_signins"),
@@ -151,8 +198,9 @@ def lone_visits(signins: Relation, prefixes: Relation) -> Relation:
 def with_news(judged: Relation, signins: Relation) -> Relation:
     """Add ``new_<property>``: whether no success of the user's, from another prefix, shows it.
 
-    ``signins`` are the window's. Without that exception a visit would make itself known. A device
-    is one of another operating system: versions of a browser are always new.
+    ``signins`` are the window's. Without that exception a visit would make itself known; nor does
+    a success from a prefix that the campaign uses. A device is one of another operating system:
+    versions of a browser are always new.
     """
     return sql(
         """
@@ -167,6 +215,19 @@ def with_news(judged: Relation, signins: Relation) -> Relation:
                 network,
                 displayName
             FROM {judged}
+        ),
+        _used AS (
+            SELECT ip_prefix
+            FROM {judged}
+            WHERE outcome = 'failure' AND ip_prefix IS NOT NULL
+            GROUP BY ip_prefix
+            HAVING count(DISTINCT "user") >= {several}
+        ),
+        _seen AS (
+            SELECT *
+            FROM {signins} AS signins
+            WHERE outcome = 'success'
+                AND NOT EXISTS (SELECT 1 FROM _used WHERE _used.ip_prefix = signins.ip_prefix)
         ),
         _known AS (
             SELECT
@@ -184,11 +245,10 @@ def with_news(judged: Relation, signins: Relation) -> Relation:
                 bool_or(_seen.city = _kinds.city) AS known_place,
                 bool_or(_seen.network = _kinds.network) AS known_network,
                 bool_or(_seen.displayName = _kinds.displayName) AS known_name
-            FROM {signins} AS _seen
+            FROM _seen
             JOIN _kinds ON _seen."user" = _kinds."user"
-            WHERE _seen.outcome = 'success'
-                -- Without a prefix it is from another one than any visit's.
-                AND coalesce(_seen.ip_prefix, '') <> _kinds.ip_prefix
+            -- Without a prefix it is from another one than any visit's.
+            WHERE coalesce(_seen.ip_prefix, '') <> _kinds.ip_prefix
             GROUP BY
                 _kinds."user",
                 _kinds.ip_prefix,
@@ -232,6 +292,7 @@ def with_news(judged: Relation, signins: Relation) -> Relation:
         """,
         judged=judged,
         signins=signins,
+        several=SHARED_BY_ACCOUNTS,
     )
 
 
@@ -241,18 +302,25 @@ def with_traits(judged: Relation) -> Relation:
 
     application, client, device, place: 0 known to the user, 1 new, 2 new and anomalous in the
     tenant. network: 1 if anomalous. own: 1 on a device with a name that the user is known to
-    have. tried: 1 if the campaign tried the account (at least once more). Visits from a network
-    that the user is known in are left out.
+    have. tried: 1 if the campaign tried the account (at least once more). source: 1 if the
+    campaign tried several other accounts from the prefix. Visits from a network that the user is
+    known in are left out.
     """
     return sql(
         """
-        WITH _tried AS (
+        WITH _used AS (
+            SELECT cluster_id, ip_prefix, count(DISTINCT "user") AS accounts
+            FROM {judged}
+            WHERE outcome = 'failure'
+            GROUP BY cluster_id, ip_prefix
+        ),
+        _tried AS (
             SELECT
-                cluster_id,
+                _judged.cluster_id,
                 outcome,
                 date,
                 signin_id,
-                ip_prefix,
+                _judged.ip_prefix,
                 displayName,
                 mask,
                 new_application,
@@ -262,10 +330,14 @@ def with_traits(judged: Relation) -> Relation:
                 new_network,
                 new_name,
                 count(CASE WHEN outcome = 'failure' THEN 1 END)
-                    OVER (PARTITION BY cluster_id, "user")
+                    OVER (PARTITION BY _judged.cluster_id, "user")
                     -- An attempt is not what makes its own account one that had been tried.
-                    > CASE WHEN outcome = 'failure' THEN 1 ELSE 0 END AS tried
-            FROM {judged}
+                    > CASE WHEN outcome = 'failure' THEN 1 ELSE 0 END AS tried,
+                coalesce(_used.accounts, 0) - CASE WHEN outcome = 'failure' THEN 1 ELSE 0 END
+                    >= {several} AS from_source
+            FROM {judged} AS _judged
+            LEFT JOIN _used
+                ON _used.cluster_id = _judged.cluster_id AND _used.ip_prefix = _judged.ip_prefix
         )
         SELECT
             cluster_id,
@@ -284,7 +356,8 @@ def with_traits(judged: Relation) -> Relation:
                 AS trait_place,
             CASE WHEN (mask & {network}) <> 0 THEN 1 ELSE 0 END AS trait_network,
             CASE WHEN displayName <> 'NODATA' AND NOT new_name THEN 1 ELSE 0 END AS trait_own,
-            CASE WHEN tried THEN 1 ELSE 0 END AS trait_tried
+            CASE WHEN tried THEN 1 ELSE 0 END AS trait_tried,
+            CASE WHEN from_source THEN 1 ELSE 0 END AS trait_source
         FROM _tried
         WHERE new_network OR outcome = 'failure'
         """,
@@ -294,6 +367,7 @@ def with_traits(judged: Relation) -> Relation:
         device=property_bits("device"),
         place=property_bits("place"),
         network=property_bits("network"),
+        several=SHARED_BY_ACCOUNTS,
     )
 
 
@@ -324,29 +398,44 @@ def count_traits(traited: Relation) -> Relation:
 def entry_probability(
     failures: Mapping[tuple[int, ...], int], visits: Mapping[tuple[int, ...], int]
 ) -> dict[tuple[int, ...], float]:
-    """Probability that a lone visit with these traits is a campaign's entry.
+    """Probability that a visit with these traits is a campaign's entry.
 
-    Naive Bayes: per trait, the levels among the campaign's failures against those among lone
-    visits, half a count added to each; the visits count by their probability of being honest,
-    so entries do not pass as the background they are compared with. Both arguments count
-    sign-ins by their levels, in the order of TRAITS.
+    Two classes, entries and honest visits, fitted to the visits by expectation-maximisation. Each
+    is naive Bayes over FACTORS, half a count added to each level. That of entries is known: the
+    campaign's failures. That of honest visits, and the share of entries, are estimated, beginning
+    with one entry in all visits: where honest people make many odd visits, one must be all the
+    more like the campaign. Both arguments count sign-ins by their levels, in the order of TRAITS.
     """
     if not visits:
         return {}
-    combinations = np.array(list(visits))
-    honest = np.ones(len(combinations))
     numbers = np.array(list(visits.values()), dtype=float)
-    probability = np.zeros(len(combinations))
-    failed, failed_numbers = np.array(list(failures)), np.array(list(failures.values()), float)
+    failed_numbers = np.array(list(failures.values()), float)
+    honest, probability = np.ones(len(numbers)), np.zeros(len(numbers))
     for _ in range(_ROUNDS):
-        log_odds = np.full(len(combinations), np.log(_PRIOR / (1 - _PRIOR)))
-        for trait, levels in enumerate(TRAITS.values()):
-            campaign = _shares(failed[:, trait], failed_numbers, levels)
-            background = _shares(combinations[:, trait], numbers * honest, levels)
-            log_odds += np.log(campaign / background)[combinations[:, trait]]
-        probability = 1 / (1 + np.exp(-log_odds))
+        share = ((1 - honest) @ numbers + 1) / (numbers.sum() + 1)
+        evidence = np.zeros(len(numbers))
+        for factor in FACTORS:
+            levels = math.prod(TRAITS[trait] for trait in factor)
+            seen = _levels(visits, factor)
+            campaign = _shares(_levels(failures, factor), failed_numbers, levels)
+            background = _shares(seen, numbers * honest, levels)
+            evidence += np.log(campaign / background)[seen]
+        probability = 1 / (1 + (1 - share) / share * np.exp(-_TEMPER * evidence))
         honest = 1 - probability
     return {combination: float(p) for combination, p in zip(visits, probability, strict=True)}
+
+
+def _levels(combinations: Collection[tuple[int, ...]], factor: Sequence[str]) -> np.ndarray:
+    """Each combination's level of a factor: its traits' levels as digits of one number."""
+    names = list(TRAITS)
+    found = [0] * len(combinations)
+    for trait in factor:
+        place = names.index(trait)
+        found = [
+            level * TRAITS[trait] + combination[place]
+            for level, combination in zip(found, combinations, strict=True)
+        ]
+    return np.array(found)
 
 
 def _shares(levels: np.ndarray, numbers: np.ndarray, count: int) -> np.ndarray:
@@ -374,6 +463,7 @@ def likely_entries(traited: Relation, probabilities: Relation) -> Relation:
                 _traited.trait_client,
                 _traited.trait_device,
                 _traited.trait_place,
+                _traited.trait_source,
                 -- Sign-ins of one visit are one entry: as likely as the likeliest of them.
                 max(_probabilities.probability)
                     OVER (PARTITION BY _traited.cluster_id, _traited.ip_prefix) AS score
@@ -387,6 +477,7 @@ def likely_entries(traited: Relation, probabilities: Relation) -> Relation:
                 AND _traited.trait_network = _probabilities.trait_network
                 AND _traited.trait_own = _probabilities.trait_own
                 AND _traited.trait_tried = _probabilities.trait_tried
+                AND _traited.trait_source = _probabilities.trait_source
             WHERE _traited.outcome = 'success'
         ),
         _likeliest AS (
@@ -403,7 +494,12 @@ def likely_entries(traited: Relation, probabilities: Relation) -> Relation:
             date,
             signin_id,
             score,
-            'from a network new to the user and an address prefix nobody else succeeds from'
+            CASE
+                WHEN trait_source > 0
+                THEN 'from an address prefix from which the campaign tries other accounts'
+                ELSE 'from a network new to the user and an address prefix nobody else succeeds '
+                    || 'from'
+            END
                 || CASE WHEN tried THEN '; the campaign had tried the account' ELSE '' END
                 || CASE
                     WHEN trait_application + trait_client + trait_device + trait_place > 0

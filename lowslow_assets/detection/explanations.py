@@ -18,6 +18,7 @@ from lowslow_assets.engines.sql import Columns, sql, transform
 from lowslow_assets.lake.tables import (
     ENCODED_FEATURES,
     FAILURE_SOURCES,
+    NODATA,
     OPEN_FAILURES,
     SUCCESS_SOURCES,
 )
@@ -28,9 +29,14 @@ EXPLANATIONS = {
     "busy account": "the account failed more than 5 times that day: a device or service with an "
     "old password",
     "retried": "the same user failed again from the same prefix within an hour: a person trying",
-    "shared address": "more than 3 failures came from the address: a service, a burst, an office",
-    "shared prefix": "many failures came from the address's prefix: a service, a burst, an office",
+    "office": "at least as many accounts succeed from the source as fail there and never succeed: "
+    "people who mistype behind a shared address",
+    "burst": "many failures came from the source within two days: loud, not slow",
+    "service": "the same accounts fail from the source again and again: a connector or a device "
+    "with old passwords",
+    "few accounts": "hardly more than a few accounts fail from the source, each repeatedly: a home",
     "own network": "the user succeeds from the network, and people from the prefix: given up",
+    "own device": "the user succeeds from the same place with the same operating system: given up",
     "crowded hour": "far more unexplained failures in that hour than in others: a burst",
 }
 """Why a failure is no suspect; what its day says comes first."""
@@ -38,10 +44,15 @@ EXPLANATIONS = {
 RESOLVED_SECONDS = 30 * 60
 RETRY_SECONDS = 60 * 60
 MAX_FAILURES_A_DAY = 5
+# More failures are not from one source by chance. A prefix is seen again by chance, the more often
+# the longer the window.
 MAX_FAILURES_AN_ADDRESS = 3
-# A prefix is seen again by chance, the more often the longer the window.
 MAX_FAILURES_A_PREFIX, DAYS_A_PREFIX_FAILURE = 10, 6
-CROWD, CROWD_FACTOR = 5, 8
+BURST_FAILURES, BURST_DAYS = 10, 2
+# A spray tries an account seldom, a service knows no patience.
+SERVICE_TRIES, SERVICE_DAYS_A_TRY = 5, 8
+FEW_ACCOUNTS_TRIES = 2
+CROWD, CROWD_FACTOR = 25, 8
 
 _EXPLAINED_BY_DAY = extended(ENCODED_FEATURES.dated, "explanation string")
 _EXPLAINED = extended(OPEN_FAILURES.dated, "explanation string")
@@ -126,11 +137,12 @@ def explain_by_window(
     one: its copies on later days are left out, unless something explains them all.
     """
     # Each step leaves a few in a hundred for the next.
-    by_failures = explain_by_failures(
-        failures,
+    verdicts = explain_sources(
         failure_sources,
+        success_sources,
         max(MAX_FAILURES_A_PREFIX, window_days // DAYS_A_PREFIX_FAILURE),
     ).held()
+    by_failures = explain_by_failures(failures, failure_sources, verdicts).held()
     by_successes = explain_by_successes(left_open(by_failures).held(), success_sources).held()
     # As many rows as the window has hours, at most.
     hours = hours_of_suspects(by_successes).rows()
@@ -158,9 +170,100 @@ def explain_failures(failures: Relation, success_sources: Relation, window_days:
     )
 
 
-@transform(_EXPLAINED, failures=OPEN_FAILURES.dated, sources=FAILURE_SOURCES.dated)
-def explain_by_failures(failures: Relation, sources: Relation, most_of_prefix: int) -> Relation:
-    """Add ``explanation`` to open failures as far as other failures of the window explain them."""
+_SOURCE_VERDICTS = schema(
+    "ip_prefix string, ip_address string, failures bigint, explanation string"
+)
+
+
+@transform(_SOURCE_VERDICTS, sources=FAILURE_SOURCES.dated, successes=SUCCESS_SOURCES.dated)
+def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int) -> Relation:
+    """What many failures from an address or a prefix are, by whose they are.
+
+    A row of a prefix has no address. Sources with few failures are left out. Where nothing
+    explains a source, its failures are many accounts', each tried seldom, for days, and hardly
+    anybody succeeds from there: this is what the servers of a spray look like.
+    """
+    return sql(
+        """
+        WITH _friends AS (
+            SELECT DISTINCT ip_prefix, "user"
+            FROM {successes} AS successes
+            WHERE EXISTS (
+                SELECT 1 FROM {sources} AS sources WHERE sources.ip_prefix = successes.ip_prefix
+            )
+        ),
+        _friends_of_prefix AS (
+            SELECT ip_prefix, count(*) AS friends FROM _friends GROUP BY ip_prefix
+        ),
+        _failures AS (
+            SELECT
+                sources.ip_prefix,
+                sources.ip_address,
+                sources."user",
+                sources.failures,
+                sources.date,
+                CASE WHEN _friends."user" IS NULL THEN sources."user" END AS stranger
+            FROM {sources} AS sources
+            LEFT JOIN _friends
+                ON _friends.ip_prefix = sources.ip_prefix AND _friends."user" = sources."user"
+            WHERE sources.ip_prefix IS NOT NULL
+        ),
+        _summed AS (
+            SELECT
+                ip_prefix,
+                ip_address,
+                grouping(ip_address) AS is_prefix,
+                CAST(sum(failures) AS BIGINT) AS failures,
+                count(DISTINCT "user") AS accounts,
+                count(DISTINCT stranger) AS strangers,
+                count(DISTINCT date) AS days,
+                epoch_day(max(date)) - epoch_day(min(date)) + 1 AS span
+            FROM _failures
+            GROUP BY ROLLUP (ip_prefix, ip_address)
+        )
+        SELECT
+            _summed.ip_prefix,
+            _summed.ip_address,
+            _summed.failures,
+            CASE
+                WHEN coalesce(_friends_of_prefix.friends, 0) >= _summed.strangers THEN 'office'
+                WHEN _summed.failures >= {burst} AND _summed.days <= {burst_days} THEN 'burst'
+                WHEN _summed.failures > {service} * _summed.accounts
+                    AND _summed.failures * {service_days} > _summed.accounts * _summed.span
+                    THEN 'service'
+                WHEN _summed.failures > {few} * _summed.accounts
+                    AND _summed.accounts <= {few} THEN 'few accounts'
+            END AS explanation
+        FROM _summed
+        LEFT JOIN _friends_of_prefix ON _friends_of_prefix.ip_prefix = _summed.ip_prefix
+        WHERE _summed.ip_prefix IS NOT NULL
+            AND _summed.failures
+                > CASE WHEN is_prefix = 1 THEN {most_of_prefix} ELSE {most_of_address} END
+        """,
+        sources=sources,
+        successes=successes,
+        burst=BURST_FAILURES,
+        burst_days=BURST_DAYS,
+        service=SERVICE_TRIES,
+        service_days=SERVICE_DAYS_A_TRY,
+        few=FEW_ACCOUNTS_TRIES,
+        most_of_address=MAX_FAILURES_AN_ADDRESS,
+        most_of_prefix=most_of_prefix,
+    )
+
+
+@transform(
+    _EXPLAINED,
+    failures=OPEN_FAILURES.dated,
+    sources=FAILURE_SOURCES.dated,
+    verdicts=_SOURCE_VERDICTS,
+)
+def explain_by_failures(failures: Relation, sources: Relation, verdicts: Relation) -> Relation:
+    """Add ``explanation`` to open failures as far as other failures of the window explain them.
+
+    ``verdicts`` are those of the sources. What is known of an address counts before what is
+    known of its prefix.
+    """
     return sql(
         """
         WITH _days AS (
@@ -174,9 +277,6 @@ def explain_by_failures(failures: Relation, sources: Relation, most_of_prefix: i
         _seen AS (
             SELECT
                 *,
-                CAST(sum(failures) OVER (PARTITION BY ip_prefix, ip_address) AS BIGINT)
-                    AS of_address,
-                CAST(sum(failures) OVER (PARTITION BY ip_prefix) AS BIGINT) AS of_prefix,
                 max(ended) OVER (
                     PARTITION BY ip_prefix, "user" ORDER BY day
                     RANGE BETWEEN 1 PRECEDING AND 1 PRECEDING
@@ -197,8 +297,8 @@ def explain_by_failures(failures: Relation, sources: Relation, most_of_prefix: i
                     BETWEEN 1 AND {retry} THEN 'retried'
                 WHEN _seen.day_after_began - epoch_seconds(failures.time_generated)
                     BETWEEN 1 AND {retry} THEN 'retried'
-                WHEN _seen.of_address > {most_of_address} THEN 'shared address'
-                WHEN _seen.of_prefix > {most_of_prefix} THEN 'shared prefix'
+                WHEN _of_address.failures IS NOT NULL THEN _of_address.explanation
+                ELSE _of_prefix.explanation
             END AS explanation
         FROM {failures} AS failures
         LEFT JOIN _seen
@@ -207,13 +307,18 @@ def explain_by_failures(failures: Relation, sources: Relation, most_of_prefix: i
             AND _seen.ip_prefix = failures.ip_prefix
             AND _seen.ip_address = failures.ip_address
             AND _seen.explanation IS NULL
+        LEFT JOIN {verdicts} AS _of_address
+            ON _of_address.ip_prefix = failures.ip_prefix
+            AND _of_address.ip_address = failures.ip_address
+        LEFT JOIN {verdicts} AS _of_prefix
+            ON _of_prefix.ip_prefix = failures.ip_prefix
+            AND _of_prefix.ip_address IS NULL
         """,
         of_failures=_OF_FAILURES,
         failures=failures,
         sources=sources,
+        verdicts=verdicts,
         retry=RETRY_SECONDS,
-        most_of_address=MAX_FAILURES_AN_ADDRESS,
-        most_of_prefix=most_of_prefix,
     )
 
 
@@ -251,6 +356,11 @@ def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
                 ON sources."user" = failures."user" AND sources.network = failures.network
             GROUP BY failures.date, failures.signin_id
         ),
+        _known AS (
+            SELECT DISTINCT "user", operatingSystem, Location, state, city
+            FROM {sources}
+            WHERE city <> {unknown} AND operatingSystem <> {unknown}
+        ),
         _of_anyone AS (
             SELECT DISTINCT sources.ip_prefix
             FROM {sources} AS sources
@@ -264,16 +374,24 @@ def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
                 WHEN _of_user.resolved THEN 'resolved'
                 WHEN _of_user.signin_id IS NOT NULL AND _of_anyone.ip_prefix IS NOT NULL
                     THEN 'own network'
+                WHEN _known."user" IS NOT NULL THEN 'own device'
             END AS explanation
         FROM {failures} AS failures
         LEFT JOIN _of_user
             ON _of_user.date = failures.date AND _of_user.signin_id = failures.signin_id
         LEFT JOIN _of_anyone ON _of_anyone.ip_prefix = failures.ip_prefix
+        LEFT JOIN _known
+            ON _known."user" = failures."user"
+            AND _known.operatingSystem = failures.operatingSystem
+            AND _known.Location = failures.Location
+            AND _known.state = failures.state
+            AND _known.city = failures.city
         """,
         of_failures=_OF_FAILURES,
         failures=failures,
         sources=sources,
         resolved=RESOLVED_SECONDS,
+        unknown=NODATA,
     )
 
 
@@ -395,8 +513,11 @@ def largest_groups(failures: Relation) -> Relation:
                 CASE explanation
                     WHEN 'busy account' THEN "user"
                     WHEN 'retried' THEN "user"
-                    WHEN 'shared address' THEN ip_address
-                    WHEN 'shared prefix' THEN ip_prefix
+                    WHEN 'burst' THEN ip_prefix
+                    WHEN 'service' THEN ip_prefix
+                    WHEN 'office' THEN ip_prefix
+                    WHEN 'few accounts' THEN ip_prefix
+                    WHEN 'own device' THEN "user"
                     WHEN 'crowded hour' THEN substr(CAST(first_failure AS STRING), 1, 13)
                 END AS example
             FROM {failures}

@@ -5,7 +5,10 @@ failures that happen to look like it. The campaign has habits (its hours, its da
 its tools); strays have none. Plain NumPy on one component's suspects.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,15 +18,23 @@ from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import schema
 from lowslow_assets.engines.sql import sql, transform
-from lowslow_assets.lake.tables import CLUSTER_MEMBERS, SUSPECT_FAILURES
+from lowslow_assets.lake.tables import (
+    CLUSTER_MEMBERS,
+    NODATA,
+    SUCCESS_SOURCES,
+    SUSPECT_FAILURES,
+)
 
 MIN_MEMBER_PROBABILITY = 0.5
 _CONCENTRATIONS = 10.0 ** np.arange(-1, 5)
-_STRAYS_AT_FIRST, _FEWEST_STRAYS, _MOST_STRAYS = 0.1, 0.01, 0.5
+_STRAYS_AT_FIRST, _FEWEST_STRAYS, _MOST_STRAYS = 0.1, 0.01, 0.95
 _ROUNDS = 10
 # A device that a tool repeats makes this share of a component, and no other a tenth of it.
 _KIT_SHARE, _RIVAL_SHARE = 0.15, 0.1
-_DEVICE = list(MODEL_PROPERTIES).index("device")
+_DEVICE, _NETWORK = (list(MODEL_PROPERTIES).index(name) for name in ("device", "network"))
+_ACCOUNTS_OF_PREFIX = 3
+# There are so many prefixes in use that strays hardly share one.
+_PREFIXES = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +49,8 @@ class Suspects:
     time: np.ndarray
     user: np.ndarray
     ip_address: np.ndarray
+    ip_prefix: np.ndarray
+    network: np.ndarray
     country: np.ndarray
     application: np.ndarray
     client: np.ndarray
@@ -59,6 +72,8 @@ class Suspects:
             time=column("time_generated"),
             user=column("user"),
             ip_address=column("ip_address"),
+            ip_prefix=column("ip_prefix"),
+            network=column("network"),
             country=column("Location"),
             application=column("AppDisplayName"),
             client=column("ClientAppUsed"),
@@ -76,6 +91,16 @@ class Suspects:
         return Suspects(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 
     @property
+    def device(self) -> np.ndarray:
+        """What each claims to be: browser and operating system."""
+        return self.browser + "\0" + self.operating_system
+
+    @property
+    def odd_device(self) -> np.ndarray:
+        """Whether each one's device is anomalous in the tenant."""
+        return self.odd[:, _DEVICE]
+
+    @property
     def day(self) -> np.ndarray:
         """The day of each attempt."""
         return self.time.astype("datetime64[D]")
@@ -83,28 +108,106 @@ class Suspects:
 
 @dataclass(frozen=True)
 class Population:
-    """What strays are spread over: accounts of the tenant, days of the window."""
+    """What strays are spread over, and how many of them honest people make.
+
+    accounts: of the tenant. days: of the window.
+    honest_strays_a_day: failures to be expected from sources and on devices new to their user.
+    successes: by hour of the calendar (UTC): when people are at work.
+    """
 
     accounts: int
     days: int
+    honest_strays_a_day: float = 0.0
+    successes: Mapping[datetime, int] = field(default_factory=dict)
+
+
+# People mistype more often where they are not at home.
+AWAY_FACTOR = 3
+
+
+def population_of(
+    success_sources: Relation,
+    suspects: Relation,
+    explained: Iterable[Mapping[str, Any]],
+    successes: Mapping[datetime, int],
+    days: int,
+) -> Population:
+    """The population of a window of so many days, from its own log.
+
+    ``explained`` are rows of ``explained_failures``; ``successes`` are counted by hour. How often
+    people give up is seen where they are at home: failures of their own network or device that no
+    success follows, per visit. Of visits that are as new to their user as a suspect's source is,
+    the same share, times AWAY_FACTOR, is expected to be given up.
+    """
+    [counted] = count_population(success_sources, suspects).rows()
+    given_up = sum(
+        row["failures"]
+        for row in explained
+        if row["explanation"] in ("own network", "own device") and row["example"] is None
+    )
+    share = AWAY_FACTOR * given_up / max(counted["visits"], 1)
+    return Population(counted["accounts"], days, share * counted["new_visits"] / days, successes)
 
 
 @transform(
-    schema("accounts bigint"),
-    success_sources=schema("user string"),
+    schema("accounts bigint, visits bigint, new_visits bigint"),
+    success_sources=SUCCESS_SOURCES.dated,
     suspects=schema("user string"),
 )
-def count_accounts(success_sources: Relation, suspects: Relation) -> Relation:
-    """How many accounts succeed or are suspect, in one row."""
+def count_population(success_sources: Relation, suspects: Relation) -> Relation:
+    """Accounts that succeed or are suspect, and their visits, in one row.
+
+    A visit is a day on which a user succeeds from a prefix. A new visit is a prefix that would
+    leave a failure of the user's unexplained: but for it, the user succeeds neither from the
+    network nor with the operating system from the place, or nobody else from the prefix.
+    """
     return sql(
         """
-        SELECT count(DISTINCT "user") AS accounts
-        FROM (
-            SELECT "user" FROM {successes} UNION ALL SELECT "user" FROM {suspects}
-        ) AS _users
+        WITH _pairs AS (
+            SELECT
+                "user",
+                ip_prefix,
+                min(network) AS network,
+                min(Location) AS Location,
+                min(state) AS state,
+                min(city) AS city,
+                min(operatingSystem) AS operatingSystem,
+                count(DISTINCT date) AS visits
+            FROM {successes}
+            WHERE ip_prefix IS NOT NULL
+            GROUP BY "user", ip_prefix
+        ),
+        _known AS (
+            SELECT
+                visits,
+                count(*) OVER (PARTITION BY "user", network) AS of_network,
+                count(*) OVER (PARTITION BY ip_prefix) AS of_prefix,
+                CASE WHEN city = {unknown} OR operatingSystem = {unknown} THEN 1 ELSE
+                    count(*) OVER (PARTITION BY "user", Location, state, city, operatingSystem)
+                END AS of_device
+            FROM _pairs
+        ),
+        _visits AS (
+            SELECT
+                CAST(sum(visits) AS BIGINT) AS visits,
+                count(*) FILTER (
+                    WHERE of_device = 1 AND (of_network = 1 OR of_prefix = 1)
+                ) AS new_visits
+            FROM _known
+        ),
+        _accounts AS (
+            SELECT count(DISTINCT "user") AS accounts
+            FROM (
+                SELECT "user" FROM {successes} UNION ALL SELECT "user" FROM {suspects}
+            ) AS _users
+        )
+        SELECT _accounts.accounts, coalesce(_visits.visits, 0) AS visits, _visits.new_visits
+        FROM _accounts
+        CROSS JOIN _visits
         """,
         successes=success_sources,
         suspects=suspects,
+        unknown=NODATA,
     )
 
 
@@ -159,8 +262,7 @@ def split_by_kit(suspects: Suspects) -> np.ndarray:
     the same odd device differs from one that makes up another each time. The result has shape
     (n,).
     """
-    odd = suspects.odd[:, _DEVICE]
-    device = _device(suspects)
+    odd, device = suspects.odd_device, suspects.device
     names, counts = np.unique(device[odd], return_counts=True)
     if not len(names):
         return np.zeros(len(suspects), dtype=int)
@@ -172,39 +274,81 @@ def split_by_kit(suspects: Suspects) -> np.ndarray:
     return (kit & splits).astype(int)
 
 
-def _device(suspects: Suspects) -> np.ndarray:
-    return suspects.browser + "\0" + suspects.operating_system
-
-
 def member_probability(suspects: Suspects, population: Population) -> np.ndarray:
     """Probability, shape (n,), that each suspect is the campaign's and not a stray.
 
     A two-class naive Bayes model, fitted to the suspects themselves. A stray's account, day and
-    hour are uniform over the tenant's, its tools uniform over the cluster's. A campaign's are
-    Dirichlet-multinomial around the same: with c other members of the n that share a value of
-    weight w, ``p = (c + a w) / (n + a)``, the concentration a being the one that predicts the
-    members best, each from the others (leave-one-out). Where a campaign has no habit, a is large
-    and the attribute says nothing.
+    hour are uniform over the tenant's, its prefix is hardly anybody else's, its tools are those of
+    the other strays. A campaign's are Dirichlet-multinomial around base weights: with c other
+    members of the n that share a value of weight w, ``p = (c + a w) / (n + a)``, the
+    concentration a being the one that predicts the members best, each from the others
+    (leave-one-out). Where a campaign has no habit, a is large and the attribute says nothing.
 
-    Sums in another order end in other last digits: the result is that of this order.
+    It is fitted from several beginnings: all suspects as members, and those that share what a
+    campaign may repeat. The best fit counts. Sums in another order end in other last digits: the
+    result is that of this order.
     """
     attributes = _attributes(suspects, population)
-    members = np.ones(len(suspects), dtype=bool)
-    stray_share = _STRAYS_AT_FIRST
-    probability = np.ones(len(suspects))
+    fits = [_fit_members(attributes, core) for core in _cores(suspects)]
+    return max(fits, key=lambda fit: fit[0])[1]
+
+
+@dataclass(frozen=True, eq=False)
+class _Attribute:
+    """The value of each suspect as a number, the base weight of that value, arrays of shape (n,).
+
+    ``tool``: what strays show is learned from them; else the base weights are theirs.
+    """
+
+    codes: np.ndarray
+    weights: np.ndarray
+    tool: bool
+
+
+def _fit_members(attributes: list[_Attribute], members: np.ndarray) -> tuple[float, np.ndarray]:
+    """Log-likelihood of the mixture over that of the base weights, and the probabilities."""
+    stray_share = min(max((~members).mean(), _STRAYS_AT_FIRST), _MOST_STRAYS)
+    fit, probability = 0.0, np.ones(len(members))
     for _ in range(_ROUNDS):
-        evidence = sum(_log_ratio(codes, weights, members) for codes, weights in attributes)
-        prior = np.log((1 - stray_share) / stray_share)
-        probability = 1 / (1 + np.exp(-(prior + evidence)))
+        campaign = sum(_campaigns_log_ratio(attribute, members) for attribute in attributes)
+        stray = sum(_strays_log_ratio(attribute, members) for attribute in attributes)
+        campaign, stray = campaign + np.log(1 - stray_share), stray + np.log(stray_share)
+        fit = float(np.logaddexp(campaign, stray).sum())
+        probability = 1 / (1 + np.exp(stray - campaign))
         stray_share = float(np.clip((1 - probability).mean(), _FEWEST_STRAYS, _MOST_STRAYS))
         before, members = members, probability >= MIN_MEMBER_PROBABILITY
         if (members == before).all():
             break
-    return probability
+    return fit, probability
 
 
-def _attributes(suspects: Suspects, population: Population) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Per attribute the value of each suspect as a number, and the weight of that value."""
+def _cores(suspects: Suspects) -> Iterator[np.ndarray]:
+    """Who may be a campaign's members at first: booleans of shape (n,)."""
+    yield np.ones(len(suspects), dtype=bool)
+    for repeated in (
+        shares_prefix(suspects),
+        _most_common(suspects.network, suspects.odd[:, _NETWORK]),
+        _most_common(suspects.device, suspects.odd_device),
+    ):
+        if repeated.any() and _KIT_SHARE <= repeated.mean() < 1:
+            yield repeated
+
+
+def shares_prefix(suspects: Suspects) -> np.ndarray:
+    """Whether each attempt's prefix is one from which at least two other accounts are tried."""
+    pairs = np.unique(np.array([suspects.ip_prefix.astype(str), suspects.user.astype(str)]), axis=1)
+    prefixes, accounts = np.unique(pairs[0], return_counts=True)
+    return np.isin(suspects.ip_prefix.astype(str), prefixes[accounts >= _ACCOUNTS_OF_PREFIX])
+
+
+def _most_common(values: np.ndarray, among: np.ndarray) -> np.ndarray:
+    names, counts = np.unique(values[among], return_counts=True)
+    if not len(names):
+        return among
+    return among & (values == names[counts.argmax()])
+
+
+def _attributes(suspects: Suspects, population: Population) -> list[_Attribute]:
     day = suspects.day
     hour = (suspects.time - day) // np.timedelta64(1, "h")
     # The first day of 1970 was a Thursday.
@@ -213,17 +357,23 @@ def _attributes(suspects: Suspects, population: Population) -> list[tuple[np.nda
         (suspects.user, 1 / population.accounts),
         (day, 1 / population.days),
         (hour + 24 * weekend, np.where(weekend, 2, 5) / 7 / 24),
+        (suspects.ip_prefix.astype(str), 1 / _PREFIXES),
     ]
     tools = [
         suspects.application,
         suspects.client,
-        _device(suspects),
+        suspects.device,
+        suspects.network,
         np.array([":" in (address or "") for address in suspects.ip_address]),
     ]
-    found = [(_codes(values), np.broadcast_to(w, len(suspects))) for values, w in uniform]
+    found = [
+        _Attribute(_codes(values), np.broadcast_to(weights, len(suspects)), tool=False)
+        for values, weights in uniform
+    ]
     for values in tools:
         codes = _codes(values)
-        found.append((codes, np.full(len(suspects), 1 / (codes.max() + 1))))
+        weights = np.full(len(suspects), 1 / (codes.max() + 1))
+        found.append(_Attribute(codes, weights, tool=True))
     return found
 
 
@@ -231,10 +381,24 @@ def _codes(values: np.ndarray) -> np.ndarray:
     return np.unique(values, return_inverse=True)[1]
 
 
-def _log_ratio(codes: np.ndarray, weights: np.ndarray, members: np.ndarray) -> np.ndarray:
-    """Log of a campaign's probability of each value over a stray's, shape (n,)."""
-    others = np.bincount(codes[members], minlength=codes.max() + 1)[codes] - members
-    size = members.sum() - members
+def _campaigns_log_ratio(attribute: _Attribute, members: np.ndarray) -> np.ndarray:
+    """Log of a campaign's probability of each value over its base weight, shape (n,)."""
+    others, size = _others(attribute.codes, members)
     a = _CONCENTRATIONS[:, None]
-    ratios = np.log((others + a * weights) / (size + a) / weights)
+    ratios = np.log((others + a * attribute.weights) / (size + a) / attribute.weights)
     return ratios[ratios[:, members].sum(axis=1).argmax()]
+
+
+def _strays_log_ratio(attribute: _Attribute, members: np.ndarray) -> np.ndarray:
+    """The same of a stray: as many of it as there are values come with the base weights."""
+    if not attribute.tool:
+        return np.zeros(len(members))
+    others, size = _others(attribute.codes, ~members)
+    a = 1 / attribute.weights
+    return np.log((others + 1) / (size + a) / attribute.weights)
+
+
+def _others(codes: np.ndarray, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Per suspect how many others are members of its value, and members at all."""
+    alike = np.bincount(codes[members], minlength=codes.max() + 1)[codes] - members
+    return alike, members.sum() - members

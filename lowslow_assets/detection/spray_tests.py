@@ -1,27 +1,23 @@
 """What tells a low-and-slow spray from other clusters of odd failures, and what it repeats."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from lowslow_assets.detection.members import Population
+from lowslow_assets.detection.signs import Sign, at_least
 from lowslow_assets.detection.statistics import ClusterSize, FeatureVariation
 
 MIN_USERS = 10
 MAX_ATTEMPTS_PER_USER_AND_MONTH = 15.0
-MAX_ATTEMPTS_PER_ADDRESS = 2.0
 MIN_ACTIVE_DAYS = 7
-
-# Stray failures look like attempts of a spray, one by one: noise of the internet, and people
-# who mistype in odd places and give up. The first are about one a day; with a tenant's size,
-# told by its resolved typos, grow both. Few people are odd in three properties at once.
-STRAYS_A_DAY, STRAYS_A_RESOLVED_TYPO = 1.0, 0.005
-ODD_PROPERTIES, LESS_ODD_FACTOR = 3, 2.5
-# A hunt is made every day, so the bars are high.
-MAX_VOLUME_P_VALUE, MAX_STEADINESS_P_VALUE = 1e-4, 1e-3
-MIN_STEADY_SPAN_DAYS = 20
-# With more attempts a day than this on average, no day is left out anyway.
-_ALL_BUT_SURE = 20
+# Or on weekends alone, for weeks.
+MIN_SPREAD_DAYS, MIN_SPREAD_SPAN = 4, 20
+# A hunt is made every day and looks for many signs, so the bar is high.
+MAX_P_VALUE = 1e-5
+STRAYS_ARE_LIKELIER = 10
+# Few people are odd in three properties at once.
+ODD_PROPERTIES, VERY_ODD_FACTOR = 3, 0.1
 
 # A feature is an invariant where the campaign varies much less than the tenant does,
 # or hardly at all.
@@ -48,19 +44,24 @@ class Invariant:
     share: float
 
 
-def strays_a_day(resolved_typos_a_day: float, odd_properties: int) -> float:
-    """How many stray failures a day the tenant may have in a cluster as odd as this."""
-    strays = max(STRAYS_A_DAY, STRAYS_A_RESOLVED_TYPO * resolved_typos_a_day)
-    return strays if odd_properties >= ODD_PROPERTIES else strays * LESS_ODD_FACTOR
+def honest_strays_a_day(population: Population, odd_properties: int) -> float:
+    """How many failures a day the tenant's people may have in a cluster as odd as this."""
+    honest = population.honest_strays_a_day
+    return honest if odd_properties < ODD_PROPERTIES else honest * VERY_ODD_FACTOR
 
 
-def spray_tests(cluster: ClusterSize, strays: float) -> list[SprayTest]:
-    """Judge a cluster by how sprays work: many accounts, few tries, fresh addresses, for long.
+def spray_tests(
+    cluster: ClusterSize, signs: Sequence[Sign], honest_strays_a_day: float
+) -> list[SprayTest]:
+    """Judge a cluster by how sprays work: many accounts, few tries each, for long, by one hand.
 
-    ``strays`` a day are expected without any spray.
+    ``honest_strays_a_day`` are to be expected of the tenant's people: whatever signs there are,
+    people have habits too.
     """
     monthly = cluster.attempts_per_user * 30 / max(cluster.span_days, 30)
-    volume, steadiness = _volume_p_value(cluster, strays), _steadiness_p_value(cluster)
+    clearest = min(signs, key=lambda sign: sign.p_value)
+    of_people = honest_strays_a_day * cluster.span_days
+    p_value = max(clearest.p_value, at_least(cluster.failures, of_people))
     return [
         SprayTest(
             "many accounts",
@@ -72,82 +73,38 @@ def spray_tests(cluster: ClusterSize, strays: float) -> list[SprayTest]:
             "few tries each",
             monthly <= MAX_ATTEMPTS_PER_USER_AND_MONTH,
             cluster.attempts_per_user,
-            f"{cluster.attempts_per_user:.1f} attempts an account; a device or connector with an "
+            f"{cluster.attempts_per_user:.1f} attempts per account; a device or connector with an "
             "old password makes hundreds.",
         ),
         SprayTest(
-            "fresh addresses",
-            cluster.attempts_per_address <= MAX_ATTEMPTS_PER_ADDRESS,
-            cluster.attempts_per_address,
-            f"{cluster.attempts_per_address:.1f} attempts an address; people and services come "
-            "back from the same one.",
-        ),
-        SprayTest(
             "goes on for days",
-            cluster.active_days >= MIN_ACTIVE_DAYS,
+            cluster.active_days >= MIN_ACTIVE_DAYS
+            or (cluster.active_days >= MIN_SPREAD_DAYS and cluster.span_days >= MIN_SPREAD_SPAN),
             float(cluster.active_days),
             f"Active on {cluster.active_days} days; a brute-force burst or a password-expiry "
             "morning lasts hours.",
         ),
         SprayTest(
             "more than stray failures",
-            volume < MAX_VOLUME_P_VALUE or steadiness < MAX_STEADINESS_P_VALUE,
-            min(volume, steadiness),
-            f"{cluster.failures:,} attempts on {cluster.active_days} of {cluster.span_days} days; "
-            f"strays, at most {strays:.1f} a day, would be about "
-            f"{strays * cluster.span_days:,.0f}, "
-            f"and so many scattered at random would leave out {_idle_days(cluster):.0f} days.",
+            p_value < MAX_P_VALUE,
+            p_value,
+            f"{clearest.explanation[0].upper()}{clearest.explanation[1:]}. The tenant's people "
+            f"would make about {of_people:,.0f} such failures.",
         ),
     ]
 
 
-def confidence(cluster: ClusterSize, strays: float, tests: Sequence[SprayTest]) -> float:
-    """The share of the cluster, 0 to 1, that stray failures do not explain.
+def confidence(tests: Sequence[SprayTest]) -> float:
+    """How sure it is, 0 to 1, that a cluster is a campaign and no strays.
 
-    Of its attempts; where their number alone would not raise suspicion, of the days that
-    scattered ones would leave out. Less by the share of its spray tests that it fails.
+    From the p-value against strays by the bound of Sellke, Bayarri and Berger (Calibration of p
+    values for testing precise null hypotheses, The American Statistician 55, 2001) on the Bayes
+    factor, where STRAYS_ARE_LIKELIER times as many clusters are strays. Less by the share of its
+    spray tests that it fails.
     """
-    if _volume_p_value(cluster, strays) < MAX_VOLUME_P_VALUE:
-        explained = strays * cluster.span_days / cluster.failures
-    else:
-        explained = (cluster.span_days - cluster.active_days) / max(_idle_days(cluster), 1e-9)
-    return max(0.0, 1 - explained) * sum(test.passed for test in tests) / len(tests)
-
-
-def _volume_p_value(cluster: ClusterSize, strays: float) -> float:
-    """How probable it is for strays to be so many (Poisson)."""
-    # Takes half a second to import: not before there is a cluster.
-    from scipy.special import pdtrc
-
-    return float(pdtrc(cluster.failures - 1, strays * cluster.span_days))
-
-
-def _steadiness_p_value(cluster: ClusterSize) -> float:
-    """How probable it is for so many strays to leave out so few days."""
-    if cluster.span_days < MIN_STEADY_SPAN_DAYS:
-        return 1.0
-    return occupancy_p_value(cluster.failures, cluster.span_days, cluster.active_days)
-
-
-def occupancy_p_value(events: int, days: int, active: int) -> float:
-    """Probability that events scattered over days at random fall on at least so many of them.
-
-    The classical occupancy distribution (Feller, An Introduction to Probability Theory and Its
-    Applications I, section IV.2), by adding one event after the other. It needs no assumption on
-    how many strays there are.
-    """
-    occupied = np.zeros(days + 1)
-    occupied[0] = 1.0
-    again = np.arange(days + 1) / days
-    for _ in range(min(events, _ALL_BUT_SURE * days)):
-        occupied[1:] = occupied[1:] * again[1:] + occupied[:-1] * (1 - again[:-1])
-        occupied[0] = 0.0
-    return float(min(occupied[active:].sum(), 1.0))
-
-
-def _idle_days(cluster: ClusterSize) -> float:
-    """Days without an attempt to be expected if the attempts were scattered at random."""
-    return cluster.span_days * (1 - 1 / cluster.span_days) ** cluster.failures
+    p_value = min(max(tests[-1].value, 1e-300), 1 / math.e)
+    odds = STRAYS_ARE_LIKELIER * -math.e * p_value * math.log(p_value)
+    return sum(test.passed for test in tests) / len(tests) / (1 + odds)
 
 
 def _accounts(number: int) -> str:

@@ -50,7 +50,7 @@ def find_entries(
     gives sign-ins (date, signin_id and features) their mask, as (date, signin_id, mask). Returns
     rows of ``incident_members`` with the cluster in place of the incident.
     """
-    visits = lone_visits(signins, visited_prefixes(sources, clusters).held()).held()
+    visits = lone_visits(signins, visited_prefixes(sources, members, clusters).held()).held()
     masks = mask(visits).held()
     judged = with_news(to_judge(members, visits, masks).held(), signins)
     traited = with_traits(judged).held()

@@ -13,7 +13,7 @@ nothing in here knows of an orchestrator, of the lake or of an engine. In order:
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,11 +27,12 @@ from lowslow_assets.detection.members import (
 )
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.detection.pruning import Assignment, Cluster, assign, prune
+from lowslow_assets.detection.signs import Sign, signs_of_members, signs_of_size
 from lowslow_assets.detection.spray_tests import (
     SprayTest,
     confidence,
+    honest_strays_a_day,
     spray_tests,
-    strays_a_day,
     verdict,
 )
 from lowslow_assets.detection.statistics import ClusterSize, size_of
@@ -49,12 +50,12 @@ class Recipe:
 
     ``split`` gives each suspect its part, 0 or 1, of the component. ``membership`` gives each
     suspect of a part its probability of belonging to the part's campaign. ``tests`` are those of a
-    cluster of some size where so many strays a day are expected.
+    cluster of some size and signs, where people make so many strays a day.
     """
 
     split: Callable[[Suspects], np.ndarray] = split_by_kit
     membership: Callable[[Suspects, Population], np.ndarray] = member_probability
-    tests: Callable[[ClusterSize, float], list[SprayTest]] = spray_tests
+    tests: Callable[[ClusterSize, Sequence[Sign], float], list[SprayTest]] = spray_tests
 
 
 RECIPE = Recipe()
@@ -65,17 +66,24 @@ RECIPE = Recipe()
 class Members:
     """Suspects that belong to a cluster, kept or not; arrays of shape (m,).
 
-    ``position`` is a member's among the suspects.
+    ``position`` is a member's among the suspects; ``chosen_among`` has per cluster those of all
+    that could have been its members.
     """
 
     position: np.ndarray
     cluster_id: np.ndarray
     probability: np.ndarray
+    chosen_among: Mapping[int, np.ndarray]
 
     def of(self, cluster_ids: Sequence[int]) -> "Members":
         """Those of some clusters."""
         chosen = np.isin(self.cluster_id, cluster_ids)
-        return Members(self.position[chosen], self.cluster_id[chosen], self.probability[chosen])
+        return Members(
+            self.position[chosen],
+            self.cluster_id[chosen],
+            self.probability[chosen],
+            {k: self.chosen_among[k] for k in cluster_ids},
+        )
 
 
 def fit_patterns(
@@ -102,20 +110,19 @@ def judge_suspects(
     suspects: Suspects,
     fit: "MixtureFit",
     population: Population,
-    resolved_a_day: float,
     settings: HuntSettings,
     recipe: Recipe = RECIPE,
 ) -> tuple[list[Cluster], Members]:
     """Every cluster of the suspects with its verdict, in the order of ``cluster_id``; its members.
 
     ``fit`` is that of the suspects' patterns. A cluster has the number of its component; a second
-    campaign in the component has that plus the number of components. ``resolved_a_day`` are the
-    tenant's resolved typos, a day of the window.
+    campaign in the component has that plus the number of components.
     """
     members = _find_members(suspects, fit, population, settings, recipe)
     clusters = []
     for cluster_id in map(int, np.unique(members.cluster_id)):
         own = suspects.at(members.of([cluster_id]).position)
+        among = suspects.at(members.chosen_among[cluster_id])
         size = size_of(cluster_id, own)
         shares = own.odd.mean(axis=0)
         odd = [
@@ -123,8 +130,9 @@ def judge_suspects(
             for p, share in zip(MODEL_PROPERTIES, shares, strict=True)
             if share >= _LEAST_ODD_SHARE
         ]
-        strays = strays_a_day(resolved_a_day, len(odd))
-        tests = recipe.tests(size, strays)
+        honest = honest_strays_a_day(population, len(odd))
+        signs = [*signs_of_size(size, honest), *signs_of_members(own, among, population)]
+        tests = recipe.tests(size, signs, honest)
         kept, reason = verdict(tests, odd)
         component = cluster_id % len(fit.weights)
         clusters.append(
@@ -138,7 +146,7 @@ def judge_suspects(
                 kept=kept,
                 reason=reason,
                 tests=tests,
-                confidence=confidence(size, strays, tests),
+                confidence=confidence(tests),
             )
         )
     return clusters, members
@@ -153,6 +161,7 @@ def _find_members(
 ) -> Members:
     component, by_pattern = _components(suspects.pattern, fit, settings)
     found = [(np.array([], int), np.array([], int), np.array([], float))]
+    among = {}
     for k in np.unique(component[component >= 0]):
         of_component = np.flatnonzero(component == k)
         # In an order of its own: sums in another order end in other last digits.
@@ -164,9 +173,10 @@ def _find_members(
             probability = by_pattern[position] * membership
             belongs = probability >= settings.pruning.min_assignment_probability
             belongs &= membership >= MIN_MEMBER_PROBABILITY
-            cluster_id = np.full(belongs.sum(), k + part * len(fit.weights))
-            found.append((position[belongs], cluster_id, probability[belongs]))
-    return Members(*map(np.concatenate, zip(*found, strict=True)))
+            number = int(k + part * len(fit.weights))
+            among[number] = position
+            found.append((position[belongs], np.full(belongs.sum(), number), probability[belongs]))
+    return Members(*map(np.concatenate, zip(*found, strict=True)), chosen_among=among)
 
 
 def _components(
@@ -198,9 +208,7 @@ def judge_patterns(
     return clusters, assignments
 
 
-def with_tests(
-    clusters: Iterable[Cluster], sizes: Iterable[ClusterSize], resolved_a_day: float
-) -> list[Cluster]:
+def with_tests(clusters: Iterable[Cluster], sizes: Iterable[ClusterSize]) -> list[Cluster]:
     """The clusters with tests and confidence as sprays, where their sizes are given.
 
     The notebook has none of them: they do not decide, but tell its analyst how far to trust it.
@@ -210,18 +218,7 @@ def with_tests(
     def tested(cluster: Cluster) -> Cluster:
         if not (size := of_cluster.get(cluster.cluster_id)):
             return cluster
-        strays = strays_a_day(resolved_a_day, len(cluster.anomalous_features))
-        tests = spray_tests(size, strays)
-        return replace(cluster, tests=tests, confidence=confidence(size, strays, tests))
+        tests = spray_tests(size, [*signs_of_size(size, 0.0)], 0.0)
+        return replace(cluster, tests=tests, confidence=confidence(tests))
 
     return [tested(cluster) for cluster in clusters]
-
-
-def resolved_a_day(explained: Iterable[Mapping[str, Any]], days: int) -> float:
-    """The tenant's resolved typos, a day of so many, from rows of ``explained_failures``."""
-    resolved = (
-        row["failures"]
-        for row in explained
-        if row["explanation"] == "resolved" and row["example"] is None
-    )
-    return sum(resolved) / days

@@ -127,7 +127,6 @@ def find_limits(
     kind: str,
     rows: pa.Table,
     population: Population,
-    resolved_a_day: float,
     settings: HuntSettings,
 ) -> Iterator[Limit]:
     """The limit of one kind of spray, per rate.
@@ -148,7 +147,6 @@ def find_limits(
                 suspects.at(until),
                 number[until] >= 0,
                 replace(population, days=days),
-                resolved_a_day,
                 settings,
             ):
                 found = days
@@ -160,14 +158,13 @@ def _finds(
     suspects: Suspects,
     planted: np.ndarray,
     population: Population,
-    resolved_a_day: float,
     settings: HuntSettings,
 ) -> bool:
     """Whether one candidate holds at least half of the planted attempts."""
     if not planted.any():
         return False
     fit, _ = fit_patterns(Counter(suspects.pattern.tolist()), len(MODEL_PROPERTIES), settings)
-    clusters, members = judge_suspects(suspects, fit, population, resolved_a_day, settings)
+    clusters, members = judge_suspects(suspects, fit, population, settings)
     return any(
         2 * planted[members.of([cluster.cluster_id]).position].sum() >= planted.sum()
         for cluster in clusters

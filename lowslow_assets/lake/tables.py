@@ -184,7 +184,7 @@ CATEGORY_COUNTS = _table(
 
 SUCCESS_SOURCES = _table(
     "success_sources",
-    "From where each user succeeded on the day: a row a user, network and place.",
+    "From where each user succeeded on the day: one row per user, network, place and system.",
     _USER,
     ("network", _STRING, _FEATURE_COMMENTS["network"]),
     _PREFIX,
@@ -193,10 +193,11 @@ SUCCESS_SOURCES = _table(
     ("city", _STRING, _FEATURE_COMMENTS["city"]),
     ("latitude", _DOUBLE, "Degrees north, null where unknown"),
     ("longitude", _DOUBLE, "Degrees east, null where unknown"),
+    ("operatingSystem", _STRING, _FEATURE_COMMENTS["operatingSystem"]),
     ("successes", _LONG, "Successes from there"),
     ("first_success", _TIMESTAMP, "The earliest (UTC), to the second"),
     ("seconds", _INT, "From the earliest to the latest"),
-    order=("user", *SOURCE),
+    order=("user", *SOURCE, "operatingSystem"),
 )
 
 FAILURE_SOURCES = _table(

@@ -153,6 +153,7 @@ def sum_sources(encoded: Relation) -> Relation:
             city,
             latitude,
             longitude,
+            operatingSystem,
             count(*) AS successes,
             date_trunc('second', min(time_generated)) AS first_success,
             CAST(epoch_seconds(max(time_generated)) - epoch_seconds(min(time_generated)) AS INT)
@@ -160,7 +161,17 @@ def sum_sources(encoded: Relation) -> Relation:
             date
         FROM {encoded}
         WHERE outcome = 'success'
-        GROUP BY date, "user", network, ip_prefix, Location, state, city, latitude, longitude
+        GROUP BY
+            date,
+            "user",
+            network,
+            ip_prefix,
+            Location,
+            state,
+            city,
+            latitude,
+            longitude,
+            operatingSystem
         """,
         encoded=encoded,
     )

@@ -9,10 +9,9 @@ import pyarrow as pa
 from lowslow_assets.detection import statistics
 from lowslow_assets.detection.members import (
     ASSIGNED,
-    Population,
     Suspects,
-    count_accounts,
     members_by_pattern,
+    population_of,
 )
 from lowslow_assets.detection.pruning import Assignment, Cluster
 from lowslow_assets.hunting.hunt import Hunt
@@ -20,7 +19,6 @@ from lowslow_assets.hunting.judge import (
     Members,
     judge_patterns,
     judge_suspects,
-    resolved_a_day,
     with_tests,
 )
 from lowslow_assets.lake.tables import (
@@ -32,6 +30,7 @@ from lowslow_assets.lake.tables import (
     MASK_PATTERNS,
     MIXTURE_MODEL,
     PRUNED_CLUSTERS,
+    SUCCESS_HOURS,
     SUCCESS_HOURS_OF_DAY,
     SUCCESS_SOURCES,
     SUCCESS_WEEKDAYS,
@@ -46,7 +45,14 @@ from lowslow_assets.orchestration.assets.mixture import read_fit
 @hunt_assets(
     "judge_clusters",
     (PRUNED_CLUSTERS, CLUSTER_MEMBERS),
-    deps=[MIXTURE_MODEL, MASK_PATTERNS, SUSPECT_FAILURES, EXPLAINED_FAILURES, SUCCESS_SOURCES],
+    deps=[
+        MIXTURE_MODEL,
+        MASK_PATTERNS,
+        SUSPECT_FAILURES,
+        EXPLAINED_FAILURES,
+        SUCCESS_SOURCES,
+        SUCCESS_HOURS,
+    ],
 )
 def pruned_clusters_and_members(hunt: Hunt) -> Iterator[Made]:
     """Judge every cluster, say why, and give the failures of those that are kept."""
@@ -56,21 +62,20 @@ def pruned_clusters_and_members(hunt: Hunt) -> Iterator[Made]:
         yield hunt.no_rows(CLUSTER_MEMBERS), {}
         return
     days = len(hunt.ingested_days())
-    resolved = resolved_a_day(hunt.rows(EXPLAINED_FAILURES), days)
     engine = hunt.lake.engine
     if hunt.settings.of_notebook:
         patterns = {row["mask"]: row["failures"] for row in hunt.rows(MASK_PATTERNS)}
         clusters, assigned = judge_patterns(patterns, fit, hunt.model_features, hunt.settings)
         of_kept = engine.from_arrow(_assigned_rows(assigned, _kept(clusters)))
         members = members_by_pattern(modelled_failures(hunt), of_kept).held()
-        clusters = with_tests(clusters, statistics.cluster_sizes(members), resolved)
+        clusters = with_tests(clusters, statistics.cluster_sizes(members))
     else:
         failures = hunt.result(SUSPECT_FAILURES)
-        [counted] = count_accounts(hunt.sources(), failures).rows()
-        population = Population(counted["accounts"], days)
+        explained = hunt.rows(EXPLAINED_FAILURES)
+        population = population_of(hunt.sources(), failures, explained, hunt.success_hours(), days)
         rows = failures.arrow()
         suspects = Suspects.of(rows)
-        clusters, found = judge_suspects(suspects, fit, population, resolved, hunt.settings)
+        clusters, found = judge_suspects(suspects, fit, population, hunt.settings)
         members = engine.from_arrow(_member_rows(rows, found.of(_kept(clusters))))
     yield clusters, _verdicts(clusters)
     yield members, {}

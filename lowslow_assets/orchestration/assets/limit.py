@@ -6,12 +6,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lowslow_assets.detection.explanations import explain_failures
-from lowslow_assets.detection.members import Population, count_accounts
+from lowslow_assets.detection.members import population_of
 from lowslow_assets.detection.patterns import with_patterns
 from lowslow_assets.detection.success_tables import sample
 from lowslow_assets.engines.sql import sql
 from lowslow_assets.hunting.hunt import Hunt
-from lowslow_assets.hunting.judge import resolved_a_day
 from lowslow_assets.hunting.limit import (
     KINDS,
     RATES,
@@ -27,6 +26,7 @@ from lowslow_assets.lake.tables import (
     ENCODED_FEATURES,
     EXPLAINED_FAILURES,
     FEATURE_BASELINE,
+    SUCCESS_HOURS,
     SUCCESS_SOURCES,
     SUSPECT_FAILURES,
 )
@@ -44,6 +44,7 @@ from lowslow_assets.reports import plots
         EXPLAINED_FAILURES,
         SUSPECT_FAILURES,
         CLUSTER_MEMBERS,
+        SUCCESS_HOURS,
     ],
     group="on_demand",
 )
@@ -54,9 +55,9 @@ def detection_limit(hunt: Hunt) -> Made:
     ingested = hunt.ingested_days()
     days = (ingested[-1] - ingested[0]).days + 1
     suspects = hunt.result(SUSPECT_FAILURES)
-    [counted] = count_accounts(hunt.sources(), suspects).rows()
-    population = Population(counted["accounts"], days)
-    resolved = resolved_a_day(hunt.rows(EXPLAINED_FAILURES), len(ingested))
+    explained = hunt.rows(EXPLAINED_FAILURES)
+    hours = {row["hour"]: row["successes"] for row in hunt.rows(SUCCESS_HOURS)}
+    population = population_of(hunt.sources(), suspects, explained, hours, days)
     planted = _left_unexplained(hunt, _attempts(hunt, days), days)
     # Without known campaigns: what is found is to be the spray.
     known = hunt.result(CLUSTER_MEMBERS).arrow()
@@ -67,7 +68,7 @@ def detection_limit(hunt: Hunt) -> Made:
     for kind in KINDS:
         spray = planted.filter(pc.field("kind") == kind).select(columns)
         rows = pa.concat_tables([own, spray], promote_options="default")
-        found = find_limits(kind, rows, population, resolved, hunt.settings)
+        found = find_limits(kind, rows, population, hunt.settings)
         limits += sorted(found, key=lambda limit: limit.attempts_per_day)
     by_kind = {
         kind: {x.attempts_per_day: x.found_after_days for x in limits if x.kind == kind}

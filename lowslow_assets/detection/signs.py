@@ -1,0 +1,186 @@
+"""Signs that a cluster's attempts are of one hand, and no strays.
+
+Strays are failures that have nothing to do with each other: noise of the internet, people who
+mistype in odd places. They come at random times, to random accounts, each from a source of its
+own. Whoever works through a list of accounts does not look like that: each sign is something that
+strays do by chance only, and says how improbable the chance is.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from lowslow_assets.detection.members import Population, Suspects, shares_prefix
+from lowslow_assets.detection.statistics import ClusterSize
+
+NOISE_A_DAY = 10.0
+"""Unrelated attempts a day that a tenant may be exposed to: an assumption."""
+REPEATED_SHARE = 0.2
+"""Of unrelated attempts so many may share a prefix with others, or one device."""
+MIN_ATTEMPTS = 12
+"""With fewer, only their number counts."""
+_MIN_STEADY_SPAN_DAYS = 20
+# With more events a place than this on average, no place is left out anyway.
+_ALL_BUT_SURE = 20
+_HOURS_A_BLOCK = 4
+_LEAST_OF_USUAL = 0.1
+
+
+@dataclass(frozen=True)
+class Sign:
+    """One thing that strays hardly ever do; ``explanation`` is for an analyst."""
+
+    name: str
+    p_value: float
+    explanation: str
+
+
+def signs_of_size(size: ClusterSize, honest_strays_a_day: float) -> Iterator[Sign]:
+    """Signs in the number of attempts, and in how they fill the days."""
+    strays = (NOISE_A_DAY + honest_strays_a_day) * size.span_days
+    yield Sign(
+        "number",
+        at_least(size.failures, strays),
+        f"{size.failures:,} attempts in {size.span_days} days; strays would be about {strays:,.0f}",
+    )
+    if size.failures >= MIN_ATTEMPTS and size.span_days >= _MIN_STEADY_SPAN_DAYS:
+        idle = size.span_days * (1 - 1 / size.span_days) ** size.failures
+        yield Sign(
+            "steady days",
+            occupancy_p_value(size.failures, size.span_days, size.active_days),
+            f"active on {size.active_days} of {size.span_days} days; strays would leave out "
+            f"{idle:.0f}",
+        )
+
+
+def signs_of_members(members: Suspects, among: Suspects, population: Population) -> Iterator[Sign]:
+    """Signs in what the attempts try, when, from where and with which tool.
+
+    The members were chosen ``among`` suspects for what they repeat, so that a repeated source or
+    tool counts by its share of all of those.
+    """
+    n = len(members)
+    if n < MIN_ATTEMPTS:
+        return
+    users = len(np.unique(members.user))
+    again = n - population.accounts * (1 - (1 - 1 / population.accounts) ** n)
+    yield Sign(
+        "even accounts",
+        occupancy_p_value(n, population.accounts, users),
+        f"{n - users:,} of {n:,} attempts try an account again; strays would {again:,.0f} times",
+    )
+    yield from _signs_of_time(members, population)
+    shared = int(shares_prefix(members).sum())
+    yield Sign(
+        "own sources",
+        _share_p_value(shared, len(among)),
+        f"{shared:,} of {n:,} attempts come from address prefixes that try several accounts",
+    )
+    devices, counts = np.unique(members.device[members.odd_device], return_counts=True)
+    if len(devices):
+        yield Sign(
+            "one tool",
+            _share_p_value(int(counts.max()), len(among)),
+            f"{counts.max():,} of {n:,} attempts show the same device, which the tenant hardly has",
+        )
+
+
+def _signs_of_time(members: Suspects, population: Population) -> Iterator[Sign]:
+    from scipy import stats
+
+    n = len(members)
+    days = members.day.astype(np.int64)
+    span = int(days.max() - days.min()) + 1
+    share = min(span / population.days, 1.0)
+    yield Sign(
+        "beginning and end",
+        # The distribution of the range of n uniform variables.
+        min(n * share ** (n - 1) - (n - 1) * share**n, 1.0),
+        f"all within {span} of {population.days} days",
+    )
+    gaps = np.diff(np.sort(members.time).astype("datetime64[ms]").astype(np.float64))
+    variation = float(gaps.std() / max(gaps.mean(), 1))
+    yield Sign(
+        "even gaps",
+        # Of exponential gaps it is 1, with standard error 1 / sqrt(n).
+        float(stats.norm.sf((1 - variation) * np.sqrt(n))),
+        f"gaps between attempts vary by {variation:.0%} of their mean; those of strays by about "
+        "100%",
+    )
+    by_day = np.bincount(days - days.min(), minlength=span)
+    hours = ((members.time - members.day) // np.timedelta64(1, "h")).astype(np.int64)
+    by_block = np.bincount(hours // _HOURS_A_BLOCK, minlength=24 // _HOURS_A_BLOCK)
+    usual_days, usual_blocks = _usual_times(population, int(days.min()), span)
+    fullest = int(by_block.argmax())
+    yield Sign(
+        "uneven days",
+        _differs(by_day, usual_days),
+        f"{by_day.max():,} attempts on the busiest of {span} days, none on {(by_day == 0).sum()}",
+    )
+    yield Sign(
+        "hours of the day",
+        _differs(by_block, usual_blocks),
+        f"{by_block[fullest] / n:.0%} of attempts between {fullest * _HOURS_A_BLOCK}:00 and "
+        f"{(fullest + 1) * _HOURS_A_BLOCK}:00 UTC",
+    )
+
+
+def _usual_times(
+    population: Population, first_day: int, span: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The tenant's successes on each day from a first one, and in each block of hours."""
+    days, blocks = np.zeros(span), np.zeros(24 // _HOURS_A_BLOCK)
+    for hour, successes in population.successes.items():
+        day = (hour.date() - date(1970, 1, 1)).days - first_day
+        if 0 <= day < span:
+            days[day] += successes
+        blocks[hour.hour // _HOURS_A_BLOCK] += successes
+    return days, blocks
+
+
+def _differs(counts: np.ndarray, usual: np.ndarray) -> float:
+    """How probable it is for strays to be spread so: noise evenly, or people as their successes.
+
+    The larger p-value of both chi-square tests.
+    """
+    from scipy import stats
+
+    if len(counts) < 2:
+        return 1.0
+    # A day off has hardly a success: what comes on it is not impossible.
+    people = usual + usual.mean() * _LEAST_OF_USUAL if usual.any() else np.ones(len(counts))
+    expected = people / people.sum() * counts.sum()
+    return float(max(stats.chisquare(counts).pvalue, stats.chisquare(counts, expected).pvalue))
+
+
+def _share_p_value(number: int, of: int) -> float:
+    from scipy import stats
+
+    return float(stats.binom.sf(number - 1, of, REPEATED_SHARE))
+
+
+def at_least(events: int, expected: float) -> float:
+    """How probable so many events or more are where so many are expected (Poisson)."""
+    # Takes half a second to import: not before there is a cluster.
+    from scipy.special import pdtrc
+
+    return float(pdtrc(events - 1, expected))
+
+
+def occupancy_p_value(events: int, places: int, occupied: int) -> float:
+    """Probability that events scattered over places at random fall on at least so many of them.
+
+    The classical occupancy distribution (Feller, An Introduction to Probability Theory and Its
+    Applications I, section IV.2), by adding one event after the other. It needs no assumption on
+    how many strays there are.
+    """
+    most = min(events, places)
+    probability = np.zeros(most + 1)
+    probability[0] = 1.0
+    again = np.arange(most + 1) / places
+    for _ in range(min(events, _ALL_BUT_SURE * places)):
+        probability[1:] = probability[1:] * again[1:] + probability[:-1] * (1 - again[:-1])
+        probability[0] = 0.0
+    return float(min(probability[occupied:].sum(), 1.0))
