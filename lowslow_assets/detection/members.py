@@ -16,6 +16,7 @@ from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import schema
 from lowslow_assets.engines.sql import sql, transform
 from lowslow_assets.lake.tables import CLUSTER_MEMBERS, SUSPECT_FAILURES
+from lowslow_assets.signins.outcomes import INVENTED_NAMES
 
 MIN_MEMBER_PROBABILITY = 0.5
 _CONCENTRATIONS = 10.0 ** np.arange(-1, 5)
@@ -28,15 +29,17 @@ _DEVICE = list(MODEL_PROPERTIES).index("device")
 
 @dataclass(frozen=True, eq=False)
 class Suspects:
-    """Failures to be judged: arrays of shape (n,), texts as objects, times in UTC.
+    """Attempts to be judged: arrays of shape (n,), texts as objects, times in UTC.
 
     ``pattern`` is what the model was fitted on. ``odd`` has shape (n, len(MODEL_PROPERTIES)):
-    whether each is anomalous in each property. An address can be None.
+    whether each is anomalous in each property. An address can be None. ``invented``: whether the
+    name is no account.
     """
 
     signin_id: np.ndarray
     time: np.ndarray
     user: np.ndarray
+    invented: np.ndarray
     ip_address: np.ndarray
     country: np.ndarray
     application: np.ndarray
@@ -58,6 +61,7 @@ class Suspects:
             signin_id=column("signin_id"),
             time=column("time_generated"),
             user=column("user"),
+            invented=np.isin(column("result_type"), INVENTED_NAMES),
             ip_address=column("ip_address"),
             country=column("Location"),
             application=column("AppDisplayName"),
@@ -130,6 +134,8 @@ def members_by_pattern(failures: Relation, assigned: Relation) -> Relation:
             _assigned.assignment_probability,
             _failures.time_generated,
             _failures."user",
+            _failures.outcome,
+            _failures.result_type,
             _failures.mask,
             _failures.ip_address,
             _failures.ip_prefix,
