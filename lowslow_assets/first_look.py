@@ -24,10 +24,9 @@ from lowslow_assets.engines.sql import Columns, sql
 from lowslow_assets.export.folders import open_local
 from lowslow_assets.export.names import is_hidden, printable
 from lowslow_assets.lake.lake import Lake
-from lowslow_assets.lake.tables import ENRICHED_INCIDENTS, RAW_SIGNINS, REJECTED_SIGNINS
+from lowslow_assets.lake.tables import ENRICHED_INCIDENTS, FAILURE, RAW_SIGNINS, REJECTED_SIGNINS
 from lowslow_assets.reports.console import incidents_as_text
 from lowslow_assets.settings import EngineSettings, Settings
-from lowslow_assets.signins.features import FAILURE_RESULT_TYPES
 from lowslow_assets.signins.ingest import (
     PARSED_INPUTS,
     by_own_days,
@@ -40,6 +39,7 @@ from lowslow_assets.signins.ingest import (
     signins_of,
     usual_names,
 )
+from lowslow_assets.signins.outcomes import EXPIRED_PASSWORD, codes_by_outcome
 
 ROOT = Path("first-look")
 LAKE = ROOT / "lake"
@@ -160,7 +160,8 @@ def _ingest(engine: Engine, files: Sequence[InputFile]) -> Found:
     named = name_users(of_days, usual_names(of_days).held())
     signins = deduplicate(named).held()
     rejects = rejects_of(parsed, engine.from_arrow(REJECTED_SIGNINS.dated.empty_table()))
-    counts = {row.pop("date"): row for row in count_days(signins, FAILURE_RESULT_TYPES).rows()}
+    passwords = [*codes_by_outcome()[FAILURE], EXPIRED_PASSWORD]
+    counts = {row.pop("date"): row for row in count_days(signins, passwords).rows()}
     today = datetime.now(UTC).date()
     not_over = sum(counts.pop(day)["signins"] for day in [*counts] if day >= today)
     reasons = {row["reason"]: row["rejects"] for row in count_reasons(rejects).rows()}

@@ -28,6 +28,9 @@ LOGS = (SIGNIN_LOGS, "AADNonInteractiveUserSignInLogs", "ADFSSignInLogs", SERVIC
 """The logs that can be hunted in, by their tables in Log Analytics: interactive sign-ins,
 sign-ins by a client for a user (password grants among them), of AD FS, of service principals."""
 
+OUTCOMES = ("failure", "stopped", "refused", "other")
+"""What a result code can be set to mean."""
+
 SENTINEL, LOG_ANALYTICS = "sentinel", "log_analytics"
 SINKS = (SENTINEL, LOG_ANALYTICS)
 """Where incidents can be sent."""
@@ -84,7 +87,7 @@ class Settings:
     engine: EngineSettings = EngineSettings()
     read: str = STAGED
     logs: tuple[str, ...] = (SIGNIN_LOGS,)
-    failure_result_types: tuple[str, ...] = ()
+    result_codes: dict[str, str] = field(default_factory=dict)
     enrichment: EnrichmentSettings = field(default_factory=EnrichmentSettings)
     sinks: SinkSettings = SinkSettings()
 
@@ -94,7 +97,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
 
     The engine is that of LOWSLOW_ENGINE, with _MEMORY, _THREADS, _SPILL, and _SPARK_CONF, which
     names a file of Spark's settings, as spark-defaults.conf.
-    LOWSLOW_FAILURE_RESULT_TYPES are the codes of a failure, if not those that the logs have.
+    LOWSLOW_RESULT_CODES says what further result codes mean, or others than docs/outcomes.md says.
     What is looked up is in LOWSLOW_INDICATORS, _TI_PROVIDERS, _GEO_DATABASE, _WHOIS and
     _ADDRESSES_PER_CAMPAIGN.
     Those of the sinks are in docs/sinks.md.
@@ -119,12 +122,11 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         known = f"{', '.join(READS[:-1])} or {READS[-1]}"
         raise SettingsError(f"LOWSLOW_READ must be {known}, not {read[:20]!r}.")
     logs = known_logs(value("LOWSLOW_LOGS", ",".join(default.logs)).split(","))
-    codes = [code.strip() for code in value("LOWSLOW_FAILURE_RESULT_TYPES", "").split(",")]
-    for code in filter(None, codes):
-        if not (code.isascii() and code.isdigit()):
-            raise SettingsError(
-                f"LOWSLOW_FAILURE_RESULT_TYPES must be numbers with commas, not {code[:20]!r}."
-            )
+    if value("LOWSLOW_FAILURE_RESULT_TYPES", ""):
+        raise SettingsError(
+            "LOWSLOW_FAILURE_RESULT_TYPES is no more: LOWSLOW_RESULT_CODES=411=failure adds a code "
+            "to those of docs/outcomes.md."
+        )
     return Settings(
         source=value("LOWSLOW_SOURCE", default.source),
         lake=value("LOWSLOW_LAKE", default.lake),
@@ -133,7 +135,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         engine=_read_engine(value),
         read=read,
         logs=logs,
-        failure_result_types=tuple(filter(None, codes)),
+        result_codes=known_result_codes(value("LOWSLOW_RESULT_CODES", "").split(",")),
         enrichment=_read_enrichment(value),
         sinks=_read_sinks(environment),
     )
@@ -183,6 +185,21 @@ def known_logs(names: Iterable[str]) -> tuple[str, ...]:
             known = f"{', '.join(LOGS[:-1])} or {LOGS[-1]}"
             raise SettingsError(f"LOWSLOW_LOGS must name {known}, not {name[:40]!r}.")
     return tuple(dict.fromkeys(spelt[name.lower()] for name in named))
+
+
+def known_result_codes(named: Iterable[str]) -> dict[str, str]:
+    """The outcome of each code, from texts like ``411=failure``. Raises SettingsError."""
+    found = {}
+    for text in filter(None, map(str.strip, named)):
+        code, _, outcome = map(str.strip, text.partition("="))
+        # 0 is a success, whatever else is said.
+        if not (code.isascii() and code.isdigit() and int(code)) or outcome not in OUTCOMES:
+            raise SettingsError(
+                "LOWSLOW_RESULT_CODES must be codes with failure, stopped, refused or other, as "
+                f"411=failure,50053=other, not {text[:40]!r}."
+            )
+        found[code] = outcome
+    return found
 
 
 def _read_enrichment(value: Callable[[str, object], str]) -> EnrichmentSettings:

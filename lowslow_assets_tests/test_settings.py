@@ -30,6 +30,7 @@ from lowslow_assets.settings import (
     read_spark_settings,
     read_start_date,
 )
+from lowslow_assets.signins.outcomes import codes_by_outcome
 
 NAMES: tuple[str, ...] = (
     "LOWSLOW_SOURCE",
@@ -38,7 +39,7 @@ NAMES: tuple[str, ...] = (
     "LOWSLOW_PRESET",
     "LOWSLOW_READ",
     "LOWSLOW_LOGS",
-    "LOWSLOW_FAILURE_RESULT_TYPES",
+    "LOWSLOW_RESULT_CODES",
     "LOWSLOW_SPARK_CONF",
     "LOWSLOW_ENGINE",
     "LOWSLOW_MEMORY",
@@ -64,10 +65,18 @@ def test_what_is_set_is_taken(tmp_path: Path):
         *("/data/My export", "/lake", 30, "notebook"),
         read="native",
         logs=("ADFSSignInLogs", "SigninLogs"),
-        failure_result_types=("50126", "411"),
+        result_codes={"411": "failure", "50053": "other"},
         engine=EngineSettings("spark", "1.5 GB", 3, "/scratch", str(conf)),
     )
-    values += (logs, " 50126, 411 ,", f" {conf} ", " spark", " 1.5 GB ", " 3", " /scratch ")
+    values += (
+        logs,
+        " 411=failure, 50053 = other ,",
+        f" {conf} ",
+        " spark",
+        " 1.5 GB ",
+        " 3",
+        " /scratch ",
+    )
     assert read_settings(dict(zip(NAMES, values, strict=True))) == expected
 
 
@@ -161,16 +170,29 @@ def test_a_log_that_is_none_is_told_with_those_that_are(value: str, bad: str):
         SourceResource(root="x", logs=value.split(",")).open()
 
 
-def test_codes_of_a_failure_are_those_that_are_named():
-    named = read_settings({"LOWSLOW_FAILURE_RESULT_TYPES": "50126,411"})
+def test_codes_that_are_named_are_added_or_moved():
+    named = read_settings({"LOWSLOW_RESULT_CODES": "411=failure,50053=other,50076=refused"})
     source = build_defs(named).resources["source"]  # pyright: ignore[reportOptionalSubscript]
-    assert source.failure_result_types == ["50126", "411"]
+    found, table = source.codes, codes_by_outcome()
+    assert found["failure"] == sorted([*table["failure"], "411"])
+    assert set(table["stopped"]) - set(found["stopped"]) == {"50076"}
+    assert {*found["refused"]} ^ {*table["refused"]} == {"50053", "50076"}
 
 
-@pytest.mark.parametrize("bad", ["wrong password", "50126;50055", "-1", "٣"])
+@pytest.mark.parametrize(
+    "bad", ["50126", "411:failure", "wrong=failure", "-1=other", "٣=other", "411=wrong", "0=other"]
+)
 def test_a_code_that_is_none_is_told(bad: str):
-    with pytest.raises(SettingsError, match="LOWSLOW_FAILURE_RESULT_TYPES must be numbers"):
-        read_settings({"LOWSLOW_FAILURE_RESULT_TYPES": bad})
+    with pytest.raises(SettingsError, match="LOWSLOW_RESULT_CODES must be codes with failure"):
+        read_settings({"LOWSLOW_RESULT_CODES": bad})
+    code, _, outcome = bad.partition("=")
+    with pytest.raises(SettingsError, match="LOWSLOW_RESULT_CODES must be codes with failure"):
+        _ = SourceResource(root="x", result_codes={code: outcome}).codes
+
+
+def test_the_setting_of_before_is_refused_with_what_replaces_it():
+    with pytest.raises(SettingsError, match="LOWSLOW_RESULT_CODES=411=failure adds a code"):
+        read_settings({"LOWSLOW_FAILURE_RESULT_TYPES": "50126"})
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -32,8 +32,9 @@ from lowslow_assets.hunting.hunt import Hunt
 from lowslow_assets.hunting.judge import RECIPE, Recipe, fit_patterns, judge_suspects
 from lowslow_assets.hunting.settings import HuntSettings
 from lowslow_assets.lake.lake import Lake
-from lowslow_assets.lake.tables import FAILURE, FEATURE_BASELINE, FEATURES
+from lowslow_assets.lake.tables import FEATURE_BASELINE, FEATURES
 from lowslow_assets.settings import CAMPAIGNS, NOTEBOOK
+from lowslow_assets.signins.features import attempts
 
 DEFAULT_SCENARIOS = ("slow", "mimic", "two alike", "residential", "short", "quiet", "quiet, large")
 
@@ -116,16 +117,12 @@ def main() -> None:
 
 
 def masked_and_explained(hunting: Hunting) -> tuple[pa.Table, Population]:
-    """All of the window's failures as rows of ``suspect_failures``, with their explanation."""
+    """All of the window's attempts as rows of ``suspect_failures``, with their explanation."""
     day, days = hunting.days[-1], len(hunting.days)
     hunting.materialize(dg.AssetSelection.assets(FEATURE_BASELINE.name), day)
     with closing(DuckDBEngine()) as engine:
         hunt = Hunt(day, Lake(str(hunting.lake), engine), HuntSettings(lookback_days=days))
-        failures = sql(
-            "SELECT * FROM {signins} WHERE outcome = {failure}",
-            signins=hunt.signins(),
-            failure=FAILURE,
-        ).held()
+        failures = attempts(hunt.signins()).held()
         explained = explain_failures(failures, hunt.sources(), days).held()
         # A drawn sign-in is in one day's folder only: its id is enough.
         rows = sql(

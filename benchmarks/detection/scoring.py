@@ -138,11 +138,10 @@ def score(
 ) -> tuple[list[CampaignRow], TenantRow]:
     """The rows of one detector on one tenant: one a planted campaign, and one of the tenant.
 
-    ``labels`` has a row for every failed sign-in of the window, and one for every success of a
-    spray: signin_id, label, campaign ("" for none), user and outcome. Only sign-ins whose outcome
-    is "failure" are in play: others that an alert holds count neither for nor against it. A
-    campaign's right passwords that were stopped are its failures, too. ``start`` is the first day
-    of the window.
+    ``labels`` has a row for every attempt of the window (failed, stopped or refused), and one for
+    every success of a spray: signin_id, label, campaign ("" for none), user and outcome. Only
+    attempts are in play: others that an alert holds count neither for nor against it.
+    ``start`` is the first day of the window.
     """
     contents = _contents(alerts, labels)
     planted = _failures(labels)
@@ -154,9 +153,14 @@ def score(
     return rows, _tenant_row(trial, contents, planted, entered, rows)
 
 
+def _attempts(labels: pd.DataFrame) -> pd.DataFrame:
+    return labels.query("outcome not in ('success', 'other')")
+
+
 def _failures(labels: pd.DataFrame) -> dict[str, int]:
     """Failures a planted campaign."""
-    of_sprays = labels[(labels["outcome"] == "failure") & labels["label"].isin(_ATTEMPTS)]
+    of_sprays = _attempts(labels)
+    of_sprays = of_sprays[of_sprays["label"].isin(_ATTEMPTS)]
     return dict(Counter(of_sprays["campaign"].tolist()))
 
 
@@ -167,7 +171,7 @@ def _entered(labels: pd.DataFrame) -> dict[str, frozenset[str]]:
 
 
 def _contents(alerts: Sequence[Alert], labels: pd.DataFrame) -> list[_Content]:
-    in_play = labels[labels["outcome"] == "failure"]
+    in_play = _attempts(labels)
     columns = (in_play[name].tolist() for name in ("signin_id", "label", "campaign"))
     truth = {signin: (label, campaign) for signin, label, campaign in zip(*columns, strict=True)}
     return [_content(alert, truth) for alert in alerts]

@@ -22,10 +22,10 @@ from lowslow_assets.lake.lake import Lake
 from lowslow_assets.lake.tables import (
     ENCODED_FEATURES,
     ENRICHED_INCIDENTS,
-    FAILURE,
     INCIDENT_MEMBERS,
     RAW_SIGNINS,
     REJECTED_SIGNINS,
+    SUCCESS,
 )
 from lowslow_assets.orchestration.definitions import build_defs
 from lowslow_assets.platform.machine import cores
@@ -92,11 +92,11 @@ class Hunting:
         self._run("hunt_as_of_day", HUNT, [day], preset)
         incidents = _read(self.lake / ENRICHED_INCIDENTS.name / f"date={day}").to_dict("records")
         members = _read(self.lake / INCIDENT_MEMBERS.name / f"date={day}")
-        failures = members[members["outcome"] == FAILURE]
+        attempts = members[members["outcome"] != SUCCESS]
         return [
             Alert(
                 frozenset(
-                    failures.loc[failures["incident_id"] == incident["incident_id"], "signin_id"]
+                    attempts.loc[attempts["incident_id"] == incident["incident_id"], "signin_id"]
                 ),
                 day,
                 tuple(incident["compromised_users"]),

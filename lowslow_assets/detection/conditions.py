@@ -84,7 +84,7 @@ _ATTEMPTS = pa.schema([*schema("incident_id string, outcome string"), *CATEGORIE
 def common_values(members: Relation, window_counts: Relation) -> Relation:
     """The values that each campaign, and the tenant, shows most, and how often each shows them.
 
-    ``members`` are those of incidents; their failures count. At most 2 x MAX_VALUES rows per
+    ``members`` are those of incidents; their attempts count. At most 2 x MAX_VALUES rows per
     incident and feature.
     """
     return sql(
@@ -94,7 +94,7 @@ def common_values(members: Relation, window_counts: Relation) -> Relation:
             FROM {members} UNPIVOT (
                 category FOR feature IN ({features})
             )
-            WHERE outcome = 'failure'
+            WHERE outcome <> 'success'
                 AND length(category) <= {longest}
                 -- Nobody writes a rule for a network that the log does not give.
                 AND NOT (feature = 'network' AND category = 'NODATA')
@@ -181,12 +181,12 @@ def find_terms(
     members=schema("incident_id string, outcome string"),
 )
 def count_attempts(members: Relation) -> Relation:
-    """How many failures each incident has."""
+    """How many attempts each incident has."""
     return sql(
         """
         SELECT incident_id, count(*) AS attempts
         FROM {members}
-        WHERE outcome = 'failure'
+        WHERE outcome <> 'success'
         GROUP BY incident_id
         """,
         members=members,
@@ -267,7 +267,7 @@ _SIGNINS = pa.schema([*schema("outcome string, ip_prefix string"), *CATEGORIES])
     classes=schema("feature string, value string, class int"),
 )
 def count_classes(signins: Relation, members: Relation, classes: Relation) -> Relation:
-    """How many successes and failures have which classes of values, each column's own.
+    """How many successes and attempts have which classes of values, each column's own.
 
     Those of the window have no incident, and ``members`` theirs. A value of no class is of 0.
     """

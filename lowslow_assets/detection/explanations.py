@@ -1,5 +1,8 @@
 """Failures that something harmless, or something loud, explains.
 
+So are sign-ins that were stopped behind a right password, and those refused before it counted: a
+campaign's attempts are all of these. Most honest ones are prompts that are answered at once.
+
 What is left are suspects: a single failure, from a source that is new to the user, that nobody
 repeats and that no success follows. Nearly all of a low-and-slow spray is among them, and hardly
 anything else. The rules say what people, devices and loud attacks do and such a spray cannot
@@ -22,12 +25,15 @@ from lowslow_assets.lake.tables import (
     OPEN_FAILURES,
     SUCCESS_SOURCES,
 )
+from lowslow_assets.signins.outcomes import INVENTED_NAMES
 
 EXPLANATIONS = {
     "resolved": "the same user succeeded from the same network within half an hour: a typo",
+    "interrupted": "the same user succeeded from the same network within half an hour: a second "
+    "factor given, a lock opened",
     "no source": "the log does not say from which address: nothing to judge by",
-    "busy account": "the account failed more than 5 times that day: a device or service with an "
-    "old password",
+    "busy account": "the account failed, or was stopped, more than 5 times that day: a device or "
+    "service with an old password, or kept out",
     "retried": "the same user failed again from the same prefix within an hour: a person trying",
     "office": "at least as many accounts succeed from the source as fail there and never succeed: "
     "people who mistype behind a shared address",
@@ -37,6 +43,8 @@ EXPLANATIONS = {
     "few accounts": "hardly more than a few accounts fail from the source, each repeatedly: a home",
     "own network": "the user succeeds from the network, and people from the prefix: given up",
     "own device": "the user succeeds from the same place with the same operating system: given up",
+    "own place": "stopped at a place that the user succeeds from: a second factor not given",
+    "misspelt": "there is no such account, and people succeed from the prefix: a name misspelt",
     "crowded hour": "far more unexplained failures in that hour than in others: a burst",
 }
 """Why a failure is no suspect; what its day says comes first."""
@@ -62,7 +70,7 @@ _OF_FAILURES = Columns(OPEN_FAILURES.dated, "failures")
 
 @transform(_EXPLAINED_BY_DAY, failures=ENCODED_FEATURES.dated)
 def explain_by_day(failures: Relation) -> Relation:
-    """Add ``explanation`` to failures among ``encoded_features``; null where their day has none."""
+    """Add ``explanation`` to attempts among ``encoded_features``; null where their day has none."""
     return sql(
         """
         WITH _seconds AS (
@@ -71,7 +79,10 @@ def explain_by_day(failures: Relation) -> Relation:
         _neighbours AS (
             SELECT
                 *,
-                count(*) OVER (PARTITION BY date, "user") AS of_user,
+                -- Prompts are many, and no failures.
+                count(*) OVER (
+                    PARTITION BY date, "user", CASE WHEN outcome = 'stopped' THEN 1 ELSE 0 END
+                ) AS of_user,
                 least(
                     (lead(second) OVER from_prefix) - second,
                     second - (lag(second) OVER from_prefix)
@@ -82,7 +93,8 @@ def explain_by_day(failures: Relation) -> Relation:
         SELECT
             {columns},
             CASE
-                WHEN seconds_to_success <= {resolved} THEN 'resolved'
+                WHEN seconds_to_success <= {resolved} AND outcome = 'failure' THEN 'resolved'
+                WHEN seconds_to_success <= {resolved} THEN 'interrupted'
                 WHEN ip_prefix IS NULL THEN 'no source'
                 WHEN of_user > {busy} THEN 'busy account'
                 WHEN apart <= {retry} THEN 'retried'
@@ -273,6 +285,8 @@ def explain_by_failures(failures: Relation, sources: Relation, verdicts: Relatio
                 epoch_seconds(first_failure) AS began,
                 epoch_seconds(first_failure) + seconds AS ended
             FROM {sources}
+            -- A prompt answered says nothing of its source.
+            WHERE coalesce(explanation, '') <> 'interrupted'
         ),
         _seen AS (
             SELECT
@@ -359,7 +373,17 @@ def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
         _known AS (
             SELECT DISTINCT "user", operatingSystem, Location, state, city
             FROM {sources}
-            WHERE city <> {unknown} AND operatingSystem <> {unknown}
+            WHERE city <> {nodata} AND operatingSystem <> {nodata}
+        ),
+        _at_place AS (
+            SELECT DISTINCT failures.date, failures.signin_id
+            FROM {failures} AS failures
+            JOIN {sources} AS sources
+                ON sources."user" = failures."user"
+                AND sources.Location = failures.Location
+                AND sources.state = failures.state
+                AND sources.city = failures.city
+            WHERE failures.outcome = 'stopped' AND failures.city <> {nodata}
         ),
         _of_anyone AS (
             SELECT DISTINCT sources.ip_prefix
@@ -371,14 +395,21 @@ def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
         SELECT
             {of_failures},
             CASE
-                WHEN _of_user.resolved THEN 'resolved'
-                WHEN _of_user.signin_id IS NOT NULL AND _of_anyone.ip_prefix IS NOT NULL
+                WHEN _of_user.resolved AND failures.outcome = 'failure' THEN 'resolved'
+                WHEN _of_user.resolved THEN 'interrupted'
+                WHEN _of_user.signin_id IS NOT NULL
+                    AND (_of_anyone.ip_prefix IS NOT NULL OR failures.outcome = 'stopped')
                     THEN 'own network'
                 WHEN _known."user" IS NOT NULL THEN 'own device'
+                WHEN _at_place.signin_id IS NOT NULL THEN 'own place'
+                WHEN _of_anyone.ip_prefix IS NOT NULL AND failures.result_type IN {invented}
+                    THEN 'misspelt'
             END AS explanation
         FROM {failures} AS failures
         LEFT JOIN _of_user
             ON _of_user.date = failures.date AND _of_user.signin_id = failures.signin_id
+        LEFT JOIN _at_place
+            ON _at_place.date = failures.date AND _at_place.signin_id = failures.signin_id
         LEFT JOIN _of_anyone ON _of_anyone.ip_prefix = failures.ip_prefix
         LEFT JOIN _known
             ON _known."user" = failures."user"
@@ -391,7 +422,8 @@ def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
         failures=failures,
         sources=sources,
         resolved=RESOLVED_SECONDS,
-        unknown=NODATA,
+        nodata=NODATA,
+        invented=INVENTED_NAMES,
     )
 
 

@@ -24,6 +24,7 @@ from lowslow_assets.lake.tables import (
     SUCCESS_SOURCES,
     SUSPECT_FAILURES,
 )
+from lowslow_assets.signins.outcomes import INVENTED_NAMES
 
 MIN_MEMBER_PROBABILITY = 0.5
 _CONCENTRATIONS = 10.0 ** np.arange(-1, 5)
@@ -39,15 +40,17 @@ _PREFIXES = 10_000
 
 @dataclass(frozen=True, eq=False)
 class Suspects:
-    """Failures to be judged: arrays of shape (n,), texts as objects, times in UTC.
+    """Attempts to be judged: arrays of shape (n,), texts as objects, times in UTC.
 
     ``pattern`` is what the model was fitted on. ``odd`` has shape (n, len(MODEL_PROPERTIES)):
-    whether each is anomalous in each property. An address can be None.
+    whether each is anomalous in each property. An address can be None. ``invented``: whether the
+    name is no account.
     """
 
     signin_id: np.ndarray
     time: np.ndarray
     user: np.ndarray
+    invented: np.ndarray
     ip_address: np.ndarray
     ip_prefix: np.ndarray
     network: np.ndarray
@@ -71,6 +74,7 @@ class Suspects:
             signin_id=column("signin_id"),
             time=column("time_generated"),
             user=column("user"),
+            invented=np.isin(column("result_type"), INVENTED_NAMES),
             ip_address=column("ip_address"),
             ip_prefix=column("ip_prefix"),
             network=column("network"),
@@ -233,6 +237,8 @@ def members_by_pattern(failures: Relation, assigned: Relation) -> Relation:
             _assigned.assignment_probability,
             _failures.time_generated,
             _failures."user",
+            _failures.outcome,
+            _failures.result_type,
             _failures.mask,
             _failures.ip_address,
             _failures.ip_prefix,

@@ -15,15 +15,20 @@ from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import schema
 from lowslow_assets.engines.sql import Columns, sql, transform
 from lowslow_assets.lake.tables import CATEGORIES, FEATURES
+from lowslow_assets.signins.outcomes import INVENTED_NAMES
 
 
 @dataclass(frozen=True)
 class ClusterSize:
-    """How large a cluster is and how long it goes on."""
+    """How large a cluster is and how long it goes on.
+
+    ``users`` are accounts; names that are none are ``invented_names``.
+    """
 
     cluster_id: int
     failures: int
     users: int
+    invented_names: int
     ip_addresses: int
     countries: int
     first_activity: datetime
@@ -77,7 +82,9 @@ def size_of(cluster_id: int, members: Suspects) -> ClusterSize:
     return _size(
         cluster_id=cluster_id,
         failures=len(members),
-        users=_distinct(members.user),
+        users=_distinct(members.user[~members.invented]),
+        # An account that was made meanwhile is one.
+        invented_names=len({*members.user[members.invented]} - {*members.user[~members.invented]}),
         ip_addresses=_distinct(members.ip_address),
         countries=_distinct(members.country),
         first_activity=first,
@@ -94,6 +101,7 @@ def _size(
     cluster_id: int,
     failures: int,
     users: int,
+    invented_names: int,
     ip_addresses: int,
     countries: int,
     first_activity: datetime,
@@ -105,13 +113,14 @@ def _size(
         cluster_id=cluster_id,
         failures=failures,
         users=users,
+        invented_names=invented_names,
         ip_addresses=ip_addresses,
         countries=countries,
         first_activity=first_activity,
         last_activity=last_activity,
         active_days=active_days,
         span_days=span_days,
-        attempts_per_user=failures / users,
+        attempts_per_user=failures / (users + invented_names),
         # Rows without an address count as one address.
         attempts_per_address=failures / max(ip_addresses, 1),
         attempts_per_day=failures / span_days,
@@ -120,30 +129,39 @@ def _size(
 
 @transform(
     schema(
-        "cluster_id int, failures bigint, users bigint, ip_addresses bigint, countries bigint, "
-        "first_activity timestamp, last_activity timestamp, active_days bigint"
+        "cluster_id int, failures bigint, users bigint, invented_names bigint, "
+        "ip_addresses bigint, countries bigint, first_activity timestamp, last_activity timestamp, "
+        "active_days bigint"
     ),
     members=schema(
-        "cluster_id int, time_generated timestamp, user string, ip_address string, Location string"
+        "cluster_id int, time_generated timestamp, user string, result_type string, "
+        "ip_address string, Location string"
     ),
 )
 def count_members(members: Relation) -> Relation:
     """Count what makes a cluster's size: one row per cluster."""
     return sql(
         """
+        WITH _members AS (
+            SELECT *, result_type IN {invented} AS invented
+            FROM {members}
+        )
         SELECT
             cluster_id,
             count(*) AS failures,
-            count(DISTINCT "user") AS users,
+            count(DISTINCT CASE WHEN invented THEN NULL ELSE "user" END) AS users,
+            count(DISTINCT "user") - count(DISTINCT CASE WHEN invented THEN NULL ELSE "user" END)
+                AS invented_names,
             count(DISTINCT ip_address) AS ip_addresses,
             count(DISTINCT Location) AS countries,
             min(time_generated) AS first_activity,
             max(time_generated) AS last_activity,
             count(DISTINCT CAST(time_generated AS DATE)) AS active_days
-        FROM {members}
+        FROM _members
         GROUP BY cluster_id
         """,
         members=members,
+        invented=INVENTED_NAMES,
     )
 
 

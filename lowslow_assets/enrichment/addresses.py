@@ -3,7 +3,7 @@
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import schema
 from lowslow_assets.engines.sql import sql, transform
-from lowslow_assets.lake.tables import FAILURE, SUCCESS
+from lowslow_assets.lake.tables import SUCCESS
 
 
 @transform(
@@ -39,7 +39,7 @@ def telling_addresses(members: Relation, most: int) -> Relation:
                 incident_id,
                 ip_address,
                 count(DISTINCT CASE WHEN outcome = {success} THEN "user" END) AS entered,
-                count(*) FILTER (WHERE outcome = {failure}) AS attempts,
+                count(*) FILTER (WHERE outcome <> {success}) AS attempts,
                 max(time_generated) AS last,
                 bool_or(latitude IS NOT NULL) AS located
             FROM {members}
@@ -72,6 +72,5 @@ def telling_addresses(members: Relation, most: int) -> Relation:
         """,
         members=members,
         success=SUCCESS,
-        failure=FAILURE,
         most=most,
     )

@@ -130,6 +130,7 @@ def entries_of_visits(visits: Relation, masks: Relation, scored: Relation) -> Re
             _visits.signin_id,
             _visits."user",
             _visits.outcome,
+            _visits.result_type,
             _visits.time_generated,
             _scored.score,
             _scored.evidence,
@@ -170,7 +171,7 @@ def entries_of_visits(visits: Relation, masks: Relation, scored: Relation) -> Re
     campaigns=schema("campaign_id string, cluster_id int"),
 )
 def signins_of_incidents(members: Relation, entries: Relation, campaigns: Relation) -> Relation:
-    """Each kept cluster's failures and entries, under the id of its campaign.
+    """Each kept cluster's attempts and entries, under the id of its campaign.
 
     ``campaigns`` are rows of the table of that name; those without a cluster do not matter.
     """
@@ -181,7 +182,8 @@ def signins_of_incidents(members: Relation, entries: Relation, campaigns: Relati
                 cluster_id,
                 signin_id,
                 "user",
-                'failure' AS outcome,
+                outcome,
+                result_type,
                 time_generated,
                 assignment_probability AS score,
                 CAST(NULL AS STRING) AS evidence,

@@ -22,6 +22,7 @@ from lowslow_assets.engines.sql import Columns, sql, transform
 from lowslow_assets.hunting.judge import fit_patterns, judge_suspects
 from lowslow_assets.hunting.settings import HuntSettings
 from lowslow_assets.lake.tables import ENCODED_FEATURES, FAILURE
+from lowslow_assets.signins.outcomes import WRONG_PASSWORD
 
 RATES = (16, 8, 4, 2, 1)
 """Attempts a day; each divides the first."""
@@ -97,6 +98,7 @@ def synthetic_attempts(
                     "time_generated": at,
                     "user": accounts[(number + place * attempts) % len(accounts)],
                     "outcome": FAILURE,
+                    "result_type": WRONG_PASSWORD,
                     "ip_address": f"{network}::7",
                     "ip_prefix": f"{network}::/48",
                     "date": at.date(),
@@ -109,17 +111,16 @@ def synthetic_attempts(
 
 @transform(ENCODED_FEATURES.dated, signins=ENCODED_FEATURES.dated, attempts=ENCODED_FEATURES.dated)
 def failures_and_attempts(signins: Relation, attempts: Relation) -> Relation:
-    """The failures among the sign-ins, and synthetic attempts."""
+    """The attempts among the sign-ins, and synthetic ones."""
     return sql(
         """
-        SELECT {columns} FROM {signins} WHERE outcome = {failure}
+        SELECT {columns} FROM {signins} WHERE outcome NOT IN ('success', 'other')
         UNION ALL
         SELECT {columns} FROM {attempts}
         """,
         columns=Columns(ENCODED_FEATURES.dated),
         signins=signins,
         attempts=attempts,
-        failure=FAILURE,
     )
 
 

@@ -29,8 +29,8 @@ NODATA = "NODATA"
 """The category of what the log does not say."""
 MAX_CATEGORY_LENGTH = 256
 
-SUCCESS, FAILURE, OTHER = "success", "failure", "other"
-"""What ``outcome`` can be."""
+SUCCESS, FAILURE, STOPPED, REFUSED, OTHER = "success", "failure", "stopped", "refused", "other"
+"""What ``outcome`` can be; an attempt is what is neither a success nor ``other``."""
 
 SOURCE = ("network", "ip_prefix", "Location", "state", "city", "latitude", "longitude")
 """What of a sign-in says from where it came."""
@@ -83,7 +83,14 @@ def _table(name: str, description: str, *columns: _Column, order: tuple[str, ...
 _SIGNIN_ID: _Column = ("signin_id", _STRING, "Id of the sign-in in the log")
 _TIME: _Column = ("time_generated", _TIMESTAMP, "When it happened (UTC)")
 _USER: _Column = ("user", _STRING, "UserPrincipalName, else UserId, in lower case")
-_OUTCOME: _Column = ("outcome", _STRING, "success, failure (password wrong or expired) or other")
+_OUTCOME: _Column = (
+    "outcome",
+    _STRING,
+    "success, failure (password wrong), stopped (password right, something else said no), "
+    "refused (before the password counted) or other",
+)
+_ATTEMPT: _Column = ("outcome", _STRING, "failure, stopped or refused")
+_RESULT: _Column = ("result_type", _STRING, "The log's result code: docs/outcomes.md")
 _CLUSTER_ID: _Column = ("cluster_id", _INT, "Number of the cluster, see pruned_clusters")
 _INCIDENT_ID: _Column = ("incident_id", _STRING, "Id of the incident: its campaign's")
 _FEATURE: _Column = ("feature", _STRING, "Property of a sign-in")
@@ -162,10 +169,11 @@ ENCODED_FEATURES = _table(
     _TIME,
     _USER,
     _OUTCOME,
+    _RESULT,
     (
         "seconds_to_success",
         _INT,
-        "Of a failure: until the user's next success from the network that day; null if none",
+        "Of an attempt: until the user's next success from the network that day; null if none",
     ),
     *_PLACE_COLUMNS,
     *_FEATURE_COLUMNS,
@@ -178,7 +186,7 @@ CATEGORY_COUNTS = _table(
     _FEATURE,
     ("category", _STRING, "Value of the feature"),
     ("successes", _LONG, "Successes with it"),
-    ("failures", _LONG, "Failures with it"),
+    ("failures", _LONG, "Sign-ins with a wrong or an expired password with it"),
     order=("feature", "category"),
 )
 
@@ -202,7 +210,8 @@ SUCCESS_SOURCES = _table(
 
 FAILURE_SOURCES = _table(
     "failure_sources",
-    "From where each user failed on the day: a row a user, address and explanation.",
+    "From where each user's attempts (failed, stopped, refused) came on the day: a row a user, "
+    "address and explanation.",
     _USER,
     _PREFIX,
     _ADDRESS,
@@ -215,10 +224,13 @@ FAILURE_SOURCES = _table(
 
 OPEN_FAILURES = _table(
     "open_failures",
-    "The day's failures that nothing of the day explains: those a hunt reads one by one.",
+    "The day's attempts (failed, stopped, refused) that nothing of the day explains: those a hunt "
+    "reads one by one.",
     _SIGNIN_ID,
     _TIME,
     _USER,
+    _ATTEMPT,
+    _RESULT,
     *_PLACE_COLUMNS,
     *_FEATURE_COLUMNS,
     order=("user", "time_generated", "signin_id"),
@@ -237,7 +249,7 @@ FEATURE_BASELINE = _table(
     "The window's baseline per feature: what counts as an anomalous category as of this day.",
     _FEATURE,
     ("successes", _LONG, "N: successes in the window"),
-    ("failures", _LONG, "Failures in the window"),
+    ("failures", _LONG, "Sign-ins with a wrong or an expired password in the window"),
     ("categories", _LONG, "K: distinct categories among successes and failures"),
     ("entropy", _DOUBLE, "Shannon entropy of the successes' categories, in nats"),
     ("normalized_entropy", _DOUBLE, "Entropy over its maximum, log K; null where K is 1"),
@@ -252,7 +264,7 @@ FEATURE_BASELINE = _table(
 
 ANOMALY_MASKS = _table(
     "anomaly_masks",
-    "The day's successes and failures, each with its anomaly mask against the window's baseline.",
+    "The day's successes and attempts, each with its anomaly mask against the window's baseline.",
     _SIGNIN_ID,
     _OUTCOME,
     ("mask", _INT, "Bit i is set when the i-th feature's category is anomalous"),
@@ -261,10 +273,10 @@ ANOMALY_MASKS = _table(
 
 EXPLAINED_FAILURES = _table(
     "explained_failures",
-    "The window's failures that something harmless or loud explains: a row an explanation, and a "
-    "row for each of the accounts and addresses that fail most.",
+    "The window's attempts (failed, stopped, refused) that something harmless or loud explains: a "
+    "row an explanation, and a row for each of the accounts and addresses that fail most.",
     ("explanation", _STRING, "Which rule explains them"),
-    ("failures", _LONG, "Failures"),
+    ("failures", _LONG, "Attempts"),
     ("users", _LONG, "Distinct users"),
     ("addresses", _LONG, "Distinct addresses"),
     ("example", _STRING, "The account, address, prefix or hour; null in the row for all"),
@@ -274,11 +286,13 @@ EXPLAINED_FAILURES = _table(
 
 SUSPECT_FAILURES = _table(
     "suspect_failures",
-    "The window's failures that nothing explains: single ones from sources new to their user. "
-    "A row that several days' folders hold is one.",
+    "The window's attempts (failed, stopped, refused) that nothing explains: single ones from "
+    "sources new to their user. A row that several days' folders hold is one.",
     _SIGNIN_ID,
     _TIME,
     _USER,
+    _ATTEMPT,
+    _RESULT,
     ("mask", _INT, "Its anomaly mask as of this day"),
     ("pattern", _INT, "Bit i is set when it is anomalous in the model's i-th property"),
     *_PLACE_COLUMNS,
@@ -342,12 +356,14 @@ PRUNED_CLUSTERS = _table(
 
 CLUSTER_MEMBERS = _table(
     "cluster_members",
-    "The failures of kept clusters.",
+    "The attempts of kept clusters.",
     _SIGNIN_ID,
     _CLUSTER_ID,
     ("assignment_probability", _DOUBLE, "Probability that it belongs to the cluster"),
     _TIME,
     _USER,
+    _ATTEMPT,
+    _RESULT,
     ("mask", _INT, "Its anomaly mask as of this day"),
     *_PLACE_COLUMNS,
     *_FEATURE_COLUMNS,
@@ -359,10 +375,11 @@ CLUSTER_STATISTICS = _table(
     "One row a kept cluster: its size, pace and rhythm.",
     _CLUSTER_ID,
     ("failures", _LONG, "Members"),
-    ("users", _LONG, "Distinct users tried"),
+    ("users", _LONG, "Distinct accounts tried"),
+    ("invented_names", _LONG, "Distinct names tried that are no account"),
     ("ip_addresses", _LONG, "Distinct addresses"),
     ("countries", _LONG, "Distinct countries"),
-    ("attempts_per_user", _DOUBLE, "Members over users"),
+    ("attempts_per_user", _DOUBLE, "Members over accounts and invented names"),
     ("attempts_per_address", _DOUBLE, "Members over addresses"),
     ("first_activity", _TIMESTAMP, "Earliest member (UTC)"),
     ("last_activity", _TIMESTAMP, "Latest member (UTC)"),
@@ -480,6 +497,16 @@ _ENTRY = pa.struct(
     ]
 )
 
+_KNOWN_PASSWORD = pa.struct(
+    [
+        pa.field("user", _STRING),
+        pa.field("first_stopped", _TIMESTAMP),
+        pa.field("result_type", _STRING),
+        pa.field("stopped_by", _STRING),
+        pa.field("signins", _LONG),
+    ]
+)
+
 _KNOWN_ADDRESS = pa.struct([pa.field("ip_address", _STRING), pa.field("providers", _STRINGS)])
 
 ENRICHED_INCIDENTS = _table(
@@ -498,13 +525,14 @@ ENRICHED_INCIDENTS = _table(
     ("first_activity", _TIMESTAMP, "Earliest attempt (UTC)"),
     ("last_activity", _TIMESTAMP, "Latest attempt (UTC)"),
     ("active_days", _LONG, "Days (UTC) with an attempt"),
-    ("attempts", _LONG, "Failed sign-ins"),
+    ("attempts", _LONG, "Sign-ins that failed, were stopped or refused"),
     ("new_attempts", _LONG, "Those on days after the previous hunt"),
     ("users", _LONG, "Accounts tried"),
+    ("invented_names", _LONG, "Names tried that are no account: from the attacker's list"),
     ("ip_addresses", _LONG, "Distinct addresses"),
     ("countries", _LONG, "Distinct countries"),
     ("attempts_per_day", _DOUBLE, "Attempts over the days from first to last"),
-    ("attempts_per_user", _DOUBLE, "Attempts over users"),
+    ("attempts_per_user", _DOUBLE, "Attempts over accounts and invented names"),
     ("anomalous_features", _STRINGS, "Features in which it is consistently anomalous"),
     ("invariants", pa.list_(_INVARIANT), "What it cannot help repeating: a fingerprint"),
     ("tests", pa.list_(_TEST), "Why we think so: each test of a spray, with its value"),
@@ -517,6 +545,17 @@ ENRICHED_INCIDENTS = _table(
         "The same accounts with probability, first success, the day of the export that first held "
         "one, and evidence",
     ),
+    (
+        "known_passwords",
+        pa.list_(_KNOWN_PASSWORD),
+        "Further accounts whose password it had right and was stopped: when first, with which "
+        "code, by what, and how often; the earliest first, at most 100",
+    ),
+    (
+        "new_known_passwords",
+        _STRINGS,
+        "Those of them that were first stopped on days after the previous hunt",
+    ),
     ("techniques", _STRINGS, "MITRE ATT&CK techniques"),
     ("addresses_looked_up", _LONG, "Addresses that a source of verdicts answered for"),
     (
@@ -528,15 +567,17 @@ ENRICHED_INCIDENTS = _table(
 
 INCIDENT_MEMBERS = _table(
     "incident_members",
-    "The sign-ins of each incident: its failures, and the successes that follow its pattern.",
+    "The sign-ins of each incident: its attempts (failed, stopped, refused), and the successes "
+    "that follow its pattern.",
     _INCIDENT_ID,
     _SIGNIN_ID,
     _USER,
-    _OUTCOME,
+    ("outcome", _STRING, "success, failure, stopped or refused"),
+    _RESULT,
     _TIME,
     ("score", _DOUBLE, "Probability that it is the campaign's"),
-    ("evidence", _STRING, "Of a success: why it may be the campaign's; null for failures"),
-    ("exported", _DATE, "Of a success: the day of the export that holds it; null for failures"),
+    ("evidence", _STRING, "Of a success: why it may be the campaign's; else null"),
+    ("exported", _DATE, "Of a success: the day of the export that holds it; else null"),
     ("mask", _INT, "Its anomaly mask as of this day"),
     *_PLACE_COLUMNS,
     *_FEATURE_COLUMNS,
@@ -580,7 +621,7 @@ HUNTING_RULES = _table(
     ("usable", _BOOLEAN, "Whether there is a rule: it hits at most 1 % of legitimate sign-ins"),
     ("summary", _STRING, "What it finds and what else it hits, or why there is none"),
     ("terms", pa.list_(_TERM), "All hold: a feature is (or, negated, is not) one of the values"),
-    ("attempts", _LONG, "Failures of the incident"),
+    ("attempts", _LONG, "Attempts of the incident"),
     ("attempts_hit", _LONG, "Those that meet the terms"),
     ("attempts_share", _DOUBLE, "Their share of the attempts"),
     ("entries", _LONG, "Successes of the incident, with which it may have got in"),
@@ -588,7 +629,7 @@ HUNTING_RULES = _table(
     ("legitimate", _LONG, "Successes of the window that belong to no incident"),
     ("legitimate_hit", _LONG, "Those that meet the terms"),
     ("legitimate_share", _DOUBLE, "Their share of the legitimate ones"),
-    ("other_failures", _LONG, "Failures of the window that belong to no incident"),
+    ("other_failures", _LONG, "Attempts of the window that belong to no incident"),
     ("other_failures_hit", _LONG, "Those that meet the terms"),
     ("since", _DATE, "First day of the window: where the query begins"),
     ("kql", _STRING, "A query for Microsoft Sentinel or Log Analytics; null if not usable"),

@@ -34,7 +34,6 @@ from lowslow_assets.orchestration.resources import (
 from lowslow_assets.orchestration.retention import retention
 from lowslow_assets.orchestration.sensors import failed_runs, new_days
 from lowslow_assets.settings import NATIVE, Settings
-from lowslow_assets.signins.features import failure_result_types
 
 _STAGES = [
     signins,
@@ -70,8 +69,7 @@ def build_defs(settings: Settings, engine: EngineResource | None = None) -> dg.D
                 root=settings.source,
                 read=settings.read,
                 logs=list(settings.logs),
-                failure_result_types=list(settings.failure_result_types)
-                or failure_result_types(settings.logs),
+                result_codes=settings.result_codes,
             ),
             "lake": LakeResource(root=settings.lake, native=native, engine=engine),
             "notifier": Notifier(),

@@ -39,8 +39,9 @@ from lowslow_assets.settings import (
     SettingsError,
     SinkSettings,
     known_logs,
+    known_result_codes,
 )
-from lowslow_assets.signins.features import FAILURE_RESULT_TYPES
+from lowslow_assets.signins.outcomes import codes_by_outcome
 from lowslow_assets.sinks.updates import Sink
 
 
@@ -136,10 +137,21 @@ class SourceResource(dg.ConfigurableResource):
         "ADFSSignInLogs and AADServicePrincipalSignInLogs; each lies in a container of its own, "
         "by whose usual name it is found from the root.",
     )
-    failure_result_types: list[str] = Field(
-        default=list(FAILURE_RESULT_TYPES),
-        description="ResultType codes of a failure: the password was wrong or expired.",
+    result_codes: dict[str, str] = Field(
+        default={},
+        description="Outcomes (failure, stopped, refused, other) of further ResultType codes, or "
+        "of some of docs/outcomes.md in place of theirs there.",
     )
+
+    @property
+    def codes(self) -> dict[str, list[str]]:
+        """The result codes of a failure, a stopped and a refused sign-in.
+
+        Raises SettingsError where ``result_codes`` have what is none.
+        """
+        return codes_by_outcome(
+            known_result_codes(f"{code}={outcome}" for code, outcome in self.result_codes.items())
+        )
 
     def open(self) -> Export:
         """The export; raises SourceError unless it is there and has days.

@@ -8,7 +8,13 @@ import pyarrow as pa
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import schema
 from lowslow_assets.engines.sql import sql, transform
-from lowslow_assets.lake.tables import FAILURE, INCIDENT_MEMBERS, MAX_CATEGORY_LENGTH, SUCCESS
+from lowslow_assets.lake.tables import (
+    FAILURE,
+    INCIDENT_MEMBERS,
+    MAX_CATEGORY_LENGTH,
+    STOPPED,
+    SUCCESS,
+)
 
 MAX_PLACES = 500
 MAX_MATRIX_SIDE = 24
@@ -17,6 +23,7 @@ MAX_MEMBERS = 50_000
 _TITLES = {
     "time_generated": "Time (UTC)",
     "outcome": "Outcome",
+    "result_type": "Result code",
     "user": "Account",
     "ip_address": "Address",
     "network": "Network",
@@ -39,11 +46,15 @@ _TITLES = {
     members=schema("incident_id string, outcome string, time_generated timestamp"),
 )
 def by_hour(members: Relation) -> Relation:
-    """Sign-ins by hour of the calendar."""
+    """Sign-ins by hour of the calendar; ``outcome`` is success, or failure for any attempt."""
     return sql(
         """
         WITH _hours AS (
-            SELECT incident_id, outcome, date_trunc('hour', time_generated) AS hour
+            SELECT
+                incident_id,
+                -- An attempt is one, whether it failed, was stopped or refused.
+                CASE WHEN outcome = {success} THEN outcome ELSE {failure} END AS outcome,
+                date_trunc('hour', time_generated) AS hour
             FROM {members}
         )
         SELECT incident_id, outcome, hour, count(*) AS signins
@@ -52,6 +63,8 @@ def by_hour(members: Relation) -> Relation:
         ORDER BY incident_id NULLS FIRST, outcome NULLS FIRST, hour NULLS FIRST
         """,
         members=members,
+        success=SUCCESS,
+        failure=FAILURE,
     )
 
 
@@ -65,11 +78,23 @@ _PLACES = schema(
 def by_place(members: Relation) -> Relation:
     """Each incident's most common places that have coordinates, those of successes first.
 
-    One row per outcome and place; the coordinates are the mean of the place's own.
+    One row per outcome (success, or failure for any attempt) and place; the coordinates are the
+    mean of the place's own.
     """
     return sql(
         """
-        WITH _places AS (
+        WITH _members AS (
+            SELECT
+                incident_id,
+                CASE WHEN outcome = {success} THEN outcome ELSE {failure} END AS outcome,
+                city,
+                state,
+                Location,
+                latitude,
+                longitude
+            FROM {members}
+        ),
+        _places AS (
             SELECT
                 incident_id,
                 outcome,
@@ -79,7 +104,7 @@ def by_place(members: Relation) -> Relation:
                 avg(latitude) AS latitude,
                 avg(longitude) AS longitude,
                 count(*) AS signins
-            FROM {members}
+            FROM _members
             WHERE latitude IS NOT NULL AND longitude IS NOT NULL
             GROUP BY incident_id, outcome, city, state, Location
         ),
@@ -104,6 +129,8 @@ def by_place(members: Relation) -> Relation:
         """,
         members=members,
         most=MAX_PLACES,
+        success=SUCCESS,
+        failure=FAILURE,
     )
 
 
@@ -124,7 +151,7 @@ def by_user_and_network(members: Relation) -> Relation:
                 incident_id,
                 "user",
                 network,
-                count(*) FILTER (WHERE outcome = {failure}) AS attempts,
+                count(*) FILTER (WHERE outcome <> {success}) AS attempts,
                 count(*) FILTER (WHERE outcome = {success}) AS entries
             FROM {members}
             GROUP BY incident_id, "user", network
@@ -178,14 +205,13 @@ def by_user_and_network(members: Relation) -> Relation:
         ORDER BY incident_id NULLS FIRST, "user" NULLS FIRST, network NULLS FIRST
         """,
         members=members,
-        failure=FAILURE,
         success=SUCCESS,
         most=MAX_MATRIX_SIDE,
     )
 
 
 def newest(members: Relation) -> pa.Table:
-    """Each incident's members as text for its table: successes, then the newest attempts.
+    """Each incident's members as text for its table, in the order of ``newest_members``.
 
     As incident_id and one column per title; values are cut to the length of a category.
     """
@@ -202,8 +228,9 @@ _SHOWN = pa.schema([INCIDENT_MEMBERS.schema.field(name) for name in ("incident_i
 
 @transform(_SHOWN.set(1, pa.field("time_generated", pa.string())), members=_SHOWN)
 def newest_members(members: Relation) -> Relation:
-    """Each incident's successes, then its newest attempts, at most ``MAX_MEMBERS``.
+    """Each incident's successes, its right passwords that were stopped, then its newest attempts.
 
+    At most ``MAX_MEMBERS``.
     What is text is cut and never null; so are times, to the second.
     """
     return sql(
@@ -214,7 +241,7 @@ def newest_members(members: Relation) -> Relation:
                 row_number() OVER (
                     PARTITION BY incident_id
                     ORDER BY
-                        outcome DESC NULLS LAST,
+                        CASE outcome WHEN {success} THEN 1 WHEN {stopped} THEN 2 ELSE 3 END,
                         time_generated DESC NULLS LAST,
                         signin_id NULLS FIRST
                 ) AS place
@@ -224,6 +251,7 @@ def newest_members(members: Relation) -> Relation:
             incident_id,
             coalesce(CAST(date_trunc('second', time_generated) AS STRING), '') AS time_generated,
             coalesce(substr(outcome, 1, {length}), '') AS outcome,
+            coalesce(substr(result_type, 1, {length}), '') AS result_type,
             coalesce(substr("user", 1, {length}), '') AS "user",
             coalesce(substr(ip_address, 1, {length}), '') AS ip_address,
             coalesce(substr(network, 1, {length}), '') AS network,
@@ -245,4 +273,6 @@ def newest_members(members: Relation) -> Relation:
         members=members,
         length=MAX_CATEGORY_LENGTH,
         most=MAX_MEMBERS,
+        success=SUCCESS,
+        stopped=STOPPED,
     )

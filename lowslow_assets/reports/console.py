@@ -19,9 +19,13 @@ def incidents_as_text(incidents: Sequence[Mapping[str, Any]], day: date) -> str:
             f"{incident['attempts']:,} attempts from {incident['ip_addresses']:,} addresses; "
             f"unusual: {unusual or 'nothing but new sources'}"
         )
-        accounts = incident["compromised_users"]
-        if accounts:
-            more = len(accounts) - _MOST_ACCOUNTS
-            shown = ", ".join(map(ascii, accounts[:_MOST_ACCOUNTS]))
-            found.append(f"    check first: {shown}{f' and {more} more' if more > 0 else ''}")
+        known = [each["user"] for each in incident["known_passwords"]]
+        for what, accounts in (
+            ("check first", incident["compromised_users"]),
+            ("password known, reset first", known),
+        ):
+            if accounts:
+                more = len(accounts) - _MOST_ACCOUNTS
+                shown = ", ".join(map(ascii, accounts[:_MOST_ACCOUNTS]))
+                found.append(f"    {what}: {shown}{f' and {more} more' if more > 0 else ''}")
     return "\n".join(found)

@@ -17,7 +17,7 @@ import yaml
 from lowslow_assets.detection.conditions import Condition, Hits, Term
 from lowslow_assets.lake.tables import FAILURE, NODATA
 from lowslow_assets.reports.wording import TECHNIQUES
-from lowslow_assets.signins.features import SUCCESS_RESULT_TYPE
+from lowslow_assets.signins.outcomes import SUCCESS_RESULT_TYPE
 
 # What hits more of the legitimate sign-ins is no rule.
 MAX_LEGITIMATE_SHARE = 0.01
@@ -97,9 +97,11 @@ def hunting_rule(
     condition: Condition | None,
     totals: Hits,
     days: Sequence[date],
-    failure_result_types: Sequence[str],
+    attempt_codes: Sequence[str],
 ) -> HuntingRule:
     """The rule for an outcome (failure or success) of a campaign, counted over the ``days``.
+
+    A failure is any attempt here, with one of ``attempt_codes``.
 
     Without a condition, or where it hits too many legitimate sign-ins, there is no text.
     """
@@ -111,7 +113,7 @@ def hunting_rule(
     kql = sigma = None
     if usable:
         of_failures = outcome == FAILURE
-        result_types = failure_result_types if of_failures else [SUCCESS_RESULT_TYPE]
+        result_types = attempt_codes if of_failures else [SUCCESS_RESULT_TYPE]
         what = "attempts" if of_failures else "successes that look like its attempts"
         title = f"Password spray {incident_id}: {what}"
         comments = f"// {title}\n// As of {days[-1]}: {summary}\n"
@@ -150,7 +152,7 @@ def _summary(terms: Sequence[Term], hits: Hits, totals: Hits, usable: bool) -> s
         f"Finds {hits.attempts / totals.attempts:.1%} of its {totals.attempts:,} attempts and "
         f"{hits.entries:,} of {totals.entries:,} possible entries; would also hit {touches:.2%} of "
         f"{totals.legitimate:,} legitimate sign-ins ({hits.legitimate:,}) and "
-        f"{hits.other_failures:,} of {totals.other_failures:,} other failures."
+        f"{hits.other_failures:,} of {totals.other_failures:,} other attempts."
     )
 
 

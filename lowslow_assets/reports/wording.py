@@ -34,6 +34,17 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class KnownPassword:
+    """An account whose password a campaign had right, and was stopped: when first, and by what."""
+
+    user: str
+    first_stopped: datetime
+    result_type: str
+    stopped_by: str
+    signins: int
+
+
+@dataclass(frozen=True)
 class Incident:
     """One spray candidate; the fields are the columns of the table ``enriched_incidents``."""
 
@@ -53,6 +64,7 @@ class Incident:
     attempts: int
     new_attempts: int
     users: int
+    invented_names: int
     ip_addresses: int
     countries: int
     attempts_per_day: float
@@ -64,6 +76,8 @@ class Incident:
     compromised_users: list[str]
     new_compromised_users: list[str]
     entries: list[Entry]
+    known_passwords: list[KnownPassword]
+    new_known_passwords: list[str]
     techniques: list[str]
     addresses_looked_up: int = 0
     malicious_addresses: list[KnownAddress] = field(default_factory=list)
@@ -78,16 +92,22 @@ def describe(
     tests: list[SprayTest],
     confidence: float,
     entries: list[Entry],
+    known: list[KnownPassword],
 ) -> Incident:
     """Say what a campaign's kept cluster is.
 
     ``merged`` are the ids of campaigns it took in; ``entries`` it may have got into come likeliest
-    first.
+    first, other accounts whose password is ``known`` the earliest first.
     """
     compromised_users = [entry.user for entry in entries]
     previous = campaign.previous_hunt
     # By the export's day: what happened just before midnight comes with the next one.
     new_users = [entry.user for entry in entries if not previous or entry.exported > previous]
+    new_known = [
+        each.user
+        for each in known
+        if not previous or each.first_stopped.astimezone(UTC).date() > previous
+    ]
     label = _confidence_label(confidence)
     return Incident(
         incident_id=campaign.campaign_id,
@@ -95,18 +115,19 @@ def describe(
         state=campaign.state,
         first_hunted=campaign.first_hunted,
         previous_hunt=previous,
-        severity=_severity(label, compromised_users),
+        severity=_severity(label, bool(entries or known)),
         confidence=confidence,
         confidence_label=label,
-        title=_title(cluster, compromised_users),
-        description=f"{_history(campaign, merged, new_users)} "
-        + _description(cluster, anomalous_features, repeated, tests, confidence, entries),
+        title=_title(cluster, len(entries), len(known)),
+        description=f"{_history(campaign, merged, new_users, new_known)} "
+        + _description(cluster, anomalous_features, repeated, tests, confidence, entries, known),
         first_activity=cluster.first_activity,
         last_activity=cluster.last_activity,
         active_days=cluster.active_days,
         attempts=cluster.failures,
         new_attempts=campaign.new_attempts,
         users=cluster.users,
+        invented_names=cluster.invented_names,
         ip_addresses=cluster.ip_addresses,
         countries=cluster.countries,
         attempts_per_day=cluster.attempts_per_day,
@@ -118,6 +139,8 @@ def describe(
         compromised_users=compromised_users,
         new_compromised_users=new_users,
         entries=entries,
+        known_passwords=known,
+        new_known_passwords=new_known,
         techniques=TECHNIQUES,
     )
 
@@ -165,24 +188,33 @@ def _confidence_label(confidence: float) -> str:
     return "medium" if confidence >= MEDIUM_CONFIDENCE else "low"
 
 
-def _severity(label: str, compromised_users: Sequence[str]) -> str:
+def _severity(label: str, has_password: bool) -> str:
+    """A password that is known is one step more, whether or not it got the campaign in."""
     if label == "low":
         return "Informational"
     if label == "medium":
-        return "Low"
-    return "High" if compromised_users else "Medium"
+        return "Medium" if has_password else "Low"
+    return "High" if has_password else "Medium"
 
 
-def _title(cluster: ClusterStatistics, compromised_users: Sequence[str]) -> str:
+def _title(cluster: ClusterStatistics, entered: int, known: int) -> str:
     accounts = _plural(cluster.users, "account")
     title = f"Possible low-and-slow password spray on {accounts}, {_pace(cluster)}"
-    if compromised_users:
-        or_more = " or more" if len(compromised_users) == MAX_LISTED_USERS else ""
-        title += f", {len(compromised_users):,}{or_more} possibly got into"
+    if entered:
+        title += f", {_listed(entered)} possibly got into"
+    if known:
+        more = " more" if entered else ""
+        title += f", password{'' if known == 1 else 's'} of {_listed(known)}{more} known"
     return title
 
 
-def _history(campaign: Campaign, merged: Sequence[str], new_users: Sequence[str]) -> str:
+def _listed(number: int) -> str:
+    return f"{number:,}{' or more' if number == MAX_LISTED_USERS else ''}"
+
+
+def _history(
+    campaign: Campaign, merged: Sequence[str], new_users: Sequence[str], new_known: Sequence[str]
+) -> str:
     """Since when it is known and what is new."""
     if campaign.state == NEW:
         sentences = [f"First found by the hunt of {campaign.first_hunted}."]
@@ -190,6 +222,8 @@ def _history(campaign: Campaign, merged: Sequence[str], new_users: Sequence[str]
         news = _plural(campaign.new_attempts, "attempt")
         if new_users:
             news += f", {_plural(len(new_users), 'account')} possibly got into"
+        if new_known:
+            news += f", {_plural(len(new_known), 'password')} known"
         quiet = ", then quiet" if campaign.state == RESUMED else ""
         sentences = [
             f"Known since the hunt of {campaign.first_hunted}{quiet}; new since that of "
@@ -210,6 +244,7 @@ def _description(
     tests: Sequence[SprayTest],
     confidence: float,
     entries: Sequence[Entry],
+    known: Sequence[KnownPassword],
 ) -> str:
     unusual = (
         f"Most are unusual for the tenant in: {', '.join(anomalous_features)}."
@@ -217,7 +252,7 @@ def _description(
         else "Application, client, device and place are usual ones; the sources are new."
     )
     sentences = [
-        f"{_plural(cluster.failures, 'failed sign-in')} on {_plural(cluster.users, 'account')} "
+        f"{_plural(cluster.failures, 'failed sign-in')} on {_tried(cluster)} "
         f"from {_plural(cluster.ip_addresses, 'address', 'addresses')} in "
         f"{_plural(cluster.countries, 'country', 'countries')}, {_pace(cluster)}, from "
         f"{cluster.first_activity.astimezone(UTC):%Y-%m-%d} to "
@@ -245,7 +280,27 @@ def _description(
         sentences.append(
             f"It may have got into {_plural(len(entries), 'account')}: {named}. Check these first."
         )
+    if known:
+        named = ", ".join(
+            f"{_shown(each.user)} ({each.first_stopped.astimezone(UTC):%Y-%m-%d %H:%M}, stopped by "
+            f"{each.stopped_by}, {each.result_type})"
+            for each in known[:_SHOWN_USERS]
+        )
+        more = len(known) - _SHOWN_USERS
+        named += f" and {more} more" if more > 0 else ""
+        accounts = _plural(len(known), "account")
+        sentences.append(
+            f"It knows the password of {accounts}{' more' if entries else ''}, and was stopped: "
+            f"{named}. Reset {'it' if len(known) == 1 else 'these'} first."
+        )
     return " ".join(sentences)
+
+
+def _tried(cluster: ClusterStatistics) -> str:
+    accounts = _plural(cluster.users, "account")
+    if not cluster.invented_names:
+        return accounts
+    return f"{accounts} (and {_plural(cluster.invented_names, 'name')} without an account)"
 
 
 def _pace(cluster: ClusterStatistics) -> str:

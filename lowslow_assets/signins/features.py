@@ -4,7 +4,7 @@ A category is a short string. What is null or empty becomes ``NODATA``, so that
 "the log does not say" is a category like any other.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.sql import Columns, sql, transform
@@ -17,25 +17,17 @@ from lowslow_assets.lake.tables import (
     SIGNIN_HOURS,
     SUCCESS_SOURCES,
 )
-from lowslow_assets.settings import SERVICE_PRINCIPALS
-
-SUCCESS_RESULT_TYPE = "0"
-# 50055: password expired; 50126: wrong user name or password.
-FAILURE_RESULT_TYPES = ("50055", "50126")
-# Of a service principal: wrong client secret. An expired one (7000222) is a broken application.
-_WRONG_SECRET = "7000215"
-
-
-def failure_result_types(logs: Collection[str]) -> list[str]:
-    """The codes of a failure, by default, in these logs."""
-    return [*FAILURE_RESULT_TYPES, *([_WRONG_SECRET] if SERVICE_PRINCIPALS in logs else [])]
+from lowslow_assets.signins.outcomes import EXPIRED_PASSWORD, SUCCESS_RESULT_TYPE
 
 
 @transform(ENCODED_FEATURES.dated, signins=RAW_SIGNINS.dated)
-def encode_features(signins: Relation, failure_result_types: Sequence[str]) -> Relation:
+def encode_features(
+    signins: Relation, failure: Sequence[str], stopped: Sequence[str], refused: Sequence[str]
+) -> Relation:
     """Turn ``raw_signins`` rows into ``encoded_features`` rows (same number of rows).
 
-    ``seconds_to_success`` of a failure are those until its user's next success from the same
+    ``failure``, ``stopped`` and ``refused`` are the result codes of these outcomes.
+    ``seconds_to_success`` of an attempt are those until its user's next success from the same
     network on that day; one in the same second counts. Null where there is none.
     """
     return sql(
@@ -47,9 +39,12 @@ def encode_features(signins: Relation, failure_result_types: Sequence[str]) -> R
                 "user",
                 CASE
                     WHEN result_type = {success} THEN 'success'
-                    WHEN result_type IN {failures} THEN 'failure'
+                    WHEN result_type IN {failure} THEN 'failure'
+                    WHEN result_type IN {stopped} THEN 'stopped'
+                    WHEN result_type IN {refused} THEN 'refused'
                     ELSE 'other'
                 END AS outcome,
+                result_type,
                 ip_address,
                 ip_prefix,
                 latitude,
@@ -74,6 +69,7 @@ def encode_features(signins: Relation, failure_result_types: Sequence[str]) -> R
                 time_generated,
                 "user",
                 outcome,
+                result_type,
                 ip_address,
                 ip_prefix,
                 latitude,
@@ -107,8 +103,10 @@ def encode_features(signins: Relation, failure_result_types: Sequence[str]) -> R
             time_generated,
             "user",
             outcome,
-            CASE WHEN outcome = 'failure' THEN CAST(next_success - second AS INT) END
-                AS seconds_to_success,
+            result_type,
+            CASE
+                WHEN outcome NOT IN ('success', 'other') THEN CAST(next_success - second AS INT)
+            END AS seconds_to_success,
             ip_address,
             ip_prefix,
             latitude,
@@ -127,7 +125,9 @@ def encode_features(signins: Relation, failure_result_types: Sequence[str]) -> R
         """,
         signins=signins,
         success=SUCCESS_RESULT_TYPE,
-        failures=failure_result_types,
+        failure=failure,
+        stopped=stopped,
+        refused=refused,
         length=MAX_CATEGORY_LENGTH,
     )
 
@@ -136,6 +136,24 @@ def of_outcome(signins: Relation, outcome: str) -> Relation:
     """Those of the sign-ins that ended so, with all of their columns."""
     return sql(
         "SELECT * FROM {signins} WHERE outcome = {outcome}", signins=signins, outcome=outcome
+    )
+
+
+def attempts(signins: Relation) -> Relation:
+    """Those of the sign-ins that failed, were stopped or refused, with all of their columns."""
+    return sql("SELECT * FROM {signins} WHERE outcome NOT IN ('success', 'other')", signins=signins)
+
+
+def password_failures(signins: Relation) -> Relation:
+    """Those of the sign-ins whose password was wrong or expired, with all of their columns.
+
+    The failures of the guided-hunting notebook, and of all statistics of what is usual: who was
+    stopped or refused mistyped nothing.
+    """
+    return sql(
+        "SELECT * FROM {signins} WHERE outcome = 'failure' OR result_type = {expired}",
+        signins=signins,
+        expired=EXPIRED_PASSWORD,
     )
 
 
@@ -192,7 +210,7 @@ def count_hours(encoded: Relation) -> Relation:
 
 @transform(CATEGORY_COUNTS.dated, encoded=ENCODED_FEATURES.dated)
 def count_categories(encoded: Relation) -> Relation:
-    """Count each day's successes and failures per (feature, category).
+    """Count each day's successes and ``password_failures`` per (feature, category).
 
     The counts are additive: a window's baseline is the sum of its days' counts.
     """
@@ -203,17 +221,18 @@ def count_categories(encoded: Relation) -> Relation:
             FROM {encoded} UNPIVOT (
                 category FOR feature IN ({features})
             )
-            WHERE outcome <> 'other'
+            WHERE outcome IN ('success', 'failure') OR result_type = {expired}
         )
         SELECT
             feature,
             category,
             count(*) FILTER (WHERE outcome = 'success') AS successes,
-            count(*) FILTER (WHERE outcome = 'failure') AS failures,
+            count(*) FILTER (WHERE outcome <> 'success') AS failures,
             date
         FROM _pairs
         GROUP BY date, feature, category
         """,
         features=Columns(CATEGORIES),
         encoded=encoded,
+        expired=EXPIRED_PASSWORD,
     )

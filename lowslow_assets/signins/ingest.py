@@ -232,8 +232,8 @@ def rejects_of(parsed: Relation, refused: Relation) -> Relation:
     ),
     signins=RAW_SIGNINS.dated,
 )
-def count_days(signins: Relation, failure_result_types: Sequence[str]) -> Relation:
-    """Per day, what there is to hunt in."""
+def count_days(signins: Relation, failure_codes: Sequence[str]) -> Relation:
+    """Per day, what there is to hunt in; ``failure_codes`` are the result codes of a failure."""
     return sql(
         """
         SELECT
@@ -248,7 +248,7 @@ def count_days(signins: Relation, failure_result_types: Sequence[str]) -> Relati
         GROUP BY date
         """,
         signins=signins,
-        failures=failure_result_types,
+        failures=failure_codes,
     )
 
 

@@ -16,7 +16,9 @@ from lowslow_assets.lake.tables import (
     NODATA,
     OTHER,
     RAW_SIGNINS,
+    REFUSED,
     REJECTED_SIGNINS,
+    STOPPED,
     SUCCESS,
 )
 
@@ -39,11 +41,13 @@ class Outcomes:
     successes: int = 0
     failures: int = 0
     others: int = 0
+    stopped: int = 0
+    refused: int = 0
 
     @property
     def signins(self) -> int:
         """All of them."""
-        return self.successes + self.failures + self.others
+        return self.successes + self.failures + self.others + self.stopped + self.refused
 
     @property
     def failure_share(self) -> float:
@@ -53,10 +57,10 @@ class Outcomes:
 
 def count_outcomes(hours: Iterable[Mapping[str, Any]]) -> Outcomes:
     """The outcomes of a day, from its rows of ``signin_hours``."""
-    counts = dict.fromkeys((SUCCESS, FAILURE, OTHER), 0)
+    counts = dict.fromkeys((SUCCESS, FAILURE, OTHER, STOPPED, REFUSED), 0)
     for row in hours:
         counts[row["outcome"]] += row["signins"]
-    return Outcomes(counts[SUCCESS], counts[FAILURE], counts[OTHER])
+    return Outcomes(*counts.values())
 
 
 def unusual_volume(day: date, of_days: Mapping[date, Outcomes]) -> list[str]:
@@ -85,7 +89,7 @@ def unusual_volume(day: date, of_days: Mapping[date, Outcomes]) -> list[str]:
         dropped = today.failures * _SHARE_JUMP < expected
         if (jumped or dropped) and max(today.failures, expected) >= _MIN_FAILURES:
             odd.append(
-                f"{today.failure_share:.1%} of sign-ins failed for a wrong or expired password, "
+                f"{today.failure_share:.1%} of sign-ins failed for a wrong password, "
                 f"where {usual:.1%} are usual"
             )
     return odd

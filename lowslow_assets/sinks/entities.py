@@ -3,7 +3,7 @@
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import schema
 from lowslow_assets.engines.sql import sql, transform
-from lowslow_assets.lake.tables import FAILURE
+from lowslow_assets.lake.tables import SUCCESS
 from lowslow_assets.sinks.updates import MAX_ENTITIES
 
 Entities = dict[str, list[str]]
@@ -37,7 +37,7 @@ def rank_entities(members: Relation) -> Relation:
         WITH _attempts AS (
             SELECT incident_id, kind, value, count(*) AS attempts
             FROM {members} UNPIVOT (value FOR kind IN ("user", ip_address))
-            WHERE outcome = {failure}
+            WHERE outcome <> {success}
             GROUP BY incident_id, kind, value
         ),
         _ranked AS (
@@ -54,6 +54,6 @@ def rank_entities(members: Relation) -> Relation:
         ORDER BY incident_id NULLS FIRST, kind, place
         """,
         members=members,
-        failure=FAILURE,
+        success=SUCCESS,
         most=MAX_ENTITIES,
     )

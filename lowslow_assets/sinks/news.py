@@ -39,6 +39,9 @@ def news(update: IncidentUpdate, day: date) -> list[News]:
     users = incident["new_compromised_users"]
     if users:
         found.append(_news(update, day, ["entered", *sorted(users)], _entries(incident, users)))
+    users = incident["new_known_passwords"]
+    if users:
+        found.append(_news(update, day, ["known", *sorted(users)], _known(incident, users)))
     return found
 
 
@@ -47,13 +50,29 @@ def _entries(incident: Mapping[str, Any], users: Sequence[str]) -> list[str]:
     lines = [f"It may have got into {len(users)} more account(s). Check these first:"]
     for user in users:
         entry = of_user[user]
-        # With quotes of its own it could end early and go on in our name.
-        named = bounded(user, _SHOWN_VALUE).replace('"', "'")
         lines.append(
-            f'- "{named}": {entry["first_success"]:%Y-%m-%d %H:%M} UTC, '
+            f"- {_quoted(user)}: {entry['first_success']:%Y-%m-%d %H:%M} UTC, "
             f"probability {entry['probability']:.0%}, {bounded(entry['evidence'], _SHOWN_VALUE)}"
         )
     return lines
+
+
+def _known(incident: Mapping[str, Any], users: Sequence[str]) -> list[str]:
+    of_user = {known["user"]: known for known in incident["known_passwords"]}
+    lines = [f"It knows the password of {len(users)} more account(s). Reset these first:"]
+    for user in users:
+        known = of_user[user]
+        lines.append(
+            f"- {_quoted(user)}: {known['first_stopped']:%Y-%m-%d %H:%M} UTC, stopped by "
+            f"{known['stopped_by']}, {bounded(known['result_type'], _SHOWN_VALUE)}"
+        )
+    return lines
+
+
+def _quoted(user: str) -> str:
+    # With quotes of its own it could end early and go on in our name.
+    named = bounded(user, _SHOWN_VALUE).replace('"', "'")
+    return f'"{named}"'
 
 
 def _news(update: IncidentUpdate, day: date, what: Sequence[str], lines: Sequence[str]) -> News:

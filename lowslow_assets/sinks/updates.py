@@ -17,8 +17,8 @@ class IncidentUpdate:
     """A campaign as of a hunt's day.
 
     ``incident`` is its row of ``enriched_incidents``; a campaign that was merged into another has
-    none. ``accounts`` (those it may have got into first) and ``addresses`` come most telling
-    first, at most ``MAX_ENTITIES`` of each.
+    none. ``accounts`` (those it may have got into first, then those whose password it knows) and
+    ``addresses`` come most telling first, at most ``MAX_ENTITIES`` of each.
     """
 
     campaign_id: str
@@ -69,7 +69,8 @@ def make_updates(
     updates = []
     for incident in incidents:
         id_ = incident["incident_id"]
-        named = dict.fromkeys([*incident["compromised_users"], *accounts.get(id_, ())])
+        known = [each["user"] for each in incident["known_passwords"]]
+        named = dict.fromkeys([*incident["compromised_users"], *known, *accounts.get(id_, ())])
         updates.append(
             IncidentUpdate(
                 campaign_id=id_,

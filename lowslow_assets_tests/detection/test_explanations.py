@@ -17,15 +17,15 @@ from lowslow_assets.detection.explanations import (
 )
 from lowslow_assets.engines.base import Engine
 from lowslow_assets.engines.schemas import schema
-from lowslow_assets.lake.tables import ENCODED_FEATURES, FAILURE_SOURCES
+from lowslow_assets.lake.tables import ENCODED_FEATURES, FAILURE_SOURCES, NODATA
 from lowslow_assets.signins.features import sum_sources
 from lowslow_assets_tests.support.relations import relation
 
 SIGNINS = (
     *("date", "signin_id", "user", "network", "outcome"),
-    *("time_generated", "ip_address", "ip_prefix"),
+    *("time_generated", "ip_address", "ip_prefix", "result_type", "city"),
 )
-PLACE = {"Location": "", "state": "", "city": "", "latitude": 0.0, "longitude": 0.0}
+PLACE = {"Location": "", "state": "", "latitude": 0.0, "longitude": 0.0}
 EXPLAINED = schema(
     "date date, user string, ip_prefix string, ip_address string, explanation string, "
     "time_generated timestamp"
@@ -35,8 +35,8 @@ DAY, HOUR, MINUTE, SECOND = 24 * 60.0, 60.0, 1.0, 1 / 60
 
 
 def seconds_to_success(row: dict[str, Any], rows: list[dict[str, Any]]) -> int | None:
-    """What ``encode_features`` gives a failure, in plain Python."""
-    if row["outcome"] != "failure":
+    """What ``encode_features`` gives an attempt, in plain Python."""
+    if row["outcome"] in ("success", "other"):
         return None
     own = int(row["time_generated"].timestamp())
     of_user = [
@@ -49,12 +49,12 @@ def seconds_to_success(row: dict[str, Any], rows: list[dict[str, Any]]) -> int |
 
 
 def explain_rows(engine: Engine, rows: list[tuple], window_days: int) -> list[dict[str, Any]]:
-    """Explain the failures among sign-ins given as rows."""
+    """Explain the attempts among sign-ins given as rows."""
     named = [dict(zip(SIGNINS, row, strict=True)) | PLACE for row in rows]
     for row in named:
         row["seconds_to_success"] = seconds_to_success(row, named)
     encoded = relation(engine, ENCODED_FEATURES.dated, named)
-    failures = [row for row in named if row["outcome"] == "failure"]
+    failures = [row for row in named if row["outcome"] not in ("success", "other")]
     of_failures = relation(engine, ENCODED_FEATURES.dated, failures)
     return explain_failures(of_failures, sum_sources(encoded), window_days).rows()
 
@@ -70,6 +70,8 @@ class Signin:
     address: str | None = ""
     prefix: str | None = ""
     outcome: str = "failure"
+    code: str | None = None
+    city: str = NODATA
 
     def row(self, scenario: str, shift: timedelta) -> tuple:
         """As a row of ``encoded_features``; nothing is shared with other scenarios."""
@@ -87,6 +89,8 @@ class Signin:
             time,
             own("address", self.address),
             own("prefix", self.prefix),
+            self.code,
+            self.city,
         )
 
 
@@ -103,7 +107,8 @@ Scenario = tuple[list[Signin], dict[str, str | None]]
 
 
 def all_are(explanation: str | None, signins: list[Signin]) -> Scenario:
-    return signins, {s.id: explanation for s in signins if s.outcome == "failure"}
+    attempts = (s for s in signins if s.outcome not in ("success", "other"))
+    return signins, {s.id: explanation for s in attempts}
 
 
 ANN_AT_HOME: dict[str, Any] = {"user": "ann", "network": "home"}
@@ -280,6 +285,102 @@ NO_SOURCE: dict[str, Scenario] = {
     ),
 }
 
+STOPPED: dict[str, Any] = {"outcome": "stopped", "code": "50076"}
+NOBODY: dict[str, Any] = {"outcome": "refused", "code": "50034"}
+LOCKED: dict[str, Any] = {"outcome": "refused", "code": "50053"}
+OUTCOMES: dict[str, Scenario] = {
+    "a prompt answered is no typo": all_are(
+        "interrupted",
+        [Signin("f", NOON, **ANN_AT_HOME, **STOPPED), success("s", NOON + 30, **ANN_AT_HOME)],
+    ),
+    "nor one answered after midnight": all_are(
+        "interrupted",
+        [Signin("f", DAY - 10, **ANN_AT_HOME, **STOPPED), success("s", DAY + 10, **ANN_AT_HOME)],
+    ),
+    "nor is a lock that opened": all_are(
+        "interrupted",
+        [Signin("f", NOON, **ANN_AT_HOME, **LOCKED), success("s", NOON + 30, **ANN_AT_HOME)],
+    ),
+    "answered too late, on a network of the user's": all_are(
+        "own network",
+        [Signin("f", NOON, **ANN_AT_HOME, **STOPPED), success("s", NOON + 31, **ANN_AT_HOME)],
+    ),
+    "locked on a network of the user's, from an unknown prefix": all_are(
+        None, [Signin("f", NOON, **ANN_AT_HOME, **LOCKED), success("s", NOON + 31, **ANN_AT_HOME)]
+    ),
+    "stopped where nobody is known": all_are(
+        None, [Signin("f", NOON, user="ann", **STOPPED), success("s", 0, user="bob")]
+    ),
+    "stopped at a place of the user's": all_are(
+        "own place",
+        [
+            Signin("f", NOON, user="ann", **STOPPED, city="Rome"),
+            success("s", 5 * DAY, user="ann", city="Rome"),
+        ],
+    ),
+    "a wrong password at a place of the user's": all_are(
+        None,
+        [Signin("f", NOON, user="ann", city="Rome"), success("s", 0, user="ann", city="Rome")],
+    ),
+    "stopped at a place of others": all_are(
+        None,
+        [
+            Signin("f", NOON, user="ann", **STOPPED, city="Rome"),
+            success("s", 0, user="bob", city="Rome"),
+            success("t", 0, user="ann", city="Oslo"),
+        ],
+    ),
+    "stopped at no place that is known": all_are(
+        None, [Signin("f", NOON, user="ann", **STOPPED), success("s", 0, user="ann")]
+    ),
+    "a name misspelt where people are": all_are(
+        "misspelt",
+        [Signin("f", NOON, user="anm", prefix="p", **NOBODY), success("s", DAY, prefix="p")],
+    ),
+    "a name of a list": all_are(None, [Signin("f", NOON, user="anm", prefix="p", **NOBODY)]),
+    "an account locked where people are": all_are(
+        None, [Signin("f", NOON, user="ann", prefix="p", **LOCKED), success("s", DAY, prefix="p")]
+    ),
+    "prompts make no account busy": (
+        [
+            *(Signin(f"f{i}", i * 2 * HOUR, user="ann") for i in range(5)),
+            *(Signin(f"p{i}", (i * 2 + 1) * HOUR, user="ann", **STOPPED) for i in range(5)),
+        ],
+        {f"{kind}{i}": None for kind in "fp" for i in range(5)},
+    ),
+    "but for themselves": all_are(
+        "busy account", [Signin(f"p{i}", i * 2 * HOUR, user="ann", **STOPPED) for i in range(6)]
+    ),
+    "locked while trying": all_are(
+        "busy account",
+        [
+            *(Signin(f"f{i}", i * 2 * HOUR, user="ann") for i in range(3)),
+            *(Signin(f"l{i}", (i * 2 + 1) * HOUR, user="ann", **LOCKED) for i in range(3)),
+        ],
+    ),
+    "a wrong password, then a prompt": all_are(
+        "retried",
+        [
+            Signin("wrong", NOON, user="ann", prefix="p"),
+            Signin("right", NOON + 1, user="ann", prefix="p", **STOPPED),
+        ],
+    ),
+    "prompts that are answered do not share an address": (
+        [
+            *(
+                Signin(f"p{i}", i * DAY, user=f"u{i}", network="home", **A, **STOPPED)
+                for i in range(20)
+            ),
+            *(success(f"s{i}", i * DAY + 1, user=f"u{i}", network="home") for i in range(20)),
+            Signin("spray", 9 * DAY, **A),
+        ],
+        {**{f"p{i}": "interrupted" for i in range(20)}, "spray": None},
+    ),
+    "those that are not do": all_are(
+        "shared address", [Signin(str(i), i * 2 * DAY, **A, **STOPPED) for i in range(4)]
+    ),
+}
+
 # One account, address and prefix, five minutes apart: whatever rule comes later would hold too.
 BURST: dict[str, Any] = {**ANN_AT_HOME, "address": "a", "prefix": "p"}
 PRECEDENCE: dict[str, Scenario] = {
@@ -333,6 +434,7 @@ SCENARIOS = {
         "shared": SHARED,
         "own network": OWN_NETWORK,
         "no source": NO_SOURCE,
+        "outcomes": OUTCOMES,
         "precedence": PRECEDENCE,
     }.items()
     for name, scenario in scenarios.items()
@@ -526,8 +628,9 @@ def test_groups_by_hand(engine: Engine) -> None:
     reasons = {g.example: g.reason for g in found if g.example}
     assert reasons == {
         "ann": "one account, one address, every 30 minutes: "
-        "a device or service with an old password",
-        "bob": "one account, 2 addresses, every 4 hours: a device or service with an old password",
+        "a device or service with an old password, or kept out",
+        "bob": "one account, 2 addresses, every 4 hours: "
+        "a device or service with an old password, or kept out",
         "c": "4 accounts, one address, every 24 hours: a service, a burst, an office",
         "2026-06-01 01": "6 accounts, 6 addresses, every 12 seconds: a burst",
     }

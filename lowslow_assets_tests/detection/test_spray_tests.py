@@ -28,6 +28,7 @@ def cluster(failures: int, users: int, addresses: int, active: int, span: int) -
         cluster_id=0,
         failures=failures,
         users=users,
+        invented_names=0,
         ip_addresses=addresses,
         countries=1,
         attempts_per_user=failures / users,

@@ -86,12 +86,26 @@ def test_sizes_alone_are_those_of_the_statistics(
         assert vars(size).items() <= vars(found[size.cluster_id]).items()
 
 
+def test_names_without_an_account_are_no_accounts(engine: Engine) -> None:
+    users = [("ann", "50126"), ("bob", "50053"), ("adm1n", "50034"), ("adm1n", "50034")]
+    # An account that was made between two attempts.
+    users += [("new", "50034"), ("new", "50126"), ("x", "50128")]
+    rows = [
+        member(0, number, number, user=user, result_type=code)
+        for number, (user, code) in enumerate(users)
+    ]
+    [size] = cluster_sizes(relation(engine, CLUSTER_MEMBERS.schema, rows))
+    assert (size.failures, size.users, size.invented_names) == (7, 3, 2)
+    assert size.attempts_per_user == 7 / 5
+
+
 attempt = st.tuples(
     st.integers(-400_000 * 86_400, 40_000 * 86_400),
     st.integers(0, 999_999),
     st.sampled_from(["ann", "Ann", "bob", "İ", "a b"]),
     st.sampled_from([None, "", "192.0.2.1", "2001:db8::1"]),
     st.sampled_from(["SE", "NODATA", "se"]),
+    st.sampled_from([None, "50126", "50034", "50128"]),
 )
 
 
@@ -111,9 +125,10 @@ def test_arrays_have_the_size_that_a_query_finds(
             user=user,
             ip_address=address,
             Location=country,
+            result_type=code,
         )
         for cluster, attempts in enumerate(clusters)
-        for number, (seconds, micros, user, address, country) in enumerate(attempts)
+        for number, (seconds, micros, user, address, country, code) in enumerate(attempts)
     ]
     sizes = cluster_sizes(relation(engine, CLUSTER_MEMBERS.schema, rows))
     assert len(sizes) == len(clusters)

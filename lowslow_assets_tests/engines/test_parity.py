@@ -24,18 +24,16 @@ _ROOT = Path(lowslow_assets.__file__).parent
 ROWS = 150
 # Since 1970, the first of each day that tables are drawn with.
 _HOURS = [(day - date(1970, 1, 1)).days * 24 for day in DAYS]
+_CODES = st.lists(st.sampled_from(["50126", "50055", "50053", "50034", "0"]))
 
 OTHERS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "accounts.known_passwords": {"most": st.integers(1, 5)},
     "addresses.telling_addresses": {"most": st.integers(1, 5)},
     "entries.entered_accounts": {"most": st.integers(1, 5)},
     "explanations.explain_by_failures": {"most_of_prefix": st.integers(0, 2_000)},
     "explanations.explain_crowds": {"crowded": st.lists(st.sampled_from(_HOURS))},
-    "features.encode_features": {
-        "failure_result_types": st.lists(st.sampled_from(["50126", "50055", "50053", "0"]))
-    },
-    "ingest.count_days": {
-        "failure_result_types": st.lists(st.sampled_from(["50126", "50055", "50053", "0"]))
-    },
+    "features.encode_features": dict.fromkeys(("failure", "stopped", "refused"), _CODES),
+    "ingest.count_days": {"failure_codes": _CODES},
     "limit.draw_accounts": {"number": st.integers(0, 8)},
     "success_tables.sample": {"successes": st.sampled_from([0, 5, 50, 10**12])},
 }

@@ -11,7 +11,6 @@ from lowslow_assets.export.logs import JoinedExport, root_of
 from lowslow_assets.export.source import Export, SourceError
 from lowslow_assets.orchestration.resources import SourceResource
 from lowslow_assets.settings import LOGS, SERVICE_PRINCIPALS, SIGNIN_LOGS
-from lowslow_assets.signins.features import FAILURE_RESULT_TYPES, failure_result_types
 from lowslow_assets_tests.support.spreading import FOLDER
 
 NON_INTERACTIVE, AD_FS = LOGS[1:3]
@@ -149,8 +148,3 @@ def test_each_export_is_left_even_if_another_fails():
     ):
         pass
     assert sorted(left) == ["a", "b"]
-
-
-def test_a_wrong_secret_is_a_failure_where_service_principals_are_read():
-    assert failure_result_types(LOGS[:3]) == list(FAILURE_RESULT_TYPES)
-    assert failure_result_types(LOGS) == [*FAILURE_RESULT_TYPES, "7000215"]

@@ -47,6 +47,8 @@ def signin(id: str, user: str, prefix: str, hour: int, **changed: Any) -> dict[s
 ATTEMPTS = [
     {
         **signin(f"attempt {n}", f"user{n}", f"203.0.{n}", n % 10, **KIT),
+        "outcome": ("failure", "stopped", "refused")[n % 3],
+        "result_type": ("50126", "50076", "50053")[n % 3],
         "cluster_id": 3,
         "assignment_probability": 0.75,
         "mask": EVERYTHING,
@@ -135,13 +137,13 @@ def test_an_incident_has_its_clusters_failures_and_entries(engine: Engine) -> No
     assert {row["incident_id"] for row in rows} == {"spray"}
     [visit] = [row for row in rows if row["outcome"] == "success"]
     assert visit["signin_id"] == "visit"
-    attempts = {row["signin_id"]: row for row in rows if row["outcome"] == "failure"}
+    attempts = {row["signin_id"]: row for row in rows if row["outcome"] != "success"}
     assert attempts.keys() == {row["signin_id"] for row in ATTEMPTS}
     for given in ATTEMPTS:
         found = attempts[given["signin_id"]]
         assert found["score"] == 0.75
         assert found["evidence"] is found["exported"] is None
-        same = [n for n in INCIDENT_MEMBERS.schema.names if n in given and n != "outcome"]
+        same = [n for n in INCIDENT_MEMBERS.schema.names if n in given]
         assert [found[name] for name in same] == [given[name] for name in same]
 
 
@@ -149,5 +151,5 @@ def test_without_entries_an_incident_has_its_failures(engine: Engine) -> None:
     campaigns = relation(engine, schema("campaign_id string, cluster_id int"), [("spray", 3)])
     members = relation(engine, CLUSTER_MEMBERS.schema, ATTEMPTS)
     rows = signins_of_incidents(members, relation(engine, ENTRIES), campaigns).rows()
-    assert {row["outcome"] for row in rows} == {"failure"}
+    assert {row["outcome"] for row in rows} == {"failure", "stopped", "refused"}
     assert len(rows) == len(ATTEMPTS)

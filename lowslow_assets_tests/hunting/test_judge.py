@@ -110,7 +110,8 @@ def test_a_property_counts_where_half_of_the_members_are_odd_in_it() -> None:
     rows = table(110, SPRAY)
     for odd, expected in ((55, True), (54, False)):
         patterns = [SPRAY] * odd + [SPRAY & ~1] * (110 - odd)
-        suspects = Suspects.of(rows.set_column(4, "pattern", pa.array(patterns, pa.int32())))
+        place = rows.schema.get_field_index("pattern")
+        suspects = Suspects.of(rows.set_column(place, "pattern", pa.array(patterns, pa.int32())))
         clusters, members = judged(suspects)
         assert len(members.position) == 110
         assert ("application" in clusters[0].anomalous_features) == expected

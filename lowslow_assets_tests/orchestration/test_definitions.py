@@ -100,7 +100,7 @@ DEPENDENCIES = {
         "cluster_features",
         "pruned_clusters",
         "explained_failures",
-        "feature_baseline",
+        "mask_patterns",
         "success_hours",
         "success_locations",
         "hunting_rules",

@@ -83,7 +83,9 @@ def test_the_notebooks_clusters_follow_its_rules(notebook):
     assert notebook.table("explained_failures", LAST).num_rows == 0
     assert notebook.table("suspect_failures", LAST).num_rows == 0
     incidents = notebook.table("incident_members", LAST).to_pandas()
-    assert set(incidents["outcome"]) == {"failure"}
+    # Wrong passwords, and expired ones.
+    assert set(incidents["outcome"]) <= {"failure", "stopped"}
+    assert set(incidents["result_type"]) <= {"50126", "50055"}
     assert set(incidents["signin_id"]) == set(members["signin_id"])
 
 
@@ -100,11 +102,16 @@ def test_our_own_fit_is_that_of_the_suspects_properties(project):
     np.testing.assert_array_equal(found["weight"].iloc[0], fit.weights)
 
 
-def test_every_failure_is_explained_or_suspect(project):
+def test_every_attempt_is_explained_or_suspect(project):
     groups = project.table("explained_failures", LAST).to_pandas()
     totals = groups[groups["example"].isna()].set_index("explanation")["failures"]
-    failures = project.table("feature_baseline", LAST)["failures"][0].as_py()
-    assert totals.sum() + project.table("suspect_failures", LAST).num_rows == failures
+    outcomes = [
+        outcome
+        for day in DAYS
+        for outcome in project.table("encoded_features", day)["outcome"].to_pylist()
+    ]
+    attempts = sum(outcome not in ("success", "other") for outcome in outcomes)
+    assert totals.sum() + project.table("suspect_failures", LAST).num_rows == attempts
     assert set(totals.index) <= EXPLANATIONS.keys()
     assert totals["resolved"] > 0
     # A row for a group of them counts no more than the row for all.
@@ -132,8 +139,10 @@ def test_a_missing_day_is_an_empty_partition_that_warns(hunted, project):
 
 def test_outcomes_add_up(hunted):
     seen = metadata(hunted[1]["ingest"], "encoded_features", LAST)
-    outcomes = (seen["successes"], seen["failures"], seen["other outcomes"])
-    assert all(outcomes)
+    outcomes = [
+        seen[name] for name in ("successes", "failures", "stopped", "refused", "other outcomes")
+    ]
+    assert all(outcomes[:2])
     assert sum(outcomes) == seen["dagster/partition_row_count"]
 
 
@@ -145,7 +154,7 @@ def test_the_spray_is_one_incident_and_the_only_one(project):
     assert list(incident["techniques"]) == ["T1110.003"]
     assert all(test["passed"] for test in incident["tests"])
     members = project.table("incident_members", LAST).to_pandas()
-    attempts = members[members["outcome"] == "failure"]
+    attempts = members[members["outcome"] != "success"]
     assert set(members["incident_id"]) == {incident["incident_id"]}
     assert len(attempts) == incident["attempts"]
     spray = set(labels(project).query("label == 'spray_failure'")["signin_id"])
@@ -167,8 +176,8 @@ def test_accounts_that_the_spray_got_into_are_named_with_the_evidence(project):
     assert len(of_spray & set(successes["signin_id"])) >= 0.6 * len(successes)
     assert (successes["score"] >= 0.5).all()
     assert successes["evidence"].str.startswith("from a network new to the user").all()
-    assert members[members["outcome"] == "failure"]["evidence"].isna().all()
-    assert members[members["outcome"] == "failure"]["exported"].isna().all()
+    assert members[members["outcome"] != "success"]["evidence"].isna().all()
+    assert members[members["outcome"] != "success"]["exported"].isna().all()
     for day, own in successes.groupby("exported"):
         encoded = project.table("encoded_features", day).to_pandas()
         assert set(own["signin_id"]) <= set(encoded["signin_id"])

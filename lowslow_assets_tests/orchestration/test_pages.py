@@ -40,8 +40,9 @@ def test_a_campaign_s_page_counts_its_members(of: str, request):
         page = (hunted_with.lake / "case_pages" / f"date={LAST}" / f"{incident}.html").read_text()
         data = data_of(page)
         assert data["name"] == incident
-        for outcome, line in (("failure", "attempts"), ("success", "entries")):
-            by_day = Counter(own[own["outcome"] == outcome]["time_generated"].dt.date)
+        entered = own["outcome"] == "success"
+        for of_line, line in ((~entered, "attempts"), (entered, "entries")):
+            by_day = Counter(own[of_line]["time_generated"].dt.date)
             assert data["timeline"][line] == [by_day[day] for day in DAYS]
         assert sum(data["timeline"]["successes"]) == successes["successes"].sum()
         ids = next(column for column in data["members"] if column["name"] == "Sign-in id")

@@ -36,11 +36,14 @@ def rules(project: Project) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def encoded(project: Project) -> pd.DataFrame:
-    """The window's sign-ins as categories, and whose they are: an incident's id, or none."""
+    """The window's sign-ins as categories, and whose they are: an incident's id, or none.
+
+    Any attempt is a failure.
+    """
     found = pd.concat([project.table("encoded_features", day).to_pandas() for day in DAYS])
     members = project.table("incident_members", LAST).to_pandas()
     owner = members.set_index("signin_id")["incident_id"]
-    frame = found.set_index("signin_id")
+    frame = found.replace({"outcome": ["stopped", "refused"]}, "failure").set_index("signin_id")
     return frame.assign(incident=owner.reindex(frame.index))
 
 

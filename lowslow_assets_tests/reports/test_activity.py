@@ -40,8 +40,8 @@ def test_hours_are_counted_by_outcome(engine: Engine):
     members = relation_of(
         engine,
         member(0),
-        member(49),
-        member(50),
+        member(49, outcome="stopped"),
+        member(50, outcome="refused"),
         member(51, outcome="success"),
         member(0, incident_id="b"),
     )
@@ -64,7 +64,7 @@ def test_places_are_the_most_common_that_have_coordinates(
     members = relation_of(
         engine,
         member(0, latitude=59.0),
-        member(1, latitude=61.0),
+        member(1, latitude=61.0, outcome="stopped"),
         member(2, city="Lima"),
         member(3, city="Rome"),
         member(4, city="Rome", outcome="success"),
@@ -86,7 +86,10 @@ def test_the_matrix_keeps_networks_and_accounts_that_say_most(
         engine,
         member(0, user="entered", network="lone"),
         member(1, user="entered", network="lone", outcome="success"),
-        *(member(2 + i, user=f"u{i % 3}", network="shared") for i in range(4)),
+        *(
+            member(2 + i, user=f"u{i % 3}", network="shared", outcome=outcome)
+            for i, outcome in enumerate(("failure", "stopped", "refused", "stopped"))
+        ),
         # Busy, but not from a network that is shown.
         *(member(10 + i, user="busy", network=f"other {i}") for i in range(9)),
     )
@@ -100,21 +103,22 @@ def test_the_matrix_of_each_incident_is_its_own(engine: Engine):
     assert found == [("a", "u1", "n1", 2, 0), ("b", "u1", "n2", 1, 0)]
 
 
-def test_the_table_has_the_successes_then_the_newest(
+def test_the_table_has_the_successes_the_stopped_then_the_newest(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(activity, "MAX_MEMBERS", 3)
     members = relation_of(
         engine,
-        member(1),
-        member(2),
+        member(1, outcome="stopped", result_type="50076"),
+        member(2, outcome="refused"),
         member(3),
         member(0, outcome="success", score=0.9875, evidence="why"),
         member(1, incident_id="b", user="x" * 10_000),
     )
     table = activity.newest(members)
     assert table["incident_id"].to_pylist() == ["a", "a", "a", "b"]
-    assert table["Sign-in id"].to_pylist() == ["id 0", "id 3", "id 2", "id 1"]
+    assert table["Sign-in id"].to_pylist() == ["id 0", "id 1", "id 3", "id 1"]
+    assert table["Result code"].to_pylist() == ["", "50076", "", ""]
     assert table["Time (UTC)"].to_pylist()[0] == "2026-06-01 23:10:00"
     assert table["Probability"].to_pylist() == ["0.988", "0.500", "0.500", "0.500"]
     assert table["Evidence"].to_pylist() == ["why", "", "", ""]

@@ -123,7 +123,7 @@ def test_a_rule_says_what_it_finds_and_what_it_touches() -> None:
     assert found.usable
     assert found.summary == (
         "Finds 96.0% of its 100 attempts and 2 of 4 possible entries; would also hit 0.30% of "
-        "1,000 legitimate sign-ins (3) and 5 of 50 other failures."
+        "1,000 legitimate sign-ins (3) and 5 of 50 other attempts."
     )
     assert (found.attempts_share, found.legitimate_share) == (0.96, 0.003)
     assert (found.attempts_hit, found.entries_hit) == (96, 2)
@@ -338,7 +338,9 @@ def hit_by_engine(engine: Engine, terms: list[list[Term]], events: list[dict]) -
     days = pa.array([DAYS[-1]] * len(parsed), pa.date32())
     copies = pa.array([1] * len(parsed), pa.int64())
     raw = parsed.append_column("copies", copies).append_column("date", days)
-    encoded = encode_features(engine.from_arrow(raw.select(RAW_SIGNINS.dated.names)), FAILURES)
+    encoded = encode_features(
+        engine.from_arrow(raw.select(RAW_SIGNINS.dated.names)), FAILURES, [], []
+    )
     # Each event as an incident of its own: so the patterns say which event has which.
     members = sql("SELECT *, signin_id AS incident_id FROM {encoded}", encoded=encoded)
     nobody = engine.from_arrow(ENCODED_FEATURES.dated.empty_table())

@@ -14,6 +14,7 @@ from lowslow_assets.reports.wording import (
     MAX_LISTED_USERS,
     Entry,
     Incident,
+    KnownPassword,
     describe,
     to_json,
     with_known_addresses,
@@ -24,6 +25,7 @@ CLUSTER = ClusterStatistics(
     cluster_id=3,
     failures=1234,
     users=1100,
+    invented_names=0,
     ip_addresses=1000,
     countries=12,
     attempts_per_user=1234 / 1100,
@@ -99,6 +101,20 @@ def entries_of(users: tuple[str, ...]) -> list[Entry]:
     ]
 
 
+def known_of(users: tuple[str, ...]) -> list[KnownPassword]:
+    """Stopped on 20 May and each day after."""
+    return [
+        KnownPassword(
+            user=user,
+            first_stopped=datetime(2026, 5, 20, 23, 30, tzinfo=UTC) + timedelta(days=i),
+            result_type="50076",
+            stopped_by="a second factor asked for",
+            signins=2,
+        )
+        for i, user in enumerate(users)
+    ]
+
+
 def incident(
     cluster: ClusterStatistics = CLUSTER,
     passed: int = 5,
@@ -107,6 +123,7 @@ def incident(
     values: tuple[str, ...] = ("Android",),
     campaign: Campaign = CAMPAIGN,
     merged: tuple[str, ...] = (),
+    known: tuple[str, ...] = (),
 ) -> Incident:
     return describe(
         campaign,
@@ -117,27 +134,60 @@ def incident(
         spray_tests_of(passed),
         confidence,
         entries_of(users),
+        known_of(known),
     )
 
 
 @pytest.mark.parametrize(
-    ("confidence", "label", "severity", "severity_with_entries"),
+    ("confidence", "label", "severity", "severity_with_password"),
     [
         (1.0, "high", "Medium", "High"),
         (0.75, "high", "Medium", "High"),
-        (0.749, "medium", "Low", "Low"),
-        (0.4, "medium", "Low", "Low"),
+        (0.749, "medium", "Low", "Medium"),
+        (0.4, "medium", "Low", "Medium"),
         (0.399, "low", "Informational", "Informational"),
         (0.0, "low", "Informational", "Informational"),
     ],
 )
 def test_confidence_and_severity(
-    confidence: float, label: str, severity: str, severity_with_entries: str
+    confidence: float, label: str, severity: str, severity_with_password: str
 ) -> None:
-    quiet, loud = incident(confidence=confidence), incident(confidence=confidence, users=("ann",))
+    quiet = incident(confidence=confidence)
+    entered = incident(confidence=confidence, users=("ann",))
+    known = incident(confidence=confidence, known=("ann",))
     assert quiet.confidence == confidence
-    assert quiet.confidence_label == loud.confidence_label == label
-    assert (quiet.severity, loud.severity) == (severity, severity_with_entries)
+    assert quiet.confidence_label == entered.confidence_label == label
+    assert quiet.severity == severity
+    assert entered.severity == known.severity == severity_with_password
+
+
+def test_passwords_that_are_known_are_to_be_reset_first() -> None:
+    found = incident(known=("ann@example.com", "bob", "cid", "dan"))
+    assert found.title.endswith("about 20.6 a day, passwords of 4 known")
+    assert found.description.endswith(
+        "It knows the password of 4 accounts, and was stopped: "
+        '"ann@example.com" (2026-05-20 23:30, stopped by a second factor asked for, 50076), '
+        '"bob" (2026-05-21 23:30, stopped by a second factor asked for, 50076), '
+        '"cid" (2026-05-22 23:30, stopped by a second factor asked for, 50076) and 1 more. '
+        "Reset these first."
+    )
+    assert found.new_known_passwords == ["ann@example.com", "bob", "cid", "dan"]
+    assert (found.successes, found.compromised_users) == (0, [])
+    both = incident(users=("ann",), known=("bob",), campaign=KNOWN)
+    assert both.title.endswith("1 possibly got into, password of 1 more known")
+    assert both.description.endswith("asked for, 50076). Reset it first.")
+    # As of the hunt of 21 May; bob was stopped on the 20th.
+    assert both.new_known_passwords == []
+    later = incident(known=("ann", "bob", "cid"), campaign=KNOWN)
+    assert later.new_known_passwords == ["cid"]
+    assert ": 21 attempts, 1 password known. 1,234" in later.description
+
+
+def test_names_that_are_no_account_are_told_apart() -> None:
+    found = incident(replace(CLUSTER, invented_names=20))
+    assert "on 1,100 accounts (and 20 names without an account) from" in found.description
+    assert "spray on 1,100 accounts, about" in found.title
+    assert found.invented_names == 20
 
 
 def test_title_and_description_say_the_numbers() -> None:
@@ -168,7 +218,7 @@ def test_title_and_description_say_the_numbers() -> None:
 
 
 def test_usual_in_every_property_is_said() -> None:
-    found = describe(CAMPAIGN, [], CLUSTER, [], [], spray_tests_of(5), 0.9, [])
+    found = describe(CAMPAIGN, [], CLUSTER, [], [], spray_tests_of(5), 0.9, [], [])
     assert "Application, client, device and place are usual ones; the sources are new." in (
         found.description
     )

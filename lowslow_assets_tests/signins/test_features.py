@@ -1,6 +1,6 @@
 """Sign-ins to categories, and their counts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -16,12 +16,14 @@ from lowslow_assets.lake.tables import (
     SUCCESS_SOURCES,
 )
 from lowslow_assets.signins.features import (
-    FAILURE_RESULT_TYPES,
+    attempts,
     count_categories,
     count_hours,
     encode_features,
+    password_failures,
     sum_sources,
 )
+from lowslow_assets.signins.outcomes import codes_by_outcome
 from lowslow_assets_tests.support.relations import relation
 
 DAY = date(2026, 6, 30)
@@ -31,7 +33,7 @@ NOON = datetime(2026, 6, 30, 12, tzinfo=UTC)
 def encode(
     engine: Engine,
     signins: Sequence[dict[str, Any]],
-    failures: tuple[str, ...] = FAILURE_RESULT_TYPES,
+    changes: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """The encoded sign-ins, in the order given."""
     rows = [
@@ -45,7 +47,9 @@ def encode(
         | signin
         for i, signin in enumerate(signins)
     ]
-    encoded = encode_features(relation(engine, RAW_SIGNINS.dated, rows), failures)
+    encoded = encode_features(
+        relation(engine, RAW_SIGNINS.dated, rows), **codes_by_outcome(changes)
+    )
     assert list(encoded.columns) == ENCODED_FEATURES.dated.names
     return sorted(encoded.rows(), key=lambda row: row["signin_id"])
 
@@ -79,6 +83,7 @@ def test_a_sign_in_as_categories(engine: Engine):
         "time_generated": signin["time_generated"],
         "user": "anna@contoso.com",
         "outcome": "failure",
+        "result_type": "50126",
         "seconds_to_success": None,
         "ip_address": "203.0.113.7",
         "ip_prefix": "203.0.113",
@@ -108,9 +113,11 @@ CATEGORIES = [
     ({"autonomous_system_number": 64500, "ip_prefix": "10.0.0"}, "ip_prefix", "10.0.0"),
     ({"ip_prefix": "10.0.0"}, "network", "10.0.0"),
     ({"result_type": "0"}, "outcome", "success"),
-    ({"result_type": "50055"}, "outcome", "failure"),
+    ({"result_type": "50055"}, "outcome", "stopped"),
     ({"result_type": "50126"}, "outcome", "failure"),
-    ({"result_type": "50053"}, "outcome", "other"),
+    ({"result_type": "50053"}, "outcome", "refused"),
+    ({"result_type": "50140"}, "outcome", "other"),
+    ({"result_type": None}, "outcome", "other"),
     ({"result_type": "00"}, "outcome", "other"),
     *(({}, feature, NODATA) for feature in FEATURES),
     ({}, "ip_prefix", None),
@@ -126,10 +133,30 @@ def test_properties_as_categories(engine: Engine):
     assert found == CATEGORIES
 
 
-def test_what_counts_as_a_failure_can_be_set(engine: Engine):
-    codes = ["0", "50126", "50053", "50055"]
-    rows = encode(engine, [{"result_type": code} for code in codes], ("50053", "50055"))
-    assert [row["outcome"] for row in rows] == ["success", "other", "failure", "failure"]
+def test_what_a_code_means_can_be_set(engine: Engine):
+    codes = ["0", "50126", "50053", "411"]
+    changes = {"50126": "other", "50053": "stopped", "411": "failure"}
+    rows = encode(engine, [{"result_type": code} for code in codes], changes)
+    assert [row["outcome"] for row in rows] == ["success", "other", "stopped", "failure"]
+    assert [row["result_type"] for row in rows] == codes
+
+
+def test_an_expired_password_counts_as_a_failure_of_the_notebook(engine: Engine):
+    codes = ["50126", "50055", "50144", "50076", "50053", "0"]
+    rows = [
+        dict.fromkeys(FEATURES, code) | {"signin_id": code, "outcome": outcome, "result_type": code}
+        for code in codes
+        for outcome in ["success", *codes_by_outcome()]
+        if code in codes_by_outcome().get(outcome, ["0"])
+    ]
+    encoded = relation(engine, ENCODED_FEATURES.dated, rows)
+    assert sorted(r["signin_id"] for r in password_failures(encoded).rows()) == ["50055", "50126"]
+    assert sorted(r["signin_id"] for r in attempts(encoded).rows()) == sorted(codes[:-1])
+    counted = {
+        row["category"]: (row["successes"], row["failures"])
+        for row in count_categories(encoded).rows()
+    }
+    assert counted == {"0": (1, 0), "50126": (0, 1), "50055": (0, 1)}
 
 
 def test_counts_by_hand(engine: Engine):
@@ -140,6 +167,8 @@ def test_counts_by_hand(engine: Engine):
         (DAY, "failure", "Teams", "Graz"),
         (DAY, "failure", "Azure", NODATA),
         (DAY, "other", "Hidden", "Nowhere"),
+        (DAY, "stopped", "Hidden", "Nowhere"),
+        (DAY, "refused", "Hidden", "Nowhere"),
         (other_day, "success", "Teams", "Graz"),
     ]
     rows = [
@@ -168,7 +197,7 @@ def test_counts_by_hand(engine: Engine):
 
 
 def test_seconds_to_the_next_success(engine: Engine) -> None:
-    outcomes = {"success": "0", "failure": "50126", "other": "50053"}
+    outcomes = {"success": "0", "failure": "50126", "stopped": "50076", "other": "50140"}
 
     def row(
         id: str, outcome: str, second: int, user: str = "ann", network: str = "10.0.0"
@@ -187,6 +216,7 @@ def test_seconds_to_the_next_success(engine: Engine) -> None:
         row("0 seconds", "failure", 100),
         row("now", "success", 100),
         row("one of two", "failure", 110),
+        row("stopped", "stopped", 120),
         row("next", "success", 130),
         row("after that", "success", 131),
         row("too late", "failure", 132),
@@ -206,6 +236,7 @@ def test_seconds_to_the_next_success(engine: Engine) -> None:
         "60 seconds": 60,
         "0 seconds": 0,
         "one of two": 20,
+        "stopped": 10,
         "a fraction": 1,
     }
     assert len(seconds) == len(rows)
@@ -241,7 +272,7 @@ def test_sources_sum_up_successes_by_where_they_are_from(engine: Engine) -> None
         home | {"time_generated": at[2], "user": "bob"},
     ]
     rows = [{"result_type": "0", "date": DAY} | signin for signin in signins]
-    encoded = encode_features(relation(engine, RAW_SIGNINS.dated, rows), FAILURE_RESULT_TYPES)
+    encoded = encode_features(relation(engine, RAW_SIGNINS.dated, rows), **codes_by_outcome())
     found = sum_sources(encoded)
     assert list(found.columns) == SUCCESS_SOURCES.dated.names
     sums = {

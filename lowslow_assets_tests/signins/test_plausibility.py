@@ -58,7 +58,7 @@ def test_few_failures_are_never_odd():
     few = {day: Outcomes(successes=1_000, failures=1) for day in history(USUAL)}
     assert unusual_volume(DAY, few | {DAY: Outcomes(1_000, 49)}) == []
     assert unusual_volume(DAY, few | {DAY: Outcomes(1_000, 50)}) == [
-        "4.8% of sign-ins failed for a wrong or expired password, where 0.1% are usual"
+        "4.8% of sign-ins failed for a wrong password, where 0.1% are usual"
     ]
 
 

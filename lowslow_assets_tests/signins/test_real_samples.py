@@ -9,8 +9,9 @@ import pytest
 
 from lowslow_assets.engines.base import Engine, Relation
 from lowslow_assets.export.folders import LocalExport
-from lowslow_assets.signins.features import FAILURE_RESULT_TYPES, encode_features
+from lowslow_assets.signins.features import encode_features
 from lowslow_assets.signins.ingest import PARSED_INPUTS, deduplicate, parse_inputs, signins_of
+from lowslow_assets.signins.outcomes import codes_by_outcome
 
 SAMPLES = os.environ.get("LOWSLOW_REAL_SAMPLES", "")
 DAY = date(2020, 5, 20)
@@ -35,7 +36,7 @@ def test_both_shapes_of_real_sign_ins_give_the_same_rows(engine: Engine, tmp_pat
         found = parsed(engine, f"signins_{shape}.jsonl", tmp_path / shape)
         assert not any(row["reason"] for row in found.rows())
         signins = deduplicate(signins_of(found))
-        features = encode_features(signins, FAILURE_RESULT_TYPES)
+        features = encode_features(signins, **codes_by_outcome())
         for made, of_both in ((signins, rows), (features, encoded)):
             of_both.append(sorted(made.rows(), key=lambda row: row["signin_id"]))
     assert rows[0] == rows[1]

@@ -47,6 +47,12 @@ def test_a_row_holds_bounded_names_as_logged():
     assert found["HuntDate"] == "2026-04-02T00:00:00Z"
 
 
+def test_a_row_names_the_accounts_whose_password_is_known():
+    found = row(update(0, 1, known_passwords=["a@contoso.example"]), day(1))
+    assert found["KnownPasswords"] == found["NewKnownPasswords"] == ["a@contoso.example"]
+    assert found["CompromisedAccounts"] == []
+
+
 def test_the_rules_query_is_one_over_the_tables_columns(check_kql: CheckKql):
     template = json.loads((DEPLOY / "analytics_rule.json").read_text())
     queries = [
@@ -93,9 +99,9 @@ def test_one_that_is_refused_does_not_lose_the_others(connection: Connect):
 def test_the_largest_row_is_taken(connection: Connect):
     at = connection(Workspace())
     names = [f"{number}{'߷😀' * 500}" for number in range(100)]
-    largest = update(
-        0, 0, accounts=names, addresses=names, compromised_users=names, title="ß" * 999
-    )
+    entities = {"accounts": names, "addresses": names}
+    passwords = {"compromised_users": names, "known_passwords": names}
+    largest = update(0, 0, **entities, **passwords, title="ß" * 999)
     assert [d.action for d in at.log_analytics.deliver(day(0), [largest])] == [CREATED]
     assert at.workspace.violations == []
 

@@ -37,6 +37,12 @@ def test_more_attempts_alone_are_no_news(state: str):
             '- "a\'b@contoso.example?# Closed": 2026-04-02 22:30 UTC, probability 80%, '
             "new network",
         ),
+        (
+            update(0, 1, known_passwords=['a"b@contoso.example\n# Closed']),
+            "Hunt of 2026-04-02: It knows the password of 1 more account(s). Reset these first:\n"
+            '- "a\'b@contoso.example?# Closed": 2026-04-02 22:30 UTC, stopped by a second factor '
+            "asked for, 50076",
+        ),
     ],
 )
 def test_news_in_words(sent: IncidentUpdate, text: str):
@@ -56,6 +62,7 @@ def test_the_same_news_has_the_same_id_and_other_news_another():
         ids(update(1, 1, **entered), 1),
         ids(update(0, 1, compromised_users=["a"]), 1),
         ids(update(0, 1, compromised_users=["a1:b"]), 1),
+        ids(update(0, 1, known_passwords=["a"]), 1),
         ids(update(0, 1, state=RESUMED), 1),
         ids(update(0, 2, state=RESUMED), 2),
         ids(merged(1, 0), 1),
@@ -65,7 +72,8 @@ def test_the_same_news_has_the_same_id_and_other_news_another():
 
 
 def test_updates_are_incidents_with_their_entities_and_merged_campaigns():
-    rows = [incident(0, 1, compromised_users=["z@contoso.example"])]
+    known = {"known_passwords": ["y@contoso.example", "3@contoso.example"]}
+    rows = [incident(0, 1, compromised_users=["z@contoso.example"], **known)]
     campaigns = [
         {"campaign_id": campaign_id(0), "state": CONTINUED, "split_from": "x", "merged_into": None},
         {"campaign_id": campaign_id(1), "state": "merged", "split_from": None, "merged_into": "y"},
@@ -79,7 +87,9 @@ def test_updates_are_incidents_with_their_entities_and_merged_campaigns():
         {campaign_id(0): ["192.0.2.1"]},
     )
     assert [one.campaign_id for one in found] == [campaign_id(0), campaign_id(1)]
-    assert found[0].accounts == ["z@contoso.example", *users[: MAX_ENTITIES - 1]]
+    others = [user for user in users if user != "3@contoso.example"]
+    assert found[0].accounts[:3] == [f"{name}@contoso.example" for name in "zy3"]
+    assert found[0].accounts[3:] == others[: MAX_ENTITIES - 3]
     assert (found[0].addresses, found[0].split_from) == (["192.0.2.1"], "x")
     assert (found[1].incident, found[1].merged_into) == (None, "y")
 

@@ -24,6 +24,16 @@ def incident(number: int, of_day: int, **changes: Any) -> dict[str, Any]:
     """The row of campaign ``number`` as of a day; changes are columns."""
     until = datetime.combine(day(of_day), time(22, 30, 15), UTC)
     users = list(changes.get("compromised_users", ()))
+    known = [
+        {
+            "user": user,
+            "first_stopped": until,
+            "result_type": "50076",
+            "stopped_by": "a second factor asked for",
+            "signins": 1,
+        }
+        for user in changes.pop("known_passwords", ())
+    ]
     return {
         "incident_id": campaign_id(number),
         "state": NEW if of_day == 0 else CONTINUED,
@@ -43,6 +53,8 @@ def incident(number: int, of_day: int, **changes: Any) -> dict[str, Any]:
             {"user": u, "probability": 0.8, "first_success": until, "evidence": "new network"}
             for u in users
         ],
+        "known_passwords": known,
+        "new_known_passwords": [each["user"] for each in known],
         "techniques": ["T1110.003"],
         **changes,
     }

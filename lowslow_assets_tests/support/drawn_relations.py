@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from lowslow_assets.lake.tables import FAILURE, FEATURES, NODATA, OTHER, SUCCESS
+from lowslow_assets.lake.tables import FAILURE, FEATURES, NODATA, OTHER, REFUSED, STOPPED, SUCCESS
 
 HOSTILE = (
     "",
@@ -61,8 +61,8 @@ _ADDRESSES = (
 )
 _DEGREES = (0.0, 0.1, -33.9, 59.91273, 59.91274, 90.0, -180.0, 179.9999999)
 _WORDS: dict[str, tuple[str, ...]] = {
-    "outcome": (SUCCESS, FAILURE, FAILURE, OTHER),
-    "result_type": ("0", "50126", "50055", "50053", "0 ", "00"),
+    "outcome": (SUCCESS, FAILURE, STOPPED, REFUSED, OTHER),
+    "result_type": ("0", "50126", "50055", "50053", "50034", "50076", "0 ", "00"),
     "feature": FEATURES,
     "ip_address": _ADDRESSES,
 }

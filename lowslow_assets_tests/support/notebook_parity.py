@@ -39,7 +39,8 @@ def compare(lake: Path, day: date, lookback_days: int) -> Report:
     window = [day - timedelta(days=back) for back in range(lookback_days)]
     folders = [lake / "encoded_features" / f"date={d}" for d in window]
     signins = pd.concat([pd.read_parquet(f) for f in folders if f.is_dir()], ignore_index=True)
-    signins = signins.query("outcome != 'other'")
+    # The notebook's two codes, and whatever else was set to be a wrong password.
+    signins = signins.query("outcome in ('success', 'failure') or result_type == '50055'")
     today = pd.read_parquet(lake / "encoded_features" / f"date={day}")
     baseline = pd.read_parquet(lake / "feature_baseline" / f"date={day}").set_index("feature")
     is_success = signins["outcome"] == "success"
@@ -63,7 +64,9 @@ def compare(lake: Path, day: date, lookback_days: int) -> Report:
         today_masks |= today[feature].isin(list(anomalous)).to_numpy() * (1 << bit)
 
     masks = pd.read_parquet(lake / "anomaly_masks" / f"date={day}")
-    counted = today["outcome"] != "other"
+    counted = (today["outcome"].isin(["success", "failure"])) | (today["result_type"] == "50055")
+    # Our own hunt masks other attempts, too, whose categories the baseline need not know.
+    masks = masks[masks["signin_id"].isin([*today["signin_id"][counted]])]
     preset = preset_of(lake, day)
     return Report(
         preset=preset,

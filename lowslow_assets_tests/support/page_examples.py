@@ -58,6 +58,7 @@ def page_of(value: str = "plain", members: int = 3) -> CampaignPage:
         "addresses_looked_up": 3,
         "malicious_addresses": [{"ip_address": value, "providers": ["indicators", value]}],
         "new_compromised_users": [value],
+        "new_known_passwords": [value],
         "severity": "High",
         "confidence": 0.97,
         "confidence_label": "high",
@@ -68,6 +69,7 @@ def page_of(value: str = "plain", members: int = 3) -> CampaignPage:
         "active_days": 3,
         "attempts": 4,
         "users": 3,
+        "invented_names": 1,
         "ip_addresses": 4,
         "countries": 2,
         "attempts_per_day": 0.8,
@@ -88,6 +90,15 @@ def page_of(value: str = "plain", members: int = 3) -> CampaignPage:
                 "exported": date(2026, 5, 22),
                 "successes": 1,
                 "evidence": value,
+            }
+        ],
+        "known_passwords": [
+            {
+                "user": value,
+                "first_stopped": time_of(3, 12),
+                "result_type": "50076",
+                "stopped_by": "a second factor asked for",
+                "signins": 1,
             }
         ],
         "techniques": ["T1110.003"],

@@ -17,7 +17,6 @@ from lowslow_assets.lake.lake import Lake
 from lowslow_assets.lake.tables import (
     CATEGORY_COUNTS,
     ENCODED_FEATURES,
-    FAILURE,
     FAILURE_SOURCES,
     OPEN_FAILURES,
     RAW_SIGNINS,
@@ -30,12 +29,13 @@ from lowslow_assets.orchestration.assets.ranges import INGESTED_AT_ONCE, in_part
 from lowslow_assets.orchestration.partitions import DAYS, SINGLE_RUN
 from lowslow_assets.orchestration.resources import LakeResource, SourceResource
 from lowslow_assets.signins.features import (
+    attempts,
     count_categories,
     count_hours,
     encode_features,
-    of_outcome,
     sum_sources,
 )
+from lowslow_assets.signins.outcomes import table_digest
 from lowslow_assets.signins.plausibility import count_outcomes
 
 # Held while they are encoded.
@@ -46,6 +46,7 @@ _FROM_RAW = {
     "time_generated": ["time_generated"],
     "user": ["user"],
     "outcome": ["result_type"],
+    "result_type": ["result_type"],
     "seconds_to_success": [
         *("time_generated", "user", "result_type", "autonomous_system_number", "ip_prefix"),
     ],
@@ -72,7 +73,7 @@ _LINEAGE = dg.TableColumnLineage(
 
 
 def _made_from(source: SourceResource) -> dict[str, Any]:
-    return {"failure_result_types": sorted(source.failure_result_types)}
+    return {"result_codes": source.result_codes, "outcomes": table_digest()}
 
 
 @dg.multi_asset(
@@ -103,7 +104,7 @@ def _encode(
     made_from = _made_from(source)
     raw = lake.read(RAW_SIGNINS, days)
     rows_per_day = max(_rows_of(lake, day) for day in days)
-    encoded = encode_features(raw, source.failure_result_types)
+    encoded = encode_features(raw, **source.codes)
     written = lake.write(ENCODED_FEATURES, encoded, days, made_from, rows_per_day)
     hours = _count_hours(lake, days)
     lake.engine.forget()
@@ -116,6 +117,8 @@ def _encode(
                 "dagster/column_lineage": _LINEAGE,
                 "successes": counts.successes,
                 "failures": counts.failures,
+                "stopped": counts.stopped,
+                "refused": counts.refused,
                 "other outcomes": counts.others,
             },
             SIGNIN_HOURS.name: {"dagster/partition_row_count": len(hours[day])},
@@ -170,7 +173,7 @@ def _summary(table: Table, summarize: Callable[[Relation], Relation]):
 
 
 def _failures(encoded: Relation) -> Relation:
-    return explain_by_day(of_outcome(encoded, FAILURE))
+    return explain_by_day(attempts(encoded))
 
 
 def _open_failures(encoded: Relation) -> Relation:

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from lowslow_assets.detection.accounts import known_passwords
 from lowslow_assets.detection.entries import entered_accounts
 from lowslow_assets.detection.identity import Campaign
 from lowslow_assets.detection.pruning import Cluster
@@ -43,10 +44,12 @@ from lowslow_assets.reports.wording import (
     SEVERITIES,
     Entry,
     Incident,
+    KnownPassword,
     describe,
     to_json,
     with_known_addresses,
 )
+from lowslow_assets.signins.outcomes import stopped_by
 
 
 @hunt_asset(
@@ -62,7 +65,7 @@ from lowslow_assets.reports.wording import (
     ],
 )
 def incident_members(hunt: Hunt) -> Made:
-    """The kept clusters' failures, and the successes with which they may have got in."""
+    """The kept clusters' attempts, and the successes with which they may have got in."""
     members, campaigns = hunt.result(CLUSTER_MEMBERS), hunt.result(CAMPAIGNS)
     # The notebook promises this step and does not have it.
     if hunt.settings.of_notebook or not hunt.rows(CLUSTER_STATISTICS):
@@ -93,6 +96,7 @@ def enriched_incidents(hunt: Hunt) -> Made:
         variation_by_cluster(hunt.rows(CLUSTER_FEATURES)),
         [Campaign.from_row(row) for row in hunt.rows(CAMPAIGNS)],
         _entries_by_incident(hunt.result(INCIDENT_MEMBERS)),
+        _known_by_incident(hunt.result(INCIDENT_MEMBERS)),
     )
     known = known_by_incident(hunt.rows(ADDRESS_REPORTS))
     found = [with_known_addresses(i, known.get(i.incident_id, Known())) for i in described]
@@ -117,6 +121,7 @@ def _summary(incident: Incident) -> dict[str, Any]:
         "from": incident.first_activity.date(),
         "to": incident.last_activity.date(),
         "possibly got into": incident.compromised_users[:5],
+        "password known": [each.user for each in incident.known_passwords[:5]],
     }
 
 
@@ -126,6 +131,7 @@ def _describe_all(
     variation: Mapping[int, list[FeatureVariation]],
     campaigns: Sequence[Campaign],
     entries: Mapping[str, list[Entry]],
+    known: Mapping[str, list[KnownPassword]],
 ) -> list[Incident]:
     """One incident per kept cluster, the most severe first."""
     judged = {cluster.cluster_id: cluster for cluster in clusters}
@@ -143,6 +149,7 @@ def _describe_all(
                 cluster.tests,
                 cluster.confidence or 0.0,
                 entries.get(campaign.campaign_id, []),
+                known.get(campaign.campaign_id, []),
             )
         )
     return sorted(
@@ -156,6 +163,15 @@ def _entries_by_incident(members: Relation) -> dict[str, list[Entry]]:
     found: dict[str, list[Entry]] = {}
     for row in entered_accounts(members, MAX_LISTED_USERS).rows():
         found.setdefault(row.pop("incident_id"), []).append(Entry(**row))
+    return found
+
+
+def _known_by_incident(members: Relation) -> dict[str, list[KnownPassword]]:
+    """Per incident the other accounts whose password it knows, the earliest first."""
+    found: dict[str, list[KnownPassword]] = {}
+    for row in known_passwords(members, MAX_LISTED_USERS).rows():
+        of_incident = found.setdefault(row.pop("incident_id"), [])
+        of_incident.append(KnownPassword(**row, stopped_by=stopped_by(row["result_type"])))
     return found
 
 

@@ -18,16 +18,15 @@ from lowslow_assets.lake.tables import (
     ANOMALY_MASKS,
     CATEGORY_COUNTS,
     ENCODED_FEATURES,
-    FAILURE,
     FEATURE_BASELINE,
     FEATURES,
     MASK_PATTERNS,
-    OTHER,
+    SUCCESS,
     SUSPECT_FAILURES,
 )
 from lowslow_assets.orchestration.assets.declare import table_metadata
 from lowslow_assets.orchestration.assets.hunt import Made, hunt_asset
-from lowslow_assets.signins.features import of_outcome
+from lowslow_assets.signins.features import attempts, of_outcome, password_failures
 
 _SHOWN_PATTERNS = 25
 
@@ -61,11 +60,13 @@ def feature_baseline(hunt: Hunt) -> Made:
 
 @hunt_asset(ANOMALY_MASKS, deps=[FEATURE_BASELINE, ENCODED_FEATURES, CATEGORY_COUNTS])
 def anomaly_masks(hunt: Hunt) -> Made:
-    """Mask the day's successes and failures."""
+    """Mask the day's successes and attempts, those of the preset."""
+    day = hunt.signins([hunt.day])
+    failures = password_failures(day) if hunt.settings.of_notebook else attempts(day)
     signins = sql(
-        "SELECT * FROM {signins} WHERE outcome <> {other}",
-        signins=hunt.signins([hunt.day]),
-        other=OTHER,
+        "SELECT * FROM {successes} UNION ALL SELECT * FROM {failures}",
+        successes=of_outcome(day, SUCCESS),
+        failures=failures,
     )
     return with_outcomes(signins, hunt.mask(signins)), {}
 
@@ -95,12 +96,12 @@ def mask_patterns(hunt: Hunt) -> Made:
 def modelled_failures(hunt: Hunt) -> Relation:
     """The failures that the model is fitted on, with their ``pattern`` over its features.
 
-    Rows of ``suspect_failures``. The notebook takes all of the window's failures; its patterns are
-    their anomaly masks.
+    Rows of ``suspect_failures``. The notebook takes all of the window's wrong and expired
+    passwords; its patterns are their anomaly masks.
     """
     if not hunt.settings.of_notebook:
         return hunt.result(SUSPECT_FAILURES)
-    failures = of_outcome(hunt.signins(), FAILURE)
+    failures = password_failures(hunt.signins())
     return suspects(failures, masks_as_patterns(masks_of(hunt, failures)))
 
 

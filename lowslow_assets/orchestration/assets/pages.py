@@ -13,9 +13,9 @@ from lowslow_assets.lake.tables import (
     ENRICHED_INCIDENTS,
     EXPLAINED_FAILURES,
     FAILURE,
-    FEATURE_BASELINE,
     HUNTING_RULES,
     INCIDENT_MEMBERS,
+    MASK_PATTERNS,
     NODATA,
     PRUNED_CLUSTERS,
     SUCCESS,
@@ -41,7 +41,7 @@ _INPUTS = (
     CLUSTER_FEATURES,
     PRUNED_CLUSTERS,
     EXPLAINED_FAILURES,
-    FEATURE_BASELINE,
+    MASK_PATTERNS,
     HUNTING_RULES,
     SUCCESS_HOURS,
     SUCCESS_LOCATIONS,
@@ -82,12 +82,12 @@ def _window(hunt: Hunt) -> Window:
 
 def _hunt_day(hunt: Hunt, window: Window, campaigns: list[CampaignPage]) -> HuntDay:
     explanations = [row for row in hunt.rows(EXPLAINED_FAILURES) if row["example"] is None]
-    failures = max((row["failures"] for row in hunt.rows(FEATURE_BASELINE)), default=0)
     explained = sum(row["failures"] for row in explanations)
+    suspects = sum(row["failures"] for row in hunt.rows(MASK_PATTERNS))
     return HuntDay(
         window=window,
-        failures=failures,
-        suspects=failures - explained,
+        failures=explained + suspects,
+        suspects=suspects,
         explanations=explanations,
         clusters=hunt.rows(PRUNED_CLUSTERS),
         campaigns=campaigns,

@@ -31,6 +31,7 @@ from lowslow_assets.lake.tables import (
 from lowslow_assets.orchestration.assets.declare import table_metadata
 from lowslow_assets.orchestration.assets.hunt import Made, document_asset, hunt_asset
 from lowslow_assets.reports.rules import HuntingRule, hunting_rule
+from lowslow_assets.signins.outcomes import attempt_codes
 
 _SHOWN_RULES = 10
 
@@ -54,7 +55,8 @@ def hunting_rules(hunt: Hunt) -> Made:
     successes = hunt.rows(FEATURE_BASELINE)[0]["successes"]
     terms = find_terms(incidents, members, hunt.window_counts(), successes)
     counts = count_hits(incidents, terms, hunt.signins(), members)
-    days, result_types = hunt.ingested_days(), hunt.made_from["failure_result_types"]
+    days = hunt.ingested_days()
+    result_types = attempt_codes(hunt.made_from["result_codes"])
     rules = [
         rule
         for incident, own, hits in zip(incidents, terms, counts, strict=True)

@@ -66,7 +66,7 @@ class CampaignPage:
 
 @dataclass(frozen=True)
 class HuntDay:
-    """A day's hunt: how many failures it started from, what it explained, judged and kept."""
+    """A day's hunt: how many attempts it started from, what it explained, judged and kept."""
 
     window: Window
     failures: int

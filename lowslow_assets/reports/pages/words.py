@@ -35,9 +35,11 @@ _SURE = {"high": "It is very likely", "medium": "It may well be", "low": "It mig
 
 
 def summary(incident: Row) -> str:
-    """What happened, in three sentences."""
-    entered = len(incident["compromised_users"])
+    """What happened, in three or four sentences."""
+    entered, known = len(incident["compromised_users"]), len(incident["known_passwords"])
     accounts = number(incident["users"], "account")
+    if incident["invented_names"]:
+        accounts += f" and {number(incident['invented_names'], 'name')} without an account"
     said = [
         f"From {long_date(incident['first_activity'])} to {long_date(incident['last_activity'])}, "
         f"{number(incident['attempts'], 'failed sign-in')} came in on {accounts}, "
@@ -51,8 +53,14 @@ def summary(incident: Row) -> str:
         said.append("It probably got into one account: check it first.")
     elif entered:
         said.append(f"It probably got into {number(entered, 'account')}: check these first.")
+    elif known:
+        said.append("No success follows its pattern.")
     else:
         said.append("No success follows its pattern: as far as the log tells, it got in nowhere.")
+    if known:
+        passwords = "the password of one account" if known == 1 else f"{known} accounts' passwords"
+        more = " besides" if entered else ""
+        said.append(f"It knows {passwords}{more}, and was stopped: reset what it knows first.")
     return " ".join(said)
 
 
@@ -64,16 +72,19 @@ def history(incident: Row) -> str:
     news = number(incident["new_attempts"], "attempt")
     if entered := len(incident["new_compromised_users"]):
         news += f", {number(entered, 'account')} possibly got into"
+    if passwords := len(incident["new_known_passwords"]):
+        news += f", {number(passwords, 'password')} known"
     return f"{known}. New since that of {long_date(incident['previous_hunt'])}: {news}."
 
 
 def hunt_summary(hunt: HuntDay) -> str:
     """What a hunt started from and what was left."""
     if not hunt.failures:
-        return "No sign-in in the window failed for a wrong or expired password."
+        return "No sign-in in the window failed, was stopped or was refused."
     explained = sum(row["failures"] for row in hunt.explanations)
     said = (
-        f"{number(hunt.failures, 'sign-in')} in the window failed for a wrong or expired password."
+        f"{number(hunt.failures, 'sign-in')} in the window failed, were stopped behind a right "
+        "password or were refused."
     )
     if explained:
         said += (
@@ -94,6 +105,12 @@ def next_steps(incident: Row, features: Sequence[Row]) -> list[str]:
             "From each first success on, look for what an intruder leaves: new authentication "
             "methods and devices, consents to applications, inbox rules and forwarding, downloads.",
         ]
+    if incident["known_passwords"]:
+        steps.append(
+            "Reset the passwords it knows first: what stopped it may not stop it elsewhere. Ask "
+            "each owner about prompts they did not cause, and see that no second factor was "
+            "registered since."
+        )
     steps += [
         "See that every account tried needs a second factor: what a spray guesses is a password.",
         "Check that attempts did not go on against accounts that need no second factor: service "

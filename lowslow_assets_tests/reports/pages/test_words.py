@@ -6,17 +6,23 @@ from lowslow_assets_tests.support.page_examples import hunt_of, page_of, quiet_h
 
 def test_the_summary_has_the_figures_and_how_sure_it_is():
     said = words.summary(page_of().incident)
-    assert said.startswith("From 2 June 2026 to 6 June 2026, 4 failed sign-ins came in on 3 ")
+    assert said.startswith(
+        "From 2 June 2026 to 6 June 2026, 4 failed sign-ins came in on 3 accounts and 1 name "
+        "without an account, "
+    )
     assert "from 4 addresses in 2 countries" in said
     assert "It is very likely one campaign" in said
-    assert said.endswith("It probably got into one account: check it first.")
+    assert said.endswith(
+        "It probably got into one account: check it first. It knows the password of one account "
+        "besides, and was stopped: reset what it knows first."
+    )
 
 
 def test_the_history_says_since_when_and_what_is_new():
     incident = page_of().incident
     assert words.history(incident) == (
         "First found by the hunt of 1 June 2026. New since that of 4 June 2026: 1 attempt, "
-        "1 account possibly got into."
+        "1 account possibly got into, 1 password known."
     )
     first = {**incident, "state": "new", "previous_hunt": None}
     assert words.history(first) == "First found by the hunt of 1 June 2026: all of it is new."
@@ -24,7 +30,8 @@ def test_the_history_says_since_when_and_what_is_new():
 
 def test_without_entries_it_says_so_and_asks_for_no_reset():
     page = page_of()
-    incident = {**page.incident, "compromised_users": [], "confidence_label": "low"}
+    nothing = {"compromised_users": [], "known_passwords": [], "invented_names": 0}
+    incident = {**page.incident, **nothing, "confidence_label": "low"}
     said = words.summary(incident)
     assert "It might be one campaign" in said
     assert said.endswith("it got in nowhere.")
@@ -32,7 +39,18 @@ def test_without_entries_it_says_so_and_asks_for_no_reset():
     assert not any("reset" in step for step in steps)
     entered = words.next_steps(page.incident, page.features)
     assert "Revoke the sessions" in entered[0]
-    assert entered[2:] == steps
+    assert entered[2].startswith("Reset the passwords it knows first")
+    assert entered[3:] == steps
+
+
+def test_known_passwords_without_entries_are_no_all_clear():
+    incident = {**page_of().incident, "compromised_users": []}
+    assert words.summary(incident).endswith(
+        "No success follows its pattern. It knows the password of one account, and was stopped: "
+        "reset what it knows first."
+    )
+    two = {**incident, "known_passwords": incident["known_passwords"] * 2}
+    assert "It knows 2 accounts' passwords, and was stopped" in words.summary(two)
 
 
 def test_legacy_clients_are_to_be_blocked_where_the_campaign_uses_them():
@@ -53,8 +71,9 @@ def test_what_is_repeated_is_to_be_tested_as_a_rule():
 
 def test_a_hunt_adds_up():
     assert words.hunt_summary(hunt_of()) == (
-        "20 sign-ins in the window failed for a wrong or expired password. 75.0% of them have a "
-        "harmless or loud explanation; 5 have none and were searched for campaigns."
+        "20 sign-ins in the window failed, were stopped behind a right password or were refused. "
+        "75.0% of them have a harmless or loud explanation; 5 have none and were searched for "
+        "campaigns."
     )
     assert words.hunt_summary(quiet_hunt()).startswith("No sign-in in the window failed")
 

@@ -1,0 +1,68 @@
+"""Accounts whose password a campaign knows, though it was stopped: what to reset first."""
+
+from lowslow_assets.engines.base import Relation
+from lowslow_assets.engines.schemas import schema
+from lowslow_assets.engines.sql import sql, transform
+
+
+@transform(
+    schema(
+        "incident_id string, user string, first_stopped timestamp, result_type string, "
+        "signins bigint"
+    ),
+    members=schema(
+        "incident_id string, signin_id string, user string, outcome string, result_type string, "
+        "time_generated timestamp"
+    ),
+)
+def known_passwords(members: Relation, most: int) -> Relation:
+    """Per incident the accounts with a right password that was stopped, at most so many.
+
+    ``members`` are the ``incident_members``. Not those that it may have got into. The earliest
+    come first; ``result_type`` is the code of an account's first.
+    """
+    return sql(
+        """
+        WITH _signins AS (
+            SELECT
+                incident_id,
+                "user",
+                outcome,
+                result_type,
+                time_generated,
+                signin_id,
+                count(CASE WHEN outcome = 'success' THEN 1 END)
+                    OVER (PARTITION BY incident_id, "user") AS successes
+            FROM {members}
+        ),
+        _stopped AS (
+            SELECT
+                *,
+                row_number() OVER (
+                    PARTITION BY incident_id, "user"
+                    ORDER BY time_generated NULLS LAST, signin_id, result_type NULLS LAST
+                ) AS place
+            FROM _signins
+            WHERE outcome = 'stopped' AND successes = 0
+        ),
+        _accounts AS (
+            SELECT
+                incident_id,
+                "user",
+                min(time_generated) AS first_stopped,
+                max(CASE WHEN place = 1 THEN result_type END) AS result_type,
+                count(*) AS signins
+            FROM _stopped
+            GROUP BY incident_id, "user"
+        )
+        SELECT incident_id, "user", first_stopped, result_type, signins
+        FROM _accounts
+        QUALIFY
+            row_number() OVER (
+                PARTITION BY incident_id ORDER BY first_stopped NULLS LAST, "user" NULLS LAST
+            ) <= {most}
+        ORDER BY incident_id NULLS LAST, first_stopped NULLS LAST, "user" NULLS LAST
+        """,
+        members=members,
+        most=most,
+    )
