@@ -343,9 +343,15 @@ def _cores(suspects: Suspects) -> Iterator[np.ndarray]:
 
 def shares_prefix(suspects: Suspects) -> np.ndarray:
     """Whether each attempt's prefix is one from which at least two other accounts are tried."""
-    pairs = np.unique(np.array([suspects.ip_prefix.astype(str), suspects.user.astype(str)]), axis=1)
+    pairs = np.unique(np.array([_prefixes(suspects), suspects.user.astype(str)]), axis=1)
     prefixes, accounts = np.unique(pairs[0], return_counts=True)
-    return np.isin(suspects.ip_prefix.astype(str), prefixes[accounts >= _ACCOUNTS_OF_PREFIX])
+    return np.isin(_prefixes(suspects), prefixes[accounts >= _ACCOUNTS_OF_PREFIX])
+
+
+def _prefixes(suspects: Suspects) -> np.ndarray:
+    """Each one's prefix; what the log does not say is nobody else's."""
+    unknown = [f"unknown {number}" for number in range(len(suspects))]
+    return np.where(suspects.ip_prefix == None, unknown, suspects.ip_prefix).astype(str)  # noqa: E711
 
 
 def _most_common(values: np.ndarray, among: np.ndarray) -> np.ndarray:
@@ -364,7 +370,7 @@ def _attributes(suspects: Suspects, population: Population) -> list[_Attribute]:
         (suspects.user, 1 / population.accounts),
         (day, 1 / population.days),
         (hour + 24 * weekend, np.where(weekend, 2, 5) / 7 / 24),
-        (suspects.ip_prefix.astype(str), 1 / _PREFIXES),
+        (_prefixes(suspects), 1 / _PREFIXES),
     ]
     tools = [
         suspects.application,

@@ -119,7 +119,10 @@ def suspects(pattern: int, attempts_a_day: int = RATES[0], days: int = 30) -> pa
         "pattern": [pattern] * planted + [0b11000] * strays,
         "time_generated": [START + timedelta(hours=hour) for hour in hours],
         "user": [f"user{n % 500}" for n in range(size)],
-        "ip_address": [f"203.0.{n // 256}.{n % 256}" for n in range(size)],
+        "result_type": ["50126"] * size,
+        "ip_address": [f"203.{n // 256}.{n % 256}.7" for n in range(size)],
+        "ip_prefix": [f"203.{n // 256}.{n % 256}" for n in range(size)],
+        "network": [f"AS{n}" for n in range(size)],
         "AppDisplayName": [f"app{n % 7}" for n in range(size)],
         "ClientAppUsed": ["Browser"] * size,
         "browser": [f"browser{n}" for n in range(size)],
@@ -130,8 +133,9 @@ def suspects(pattern: int, attempts_a_day: int = RATES[0], days: int = 30) -> pa
     return pa.Table.from_pydict(nothing | columns, NUMBERED)
 
 
-def limits(rows: pa.Table, resolved_a_day: float = 0) -> dict[int, int | None]:
-    found = list(find_limits("a kind", rows, Population(500, 30), resolved_a_day, HuntSettings()))
+def limits(rows: pa.Table, honest_strays_a_day: float = 0) -> dict[int, int | None]:
+    population = Population(500, 30, honest_strays_a_day)
+    found = list(find_limits("a kind", rows, population, HuntSettings()))
     assert {limit.kind for limit in found} == {"a kind"}
     return {limit.attempts_per_day: limit.found_after_days for limit in found}
 
