@@ -219,6 +219,8 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
             LEFT JOIN _friends
                 ON _friends.ip_prefix = sources.ip_prefix AND _friends."user" = sources."user"
             WHERE sources.ip_prefix IS NOT NULL
+                -- A prompt answered says nothing of its source.
+                AND coalesce(sources.explanation, '') <> 'interrupted'
         ),
         _summed AS (
             SELECT

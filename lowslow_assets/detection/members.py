@@ -29,8 +29,7 @@ from lowslow_assets.signins.outcomes import INVENTED_NAMES
 MIN_MEMBER_PROBABILITY = 0.5
 _CONCENTRATIONS = 10.0 ** np.arange(-1, 5)
 _STRAYS_AT_FIRST, _FEWEST_STRAYS, _MOST_STRAYS = 0.1, 0.01, 0.95
-_ROUNDS = 30
-_SETTLED = 0.005
+_ROUNDS = 10
 # A device that a tool repeats makes this share of a component, and no other a tenth of it.
 _KIT_SHARE, _RIVAL_SHARE = 0.15, 0.1
 _DEVICE, _NETWORK = (list(MODEL_PROPERTIES).index(name) for name in ("device", "network"))
@@ -322,9 +321,9 @@ def _fit_members(attributes: list[_Attribute], members: np.ndarray) -> tuple[flo
         campaign, stray = campaign + np.log(1 - stray_share), stray + np.log(stray_share)
         fit = float(np.logaddexp(campaign, stray).sum())
         probability = 1 / (1 + np.exp(stray - campaign))
-        before, members = (members, stray_share), probability >= MIN_MEMBER_PROBABILITY
         stray_share = float(np.clip((1 - probability).mean(), _FEWEST_STRAYS, _MOST_STRAYS))
-        if (members == before[0]).all() and abs(stray_share - before[1]) < _SETTLED:
+        before, members = members, probability >= MIN_MEMBER_PROBABILITY
+        if (members == before).all():
             break
     return fit, probability
 
@@ -343,15 +342,15 @@ def _cores(suspects: Suspects) -> Iterator[np.ndarray]:
 
 def shares_prefix(suspects: Suspects) -> np.ndarray:
     """Whether each attempt's prefix is one from which at least two other accounts are tried."""
-    pairs = np.unique(np.array([_prefixes(suspects), suspects.user.astype(str)]), axis=1)
+    prefix = _prefixes(suspects)
+    pairs = np.unique(np.array([prefix, suspects.user.astype(str)]), axis=1)
     prefixes, accounts = np.unique(pairs[0], return_counts=True)
-    return np.isin(_prefixes(suspects), prefixes[accounts >= _ACCOUNTS_OF_PREFIX])
+    return np.isin(prefix, prefixes[accounts >= _ACCOUNTS_OF_PREFIX])
 
 
 def _prefixes(suspects: Suspects) -> np.ndarray:
-    """Each one's prefix; what the log does not say is nobody else's."""
-    unknown = [f"unknown {number}" for number in range(len(suspects))]
-    return np.where(suspects.ip_prefix == None, unknown, suspects.ip_prefix).astype(str)  # noqa: E711
+    """The prefix of each; one that is unknown is nobody else's."""
+    return np.array([prefix or f"unknown {i}" for i, prefix in enumerate(suspects.ip_prefix)], str)
 
 
 def _most_common(values: np.ndarray, among: np.ndarray) -> np.ndarray:
@@ -367,7 +366,7 @@ def _attributes(suspects: Suspects, population: Population) -> list[_Attribute]:
     # The first day of 1970 was a Thursday.
     weekend = (day.astype(np.int64) + 3) % 7 >= 5
     uniform = [
-        (suspects.user, 1 / population.accounts),
+        (suspects.user, 1 / max(population.accounts, 1)),
         (day, 1 / population.days),
         (hour + 24 * weekend, np.where(weekend, 2, 5) / 7 / 24),
         (_prefixes(suspects), 1 / _PREFIXES),
