@@ -308,13 +308,13 @@ LOUD: dict[str, Scenario] = {
 
 SERVICE: dict[str, Scenario] = {
     "more than five tries an account": all_are("service", by_turns(16, 3, **A)),
-    "five tries an account": all_are(None, by_turns(15, 3, **A)),
+    "five tries an account": all_are("few accounts", by_turns(15, 3, **A)),
     # 16 tries of three accounts: one each in less than 8 days.
     "a try in less than eight days": all_are(
         "service", [*by_turns(15, 3, **A), Signin("last", 41 * DAY, user="u0", **A)]
     ),
     "a try in more than eight days": all_are(
-        None, [*by_turns(15, 3, **A), Signin("last", 42 * DAY, user="u0", **A)]
+        "few accounts", [*by_turns(15, 3, **A), Signin("last", 42 * DAY, user="u0", **A)]
     ),
     "service before few accounts": all_are("service", by_turns(6, 1, **A)),
     "office before service": all_are("office", [*by_turns(16, 3, **A), *friends(3, "of a")]),
@@ -337,7 +337,9 @@ FEW_ACCOUNTS: dict[str, Scenario] = {
     "four of one account": all_are("few accounts", by_turns(4, 1, **A)),
     "four of two accounts": all_are(None, by_turns(4, 2, **A)),
     "five of two accounts": all_are("few accounts", by_turns(5, 2, **A)),
-    "seven of three accounts": all_are(None, by_turns(7, 3, **A)),
+    "twenty accounts, forty-one tries": all_are("few accounts", by_turns(41, 20, 8 * HOUR, **A)),
+    "twenty accounts, forty tries": all_are(None, by_turns(40, 20, 8 * HOUR, **A)),
+    "one account more": all_are(None, by_turns(43, 21, 8 * HOUR, **A)),
     "of a prefix, too seldom for a service": all_are(
         "few accounts",
         [*by_turns(10, 2, prefix="p"), Signin("last", 50 * DAY, user="u0", prefix="p")],
