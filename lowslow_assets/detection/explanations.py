@@ -404,8 +404,8 @@ def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
                 WHEN _of_user.signin_id IS NOT NULL
                     AND (_of_anyone.ip_prefix IS NOT NULL OR failures.outcome = 'stopped')
                     THEN 'own network'
-                WHEN _known."user" IS NOT NULL THEN 'own device'
                 WHEN _at_place.signin_id IS NOT NULL THEN 'own place'
+                WHEN _known."user" IS NOT NULL THEN 'own device'
                 WHEN _of_anyone.ip_prefix IS NOT NULL AND failures.result_type IN {invented}
                     THEN 'misspelt'
             END AS explanation

@@ -29,8 +29,7 @@ from lowslow_assets.signins.outcomes import INVENTED_NAMES
 MIN_MEMBER_PROBABILITY = 0.5
 _CONCENTRATIONS = 10.0 ** np.arange(-1, 5)
 _STRAYS_AT_FIRST, _FEWEST_STRAYS, _MOST_STRAYS = 0.1, 0.01, 0.95
-_ROUNDS = 30
-_SETTLED = 0.005
+_ROUNDS = 10
 # A device that a tool repeats makes this share of a component, and no other a tenth of it.
 _KIT_SHARE, _RIVAL_SHARE = 0.15, 0.1
 _DEVICE, _NETWORK = (list(MODEL_PROPERTIES).index(name) for name in ("device", "network"))
@@ -322,9 +321,9 @@ def _fit_members(attributes: list[_Attribute], members: np.ndarray) -> tuple[flo
         campaign, stray = campaign + np.log(1 - stray_share), stray + np.log(stray_share)
         fit = float(np.logaddexp(campaign, stray).sum())
         probability = 1 / (1 + np.exp(stray - campaign))
-        before, members = (members, stray_share), probability >= MIN_MEMBER_PROBABILITY
         stray_share = float(np.clip((1 - probability).mean(), _FEWEST_STRAYS, _MOST_STRAYS))
-        if (members == before[0]).all() and abs(stray_share - before[1]) < _SETTLED:
+        before, members = members, probability >= MIN_MEMBER_PROBABILITY
+        if (members == before).all():
             break
     return fit, probability
 

@@ -17,7 +17,7 @@ from lowslow_assets.detection.statistics import ClusterSize
 
 NOISE_A_DAY = 10.0
 """Unrelated attempts a day that a tenant may be exposed to: an assumption."""
-REPEATED_SHARE = 0.2
+REPEATED_SHARE = 0.3
 """Of unrelated attempts so many may share a prefix with others, or one device."""
 MIN_ATTEMPTS = 12
 """With fewer, only their number counts."""

@@ -393,8 +393,8 @@ OWN_DEVICE: dict[str, Scenario] = {
             success("s", 5 * DAY, **ANN_AT_HOME, prefix="p", **IN_ROME),
         ],
     ),
-    "own device before own place": all_are(
-        "own device",
+    "own place before own device": all_are(
+        "own place",
         [
             Signin("f", NOON, user="ann", outcome="stopped", **IN_ROME),
             success("s", 5 * DAY, user="ann", **IN_ROME),

@@ -137,22 +137,20 @@ def test_probability_by_hand() -> None:
     Ann twice and Bob once, of 1,000 accounts: with a = 1 the others' shares are (1 + 0.001) / 3
     for Ann and 0.001 / 3 for Bob; a = 0.1 and a = 10 predict the three worse. All on the only
     day, at one hour, from one of 10,000 prefixes: with a = 0.1 its share among the others is
-    (2 + 0.1 w) / 2.1. As all are members, one in a hundred is taken for a stray in the end.
+    (2 + 0.1 w) / 2.1. One in ten is taken for a stray at first, and as all are members it stays at
+    that.
     """
     found = member_probability(
         suspects(user=["ann", "bob", "ann"], ip_prefix=["p"] * 3), Population(1_000, days=1)
     )
     hour = (2 + 0.1 * HOUR_OF_WEEKDAYS) / 2.1 / HOUR_OF_WEEKDAYS
     prefix = (2 + 0.1 / 10_000) / 2.1 * 10_000
-    odds = np.array([1_001 / 3, 1 / 3, 1_001 / 3]) * hour * prefix * 99
+    odds = np.array([1_001 / 3, 1 / 3, 1_001 / 3]) * hour * prefix * 9
     np.testing.assert_allclose(found, odds / (1 + odds), rtol=1e-12)
 
 
 def plain_probability(found: Suspects, population: Population) -> list[float]:
-    """The documented formulas, suspect by suspect, while nobody drops out.
-
-    The share of strays is that of the first round, then what the probabilities say.
-    """
+    """The documented formulas, suspect by suspect, while nobody drops out."""
     times = found.time.tolist()
     n = len(found)
     # Per attribute the suspects' values, and the weight of each.
@@ -184,12 +182,7 @@ def plain_probability(found: Suspects, population: Population) -> list[float]:
         ]
         best = max(ratios, key=sum)
         log_ratio += best
-    share, before = 0.1, 1.0
-    probability = np.ones(n)
-    while abs(share - before) >= 0.005:
-        probability = 1 / (1 + share / (1 - share) * np.exp(-log_ratio))
-        before, share = share, min(max(1 - probability.mean(), 0.01), 0.95)
-    return probability.tolist()
+    return (1 / (1 + np.exp(-log_ratio) / 9)).tolist()
 
 
 def test_every_attribute_counts() -> None:

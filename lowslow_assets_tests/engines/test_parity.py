@@ -30,7 +30,7 @@ OTHERS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "accounts.known_passwords": {"most": st.integers(1, 5)},
     "addresses.telling_addresses": {"most": st.integers(1, 5)},
     "entries.entered_accounts": {"most": st.integers(1, 5)},
-    "explanations.explain_by_failures": {"most_of_prefix": st.integers(0, 2_000)},
+    "explanations.explain_sources": {"most_of_prefix": st.integers(0, 2_000)},
     "explanations.explain_crowds": {"crowded": st.lists(st.sampled_from(_HOURS))},
     "features.encode_features": dict.fromkeys(("failure", "stopped", "refused"), _CODES),
     "ingest.count_days": {"failure_codes": _CODES},

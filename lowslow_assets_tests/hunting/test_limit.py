@@ -147,11 +147,13 @@ def test_the_more_attempts_the_sooner_they_are_found():
     assert after == sorted(after, reverse=True)
 
 
-def test_what_is_less_odd_or_in_a_larger_tenant_is_found_later_or_never():
-    odd, less_odd = (limits(suspects(pattern)) for pattern in (0b11101, 0b11000))
-    assert odd[2] is not None
-    assert less_odd[2] is None
-    assert limits(suspects(0b11101), resolved_a_day=10_000)[16] is None
+def test_where_people_give_up_more_is_found_later_or_never():
+    """Those who are odd in three properties are few."""
+    odd, less_odd = 0b11101, 0b11000
+    assert limits(suspects(less_odd))[2] is not None
+    assert limits(suspects(less_odd), honest_strays_a_day=2)[2] is None
+    assert limits(suspects(odd), honest_strays_a_day=2)[2] is not None
+    assert limits(suspects(odd), honest_strays_a_day=10_000)[16] is None
 
 
 def test_in_words():

@@ -44,6 +44,7 @@ DEPENDENCIES = {
     "mask_patterns": {"suspect_failures", "anomaly_masks", "feature_baseline"},
     "mixture_model": {"mask_patterns"},
     "pruned_clusters": {
+        "success_hours",
         "mixture_model",
         "mask_patterns",
         "suspect_failures",
@@ -51,6 +52,7 @@ DEPENDENCIES = {
         "success_sources",
     },
     "cluster_members": {
+        "success_hours",
         "mixture_model",
         "mask_patterns",
         "suspect_failures",
@@ -107,6 +109,7 @@ DEPENDENCIES = {
     },
     "delivered_incidents": {"enriched_incidents", "campaigns", "incident_members"},
     "detection_limit": {
+        "success_hours",
         "success_sources",
         "encoded_features",
         "feature_baseline",
