@@ -182,7 +182,7 @@ def occupancy_p_value(events: int, places: int, occupied: int) -> float:
     most = min(events, places)
     probability = np.zeros(most + 1)
     probability[0] = 1.0
-    again = np.arange(most + 1) / places
+    again = np.arange(most + 1) / max(places, 1)
     for _ in range(min(events, _ALL_BUT_SURE * places)):
         probability[1:] = probability[1:] * again[1:] + probability[:-1] * (1 - again[:-1])
         probability[0] = 0.0

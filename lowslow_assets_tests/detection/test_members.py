@@ -284,8 +284,8 @@ def test_an_unknown_prefix_is_nobody_elses() -> None:
     """What the log does not say is nothing that attempts share."""
     users = [f"user{i}" for i in range(6)]
     own = suspects(user=users, ip_prefix=[f"prefix {i}" for i in range(6)])
-    found = [member_probability(s, TENANT) for s in (suspects(user=users), own)]
-    np.testing.assert_array_equal(*found)
+    one, other = (member_probability(s, TENANT) for s in (suspects(user=users), own))
+    np.testing.assert_array_equal(one, other)
 
 
 def test_a_tenant_without_accounts_is_none_to_divide_by() -> None:
