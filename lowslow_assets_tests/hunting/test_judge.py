@@ -14,7 +14,13 @@ from lowslow_assets.detection.members import Population, Suspects, member_probab
 from lowslow_assets.detection.mixture import MixtureFit, fit_by_births, fit_by_restarts
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.detection.pruning import Cluster, PruningRules
-from lowslow_assets.detection.spray_tests import confidence, spray_tests, strays_a_day, verdict
+from lowslow_assets.detection.signs import NOISE_A_DAY, signs_of_members, signs_of_size
+from lowslow_assets.detection.spray_tests import (
+    confidence,
+    honest_strays_a_day,
+    spray_tests,
+    verdict,
+)
 from lowslow_assets.detection.statistics import size_of
 from lowslow_assets.hunting.judge import (
     RECIPE,
@@ -22,7 +28,6 @@ from lowslow_assets.hunting.judge import (
     fit_patterns,
     judge_patterns,
     judge_suspects,
-    resolved_a_day,
     with_tests,
 )
 from lowslow_assets.hunting.settings import HuntSettings
@@ -47,7 +52,7 @@ FIT = fit_of(SPRAY, TYPO)
 
 
 def table(attempts: int, pattern: int, first: int = 0, **columns: list) -> pa.Table:
-    """So many suspects of one pattern: two a day, of other users and addresses each."""
+    """So many suspects of one pattern: two a day, of other users and prefixes each."""
     numbers = range(first, first + attempts)
     rows: dict[str, Any] = {
         "signin_id": [f"{i:04}" for i in numbers],
@@ -58,8 +63,11 @@ def table(attempts: int, pattern: int, first: int = 0, **columns: list) -> pa.Ta
         "ClientAppUsed": ["Browser"] * attempts,
         "browser": [f"made up {i}" for i in numbers],
         "operatingSystem": ["Windows10"] * attempts,
+        "result_type": ["50126"] * attempts,
+        "network": [f"AS{i}" for i in numbers],
         "Location": ["SE"] * attempts,
-        "ip_address": [f"192.0.2.{i}" for i in numbers],
+        "ip_address": [f"192.0.{i}.7" for i in numbers],
+        "ip_prefix": [f"192.0.{i}" for i in numbers],
     }
     nothing = dict.fromkeys(SUSPECT_FAILURES.schema.names, [None] * attempts)
     return pa.Table.from_pydict(nothing | rows | columns, SUSPECT_FAILURES.schema)
@@ -70,7 +78,7 @@ def of_tables(*tables: pa.Table) -> Suspects:
 
 
 def judged(suspects: Suspects, **changes: Any) -> tuple[dict[int, Cluster], Members]:
-    given = {"fit": FIT, "population": TENANT, "resolved_a_day": 0.0, "settings": SETTINGS}
+    given = {"fit": FIT, "population": TENANT, "settings": SETTINGS}
     clusters, members = judge_suspects(suspects, **(given | changes))
     by_id = {cluster.cluster_id: cluster for cluster in clusters}
     assert list(by_id) == sorted(by_id)
@@ -90,20 +98,90 @@ def test_a_spray_is_kept_and_ten_typos_are_not() -> None:
     assert [spray.weight, typos.weight] == pytest.approx([0.6, 0.4])
     assert (members.position[members.cluster_id == 1] >= 110).all()
     for cluster in clusters.values():
-        size = size_of(cluster.cluster_id, suspects.at(members.of([cluster.cluster_id]).position))
-        strays = strays_a_day(0, len(cluster.anomalous_features))
-        assert cluster.tests == spray_tests(size, strays)
-        assert cluster.confidence == confidence(size, strays, cluster.tests)
+        own = suspects.at(members.of([cluster.cluster_id]).position)
+        among = suspects.at(members.chosen_among[cluster.cluster_id])
+        size = size_of(cluster.cluster_id, own)
+        honest = honest_strays_a_day(TENANT, len(cluster.anomalous_features))
+        signs = [*signs_of_size(size, honest), *signs_of_members(own, among, TENANT)]
+        assert cluster.tests == spray_tests(size, signs, honest)
+        assert cluster.confidence == confidence(cluster.tests)
         assert (cluster.kept, cluster.reason) == verdict(cluster.tests, cluster.anomalous_features)
         assert cluster.attempts_per_day == size.attempts_per_day
 
 
-def test_a_larger_tenant_has_more_strays() -> None:
-    # Six attempts on every other day: not steady, but many.
-    times = [START + timedelta(days=2 * (i // 6)) for i in range(240)]
-    suspects = of_tables(table(240, SPRAY, time_generated=times))
-    kept = [judged(suspects, resolved_a_day=r)[0][0].kept for r in (0.0, 100_000.0)]
+def unrelated(attempts: int, seed: int, pattern: int = SPRAY, first: int = 0) -> pa.Table:
+    """Noise: at any time of the window, on any account, each from a prefix of its own."""
+    rng = np.random.default_rng(seed)
+    return table(
+        attempts,
+        pattern,
+        first,
+        user=[f"user{user}" for user in rng.integers(0, TENANT.accounts, attempts)],
+        time_generated=[
+            START + timedelta(days=float(day)) for day in rng.uniform(0, TENANT.days, attempts)
+        ],
+    )
+
+
+def rented(attempts: int, seed: int, pattern: int = SPRAY) -> pa.Table:
+    """A spray at random times of the first 40 days, each account once, from three servers."""
+    rng = np.random.default_rng(seed)
+    server = rng.integers(0, 3, attempts)
+    return table(
+        attempts,
+        pattern,
+        time_generated=[START + timedelta(days=float(day)) for day in rng.uniform(0, 40, attempts)],
+        browser=["Edge"] * attempts,
+        ip_prefix=[f"203.0.{number}" for number in server],
+        ip_address=[f"203.0.{number}.7" for number in server],
+        network=[f"AS64500{number}" for number in server],
+    )
+
+
+def test_a_spray_from_rented_servers_is_kept_far_below_the_rate_of_noise() -> None:
+    clusters, members = judged(of_tables(rented(80, seed=1)))
+    assert 80 / 40 < NOISE_A_DAY / 4
+    assert [cluster.kept for cluster in clusters.values()] == [True]
+    assert len(members.position) == 80
+    assert "address prefixes that try several accounts" in clusters[0].tests[-1].explanation
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_unrelated_attempts_are_no_spray_however_odd(seed: int) -> None:
+    clusters, _ = judged(of_tables(unrelated(9 * TENANT.days, seed)))
+    assert clusters
+    for cluster in clusters.values():
+        assert not cluster.kept
+        assert cluster.reason.startswith("unusual in application, device, place, network; not ")
+        assert not cluster.tests[-1].passed
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_spray_is_told_from_the_noise_of_its_component(seed: int) -> None:
+    spray, noise = 160, 240
+    rows = rented(spray, seed), unrelated(noise, seed + 50, first=spray)
+    clusters, members = judged(of_tables(*rows))
+    [kept] = [cluster.cluster_id for cluster in clusters.values() if cluster.kept]
+    position = members.of([kept]).position
+    own = position < spray
+    assert own.sum() >= 0.95 * spray
+    assert own.mean() >= 0.95
+
+
+def test_people_who_are_expected_to_give_up_are_no_spray() -> None:
+    # The same attempts, steady as a clock, in a tenant whose people hardly travel, and in one
+    # whose people would make as many.
+    suspects = of_tables(table(120, TYPO))
+    kept = [
+        judged(suspects, population=replace(TENANT, honest_strays_a_day=strays))[0][1].kept
+        for strays in (0.1, 2.0)
+    ]
     assert kept == [True, False]
+
+
+def test_few_of_a_tenants_people_are_odd_in_three_properties_at_once() -> None:
+    people = replace(TENANT, honest_strays_a_day=2.0)
+    assert judged(of_tables(table(120, SPRAY)), population=people)[0][0].kept
 
 
 def test_a_property_counts_where_half_of_the_members_are_odd_in_it() -> None:
@@ -212,7 +290,7 @@ def test_a_recipe_leaves_a_step_out() -> None:
     two = of_tables(table(30, SPRAY), table(20, SPRAY, 30, browser=["Hydra"] * 20))
     whole = replace(RECIPE, split=lambda suspects: np.zeros(len(suspects), int))
     assert set(judged(two, recipe=whole)[0]) == {0}
-    first = replace(RECIPE, tests=lambda size, strays: spray_tests(size, strays)[:1])
+    first = replace(RECIPE, tests=lambda *given: spray_tests(*given)[:1])
     [cluster] = judged(of_tables(table(15, SPRAY)), recipe=first)[0].values()
     assert (cluster.kept, [test.name for test in cluster.tests]) == (True, ["many accounts"])
 
@@ -244,27 +322,16 @@ def test_the_notebook_judges_by_rules_and_its_tests_decide_nothing() -> None:
     assert {a.mask: a.cluster_id for a in assigned} == {SPRAY: 0, SPRAY & ~1: 0, TYPO: 1, 0: 1}
     assert [(c.tests, c.confidence) for c in clusters] == [([], None)] * 2
     size = size_of(0, of_tables(table(45, SPRAY)))
-    [spray, typos] = with_tests(clusters, [size], resolved_a_day=400.0)
-    strays = strays_a_day(400.0, len(clusters[0].anomalous_features))
-    assert spray.tests == spray_tests(size, strays)
-    assert spray.confidence == confidence(size, strays, spray.tests)
+    [spray, typos] = with_tests(clusters, [size])
+    assert spray.tests == spray_tests(size, [*signs_of_size(size, 0.0)], 0.0)
+    assert spray.confidence == confidence(spray.tests)
     assert replace(spray, tests=[], confidence=None) == clusters[0]
     assert typos == clusters[1]
 
 
 def test_a_verdict_is_read_as_it_was_stored() -> None:
-    clusters, _ = judge_suspects(of_tables(table(110, SPRAY)), FIT, TENANT, 0.0, SETTINGS)
+    clusters, _ = judge_suspects(of_tables(table(110, SPRAY)), FIT, TENANT, SETTINGS)
     rows = [
         vars(cluster) | {"tests": [vars(test) for test in cluster.tests]} for cluster in clusters
     ]
     assert [Cluster.from_row(row) for row in rows] == clusters
-
-
-def test_resolved_typos_are_counted_without_the_examples() -> None:
-    rows = [
-        {"explanation": "resolved", "example": None, "failures": 30},
-        {"explanation": "resolved", "example": "ann", "failures": 20},
-        {"explanation": "crowded hour", "example": None, "failures": 7},
-    ]
-    assert resolved_a_day(rows, days=60) == 0.5
-    assert resolved_a_day([], days=60) == 0
