@@ -49,6 +49,7 @@ DEPENDENCIES = {
         "suspect_failures",
         "explained_failures",
         "success_sources",
+        "success_hours",
     },
     "cluster_members": {
         "mixture_model",
@@ -56,6 +57,7 @@ DEPENDENCIES = {
         "suspect_failures",
         "explained_failures",
         "success_sources",
+        "success_hours",
     },
     "cluster_statistics": {"cluster_members", "success_hours_of_day", "success_weekdays"},
     "cluster_features": {"cluster_members", "feature_baseline"},
@@ -113,6 +115,7 @@ DEPENDENCIES = {
         "explained_failures",
         "suspect_failures",
         "cluster_members",
+        "success_hours",
     },
 }
 ON_DEMAND = {"detection_limit"}
