@@ -21,6 +21,8 @@ LONGEST_VISIT_SECONDS = 2 * 60 * 60
 MIN_ENTRY_PROBABILITY = 0.5
 SHARED_BY_ACCOUNTS = 2
 """A prefix from which a campaign tries so many accounts is one of its own."""
+HONEST_FROM_SOURCE = 1e-5
+"""The share of honest visits that come from such a prefix: hardly any."""
 # Factors are less independent than naive Bayes takes them for.
 _TEMPER = 0.8
 _ROUNDS = 10
@@ -41,7 +43,6 @@ FACTORS = (
     ("device", "own"),
     ("place", "network"),
     ("tried",),
-    ("source",),
 )
 """Traits that go together: a traveller is in a new place and in a new network."""
 TRAIT_COLUMNS = [f"trait_{name}" for name in TRAITS]
@@ -404,23 +405,28 @@ def entry_probability(
     is naive Bayes over FACTORS, half a count added to each level. That of entries is known: the
     campaign's failures. That of honest visits, and the share of entries, are estimated, beginning
     with one entry in all visits: where honest people make many odd visits, one must be all the
-    more like the campaign. Both arguments count sign-ins by their levels, in the order of TRAITS.
+    more like the campaign. That they come from its own sources is not learned from visits, which
+    may all be entries. Both arguments count sign-ins by their levels, in the order of TRAITS.
     """
     if not visits:
         return {}
     numbers = np.array(list(visits.values()), dtype=float)
     failed_numbers = np.array(list(failures.values()), float)
+    sources = _shares(_levels(failures, ("source",)), failed_numbers, TRAITS["source"])
+    honest_sources = np.array([1 - HONEST_FROM_SOURCE, HONEST_FROM_SOURCE])
+    from_source = np.log(sources / honest_sources)[_levels(visits, ("source",))]
     honest, probability = np.ones(len(numbers)), np.zeros(len(numbers))
     for _ in range(_ROUNDS):
-        share = ((1 - honest) @ numbers + 1) / (numbers.sum() + 1)
-        evidence = np.zeros(len(numbers))
+        # As if as many visits had been seen before, one of them an entry.
+        share = ((1 - honest) @ numbers + 1) / (2 * numbers.sum() + 1)
+        evidence = from_source.copy()
         for factor in FACTORS:
             levels = math.prod(TRAITS[trait] for trait in factor)
             seen = _levels(visits, factor)
             campaign = _shares(_levels(failures, factor), failed_numbers, levels)
             background = _shares(seen, numbers * honest, levels)
-            evidence += np.log(campaign / background)[seen]
-        probability = 1 / (1 + (1 - share) / share * np.exp(-_TEMPER * evidence))
+            evidence += _TEMPER * np.log(campaign / background)[seen]
+        probability = 1 / (1 + (1 - share) / share * np.exp(-evidence))
         honest = 1 - probability
     return {combination: float(p) for combination, p in zip(visits, probability, strict=True)}
 

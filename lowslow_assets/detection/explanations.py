@@ -40,7 +40,8 @@ EXPLANATIONS = {
     "burst": "many failures came from the source within two days: loud, not slow",
     "service": "the same accounts fail from the source again and again: a connector or a device "
     "with old passwords",
-    "few accounts": "hardly more than a few accounts fail from the source, each repeatedly: a home",
+    "few accounts": "the same few accounts fail from the source, each more than twice: a home, a "
+    "small service",
     "own network": "the user succeeds from the network, and people from the prefix: given up",
     "own device": "the user succeeds from the same place with the same operating system: given up",
     "own place": "stopped at a place that the user succeeds from: a second factor not given",
@@ -59,7 +60,7 @@ MAX_FAILURES_A_PREFIX, DAYS_A_PREFIX_FAILURE = 10, 6
 BURST_FAILURES, BURST_DAYS = 10, 2
 # A spray tries an account seldom, a service knows no patience.
 SERVICE_TRIES, SERVICE_DAYS_A_TRY = 5, 8
-FEW_ACCOUNTS_TRIES = 2
+FEW_ACCOUNTS, FEW_ACCOUNTS_TRIES = 20, 2
 CROWD, CROWD_FACTOR = 25, 8
 
 _EXPLAINED_BY_DAY = extended(ENCODED_FEATURES.dated, "explanation string")
@@ -219,6 +220,8 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
             LEFT JOIN _friends
                 ON _friends.ip_prefix = sources.ip_prefix AND _friends."user" = sources."user"
             WHERE sources.ip_prefix IS NOT NULL
+                -- A prompt answered says nothing of its source.
+                AND coalesce(sources.explanation, '') <> 'interrupted'
         ),
         _summed AS (
             SELECT
@@ -243,7 +246,7 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
                 WHEN _summed.failures > {service} * _summed.accounts
                     AND _summed.failures * {service_days} > _summed.accounts * _summed.span
                     THEN 'service'
-                WHEN _summed.failures > {few} * _summed.accounts
+                WHEN _summed.failures > {few_tries} * _summed.accounts
                     AND _summed.accounts <= {few} THEN 'few accounts'
             END AS explanation
         FROM _summed
@@ -258,7 +261,8 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
         burst_days=BURST_DAYS,
         service=SERVICE_TRIES,
         service_days=SERVICE_DAYS_A_TRY,
-        few=FEW_ACCOUNTS_TRIES,
+        few=FEW_ACCOUNTS,
+        few_tries=FEW_ACCOUNTS_TRIES,
         most_of_address=MAX_FAILURES_AN_ADDRESS,
         most_of_prefix=most_of_prefix,
     )
@@ -400,8 +404,8 @@ def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
                 WHEN _of_user.signin_id IS NOT NULL
                     AND (_of_anyone.ip_prefix IS NOT NULL OR failures.outcome = 'stopped')
                     THEN 'own network'
-                WHEN _known."user" IS NOT NULL THEN 'own device'
                 WHEN _at_place.signin_id IS NOT NULL THEN 'own place'
+                WHEN _known."user" IS NOT NULL THEN 'own device'
                 WHEN _of_anyone.ip_prefix IS NOT NULL AND failures.result_type IN {invented}
                     THEN 'misspelt'
             END AS explanation

@@ -342,9 +342,15 @@ def _cores(suspects: Suspects) -> Iterator[np.ndarray]:
 
 def shares_prefix(suspects: Suspects) -> np.ndarray:
     """Whether each attempt's prefix is one from which at least two other accounts are tried."""
-    pairs = np.unique(np.array([suspects.ip_prefix.astype(str), suspects.user.astype(str)]), axis=1)
+    prefix = _prefixes(suspects)
+    pairs = np.unique(np.array([prefix, suspects.user.astype(str)]), axis=1)
     prefixes, accounts = np.unique(pairs[0], return_counts=True)
-    return np.isin(suspects.ip_prefix.astype(str), prefixes[accounts >= _ACCOUNTS_OF_PREFIX])
+    return np.isin(prefix, prefixes[accounts >= _ACCOUNTS_OF_PREFIX])
+
+
+def _prefixes(suspects: Suspects) -> np.ndarray:
+    """The prefix of each; one that is unknown is nobody else's."""
+    return np.array([prefix or f"unknown {i}" for i, prefix in enumerate(suspects.ip_prefix)], str)
 
 
 def _most_common(values: np.ndarray, among: np.ndarray) -> np.ndarray:
@@ -360,10 +366,10 @@ def _attributes(suspects: Suspects, population: Population) -> list[_Attribute]:
     # The first day of 1970 was a Thursday.
     weekend = (day.astype(np.int64) + 3) % 7 >= 5
     uniform = [
-        (suspects.user, 1 / population.accounts),
+        (suspects.user, 1 / max(population.accounts, 1)),
         (day, 1 / population.days),
         (hour + 24 * weekend, np.where(weekend, 2, 5) / 7 / 24),
-        (suspects.ip_prefix.astype(str), 1 / _PREFIXES),
+        (_prefixes(suspects), 1 / _PREFIXES),
     ]
     tools = [
         suspects.application,

@@ -17,7 +17,7 @@ from lowslow_assets.detection.statistics import ClusterSize
 
 NOISE_A_DAY = 10.0
 """Unrelated attempts a day that a tenant may be exposed to: an assumption."""
-REPEATED_SHARE = 0.2
+REPEATED_SHARE = 0.3
 """Of unrelated attempts so many may share a prefix with others, or one device."""
 MIN_ATTEMPTS = 12
 """With fewer, only their number counts."""
@@ -65,10 +65,11 @@ def signs_of_members(members: Suspects, among: Suspects, population: Population)
     if n < MIN_ATTEMPTS:
         return
     users = len(np.unique(members.user))
-    again = n - population.accounts * (1 - (1 - 1 / population.accounts) ** n)
+    accounts = max(population.accounts, users)
+    again = n - accounts * (1 - (1 - 1 / accounts) ** n)
     yield Sign(
         "even accounts",
-        occupancy_p_value(n, population.accounts, users),
+        occupancy_p_value(n, accounts, users),
         f"{n - users:,} of {n:,} attempts try an account again; strays would {again:,.0f} times",
     )
     yield from _signs_of_time(members, population)
@@ -101,14 +102,16 @@ def _signs_of_time(members: Suspects, population: Population) -> Iterator[Sign]:
         f"all within {span} of {population.days} days",
     )
     gaps = np.diff(np.sort(members.time).astype("datetime64[ms]").astype(np.float64))
-    variation = float(gaps.std() / max(gaps.mean(), 1))
-    yield Sign(
-        "even gaps",
-        # Of exponential gaps it is 1, with standard error 1 / sqrt(n).
-        float(stats.norm.sf((1 - variation) * np.sqrt(n))),
-        f"gaps between attempts vary by {variation:.0%} of their mean; those of strays by about "
-        "100%",
-    )
+    # All at once there are no gaps.
+    if gaps.any():
+        variation = float(gaps.std() / gaps.mean())
+        yield Sign(
+            "even gaps",
+            # Of exponential gaps it is 1, with standard error 1 / sqrt(n).
+            float(stats.norm.sf((1 - variation) * np.sqrt(n))),
+            f"gaps between attempts vary by {variation:.0%} of their mean; those of strays by "
+            "about 100%",
+        )
     by_day = np.bincount(days - days.min(), minlength=span)
     hours = ((members.time - members.day) // np.timedelta64(1, "h")).astype(np.int64)
     by_block = np.bincount(hours // _HOURS_A_BLOCK, minlength=24 // _HOURS_A_BLOCK)
@@ -166,7 +169,7 @@ def at_least(events: int, expected: float) -> float:
     # Takes half a second to import: not before there is a cluster.
     from scipy.special import pdtrc
 
-    return float(pdtrc(events - 1, expected))
+    return float(pdtrc(events - 1, expected)) if events > 0 else 1.0
 
 
 def occupancy_p_value(events: int, places: int, occupied: int) -> float:

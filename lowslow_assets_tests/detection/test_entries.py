@@ -39,12 +39,17 @@ PROPERTIES = {
     "network": "network",
     "name": "displayName",
 }
-SOURCES = schema("user string, ip_prefix string, first_success timestamp, seconds int")
+SOURCES = schema(
+    "user string, network string, ip_prefix string, first_success timestamp, seconds int"
+)
 
 
-def source(user: str, prefix: str | None, first: float, last: float) -> tuple:
-    """A user's successes from a prefix, in hours after START."""
-    return (user, prefix, START + timedelta(hours=first), round((last - first) * 3600))
+def source(
+    user: str, prefix: str | None, first: float, last: float, network: str | None = None
+) -> tuple:
+    """A user's successes from a prefix, in hours after START; a network of its own by default."""
+    begin = START + timedelta(hours=first)
+    return (user, network or f"of {prefix}", prefix, begin, round((last - first) * 3600))
 
 
 def test_lone_prefixes(engine: Engine) -> None:
@@ -63,6 +68,10 @@ def test_lone_prefixes(engine: Engine) -> None:
         source("bob", None, 0, 0),
         source("bob", "over midnight", 15.5, 15.9),
         source("bob", "over midnight", 16.1, 16.5),
+        # Another pool of a provider that the user has; the same provider is new to another.
+        source("cid", "pool", 0, 0, "AS1"),
+        source("cid", "another pool", 90, 90, "AS1"),
+        source("dan", "dan's pool", 0, 0, "AS1"),
     ]
     found = lone_prefixes(relation(engine, SOURCES, sources)).rows()
     assert {row["ip_prefix"]: row["first_success"] for row in found} == {
@@ -70,6 +79,7 @@ def test_lone_prefixes(engine: Engine) -> None:
         "two hours": START,
         "two rows, two hours": START,
         "over midnight": START + timedelta(hours=15.5),
+        "dan's pool": START,
     }
 
 
@@ -89,7 +99,8 @@ def test_visits_are_those_while_a_campaign_went_on_and_a_day_after(engine: Engin
         schema("cluster_id int, first_activity timestamp, last_activity timestamp"),
         [(0, START, START + timedelta(hours=10)), (7, START, START + timedelta(hours=9))],
     )
-    prefixes = visited_prefixes(sources, clusters)
+    members = relation(engine, MEMBERS)
+    prefixes = visited_prefixes(sources, members, clusters)
     assert {(row["ip_prefix"], row["cluster_id"]) for row in prefixes.rows()} == {
         ("at the first attempt", 0),
         ("at the first attempt", 7),
@@ -99,10 +110,14 @@ def test_visits_are_those_while_a_campaign_went_on_and_a_day_after(engine: Engin
         engine,
         ENCODED_FEATURES.dated,
         [
-            {"signin_id": "visit", "outcome": "success", "ip_prefix": "at the first attempt"},
-            {"signin_id": "failure", "outcome": "failure", "ip_prefix": "at the first attempt"},
-            {"signin_id": "elsewhere", "outcome": "success", "ip_prefix": "later"},
-            {"signin_id": "nowhere", "outcome": "success", "ip_prefix": None},
+            {"signin_id": id, "outcome": outcome, "ip_prefix": prefix, "time_generated": time}
+            for id, outcome, prefix, time in (
+                ("visit", "success", "at the first attempt", START),
+                ("earlier", "success", "at the first attempt", START - timedelta(seconds=1)),
+                ("failure", "failure", "at the first attempt", START),
+                ("elsewhere", "success", "later", START),
+                ("nowhere", "success", None, START),
+            )
         ],
     )
     visits = lone_visits(signins, prefixes).rows()
@@ -110,6 +125,44 @@ def test_visits_are_those_while_a_campaign_went_on_and_a_day_after(engine: Engin
         ("visit", 0),
         ("visit", 7),
     ]
+
+
+MEMBERS = schema("cluster_id int, user string, ip_prefix string")
+
+
+def test_a_campaigns_own_prefixes_are_those_from_which_it_tries_several(engine: Engine) -> None:
+    sources = [
+        # Ann and Bob, whom it got into from the server that had tried three others.
+        source("ann", "server", 1, 1),
+        source("bob", "server", 90, 91),
+        # More people succeed from the carrier than the campaign tries from it.
+        *(source(f"u{i}", "carrier", 1, 1) for i in range(3)),
+        # A day before the campaign, but for a lone visit nothing is asked of the time.
+        source("cid", "second server", -24, -20),
+        source("dan", "tried once", 1, 9),
+    ]
+    members = [
+        *((0, f"u{i}", "server") for i in range(3)),
+        *((0, f"u{i}", "carrier") for i in range(2)),
+        *((0, f"u{i}", "second server") for i in range(2)),
+        *((0, "u1", prefix) for prefix in ("tried once", "tried once", None, None)),
+        # From there another campaign tries a single account.
+        (7, "u1", "server"),
+    ]
+    clusters = [(0, START, START + timedelta(hours=10)), (7, START, START + timedelta(hours=9))]
+    found = visited_prefixes(
+        relation(engine, SOURCES, sources),
+        relation(engine, MEMBERS, members),
+        relation(
+            engine,
+            schema("cluster_id int, first_activity timestamp, last_activity timestamp"),
+            clusters,
+        ),
+    ).rows()
+    assert {(row["ip_prefix"], row["cluster_id"], row["since"]) for row in found} == {
+        ("server", 0, START),
+        ("second server", 0, START),
+    }
 
 
 def signin(id: str, prefix: str | None, user: str = "ann", **changed: str) -> dict[str, Any]:
@@ -176,6 +229,23 @@ def test_news_to_the_user(engine: Engine) -> None:
     }
 
 
+def test_what_is_seen_from_a_campaigns_prefixes_makes_nothing_known(engine: Engine) -> None:
+    """Two visits from two of its servers: neither makes the other the user's own."""
+    attempts = [
+        signin(f"{prefix} {user}", prefix, user=user) | {"outcome": "failure"}
+        for prefix in ("server", "other server")
+        for user in ("bob", "cid")
+    ]
+    visits = [
+        signin("visit", "server", place="Rome"),
+        signin("again", "other server", place="Rome"),
+    ]
+    found = news_of(engine, [*visits, *attempts], [*visits, signin("home", "home")])
+    assert found["visit"] == found["again"] == {"place"}
+    # From prefixes of one account each they are two of the user's own.
+    assert news_of(engine, visits, visits)["visit"] == set()
+
+
 def test_what_is_known_from_an_unknown_source_is_known(engine: Engine) -> None:
     """The log may lack an address, or have a GUID for it; the visit's own prefix it is not."""
     assert news_of(engine, [signin("visit", "away")], [signin("home", None)]) == {"visit": set()}
@@ -202,17 +272,17 @@ NEW = {f"new_{name}": True for name in PROPERTIES}
 @pytest.mark.parametrize(
     ("values", "levels"),
     [
-        (KNOWN, [0, 0, 0, 0, 0, 1, 0]),
+        (KNOWN, [0, 0, 0, 0, 0, 1, 0, 0]),
         # Own is a device with a name that is known.
-        (KNOWN | {"displayName": "NODATA"}, [0, 0, 0, 0, 0, 0, 0]),
-        (KNOWN | {"new_name": True}, [0, 0, 0, 0, 0, 0, 0]),
-        (NEW, [1, 1, 1, 1, 0, 0, 0]),
-        (NEW | {"mask": ANOMALOUS}, [2, 2, 2, 2, 1, 0, 0]),
+        (KNOWN | {"displayName": "NODATA"}, [0, 0, 0, 0, 0, 0, 0, 0]),
+        (KNOWN | {"new_name": True}, [0, 0, 0, 0, 0, 0, 0, 0]),
+        (NEW, [1, 1, 1, 1, 0, 0, 0, 0]),
+        (NEW | {"mask": ANOMALOUS}, [2, 2, 2, 2, 1, 0, 0, 0]),
         # Anomalous in the tenant, and yet the user's own: nothing new but the network.
-        (KNOWN | {"mask": ANOMALOUS}, [0, 0, 0, 0, 1, 1, 0]),
-        (KNOWN | {"new_device": True, "mask": mask_of("browser")}, [0, 0, 2, 0, 0, 1, 0]),
-        (KNOWN | {"new_place": True, "mask": mask_of("Location")}, [0, 0, 0, 2, 0, 1, 0]),
-        (KNOWN | {"new_place": True, "mask": mask_of("browser")}, [0, 0, 0, 1, 0, 1, 0]),
+        (KNOWN | {"mask": ANOMALOUS}, [0, 0, 0, 0, 1, 1, 0, 0]),
+        (KNOWN | {"new_device": True, "mask": mask_of("browser")}, [0, 0, 2, 0, 0, 1, 0, 0]),
+        (KNOWN | {"new_place": True, "mask": mask_of("Location")}, [0, 0, 0, 2, 0, 1, 0, 0]),
+        (KNOWN | {"new_place": True, "mask": mask_of("browser")}, [0, 0, 0, 1, 0, 1, 0, 0]),
     ],
 )
 def test_levels_of_traits(engine: Engine, values: dict, levels: list[int]) -> None:
@@ -283,47 +353,60 @@ def test_traits_are_counted_by_cluster_and_outcome(engine: Engine) -> None:
     counted = count_traits(relation(engine, TRAITED, rows)).rows()
     found = {(row["outcome"], row["cluster_id"], trait_key(row)): row["number"] for row in counted}
     assert found == {
-        ("a", 0, (1,) * 7): 2,
-        ("b", 0, (1,) * 7): 1,
-        ("a", 0, (0,) * 7): 1,
-        ("a", 3, (1,) * 7): 1,
+        ("a", 0, (1,) * 8): 2,
+        ("b", 0, (1,) * 8): 1,
+        ("a", 0, (0,) * 8): 1,
+        ("a", 3, (1,) * 8): 1,
     }
 
 
 # Levels in the order of TRAITS.
-PLAIN = (0, 0, 0, 0, 0, 0, 0)
-TRIED = (0, 0, 0, 0, 0, 0, 1)
+PLAIN = (0, 0, 0, 0, 0, 0, 0, 0)
+TRIED = (0, 0, 0, 0, 0, 0, 1, 0)
 
 
 def test_probability_by_hand() -> None:
-    """Visits of two kinds that differ in one trait, in the first round and the two after.
+    """Visits of two kinds that differ in one trait, round after round.
 
     Half a count a level: 9 + 1/2 of 10 + 1 failures were on accounts that had been tried, and
-    4 + 1/2 of 20 + 1 visits. In the traits that all share, of 3 or 2 levels, the one level has
-    (n + 1/2) / (n + 3/2) or (n + 1/2) / (n + 1) on either side.
+    at first 4 + 1/2 of 20 + 1 visits. In the factors that all share, of 9, 6 and 6 levels, the
+    one level has (n + 1/2) / (n + levels / 2) on either side. At first one in 41 is an entry. None
+    comes from the campaign's own sources, as 10 + 1/2 of 10 + 1 failures.
     """
     failures, visits = {PLAIN: 1, TRIED: 9}, {PLAIN: 16, TRIED: 4}
     honest = {PLAIN: 1.0, TRIED: 1.0}
-    for _ in range(3):
+    for _ in range(10):
         plain, tried = 16 * honest[PLAIN], 4 * honest[TRIED]
         n = plain + tried
-        shared = ((10.5 / 11.5) / ((n + 0.5) / (n + 1.5))) ** 4
-        shared *= ((10.5 / 11) / ((n + 0.5) / (n + 1))) ** 2
-        odds = {
-            PLAIN: 0.25 * shared * (1.5 / 11) / ((plain + 0.5) / (n + 1)),
-            TRIED: 0.25 * shared * (9.5 / 11) / ((tried + 0.5) / (n + 1)),
+        share = (20 - n + 1) / 41
+        shared = 1.0
+        for levels in (9, 6, 6):
+            shared *= 10.5 / (10 + levels / 2) / ((n + 0.5) / (n + levels / 2))
+        ratios = {
+            PLAIN: shared * (1.5 / 11) / ((plain + 0.5) / (n + 1)),
+            TRIED: shared * (9.5 / 11) / ((tried + 0.5) / (n + 1)),
         }
+        elsewhere = 10.5 / 11 / (1 - 1e-5)
+        odds = {t: share / (1 - share) * elsewhere * ratio**0.8 for t, ratio in ratios.items()}
         honest = {traits: 1 / (1 + value) for traits, value in odds.items()}
     found = entry_probability(failures, visits)
     assert found == pytest.approx({traits: 1 - value for traits, value in honest.items()})
-    assert found[PLAIN] < 0.1 < 0.5 < found[TRIED]
+    assert found[PLAIN] < found[TRIED]
 
 
-def test_what_says_nothing_leaves_the_prior() -> None:
-    """As many visits as failures, and alike: about one in five. Later rounds move it little."""
-    assert entry_probability({PLAIN: 100_000}, {PLAIN: 100_000})[PLAIN] == pytest.approx(
-        0.2, abs=1e-4
-    )
+@pytest.mark.parametrize("visits", [10, 1_000, 100_000])
+def test_among_visits_that_are_all_alike_nobody_is_named(visits: int) -> None:
+    """Honest people may look like the campaign: that nobody was got into must be able to win."""
+    found = entry_probability({PLAIN: visits}, {PLAIN: visits})
+    assert found[PLAIN] < 0.2
+
+
+@pytest.mark.parametrize("honest", [50, 5_000])
+def test_a_visit_from_a_campaigns_own_source_is_all_but_certain(honest: int) -> None:
+    from_source = (*PLAIN[:-1], 1)
+    found = entry_probability({from_source: 200}, {PLAIN: honest, from_source: 2})
+    assert found[from_source] > 0.9
+    assert found[PLAIN] < 0.01
 
 
 def test_without_visits_there_are_no_entries() -> None:
@@ -365,10 +448,10 @@ def test_a_visit_more_like_the_failures_is_more_probable(
     [
         (False, PLAIN, []),
         (True, PLAIN, ["the campaign had tried the account"]),
-        (False, (0, 0, 1, 2, 1, 0, 0), ["new to the user: device, place"]),
+        (False, (0, 0, 1, 2, 1, 0, 0, 0), ["new to the user: device, place"]),
         (
             True,
-            (1, 2, 1, 2, 1, 0, 1),
+            (1, 2, 1, 2, 1, 0, 1, 0),
             [
                 "the campaign had tried the account",
                 "new to the user: application, client, device, place",

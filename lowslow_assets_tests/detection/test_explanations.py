@@ -24,6 +24,7 @@ from lowslow_assets_tests.support.relations import relation
 SIGNINS = (
     *("date", "signin_id", "user", "network", "outcome"),
     *("time_generated", "ip_address", "ip_prefix", "result_type", "city"),
+    "operatingSystem",
 )
 PLACE = {"Location": "", "state": "", "latitude": 0.0, "longitude": 0.0}
 EXPLAINED = schema(
@@ -72,6 +73,7 @@ class Signin:
     outcome: str = "failure"
     code: str | None = None
     city: str = NODATA
+    system: str = NODATA
 
     def row(self, scenario: str, shift: timedelta) -> tuple:
         """As a row of ``encoded_features``; nothing is shared with other scenarios."""
@@ -91,6 +93,7 @@ class Signin:
             own("prefix", self.prefix),
             self.code,
             self.city,
+            self.system,
         )
 
 
@@ -217,16 +220,197 @@ RETRIED: dict[str, Scenario] = {
 }
 
 A: dict[str, Any] = {"address": "a", "prefix": "of a"}
-SHARED: dict[str, Scenario] = {
-    "three from an address": all_are(None, failures(3, 2 * DAY, **A)),
-    "four from an address": all_are("shared address", failures(4, 2 * DAY, **A)),
-    "three, and a success": all_are(None, [*failures(3, 2 * DAY, **A), success("s", 5, **A)]),
-    "three, and one that is neither": all_are(
-        None,
-        [*failures(3, 2 * DAY, **A), Signin("o", 5, **A, outcome="other")],
+
+
+def by_turns(number: int, accounts: int, every: float = DAY, **values: Any) -> list[Signin]:
+    """So many failures of so few accounts, one after the other."""
+    return [Signin(str(i), i * every, user=f"u{i % accounts}", **values) for i in range(number)]
+
+
+def friends(number: int, prefix: str) -> list[Signin]:
+    """A success each of so many accounts that never fail."""
+    return [success(f"friend {i}", i * DAY, prefix=prefix) for i in range(number)]
+
+
+SOURCES: dict[str, Scenario] = {
+    # Few are not enough to tell a source by, whoever they are.
+    "three from an address": all_are(None, by_turns(3, 1, 2 * DAY, **A)),
+    "three, and a success": all_are(
+        None, [*by_turns(3, 1, 2 * DAY, **A), success("s", 5, address="a", prefix="of b")]
     ),
-    "ten from a prefix": all_are(None, failures(10, prefix="p")),
-    "eleven from a prefix": all_are("shared prefix", failures(11, prefix="p")),
+    "three, and one that is neither": all_are(
+        None, [*by_turns(3, 1, 2 * DAY, **A), Signin("o", 5, **A, outcome="other")]
+    ),
+    "ten from a prefix": all_are(None, by_turns(10, 2, prefix="p")),
+    "eleven from a prefix": all_are("service", by_turns(11, 2, prefix="p")),
+    # What many failures of many accounts, each tried seldom, for days, look like.
+    "a rented server": all_are(None, by_turns(40, 20, 12 * HOUR, **A)),
+    "a rented server where somebody succeeds": all_are(
+        None, [*by_turns(40, 20, 12 * HOUR, **A), *friends(3, "of a")]
+    ),
+    "a rented server that got into three accounts": all_are(
+        None,
+        [
+            *by_turns(40, 20, 12 * HOUR, **A),
+            *(success(f"s{i}", 25 * DAY, user=f"u{i}", **A) for i in range(3)),
+        ],
+    ),
+    "gateway addresses of one cloud": all_are(None, by_turns(40, 20, 12 * HOUR, prefix="p")),
+}
+
+OFFICE: dict[str, Scenario] = {
+    "as many friends as strangers": all_are(
+        "office", [*failures(4, 2 * DAY, **A), *friends(4, "of a")]
+    ),
+    "a stranger more": all_are(None, [*failures(4, 2 * DAY, **A), *friends(3, "of a")]),
+    "who succeeds is no stranger, but a friend": all_are(
+        "office",
+        [
+            *(Signin(str(i), i * DAY, user=f"u{i}", **A) for i in range(4)),
+            *(success(f"s{i}", 9 * DAY, user=f"u{i}", prefix="of a") for i in range(2)),
+        ],
+    ),
+    "one of four succeeds": all_are(
+        None,
+        [
+            *(Signin(str(i), i * DAY, user=f"u{i}", **A) for i in range(4)),
+            success("s", 9 * DAY, user="u0", prefix="of a"),
+        ],
+    ),
+    "nobody but friends": all_are(
+        "office", [*by_turns(4, 1, **A), success("s", 9 * DAY, user="u0", prefix="of a")]
+    ),
+    "friends of another prefix": all_are(None, [*failures(4, 2 * DAY, **A), *friends(4, "of b")]),
+    "as many on the prefix": all_are("office", [*failures(11, DAY, prefix="p"), *friends(11, "p")]),
+    "a stranger more on the prefix": all_are(
+        None, [*failures(11, DAY, prefix="p"), *friends(10, "p")]
+    ),
+    # The address has 4 strangers, the prefix 11.
+    "an address among few friends of its prefix": (
+        [
+            *failures(7, DAY, prefix="p"),
+            *(Signin(f"a{i}", i * DAY, address="a", prefix="p") for i in range(4)),
+            *friends(4, "p"),
+        ],
+        {**dict.fromkeys("0123456"), **{f"a{i}": "office" for i in range(4)}},
+    ),
+}
+
+LOUD: dict[str, Scenario] = {
+    # 0:00 on the first day to 12:00 on the second.
+    "ten within two days": all_are("burst", failures(10, 4 * HOUR, **A)),
+    "nine within two days": all_are(None, failures(9, 4 * HOUR, **A)),
+    "ten within three days": all_are(None, failures(10, 6 * HOUR, **A)),
+    "from a prefix": all_are("burst", failures(11, 4 * HOUR, prefix="p")),
+    "office before burst": all_are("office", [*failures(10, 4 * HOUR, **A), *friends(10, "of a")]),
+    "burst before service": all_are("burst", by_turns(16, 3, 2.9 * HOUR, **A)),
+}
+
+SERVICE: dict[str, Scenario] = {
+    "more than five tries an account": all_are("service", by_turns(16, 3, **A)),
+    "five tries an account": all_are("few accounts", by_turns(15, 3, **A)),
+    # 16 tries of three accounts: one each in less than 8 days.
+    "a try in less than eight days": all_are(
+        "service", [*by_turns(15, 3, **A), Signin("last", 41 * DAY, user="u0", **A)]
+    ),
+    "a try in more than eight days": all_are(
+        "few accounts", [*by_turns(15, 3, **A), Signin("last", 42 * DAY, user="u0", **A)]
+    ),
+    "service before few accounts": all_are("service", by_turns(6, 1, **A)),
+    "office before service": all_are("office", [*by_turns(16, 3, **A), *friends(3, "of a")]),
+    # The address is a rented server's: that its prefix is a service's is not said of it.
+    "an address before its prefix": (
+        [
+            *(Signin(f"b{i}", i * DAY, user="ann", address="b", prefix="of a") for i in range(30)),
+            *(Signin(f"a{i}", i * 2 * DAY, **A) for i in range(4)),
+            Signin("c", 5, address="c", prefix="of a"),
+        ],
+        {
+            **{f"b{i}": "service" for i in range(30)},
+            **{f"a{i}": None for i in range(4)},
+            "c": "service",
+        },
+    ),
+}
+
+FEW_ACCOUNTS: dict[str, Scenario] = {
+    "four of one account": all_are("few accounts", by_turns(4, 1, **A)),
+    "four of two accounts": all_are(None, by_turns(4, 2, **A)),
+    "five of two accounts": all_are("few accounts", by_turns(5, 2, **A)),
+    "twenty accounts, forty-one tries": all_are("few accounts", by_turns(41, 20, 8 * HOUR, **A)),
+    "twenty accounts, forty tries": all_are(None, by_turns(40, 20, 8 * HOUR, **A)),
+    "one account more": all_are(None, by_turns(43, 21, 8 * HOUR, **A)),
+    "of a prefix, too seldom for a service": all_are(
+        "few accounts",
+        [*by_turns(10, 2, prefix="p"), Signin("last", 50 * DAY, user="u0", prefix="p")],
+    ),
+}
+
+IN_ROME: dict[str, Any] = {"city": "Rome", "system": "Ios"}
+OWN_DEVICE: dict[str, Scenario] = {
+    "the same place and system": all_are(
+        "own device",
+        [Signin("f", NOON, user="ann", **IN_ROME), success("s", 5 * DAY, user="ann", **IN_ROME)],
+    ),
+    "another system": all_are(
+        None,
+        [
+            Signin("f", NOON, user="ann", **IN_ROME),
+            success("s", 0, user="ann", city="Rome", system="Android"),
+        ],
+    ),
+    "another place": all_are(
+        None,
+        [
+            Signin("f", NOON, user="ann", **IN_ROME),
+            success("s", 0, user="ann", city="Oslo", system="Ios"),
+            success("t", 0, user="ann", city="Rome", system="Android"),
+        ],
+    ),
+    "another user's": all_are(
+        None, [Signin("f", NOON, user="ann", **IN_ROME), success("s", 0, user="bob", **IN_ROME)]
+    ),
+    "a system that is unknown": all_are(
+        None,
+        [Signin("f", NOON, user="ann", city="Rome"), success("s", 0, user="ann", city="Rome")],
+    ),
+    "a place that is unknown": all_are(
+        None,
+        [Signin("f", NOON, user="ann", system="Ios"), success("s", 0, user="ann", system="Ios")],
+    ),
+    "twice from there": all_are(
+        "own device",
+        [
+            Signin("f", NOON, user="ann", **IN_ROME),
+            success("s", 5 * DAY, user="ann", **IN_ROME),
+            success("t", 6 * DAY, user="ann", **IN_ROME),
+        ],
+    ),
+    "own network before own device": all_are(
+        "own network",
+        [
+            Signin("f", NOON, **ANN_AT_HOME, prefix="p", **IN_ROME),
+            success("s", 5 * DAY, **ANN_AT_HOME, prefix="p", **IN_ROME),
+        ],
+    ),
+    "own place before own device": all_are(
+        "own place",
+        [
+            Signin("f", NOON, user="ann", outcome="stopped", **IN_ROME),
+            success("s", 5 * DAY, user="ann", **IN_ROME),
+        ],
+    ),
+    "a source of few accounts before own device": all_are(
+        "few accounts",
+        [*by_turns(4, 1, **A, **IN_ROME), success("s", 9 * DAY, user="u0", **IN_ROME)],
+    ),
+    "not from a rented server": (
+        [
+            *by_turns(40, 20, 12 * HOUR, **A, **IN_ROME),
+            success("s", 29 * DAY, user="u0", **IN_ROME),
+        ],
+        {str(i): "own device" if i % 20 == 0 else None for i in range(40)},
+    ),
 }
 
 OWN_NETWORK: dict[str, Scenario] = {
@@ -376,9 +560,18 @@ OUTCOMES: dict[str, Scenario] = {
         ],
         {**{f"p{i}": "interrupted" for i in range(20)}, "spray": None},
     ),
-    "those that are not do": all_are(
-        "shared address", [Signin(str(i), i * 2 * DAY, **A, **STOPPED) for i in range(4)]
+    "nor are they a service's tries": (
+        [
+            *(
+                Signin(f"p{i}", i * DAY, user="ann", network="home", **A, **STOPPED)
+                for i in range(20)
+            ),
+            *(success(f"s{i}", i * DAY + 1, user="ann", network="home") for i in range(20)),
+            Signin("spray", 9 * DAY, **A),
+        ],
+        {**{f"p{i}": "interrupted" for i in range(20)}, "spray": None},
     ),
+    "those that are not do": all_are("few accounts", by_turns(4, 1, 2 * DAY, **A, **STOPPED)),
 }
 
 # One account, address and prefix, five minutes apart: whatever rule comes later would hold too.
@@ -394,7 +587,7 @@ PRECEDENCE: dict[str, Scenario] = {
     "busy account before the rest": all_are(
         "busy account", [*failures(12, 5, **BURST), success("s", 9 * DAY, **BURST)]
     ),
-    "retried before shared": (
+    "retried before burst": (
         [
             *failures(2, 5, **BURST),
             *(
@@ -405,18 +598,18 @@ PRECEDENCE: dict[str, Scenario] = {
         ],
         {
             **dict.fromkeys("01", "retried"),
-            **{f"other {i}": "shared address" for i in range(1, 11)},
+            **{f"other {i}": "burst" for i in range(1, 11)},
         },
     ),
-    "shared prefix before own network": all_are(
-        "shared prefix",
+    "office before own network": all_are(
+        "office",
         [*failures(11, DAY, **ANN_AT_HOME, prefix="p"), success("s", 20 * DAY, **BURST)],
     ),
     "own network before a crowd": all_are(
         "own network",
         [
             signin
-            for i in range(8)
+            for i in range(40)
             for signin in (
                 Signin(str(i), i, user=f"user {i}", network="home", prefix=f"p{i}"),
                 success(f"s{i}", 2 * DAY, user=f"user {i}", network="home", prefix=f"p{i}"),
@@ -431,7 +624,12 @@ SCENARIOS = {
         "resolved": RESOLVED,
         "busy": BUSY,
         "retried": RETRIED,
-        "shared": SHARED,
+        "sources": SOURCES,
+        "office": OFFICE,
+        "burst": LOUD,
+        "service": SERVICE,
+        "few accounts": FEW_ACCOUNTS,
+        "own device": OWN_DEVICE,
         "own network": OWN_NETWORK,
         "no source": NO_SOURCE,
         "outcomes": OUTCOMES,
@@ -469,7 +667,7 @@ def test_explanations(engine: Engine) -> None:
 
 @pytest.mark.parametrize(
     ("window_days", "explanation"),
-    [(1, "shared prefix"), (65, "shared prefix"), (66, None), (240, None)],
+    [(1, "burst"), (65, "burst"), (66, None), (240, None)],
 )
 def test_a_longer_window_may_see_a_prefix_more_often(
     engine: Engine, window_days: int, explanation: str | None
@@ -486,26 +684,26 @@ def crowd(number: int, **values: Any) -> list[Signin]:
 @pytest.mark.parametrize(
     ("signins", "window_days", "crowded"),
     [
-        # Six in a window of 240 days are usually 0.001 an hour: more than 5 are a crowd.
-        (crowd(5), 240, 0),
-        (crowd(6), 240, 6),
-        # In a window of one day n suspects are usually n / 24 an hour: n > 5 + 8 n / 24 from 8 on.
-        (crowd(7), 1, 0),
-        (crowd(8), 1, 8),
+        # 26 in a window of 240 days are usually 0.005 an hour: more than 25 are a crowd.
+        (crowd(25), 240, 0),
+        (crowd(26), 240, 26),
+        # In a window of one day n are usually n / 24 an hour: n > 25 + 8 n / 24 from 38 on.
+        (crowd(37), 1, 0),
+        (crowd(38), 1, 38),
         # What is explained crowds nobody and raises no bar.
-        ([*crowd(5), *failures(6, 0, user="ann")], 240, 0),
-        ([*crowd(8), *failures(60, MINUTE / 2, user="ann")], 1, 8),
-        ([*crowd(5), *failures(6, 0, prefix=None)], 240, 0),
+        ([*crowd(25), *failures(6, 0, user="ann")], 240, 0),
+        ([*crowd(38), *failures(60, MINUTE / 2, user="ann")], 1, 38),
+        ([*crowd(25), *failures(6, 0, prefix=None)], 240, 0),
         # Hours are the clock's.
-        (failures(6, HOUR / 5), 240, 0),
+        (failures(26, HOUR / 25), 240, 0),
         # An hour of one day is not that hour of all.
-        (failures(8, DAY), 240, 0),
+        (failures(30, DAY), 240, 0),
     ],
     ids=[
-        "5",
-        "6",
-        "7 in a day",
-        "8 in a day",
+        "25",
+        "26",
+        "37 in a day",
+        "38 in a day",
         "explained",
         "bar",
         "no source",
@@ -601,7 +799,7 @@ def test_groups_by_hand(engine: Engine) -> None:
             *(("busy account", "ann", "a", "p", 30.0 * i) for i in range(7)),
             *(("busy account", "bob", f"b{i % 2}", "p", 240.0 * i) for i in range(6)),
             # A connector: 3 days between the first of four and the last.
-            *(("shared address", f"u{i}", "c", "p", DAY * i) for i in range(4)),
+            *(("service", f"u{i}", "c", "q", DAY * i) for i in range(4)),
             # 12 seconds apart.
             *(("crowded hour", f"v{i}", f"d{i}", f"q{i}", 60 + i / 5) for i in range(6)),
             ("resolved", "ann", "a", "p", 0),
@@ -619,8 +817,8 @@ def test_groups_by_hand(engine: Engine) -> None:
         ("busy account", 13, 2, 3, None, None),
         ("busy account", 7, 1, 1, "ann", 30.0),
         ("busy account", 6, 1, 2, "bob", 240.0),
-        ("shared address", 4, 4, 1, None, None),
-        ("shared address", 4, 4, 1, "c", DAY),
+        ("service", 4, 4, 1, None, None),
+        ("service", 4, 4, 1, "q", DAY),
         ("own network", 1, 1, 1, None, None),
         ("crowded hour", 6, 6, 6, None, None),
         ("crowded hour", 6, 6, 6, "2026-06-01 01", 0.2),
@@ -631,7 +829,7 @@ def test_groups_by_hand(engine: Engine) -> None:
         "a device or service with an old password, or kept out",
         "bob": "one account, 2 addresses, every 4 hours: "
         "a device or service with an old password, or kept out",
-        "c": "4 accounts, one address, every 24 hours: a service, a burst, an office",
+        "q": "4 accounts, one address, every 24 hours: a connector or a device with old passwords",
         "2026-06-01 01": "6 accounts, 6 addresses, every 12 seconds: a burst",
     }
     for group in found:
@@ -655,9 +853,9 @@ def test_time_apart_in_words(engine: Engine, minutes: float, words: str) -> None
 
 
 def test_one_failure_does_not_come_every_0_seconds(engine: Engine) -> None:
-    """Of an address' failures all but one may have another explanation."""
-    [_, single] = groups(engine, [("shared address", "ann", "a", "p", 0)])
-    assert (single.failures, single.example) == (1, "a")
+    """Of a source's failures all but one may have another explanation."""
+    [_, single] = groups(engine, [("office", "ann", "a", "p", 0)])
+    assert (single.failures, single.example) == (1, "p")
     assert "every 0 seconds" not in single.reason
 
 

@@ -1,6 +1,7 @@
 """Who belongs to a campaign: planted habits are found again among strays that have none."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,15 +11,22 @@ from lowslow_assets.detection.members import (
     ASSIGNED,
     Population,
     Suspects,
-    count_accounts,
+    count_population,
     member_probability,
     members_by_pattern,
+    population_of,
+    shares_prefix,
     split_by_kit,
 )
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.engines.base import Engine
 from lowslow_assets.engines.schemas import schema
-from lowslow_assets.lake.tables import CLUSTER_MEMBERS, FEATURES, SUSPECT_FAILURES
+from lowslow_assets.lake.tables import (
+    CLUSTER_MEMBERS,
+    FEATURES,
+    SUCCESS_SOURCES,
+    SUSPECT_FAILURES,
+)
 from lowslow_assets_tests.support.relations import relation
 
 # A Monday.
@@ -41,6 +49,7 @@ def suspects(**columns: list) -> Suspects:
         "browser": ["Chrome 125"] * number,
         "operatingSystem": ["Windows10"] * number,
         "Location": ["SE"] * number,
+        "network": ["AS64500"] * number,
         "ip_address": ["192.0.2.1"] * number,
     }
     return Suspects.of(
@@ -127,12 +136,16 @@ def test_probability_by_hand() -> None:
 
     Ann twice and Bob once, of 1,000 accounts: with a = 1 the others' shares are (1 + 0.001) / 3
     for Ann and 0.001 / 3 for Bob; a = 0.1 and a = 10 predict the three worse. All on the only
-    day, at one hour: with a = 0.1 its share among the others is (2 + 0.1 w) / 2.1. One in ten is
-    taken for a stray at first, and as all are members it stays at that.
+    day, at one hour, from one of 10,000 prefixes: with a = 0.1 its share among the others is
+    (2 + 0.1 w) / 2.1. One in ten is taken for a stray at first, and as all are members it stays at
+    that.
     """
-    found = member_probability(suspects(user=["ann", "bob", "ann"]), Population(1_000, days=1))
+    found = member_probability(
+        suspects(user=["ann", "bob", "ann"], ip_prefix=["p"] * 3), Population(1_000, days=1)
+    )
     hour = (2 + 0.1 * HOUR_OF_WEEKDAYS) / 2.1 / HOUR_OF_WEEKDAYS
-    odds = np.array([1_001 / 3, 1 / 3, 1_001 / 3]) * hour * 9
+    prefix = (2 + 0.1 / 10_000) / 2.1 * 10_000
+    odds = np.array([1_001 / 3, 1 / 3, 1_001 / 3]) * hour * prefix * 9
     np.testing.assert_allclose(found, odds / (1 + odds), rtol=1e-12)
 
 
@@ -148,15 +161,17 @@ def plain_probability(found: Suspects, population: Population) -> list[float]:
             [(time.hour, time.weekday() >= 5) for time in times],
             [(2 if time.weekday() >= 5 else 5) / 7 / 24 for time in times],
         ),
+        ([*found.ip_prefix], [1 / 10_000] * n),
     ]
     for column in (
         [*found.application],
         [*found.client],
         list(zip(found.browser, found.operating_system, strict=True)),
+        [*found.network],
         [":" in (address or "") for address in found.ip_address],
     ):
         values.append((column, [1 / len(set(column))] * n))
-    log_odds = [np.log(9.0)] * n
+    log_ratio = np.zeros(n)
     for column, weight in values:
         ratios = [
             [
@@ -166,8 +181,8 @@ def plain_probability(found: Suspects, population: Population) -> list[float]:
             for a in (0.1, 1, 10, 100, 1_000, 10_000)
         ]
         best = max(ratios, key=sum)
-        log_odds = [sum(pair) for pair in zip(log_odds, best, strict=True)]
-    return [1 / (1 + np.exp(-value)) for value in log_odds]
+        log_ratio += best
+    return (1 / (1 + np.exp(-log_ratio) / 9)).tolist()
 
 
 def test_every_attribute_counts() -> None:
@@ -183,6 +198,8 @@ def test_every_attribute_counts() -> None:
         browser=["Chrome", "Edge", "Chrome", "Chrome", "Safari", "Chrome"],
         operatingSystem=["Windows10"] * 3 + ["Ios"] * 3,
         ip_address=["192.0.2.1", "2001:db8::1", "2001:db8::2", None, "2001:db8::3", "192.0.2.9"],
+        ip_prefix=["p", "q", "r", "s", "q", "p"],
+        network=["AS1", "AS1", "AS2", "AS3", "AS1", "AS1"],
     )
     expected = plain_probability(found, TENANT)
     assert min(expected) > 0.5, "somebody drops out, and there is a second round"
@@ -271,13 +288,89 @@ def test_suspects_are_chosen_by_position_and_by_booleans() -> None:
     assert found.day.tolist() == [START.date()] * 3
 
 
-def test_accounts_that_succeed_or_are_suspect_count_once(engine: Engine) -> None:
-    users = schema("user string")
-    successes, suspect = (
-        relation(engine, users, [(name,) for name in names])
-        for names in (["ann", "ann", "bob"], ["bob", "Bob", "cid"])
+def repeated(core: int, strays: int, **columns: Any) -> tuple[Suspects, np.ndarray]:
+    """Unlike strays, after a core that repeats what the columns say; and which are the core."""
+    number = core + strays
+    rng = np.random.default_rng(7)
+    made_up = {
+        "user": [f"user{i}" for i in rng.integers(0, 1_000, number)],
+        "time_generated": [
+            START + timedelta(hours=h) for h in rng.integers(0, 1_440, number).tolist()
+        ],
+        "browser": rng.choice(["Chrome", "Edge", "Safari", "Opera"], number).tolist(),
+        "ip_prefix": [f"p{i}" for i in range(number)],
+        "network": [f"AS{i % 97}" for i in range(number)],
+        "pattern": [0b11100] * number,
+    }
+    for name, value in columns.items():
+        made_up[name][:core] = [value.format(i % 8) for i in range(core)]
+    return suspects(**made_up), np.arange(number) < core
+
+
+@pytest.mark.parametrize(
+    "habit",
+    [
+        {"ip_prefix": "rented {}"},
+        {"network": "AS64500", "ip_prefix": "rented {}"},
+        {"browser": "Hydra", "network": "AS64500"},
+    ],
+    ids=["prefixes", "cloud", "tool"],
+)
+def test_a_campaign_is_told_from_as_many_strays_again(habit: dict[str, str]) -> None:
+    found, is_campaigns = repeated(100, 200, **habit)
+    members = member_probability(found, TENANT) >= 0.5
+    assert members[is_campaigns].mean() >= 0.95
+    assert is_campaigns[members].mean() >= 0.9
+
+
+def test_a_prefix_is_shared_by_three_accounts_or_more() -> None:
+    found = suspects(
+        user=["ann", "bob", "cid", "ann", "bob", "bob", "dan", "eve", "fay"],
+        ip_prefix=["p", "p", "p", "q", "q", "q", None, None, None],
     )
-    assert count_accounts(successes, suspect).rows() == [{"accounts": 4}]
+    assert shares_prefix(found).tolist() == [True] * 3 + [False] * 6
+
+
+def test_the_population_is_learned_from_where_people_succeed(engine: Engine) -> None:
+    """By hand: six prefixes of users, seven visits, two of them as new as a suspect's source."""
+    day, next_day = START.date(), START.date() + timedelta(days=1)
+    home = {"network": "AS1", "Location": "SE", "state": "S", "city": "Lund"}
+    rows = [
+        # Ann's home on two days, and another pool of her provider: known all of them.
+        {"user": "ann", "ip_prefix": "p1", "operatingSystem": "Windows", "date": day, **home},
+        {"user": "ann", "ip_prefix": "p1", "operatingSystem": "Windows", "date": next_day, **home},
+        {"user": "ann", "ip_prefix": "p2", "operatingSystem": "Windows", "date": day, **home},
+        # A cafe of her town: the device is known there. A hotel abroad: nothing is.
+        {"user": "ann", "ip_prefix": "p3", "operatingSystem": "Windows", "date": day, **home}
+        | {"network": "AS2"},
+        {"user": "ann", "ip_prefix": "p4", "operatingSystem": "Windows", "date": day, **home}
+        | {"network": "AS3", "city": "Rome"},
+        # Bob, once; where the place is unknown nothing is known of it.
+        {"user": "bob", "ip_prefix": "p5", "operatingSystem": "Windows", "date": day, **home}
+        | {"city": "NODATA"},
+        {"user": "cid", "ip_prefix": None, "operatingSystem": "Windows", "date": day, **home},
+    ]
+    successes = relation(engine, SUCCESS_SOURCES.dated, rows)
+    suspect = relation(engine, schema("user string"), [("bob",), ("Bob",)])
+    assert count_population(successes, suspect).rows() == [
+        {"accounts": 4, "visits": 6, "new_visits": 2}
+    ]
+    explained = [
+        {"explanation": "own network", "example": None, "failures": 2},
+        {"explanation": "own device", "example": None, "failures": 1},
+        {"explanation": "own device", "example": "ann", "failures": 1},
+        {"explanation": "office", "example": None, "failures": 50},
+    ]
+    hours = {START: 7}
+    # Three of six visits are given up; away from home three times as often.
+    found = population_of(successes, suspect, explained, hours, days=10)
+    assert found == Population(4, 10, 3 * 3 / 6 * 2 / 10, hours)
+
+
+def test_without_a_success_nobody_is_honest(engine: Engine) -> None:
+    nothing = relation(engine, SUCCESS_SOURCES.dated)
+    suspect = relation(engine, schema("user string"), [("bob",)])
+    assert population_of(nothing, suspect, [], {}, days=1) == Population(1, 1, 0.0, {})
 
 
 def test_members_by_pattern_are_the_failures_of_assigned_patterns(engine: Engine) -> None:

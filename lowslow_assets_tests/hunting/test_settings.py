@@ -24,10 +24,18 @@ from lowslow_assets.settings import NOTEBOOK
 
 # Per version of the rules the digest of all thresholds. Whoever changes one of these raises
 # RULES_VERSION and adds a line: a hunt never mixes tables that were made by different rules.
-THRESHOLDS = {1: "beb6ca6d87df", 2: "611e52cbc709"}
+THRESHOLDS = {1: "beb6ca6d87df", 2: "d11cbb8830d7"}
 RULES = (
-    *(baseline, entries, explanations, identity, judge),
-    *(members, patterns, pruning, signs, spray_tests),
+    baseline,
+    entries,
+    explanations,
+    identity,
+    judge,
+    members,
+    patterns,
+    pruning,
+    signs,
+    spray_tests,
 )
 
 

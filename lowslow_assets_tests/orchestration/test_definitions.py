@@ -44,20 +44,20 @@ DEPENDENCIES = {
     "mask_patterns": {"suspect_failures", "anomaly_masks", "feature_baseline"},
     "mixture_model": {"mask_patterns"},
     "pruned_clusters": {
+        "success_hours",
         "mixture_model",
         "mask_patterns",
         "suspect_failures",
         "explained_failures",
         "success_sources",
-        "success_hours",
     },
     "cluster_members": {
+        "success_hours",
         "mixture_model",
         "mask_patterns",
         "suspect_failures",
         "explained_failures",
         "success_sources",
-        "success_hours",
     },
     "cluster_statistics": {"cluster_members", "success_hours_of_day", "success_weekdays"},
     "cluster_features": {"cluster_members", "feature_baseline"},
@@ -109,13 +109,13 @@ DEPENDENCIES = {
     },
     "delivered_incidents": {"enriched_incidents", "campaigns", "incident_members"},
     "detection_limit": {
+        "success_hours",
         "success_sources",
         "encoded_features",
         "feature_baseline",
         "explained_failures",
         "suspect_failures",
         "cluster_members",
-        "success_hours",
     },
 }
 ON_DEMAND = {"detection_limit"}
