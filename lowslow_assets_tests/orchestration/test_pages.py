@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 
 from lowslow_assets.reports.pages.words import long_date
 from lowslow_assets_tests.orchestration.conftest import DAYS, LAST, Project
@@ -58,7 +59,7 @@ def test_accounts_got_into_are_on_the_page_with_the_evidence(project: Project):
         assert f">{entry['user']}</bdi>" in page
         assert entry["evidence"] in page
     for test in incident["tests"]:
-        assert test["explanation"] in page
+        assert str(escape(test["explanation"])) in page
 
 
 def test_the_run_says_where_the_page_is(hunted, project: Project):

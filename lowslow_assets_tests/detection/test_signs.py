@@ -1,0 +1,206 @@
+"""Signs of one hand: each by a value computed another way, on strays, and on planted sprays."""
+
+import math
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy import stats
+
+from lowslow_assets.detection.members import Population, Suspects
+from lowslow_assets.detection.patterns import MODEL_PROPERTIES
+from lowslow_assets.detection.signs import (
+    MIN_ATTEMPTS,
+    Sign,
+    at_least,
+    occupancy_p_value,
+    signs_of_members,
+    signs_of_size,
+)
+from lowslow_assets.detection.spray_tests import MAX_P_VALUE
+from lowslow_assets.detection.statistics import size_of
+from lowslow_assets.lake.tables import SUSPECT_FAILURES
+
+# A Monday.
+START = datetime(2026, 5, 4, tzinfo=UTC)
+TENANT = Population(accounts=1_000, days=60)
+DEVICE = 1 << list(MODEL_PROPERTIES).index("device")
+
+
+def suspects(days: list[float], **columns: list) -> Suspects:
+    """One suspect per time, in days after START: unlike each other but for what is given."""
+    number = len(days)
+    rows: dict[str, Any] = {
+        "signin_id": [f"{i:05}" for i in range(number)],
+        "time_generated": [START + timedelta(days=day) for day in days],
+        "user": [f"user{i}" for i in range(number)],
+        "pattern": [DEVICE] * number,
+        "browser": [f"made up {i}" for i in range(number)],
+        "operatingSystem": ["Windows10"] * number,
+        "AppDisplayName": ["Azure Portal"] * number,
+        "ClientAppUsed": ["Browser"] * number,
+        "network": [f"AS{i}" for i in range(number)],
+        "Location": ["SE"] * number,
+        "ip_address": [f"address {i}" for i in range(number)],
+        "ip_prefix": [f"prefix {i}" for i in range(number)],
+        "result_type": ["50126"] * number,
+    }
+    nothing = dict.fromkeys(SUSPECT_FAILURES.schema.names, [None] * number)
+    return Suspects.of(pa.Table.from_pydict(nothing | rows | columns, SUSPECT_FAILURES.schema))
+
+
+def signs(
+    members: Suspects, among: Suspects | None = None, population: Population = TENANT
+) -> dict[str, Sign]:
+    found = [*signs_of_members(members, among or members, population)]
+    found += signs_of_size(size_of(0, members), population.honest_strays_a_day)
+    assert all(0 <= sign.p_value <= 1 for sign in found)
+    return {sign.name: sign for sign in found}
+
+
+def strays(number: int, seed: int) -> Suspects:
+    """At any time of the window, on any account."""
+    rng = np.random.default_rng(seed)
+    accounts = rng.integers(0, TENANT.accounts, number)
+    return suspects(
+        rng.uniform(0, TENANT.days, number).tolist(), user=[f"user{a}" for a in accounts]
+    )
+
+
+@pytest.mark.parametrize(
+    ("events", "places", "occupied", "p_value"),
+    [
+        (1, 3, 1, 1.0),
+        (2, 3, 2, 2 / 3),
+        (3, 3, 3, 6 / 27),
+        # All three on two places at most: 1 - 6/27.
+        (3, 3, 2, 24 / 27 + 0),
+        (10, 10, 10, math.factorial(10) / 10**10),
+        (10**6, 30, 30, 1.0),
+        (5, 7, 6, 0.0),
+        (5, 0, 0, 1.0),
+    ],
+)
+def test_occupancy(events: int, places: int, occupied: int, p_value: float) -> None:
+    assert occupancy_p_value(events, places, occupied) == pytest.approx(p_value)
+
+
+@pytest.mark.parametrize(("events", "expected"), [(1, 0.5), (3, 1.0), (40, 12.5), (700, 600.0)])
+def test_at_least_is_the_tail_of_poisson(events: int, expected: float) -> None:
+    assert at_least(events, expected) == pytest.approx(stats.poisson.sf(events - 1, expected))
+
+
+def test_the_number_is_compared_with_noise_and_people() -> None:
+    members = suspects([i * 59 / 699 for i in range(700)])
+    noise = stats.poisson.sf(699, 10 * 60)
+    assert signs(members)["number"].p_value == pytest.approx(noise)
+    busy = Population(1_000, 60, honest_strays_a_day=2.0)
+    assert signs(members, population=busy)["number"].p_value == pytest.approx(
+        stats.poisson.sf(699, 12 * 60)
+    )
+
+
+def test_each_account_once_is_even() -> None:
+    members = suspects([i * 0.59 for i in range(100)])
+    once = math.prod(1 - i / 1_000 for i in range(100))
+    sign = signs(members)["even accounts"]
+    assert sign.p_value == pytest.approx(once)
+    assert sign.explanation.startswith("0 of 100 attempts try an account again; strays would 5 ")
+
+
+def test_all_within_a_third_of_the_window() -> None:
+    """The range of 12 uniform variables: 12 s^11 - 11 s^12 for a share s of 20 of 60 days."""
+    members = suspects([0.0, *np.linspace(1, 18, 10).tolist(), 19.5])
+    sign = signs(members)["beginning and end"]
+    assert sign.p_value == pytest.approx(12 / 3**11 - 11 / 3**12)
+    assert sign.explanation == "all within 20 of 60 days"
+
+
+def test_gaps_like_a_clocks_are_even_and_random_ones_are_not() -> None:
+    clock = signs(suspects([i * 0.5 for i in range(100)]))["even gaps"]
+    assert clock.p_value == pytest.approx(stats.norm.sf(10))
+    assert signs(strays(100, seed=1))["even gaps"].p_value > 1e-3
+
+
+def test_a_share_of_own_sources_counts_among_all_that_could_be_members() -> None:
+    rented = [f"rented {i % 4}" for i in range(40)]
+    members = suspects([i * 1.4 for i in range(40)], ip_prefix=rented)
+    assert signs(members)["own sources"].p_value == pytest.approx(stats.binom.sf(39, 40, 0.3))
+    among = suspects([i * 0.5 for i in range(100)])
+    assert signs(members, among)["own sources"].p_value == pytest.approx(
+        stats.binom.sf(39, 100, 0.3)
+    )
+
+
+def test_two_accounts_do_not_make_a_prefix_a_campaigns() -> None:
+    members = suspects([i * 1.4 for i in range(40)], ip_prefix=[f"p{i // 2}" for i in range(40)])
+    assert signs(members)["own sources"].p_value == 1.0
+
+
+def test_one_tool_is_a_device_that_the_tenant_hardly_has() -> None:
+    browser = ["Hydra"] * 30 + [f"made up {i}" for i in range(30)]
+    days = [i * 0.9 for i in range(60)]
+    odd = suspects(days, browser=browser)
+    assert signs(odd)["one tool"].p_value == pytest.approx(stats.binom.sf(29, 60, 0.3))
+    assert "one tool" not in signs(suspects(days, browser=browser, pattern=[0] * 60))
+
+
+def office_hours() -> dict[datetime, int]:
+    """Successes of a tenant that works from 8 to 16 on weekdays."""
+    return {
+        START + timedelta(days=day, hours=hour): 100
+        for day in range(60)
+        for hour in range(8, 16)
+        if (START + timedelta(days=day)).weekday() < 5
+    }
+
+
+@pytest.mark.parametrize(
+    ("hour", "weekdays", "days_tell", "hours_tell"),
+    [(12, range(5), False, False), (2, range(5), False, True), (12, (6,), True, False)],
+    ids=["as people work", "at night", "on Sundays"],
+)
+def test_hours_and_days_tell_where_neither_noise_nor_people_keep_them(
+    hour: int, weekdays: Any, days_tell: bool, hours_tell: bool
+) -> None:
+    rng = np.random.default_rng(3)
+    days = [d for d in range(56) if (START + timedelta(days=d)).weekday() in weekdays]
+    around = min(hour, 4)
+    moments = rng.choice(days, 120) + (hour + rng.uniform(-around, around, 120)) / 24
+    found = signs(suspects(moments.tolist()), population=Population(1_000, 60, 0.0, office_hours()))
+    assert (found["uneven days"].p_value < MAX_P_VALUE) == days_tell
+    assert (found["hours of the day"].p_value < MAX_P_VALUE) == hours_tell
+
+
+def test_few_attempts_have_a_number_only() -> None:
+    assert signs(suspects([0.0] * (MIN_ATTEMPTS - 1))).keys() == {"number"}
+
+
+def test_attempts_at_once_have_no_even_gaps_and_no_uneven_days() -> None:
+    found = signs(suspects([3.5] * 20))
+    assert "even gaps" not in found
+    assert found["uneven days"].p_value == 1.0
+
+
+@pytest.mark.parametrize("number", [60, 240, 540])
+def test_strays_hardly_ever_look_like_one_hand(number: int) -> None:
+    clearest = [
+        min(sign.p_value for sign in signs(strays(number, seed)).values()) for seed in range(40)
+    ]
+    assert sum(p_value < MAX_P_VALUE for p_value in clearest) == 0
+
+
+@pytest.mark.parametrize("rate", [1, 4, 8])
+def test_a_spray_of_even_pace_in_a_part_of_the_window_looks_like_one_hand(rate: int) -> None:
+    rng = np.random.default_rng(rate)
+    moments = 10 + np.cumsum(rng.uniform(0.3, 1.7, 40 * rate)) / rate
+    members = suspects(moments[moments < 50].tolist())
+    assert min(sign.p_value for sign in signs(members).values()) < MAX_P_VALUE
+
+
+def test_days_before_1970_are_days() -> None:
+    early = suspects([i * 0.5 - 30_000 for i in range(40)])
+    assert early.day.min().astype(date) < date(1970, 1, 1)
+    assert signs(early)["beginning and end"].explanation == "all within 20 of 60 days"
