@@ -72,7 +72,8 @@ def pruned_clusters_and_members(hunt: Hunt) -> Iterator[Made]:
     else:
         failures = hunt.result(SUSPECT_FAILURES)
         explained = hunt.rows(EXPLAINED_FAILURES)
-        population = population_of(hunt.sources(), failures, explained, hunt.success_hours(), days)
+        hours = {row["hour"]: row["successes"] for row in hunt.rows(SUCCESS_HOURS)}
+        population = population_of(hunt.sources(), failures, explained, hours, days)
         rows = failures.arrow()
         suspects = Suspects.of(rows)
         clusters, found = judge_suspects(suspects, fit, population, hunt.settings)
