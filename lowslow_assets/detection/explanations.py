@@ -60,6 +60,7 @@ MAX_FAILURES_A_PREFIX, DAYS_A_PREFIX_FAILURE = 10, 6
 BURST_FAILURES, BURST_DAYS = 10, 2
 # A spray tries an account seldom, a service knows no patience.
 SERVICE_TRIES, SERVICE_DAYS_A_TRY = 5, 8
+SERVICE_RETURNS = 5
 FEW_ACCOUNTS, FEW_ACCOUNTS_TRIES = 20, 2
 CROWD, CROWD_FACTOR = 25, 8
 
@@ -194,7 +195,8 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
 
     A row of a prefix has no address. Sources with few failures are left out. Where nothing
     explains a source, its failures are many accounts', each tried seldom, for days, and hardly
-    anybody succeeds from there: this is what the servers of a spray look like.
+    anybody succeeds from there: this is what the servers of a spray look like. A service tries
+    the same accounts often, or all of them by turns in less than SERVICE_DAYS_A_TRY days.
     """
     return sql(
         """
@@ -215,6 +217,13 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
                 sources."user",
                 sources.failures,
                 sources.date,
+                CAST(floor((
+                    epoch_seconds(sources.first_failure)
+                    - lag(epoch_seconds(sources.first_failure)) OVER (
+                        PARTITION BY sources.ip_prefix, sources.ip_address, sources."user"
+                        ORDER BY epoch_seconds(sources.first_failure)
+                    )
+                ) / 3600) AS BIGINT) AS hours_apart,
                 CASE WHEN _friends."user" IS NULL THEN sources."user" END AS stranger
             FROM {sources} AS sources
             LEFT JOIN _friends
@@ -232,6 +241,9 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
                 count(DISTINCT "user") AS accounts,
                 count(DISTINCT stranger) AS strangers,
                 count(DISTINCT date) AS days,
+                count(hours_apart) AS returns,
+                CAST(sum(hours_apart) AS DOUBLE) AS hours,
+                CAST(sum(hours_apart * hours_apart) AS DOUBLE) AS squares,
                 epoch_day(max(date)) - epoch_day(min(date)) + 1 AS span
             FROM _failures
             GROUP BY ROLLUP (ip_prefix, ip_address)
@@ -245,6 +257,13 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
                 WHEN _summed.failures >= {burst} AND _summed.days <= {burst_days} THEN 'burst'
                 WHEN _summed.failures > {service} * _summed.accounts
                     AND _summed.failures * {service_days} > _summed.accounts * _summed.span
+                    THEN 'service'
+                -- By turns, as a clock: the standard deviation is a quarter of the mean.
+                WHEN _summed.returns >= {returns}
+                    AND _summed.returns * 2 >= _summed.accounts
+                    AND _summed.hours <= _summed.returns * {service_days} * 24
+                    AND (_summed.returns * _summed.squares - _summed.hours * _summed.hours) * 16
+                        <= _summed.hours * _summed.hours
                     THEN 'service'
                 WHEN _summed.failures > {few_tries} * _summed.accounts
                     AND _summed.accounts <= {few} THEN 'few accounts'
@@ -261,6 +280,7 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
         burst_days=BURST_DAYS,
         service=SERVICE_TRIES,
         service_days=SERVICE_DAYS_A_TRY,
+        returns=SERVICE_RETURNS,
         few=FEW_ACCOUNTS,
         few_tries=FEW_ACCOUNTS_TRIES,
         most_of_address=MAX_FAILURES_AN_ADDRESS,

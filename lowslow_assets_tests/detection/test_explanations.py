@@ -223,7 +223,14 @@ A: dict[str, Any] = {"address": "a", "prefix": "of a"}
 
 
 def by_turns(number: int, accounts: int, every: float = DAY, **values: Any) -> list[Signin]:
-    """So many failures of so few accounts, one after the other."""
+    """So many failures of so few accounts, there and back: each returns sooner or later."""
+    order = [*range(accounts), *reversed(range(accounts))]
+    users = [f"u{order[i % len(order)]}" for i in range(number)]
+    return [Signin(str(i), i * every, user=user, **values) for i, user in enumerate(users)]
+
+
+def like_a_clock(number: int, accounts: int, every: float, **values: Any) -> list[Signin]:
+    """So many failures of so many accounts, always in the same order."""
     return [Signin(str(i), i * every, user=f"u{i % accounts}", **values) for i in range(number)]
 
 
@@ -316,6 +323,12 @@ SERVICE: dict[str, Scenario] = {
     "a try in more than eight days": all_are(
         "few accounts", [*by_turns(15, 3, **A), Signin("last", 42 * DAY, user="u0", **A)]
     ),
+    # 24 accounts by turns, each once in eight days: half of them have come again.
+    "by turns like a clock": all_are("service", like_a_clock(36, 24, 8 * HOUR, **A)),
+    "a few of them not yet again": all_are(None, like_a_clock(35, 24, 8 * HOUR, **A)),
+    "in more than eight days": all_are(None, like_a_clock(36, 24, 8 * HOUR + 3, **A)),
+    "by turns, but not like a clock": all_are(None, by_turns(36, 24, 8 * HOUR, **A)),
+    "like a clock, and few": all_are(None, like_a_clock(8, 4, 8 * HOUR, **A)),
     "service before few accounts": all_are("service", by_turns(6, 1, **A)),
     "office before service": all_are("office", [*by_turns(16, 3, **A), *friends(3, "of a")]),
     # The address is a rented server's: that its prefix is a service's is not said of it.
@@ -409,7 +422,7 @@ OWN_DEVICE: dict[str, Scenario] = {
             *by_turns(40, 20, 12 * HOUR, **A, **IN_ROME),
             success("s", 29 * DAY, user="u0", **IN_ROME),
         ],
-        {str(i): "own device" if i % 20 == 0 else None for i in range(40)},
+        {str(i): "own device" if i in (0, 39) else None for i in range(40)},
     ),
 }
 
