@@ -37,7 +37,7 @@ EXPLANATIONS = {
     "retried": "the same user failed again from the same prefix within an hour: a person trying",
     "office": "at least as many accounts succeed from the source as fail there and never succeed: "
     "people who mistype behind a shared address",
-    "burst": "many failures came from the source within two days: loud, not slow",
+    "burst": "many failures came from the source on one or two days: loud, not slow",
     "service": "the same accounts fail from the source again and again: a connector or a device "
     "with old passwords",
     "few accounts": "the same few accounts fail from the source, each more than twice: a home, a "

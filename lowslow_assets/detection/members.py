@@ -294,6 +294,8 @@ def member_probability(suspects: Suspects, population: Population) -> np.ndarray
     campaign may repeat. The best fit counts. Sums in another order end in other last digits: the
     result is that of this order.
     """
+    if not len(suspects):
+        return np.zeros(0)
     attributes = _attributes(suspects, population)
     fits = [_fit_members(attributes, core) for core in _cores(suspects)]
     return max(fits, key=lambda fit: fit[0])[1]

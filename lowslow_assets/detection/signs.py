@@ -25,7 +25,7 @@ _MIN_STEADY_SPAN_DAYS = 20
 # With more events a place than this on average, no place is left out anyway.
 _ALL_BUT_SURE = 20
 _HOURS_A_BLOCK = 4
-_LEAST_OF_USUAL = 0.1
+_LEAST_OF_USUAL, _LEAST_EXPECTED = 0.1, 5
 
 
 @dataclass(frozen=True)
@@ -150,12 +150,16 @@ def _differs(counts: np.ndarray, usual: np.ndarray) -> float:
     """
     from scipy import stats
 
-    if len(counts) < 2:
+    # Chi-square holds where enough are expected of each: what lies side by side is summed up.
+    blocks = min(len(counts), int(counts.sum()) // _LEAST_EXPECTED)
+    if blocks < 2:
         return 1.0
+    edges = np.arange(blocks) * len(counts) // blocks
+    found = np.add.reduceat(counts, edges)
     # A day off has hardly a success: what comes on it is not impossible.
     people = usual + usual.mean() * _LEAST_OF_USUAL if usual.any() else np.ones(len(counts))
-    expected = people / people.sum() * counts.sum()
-    return float(max(stats.chisquare(counts).pvalue, stats.chisquare(counts, expected).pvalue))
+    expected = [np.add.reduceat(e, edges) for e in (np.ones(len(counts)), people)]
+    return max(float(stats.chisquare(found, e / e.sum() * found.sum()).pvalue) for e in expected)
 
 
 def _share_p_value(number: int, of: int) -> float:
@@ -182,7 +186,7 @@ def occupancy_p_value(events: int, places: int, occupied: int) -> float:
     most = min(events, places)
     probability = np.zeros(most + 1)
     probability[0] = 1.0
-    again = np.arange(most + 1) / places
+    again = np.arange(most + 1) / max(places, 1)
     for _ in range(min(events, _ALL_BUT_SURE * places)):
         probability[1:] = probability[1:] * again[1:] + probability[:-1] * (1 - again[:-1])
         probability[0] = 0.0

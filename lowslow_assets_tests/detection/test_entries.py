@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lowslow_assets.detection.entries import (
@@ -327,6 +327,39 @@ def test_an_account_is_tried_by_attempts_of_the_campaign_other_than_this_one(
     assert len(found) == len(rows)
 
 
+def test_a_source_is_the_campaigns_by_accounts_other_than_the_attempts(engine: Engine) -> None:
+    def row(id: str, user: str, prefix: str | None, outcome: str, cluster: int = 0) -> dict:
+        return NEW | {
+            "signin_id": id,
+            "cluster_id": cluster,
+            "user": user,
+            "ip_prefix": prefix,
+            "outcome": outcome,
+            "mask": 0,
+            "displayName": "NODATA",
+        }
+
+    rows = [
+        # Of three accounts each has two others, of two only one.
+        *(row(f"three {user}", user, "three", "failure") for user in ("ann", "bob", "cid")),
+        *(row(f"two {user}", user, "two", "failure") for user in ("ann", "bob")),
+        # An account tried often is one.
+        *(row(f"one {i}", "ann", "one", "failure") for i in range(3)),
+        *(row(f"unknown {user}", user, None, "failure") for user in ("ann", "bob", "cid")),
+        *(row(f"visit to {p}", "dan", p, "success") for p in ("three", "two", "one", "none")),
+        row("of another campaign", "dan", "three", "success", cluster=1),
+    ]
+    found = with_traits(relation(engine, NEWS, rows)).rows()
+    assert len(found) == len(rows)
+    assert {row["signin_id"] for row in found if row["trait_source"]} == {
+        "three ann",
+        "three bob",
+        "three cid",
+        "visit to three",
+        "visit to two",
+    }
+
+
 def test_a_visit_from_a_network_of_the_users_own_is_none(engine: Engine) -> None:
     known = {**NEW, "new_network": False, "mask": 0, "displayName": "NODATA"}
     rows = [
@@ -435,6 +468,8 @@ def test_a_visit_more_like_the_failures_is_more_probable(
     """All failures have one level of a trait: a visit with it is more probable than without."""
     levels = list(TRAITS.values())[trait]
     level, other = data.draw(st.permutations(range(levels)))[:2]
+    # That honest visits come from a campaign's own sources is not learned from visits.
+    assume(list(TRAITS)[trait] != "source" or level == 1)
     base = data.draw(_TRAITS)
     like, unlike = ((*base[:trait], value, *base[trait + 1 :]) for value in (level, other))
     # As many visits of either kind, so that the level is not also the commoner among visits.
@@ -448,6 +483,12 @@ def test_a_visit_more_like_the_failures_is_more_probable(
     [
         (False, PLAIN, []),
         (True, PLAIN, ["the campaign had tried the account"]),
+        (False, (*PLAIN[:-1], 1), []),
+        (
+            True,
+            (0, 1, 0, 0, 0, 0, 1, 1),
+            ["the campaign had tried the account", "new to the user: client"],
+        ),
         (False, (0, 0, 1, 2, 1, 0, 0, 0), ["new to the user: device, place"]),
         (
             True,
@@ -469,7 +510,11 @@ def test_evidence_in_words(
         relation(engine, TRAITED, [visit | traits]),
         relation(engine, PROBABILITIES, [probability]),
     ).rows()
-    first = "from a network new to the user and an address prefix nobody else succeeds from"
+    first = (
+        "from an address prefix from which the campaign tries other accounts"
+        if levels[-1]
+        else "from a network new to the user and an address prefix nobody else succeeds from"
+    )
     assert found["evidence"] == "; ".join([first, *words])
 
 

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lowslow_assets.detection.members import (
     ASSIGNED,
@@ -24,6 +26,7 @@ from lowslow_assets.engines.schemas import schema
 from lowslow_assets.lake.tables import (
     CLUSTER_MEMBERS,
     FEATURES,
+    NODATA,
     SUCCESS_SOURCES,
     SUSPECT_FAILURES,
 )
@@ -149,6 +152,52 @@ def test_probability_by_hand() -> None:
     np.testing.assert_allclose(found, odds / (1 + odds), rtol=1e-12)
 
 
+def test_strays_show_other_tools() -> None:
+    """By hand: Bob drops out, and what he shows is learned to be a stray's.
+
+    Forty members of Ann's account with one application and Bob with another, in one hour of one
+    day, each from a prefix of its own.
+    """
+    number = 41
+    is_ann = np.arange(number) < number - 1
+    found = suspects(
+        user=np.where(is_ann, "ann", "bob").tolist(),
+        AppDisplayName=np.where(is_ann, "Portal", "Exchange").tolist(),
+    )
+
+    def campaigns(same: np.ndarray, weight: float) -> np.ndarray:
+        """By the concentration that predicts the members best, each from the others."""
+        size = members.sum() - members
+        ratios = [
+            np.log((same + a * weight) / (size + a) / weight)
+            for a in (0.1, 1.0, 10.0, 100.0, 1_000.0, 10_000.0)
+        ]
+        return max(ratios, key=lambda ratio: ratio[members].sum())
+
+    members, stray_share = np.ones(number, bool), 0.1
+    probability = np.ones(number)
+    for settled in (False, True):
+        strays = ~members
+        alike = np.where(is_ann, members[is_ann].sum(), members[~is_ann].sum()) - members
+        alike_strays = np.where(is_ann, strays[is_ann].sum(), strays[~is_ann].sum()) - strays
+        log_odds = (
+            np.log((1 - stray_share) / stray_share)
+            + campaigns(alike, 1 / 1_000)
+            + campaigns(members.sum() - members, HOUR_OF_WEEKDAYS)
+            + campaigns(np.zeros(number), 1 / 10_000)
+            + campaigns(alike, 1 / 2)
+            # Of two applications each counts as seen once.
+            - np.log((alike_strays + 1) / (strays.sum() - strays + 2) / (1 / 2))
+        )
+        probability = 1 / (1 + np.exp(-log_odds))
+        stray_share = (1 - probability).mean()
+        assert (members.tolist() == is_ann.tolist()) == settled
+        members = probability >= 0.5
+    np.testing.assert_allclose(
+        member_probability(found, Population(1_000, days=1)), probability, rtol=1e-9
+    )
+
+
 def plain_probability(found: Suspects, population: Population) -> list[float]:
     """The documented formulas, suspect by suspect, while nobody drops out."""
     times = found.time.tolist()
@@ -229,6 +278,57 @@ def test_no_address_is_none_of_ipv6() -> None:
     )
     np.testing.assert_allclose(without, with_one)
     assert len(member_probability(suspects(ip_address=[None] * 4), TENANT)) == 4
+
+
+def test_an_unknown_prefix_is_nobody_elses() -> None:
+    """What the log does not say is nothing that attempts share."""
+    users = [f"user{i}" for i in range(6)]
+    own = suspects(user=users, ip_prefix=[f"prefix {i}" for i in range(6)])
+    one, other = (member_probability(s, TENANT) for s in (suspects(user=users), own))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_a_tenant_without_accounts_is_none_to_divide_by() -> None:
+    found = member_probability(suspects(user=["ann", "bob", "ann"]), Population(0, days=1))
+    assert ((found >= 0) & (found <= 1)).all()
+
+
+def test_nobody_has_no_probability() -> None:
+    assert member_probability(suspects(user=[]), TENANT).tolist() == []
+    assert shares_prefix(suspects(user=[])).tolist() == []
+
+
+_WILD = st.lists(
+    st.tuples(
+        st.sampled_from("abcdefgh"),
+        st.integers(0, 59 * 24 * 60),
+        st.sampled_from(["p", "q", None]),
+        st.sampled_from(["AS1", "AS2", NODATA]),
+        st.sampled_from(["Chrome", "Edge", "Hydra", NODATA]),
+        st.sampled_from([None, "192.0.2.1", "2001:db8::1", ""]),
+        st.integers(0, 31),
+    ),
+    min_size=1,
+    max_size=25,
+)
+
+
+@settings(max_examples=60)
+@given(_WILD, st.integers(1, 10**6), st.integers(1, 400))
+def test_probabilities_are_probabilities(rows: list[tuple], accounts: int, days: int) -> None:
+    user, minute, prefix, network, browser, address, pattern = map(list, zip(*rows, strict=True))
+    found = suspects(
+        user=user,
+        time_generated=[START + timedelta(minutes=m) for m in minute],
+        ip_prefix=prefix,
+        network=network,
+        browser=browser,
+        ip_address=address,
+        pattern=pattern,
+    )
+    probability = member_probability(found, Population(accounts, days))
+    assert probability.shape == (len(rows),)
+    assert ((probability >= 0) & (probability <= 1)).all()
 
 
 def planted(campaign: int, strays: int, seed: int) -> tuple[Suspects, np.ndarray]:
@@ -365,6 +465,64 @@ def test_the_population_is_learned_from_where_people_succeed(engine: Engine) -> 
     # Three of six visits are given up; away from home three times as often.
     found = population_of(successes, suspect, explained, hours, days=10)
     assert found == Population(4, 10, 3 * 3 / 6 * 2 / 10, hours)
+
+
+# The first success of each, at home; per success user, prefix, network, city, system, day.
+HOME = ("ann", "home", "AS1", "Lund", "Ios", 1)
+
+
+@pytest.mark.parametrize(
+    ("successes", "visits", "new_visits"),
+    [
+        ([HOME], 1, 1),
+        # A visit is a day; a row more of it is none.
+        ([HOME, (*HOME[:5], 2)], 2, 1),
+        ([HOME, (*HOME[:4], "Android", 1)], 1, 1),
+        # Known: with the same system at the same place.
+        ([HOME, ("ann", "away", "AS2", "Lund", "Ios", 1)], 2, 0),
+        ([HOME, ("ann", "away", "AS2", "Rome", "Ios", 1)], 2, 2),
+        ([HOME, ("ann", "away", "AS2", "Lund", "Android", 1)], 2, 2),
+        # What the log does not say is no device.
+        ([(*HOME[:3], NODATA, "Ios", 1), ("ann", "away", "AS2", NODATA, "Ios", 1)], 2, 2),
+        ([(*HOME[:4], NODATA, 1), ("ann", "away", "AS2", "Lund", NODATA, 1)], 2, 2),
+        # The network is known, but nobody else succeeds from the prefix.
+        ([HOME, ("ann", "away", "AS1", "Rome", "Ios", 1)], 2, 2),
+        # Now somebody does: Ann's visit is known, at home she is alone. Bob's is new to him.
+        ([HOME, *((user, "away", "AS1", "Rome", "Ios", 1) for user in ("ann", "bob"))], 3, 2),
+        # Others' networks and devices are not the user's.
+        ([HOME, ("bob", "away", "AS1", "Lund", "Ios", 1)], 2, 2),
+        # A source that is unknown is not visited.
+        ([HOME, ("ann", None, "AS1", "Lund", "Ios", 1)], 1, 1),
+    ],
+    ids=[
+        "once",
+        "two days",
+        "two systems",
+        "own device",
+        "other place",
+        "other system",
+        "unknown place",
+        "unknown system",
+        "network, alone",
+        "network, with others",
+        "others'",
+        "unknown source",
+    ],
+)
+def test_new_visits_are_those_that_would_leave_a_failure_open(
+    engine: Engine, successes: list[tuple], visits: int, new_visits: int
+) -> None:
+    columns = ("user", "ip_prefix", "network", "city", "operatingSystem")
+    rows = [
+        dict(zip(columns, values, strict=True))
+        | {"Location": "SE", "state": "S", "date": START.date() + timedelta(days=day)}
+        for *values, day in successes
+    ]
+    found = count_population(
+        relation(engine, SUCCESS_SOURCES.dated, rows), relation(engine, schema("user string"))
+    )
+    accounts = len({user for user, *_ in successes})
+    assert found.rows() == [{"accounts": accounts, "visits": visits, "new_visits": new_visits}]
 
 
 def test_without_a_success_nobody_is_honest(engine: Engine) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from lowslow_assets.detection.members import Population, Suspects
@@ -19,7 +21,7 @@ from lowslow_assets.detection.signs import (
     signs_of_members,
     signs_of_size,
 )
-from lowslow_assets.detection.spray_tests import MAX_P_VALUE
+from lowslow_assets.detection.spray_tests import MAX_P_VALUE, confidence, spray_tests
 from lowslow_assets.detection.statistics import size_of
 from lowslow_assets.lake.tables import SUSPECT_FAILURES
 
@@ -87,7 +89,9 @@ def test_occupancy(events: int, places: int, occupied: int, p_value: float) -> N
     assert occupancy_p_value(events, places, occupied) == pytest.approx(p_value)
 
 
-@pytest.mark.parametrize(("events", "expected"), [(1, 0.5), (3, 1.0), (40, 12.5), (700, 600.0)])
+@pytest.mark.parametrize(
+    ("events", "expected"), [(0, 0.5), (1, 0.0), (1, 0.5), (3, 1.0), (40, 12.5), (700, 600.0)]
+)
 def test_at_least_is_the_tail_of_poisson(events: int, expected: float) -> None:
     assert at_least(events, expected) == pytest.approx(stats.poisson.sf(events - 1, expected))
 
@@ -182,6 +186,49 @@ def test_attempts_at_once_have_no_even_gaps_and_no_uneven_days() -> None:
     found = signs(suspects([3.5] * 20))
     assert "even gaps" not in found
     assert found["uneven days"].p_value == 1.0
+
+
+def test_more_accounts_than_the_tenant_has_are_no_sign() -> None:
+    """Where the number of accounts is wrong, it says nothing."""
+    members = suspects([i * 0.5 for i in range(40)], user=[f"user{i % 20}" for i in range(40)])
+    for accounts in (0, 1, 19):
+        found = signs(members, population=Population(accounts, 60))
+        assert found["even accounts"].p_value == pytest.approx(occupancy_p_value(40, 20, 20))
+
+
+def test_an_unknown_prefix_is_no_source_of_its_own() -> None:
+    members = suspects([i * 1.4 for i in range(40)], ip_prefix=[None] * 40)
+    assert signs(members)["own sources"].p_value == 1.0
+
+
+_MOMENTS = st.tuples(
+    st.floats(0, 70),
+    st.sampled_from("abcdefghijkl"),
+    st.sampled_from(["p", "q", None]),
+    st.integers(0, 31),
+)
+_HOURS = st.dictionaries(
+    st.integers(-2_000, 4_000).map(lambda hour: START + timedelta(hours=hour)),
+    st.integers(0, 10**5),
+    max_size=8,
+)
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(_MOMENTS, min_size=1, max_size=60),
+    st.builds(Population, st.integers(0, 10**5), st.integers(1, 70), st.floats(0, 1_000), _HOURS),
+)
+def test_signs_are_probabilities_whatever_is_seen(
+    rows: list[tuple], population: Population
+) -> None:
+    days, user, prefix, pattern = map(list, zip(*rows, strict=True))
+    members = suspects(days, user=user, ip_prefix=prefix, pattern=pattern)
+    found = signs(members, population=population)
+    honest = population.honest_strays_a_day
+    tests = spray_tests(size_of(0, members), list(found.values()), honest)
+    assert 0 <= tests[-1].value <= 1
+    assert 0 <= confidence(tests) <= 1
 
 
 @pytest.mark.parametrize("number", [60, 240, 540])
