@@ -350,7 +350,7 @@ PRUNED_CLUSTERS = _table(
     (
         "confidence",
         _DOUBLE,
-        "Share of it, 0 to 1, that stray failures do not explain; null without tests",
+        "How sure it is, 0 to 1, that it is a campaign and no strays; null without tests",
     ),
 )
 
@@ -518,7 +518,7 @@ ENRICHED_INCIDENTS = _table(
     ("first_hunted", _DATE, "Day of the first hunt that found it"),
     ("previous_hunt", _DATE, "Day of the hunt that what is new is counted from; null when new"),
     ("severity", _STRING, "High, Medium, Low or Informational, as Microsoft Sentinel has them"),
-    ("confidence", _DOUBLE, "Share of it, 0 to 1, that stray failures do not explain"),
+    ("confidence", _DOUBLE, "How sure it is, 0 to 1, that it is a campaign and no strays"),
     ("confidence_label", _STRING, "The same in a word: high, medium or low"),
     ("title", _STRING, "One line"),
     ("description", _STRING, "A paragraph for a tier-1 analyst"),

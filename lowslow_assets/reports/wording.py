@@ -264,8 +264,9 @@ def _description(
         sentences.append(f"It keeps repeating: {values}.")
     failed = [test for test in tests if not test.passed]
     sentences.append(
-        f"Confidence is {_confidence_label(confidence)} ({confidence:.0%} of it is more than stray "
-        f"failures explain); it passes {len(tests) - len(failed)} of {len(tests)} tests of a spray."
+        f"Confidence is {_confidence_label(confidence)} ({confidence:.0%} that it is a "
+        f"campaign and no strays); it passes {len(tests) - len(failed)} of {len(tests)} tests of a "
+        "spray."
     )
     sentences += [f'"{test.name}": {test.explanation}' for test in tests if test.passed]
     sentences += [f'Not "{test.name}": {test.explanation}' for test in failed]
