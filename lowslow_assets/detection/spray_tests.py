@@ -9,7 +9,8 @@ from lowslow_assets.detection.signs import Sign, at_least
 from lowslow_assets.detection.statistics import ClusterSize, FeatureVariation
 
 MIN_USERS = 10
-MAX_ATTEMPTS_PER_USER_AND_MONTH = 15.0
+# What tries more is a device or a service; those of one source are explained before.
+MAX_ATTEMPTS_PER_USER_AND_MONTH = 60.0
 MIN_ACTIVE_DAYS = 7
 # Or on weekends alone, for weeks.
 MIN_SPREAD_DAYS, MIN_SPREAD_SPAN = 4, 20

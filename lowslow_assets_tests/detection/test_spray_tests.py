@@ -54,12 +54,12 @@ def test_few_people_are_odd_in_three_properties_at_once(odd: int, strays: float)
             cluster(failures=2880, users=1, active=60, span=60),
             ["many accounts", "few tries each"],
         ),
-        (cluster(failures=8000, users=200, active=60, span=60), ["few tries each"]),
+        (cluster(failures=32_000, users=200, active=60, span=60), ["few tries each"]),
         (cluster(failures=900, users=400, active=1, span=1), ["goes on for days"]),
         # Each at its limit, and each just past it.
-        (cluster(failures=150, users=10, active=7, span=14), []),
+        (cluster(failures=600, users=10, active=7, span=14), []),
         (
-            cluster(failures=136, users=9, active=6, span=13),
+            cluster(failures=541, users=9, active=6, span=13),
             ["many accounts", "few tries each", "goes on for days"],
         ),
         # On Sundays alone: four of them, in three weeks.
@@ -68,8 +68,8 @@ def test_few_people_are_odd_in_three_properties_at_once(odd: int, strays: float)
         (cluster(failures=80, users=60, active=4, span=19), ["goes on for days"]),
         (cluster(failures=80, users=60, active=3, span=22), ["goes on for days"]),
         # Tries per account are those of a month, where it goes on for longer than one.
-        (cluster(failures=300, users=10, active=60, span=60), []),
-        (cluster(failures=301, users=10, active=60, span=60), ["few tries each"]),
+        (cluster(failures=1_200, users=10, active=60, span=60), []),
+        (cluster(failures=1_201, users=10, active=60, span=60), ["few tries each"]),
     ],
     ids=[
         "spray",
@@ -82,7 +82,7 @@ def test_few_people_are_odd_in_three_properties_at_once(odd: int, strays: float)
         "Sundays, at the limit",
         "Sundays, too short",
         "three Sundays",
-        "30 in two months",
+        "120 in two months",
         "more in two months",
     ],
 )
