@@ -3,9 +3,10 @@
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 DEMO_SOURCE = "demo/signins"
 DEMO_LAKE = "demo/lake"
@@ -38,6 +39,78 @@ SINKS = (SENTINEL, LOG_ANALYTICS)
 
 class SettingsError(Exception):
     """An environment variable has a value that cannot be used."""
+
+
+def _threshold(default: float, least: float, most: float, effect: str) -> Any:
+    return field(default=default, metadata={"least": least, "most": most, "effect": effect})
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What a cluster of suspects must show to become an incident; docs/tuning.md says more.
+
+    ``effect`` in a field's metadata says what rises and falls with it, ``least`` and ``most`` what
+    it can be. Raises SettingsError where one is out of that.
+    """
+
+    min_accounts: int = _threshold(
+        *(10, 2, 10_000),
+        "Accounts that a campaign has tried at least. Lower: sprays on a few chosen accounts are "
+        "found too, and so are families and small services with old passwords. Higher: only "
+        "broad sprays are left.",
+    )
+    max_attempts_per_account: float = _threshold(
+        *(60.0, 1, 10_000),
+        "Attempts on an account in 30 days, on the average, at most. Higher: a spray that tries "
+        "its accounts often is found too, and so are devices and services that the explanations "
+        "leave. Lower: only the most patient sprays are left.",
+    )
+    min_active_days: int = _threshold(
+        *(7, 2, 365),
+        "Days with an attempt at least; four sevenths of them are enough where they lie within "
+        "three times as many days. Lower: a campaign is found after fewer days, and so are bursts "
+        "of a few days. Higher: later, and short campaigns never.",
+    )
+    max_p_value: float = _threshold(
+        *(1e-5, 1e-12, 0.05),
+        "How probable it may be at most that strays alone look like this. Higher: weaker and "
+        "younger campaigns are found, and more false incidents. Lower: fewer of both.",
+    )
+    noise_a_day: float = _threshold(
+        *(10.0, 0.01, 10_000),
+        "Unrelated attempts a day to which the tenant is taken to be exposed. Lower: slower "
+        "campaigns are told from noise by their number; below what there really is, noise becomes "
+        "incidents. Higher: for a tenant that much noise reaches; slow campaigns are found only "
+        "by what they repeat.",
+    )
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value, limits = getattr(self, each.name), each.metadata
+            if not limits["least"] <= value <= limits["most"]:
+                raise SettingsError(
+                    f"The threshold {each.name} must be from {limits['least']:g} to "
+                    f"{limits['most']:g}, not {value:g}."
+                )
+
+
+def known_thresholds(named: Iterable[str]) -> Thresholds:
+    """The thresholds with those changed that texts like ``min_accounts=8`` name.
+
+    Raises SettingsError.
+    """
+    kinds = {each.name: type(each.default) for each in fields(Thresholds)}
+    found: dict[str, Any] = {}
+    for text in filter(None, map(str.strip, named)):
+        name, _, value = map(str.strip, text.partition("="))
+        try:
+            found[name] = kinds[name](value)
+        except (KeyError, ValueError):
+            raise SettingsError(
+                f"LOWSLOW_THRESHOLDS must be {', '.join(kinds)} with numbers, as "
+                f"min_accounts=8,max_p_value=1e-6, not {text[:40]!r}."
+            ) from None
+    return Thresholds(**found)
 
 
 @dataclass(frozen=True)
@@ -88,6 +161,8 @@ class Settings:
     read: str = STAGED
     logs: tuple[str, ...] = (SIGNIN_LOGS,)
     result_codes: dict[str, str] = field(default_factory=dict)
+    known_sources: str = ""
+    thresholds: Thresholds = Thresholds()
     enrichment: EnrichmentSettings = field(default_factory=EnrichmentSettings)
     sinks: SinkSettings = SinkSettings()
 
@@ -97,6 +172,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
 
     The engine is that of LOWSLOW_ENGINE, with _MEMORY, _THREADS, _SPILL, and _SPARK_CONF, which
     names a file of Spark's settings, as spark-defaults.conf.
+    LOWSLOW_KNOWN_SOURCES names a file, LOWSLOW_THRESHOLDS has ``name=number`` with commas.
     LOWSLOW_RESULT_CODES says what further result codes mean, or others than docs/outcomes.md says.
     What is looked up is in LOWSLOW_INDICATORS, _TI_PROVIDERS, _GEO_DATABASE, _WHOIS and
     _ADDRESSES_PER_CAMPAIGN.
@@ -136,6 +212,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         read=read,
         logs=logs,
         result_codes=known_result_codes(value("LOWSLOW_RESULT_CODES", "").split(",")),
+        known_sources=value("LOWSLOW_KNOWN_SOURCES", default.known_sources),
+        thresholds=known_thresholds(value("LOWSLOW_THRESHOLDS", "").split(",")),
         enrichment=_read_enrichment(value),
         sinks=_read_sinks(environment),
     )

@@ -1,9 +1,10 @@
 """The environment: defaults, and one sentence for what cannot be used."""
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,7 @@ from lowslow_assets.settings import (
     Settings,
     SettingsError,
     SinkSettings,
+    Thresholds,
     read_settings,
     read_spark_settings,
     read_start_date,
@@ -40,6 +42,8 @@ NAMES: tuple[str, ...] = (
     "LOWSLOW_READ",
     "LOWSLOW_LOGS",
     "LOWSLOW_RESULT_CODES",
+    "LOWSLOW_KNOWN_SOURCES",
+    "LOWSLOW_THRESHOLDS",
     "LOWSLOW_SPARK_CONF",
     "LOWSLOW_ENGINE",
     "LOWSLOW_MEMORY",
@@ -66,11 +70,15 @@ def test_what_is_set_is_taken(tmp_path: Path):
         read="native",
         logs=("ADFSSignInLogs", "SigninLogs"),
         result_codes={"411": "failure", "50053": "other"},
+        known_sources="/data/known.toml",
+        thresholds=Thresholds(min_accounts=8, max_p_value=1e-4),
         engine=EngineSettings("spark", "1.5 GB", 3, "/scratch", str(conf)),
     )
     values += (
         logs,
         " 411=failure, 50053 = other ,",
+        " /data/known.toml ",
+        " min_accounts = 8, max_p_value=1e-4,",
         f" {conf} ",
         " spark",
         " 1.5 GB ",
@@ -193,6 +201,34 @@ def test_a_code_that_is_none_is_told(bad: str):
 def test_the_setting_of_before_is_refused_with_what_replaces_it():
     with pytest.raises(SettingsError, match="LOWSLOW_RESULT_CODES=411=failure adds a code"):
         read_settings({"LOWSLOW_FAILURE_RESULT_TYPES": "50126"})
+
+
+THRESHOLDS = [(each.name, each.metadata) for each in fields(Thresholds)]
+
+
+@pytest.mark.parametrize(("name", "limits"), THRESHOLDS)
+def test_a_threshold_is_a_setting_and_a_field_within_its_limits(name: str, limits):
+    for value in (limits["least"], limits["most"]):
+        set_so = read_settings({"LOWSLOW_THRESHOLDS": f"{name}={value}"})
+        assert getattr(set_so.thresholds, name) == value
+        parameters = build_defs(set_so).resources["parameters"]  # pyright: ignore[reportOptionalSubscript]
+        assert parameters.settings.thresholds == set_so.thresholds
+    for value in (0, limits["most"] + 1):
+        with pytest.raises(SettingsError, match=f"The threshold {name} must be from "):
+            read_settings({"LOWSLOW_THRESHOLDS": f"{name}={value}"})
+        wrong: dict[str, Any] = {name: value}
+        with pytest.raises(ValueError, match=name):
+            HuntParameters(**wrong)
+    documented = Path("docs/tuning.md").read_text()
+    assert f"`{name}`" in documented
+
+
+@pytest.mark.parametrize("bad", ["min_accounts", "min_accounts=few", "accounts=8", "=", "8"])
+def test_a_threshold_that_is_none_is_told(bad: str):
+    with pytest.raises(SettingsError, match="LOWSLOW_THRESHOLDS must be min_accounts, "):
+        read_settings({"LOWSLOW_THRESHOLDS": bad})
+    with pytest.raises(SettingsError, match=r"max_p_value must be from 1e-12 to 0\.05, not nan"):
+        read_settings({"LOWSLOW_THRESHOLDS": "max_p_value=nan"})
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -49,6 +49,8 @@ EXPLANATIONS = {
     "crowded hour": "far more unexplained failures in that hour than in others: a burst",
 }
 """Why a failure is no suspect; what its day says comes first."""
+KNOWN = "known: "
+"""So begins the explanation of what an organisation knows: its reason follows."""
 
 RESOLVED_SECONDS = 30 * 60
 RETRY_SECONDS = 60 * 60
@@ -554,7 +556,8 @@ def describe_groups(failures: Relation) -> list[ExplainedGroup]:
     for row in largest_groups(failures).rows():
         describe = _example if row["is_group"] else _total
         found.setdefault(row["explanation"], []).append(describe(row))
-    return [group for name in EXPLANATIONS for group in found.get(name, [])]
+    names = [*sorted(found.keys() - EXPLANATIONS.keys()), *EXPLANATIONS]
+    return [group for name in names for group in found.get(name, [])]
 
 
 @transform(_GROUPS, failures=FAILURE_SOURCES.schema)
@@ -575,6 +578,8 @@ def largest_groups(failures: Relation) -> Relation:
                     WHEN 'few accounts' THEN ip_prefix
                     WHEN 'own device' THEN "user"
                     WHEN 'crowded hour' THEN substr(CAST(first_failure AS STRING), 1, 13)
+                    ELSE CASE WHEN substr(explanation, 1, {known_length}) = {known}
+                        THEN ip_address END
                 END AS example
             FROM {failures}
             WHERE explanation IS NOT NULL
@@ -601,6 +606,8 @@ def largest_groups(failures: Relation) -> Relation:
         ORDER BY explanation, is_group, failures DESC, example NULLS FIRST
         """,
         failures=failures,
+        known=KNOWN,
+        known_length=len(KNOWN),
         most=MAX_EXAMPLES,
     )
 
@@ -613,8 +620,14 @@ def _total(row: dict[str, Any]) -> ExplainedGroup:
         row["addresses"],
         example=None,
         minutes_apart=None,
-        reason=EXPLANATIONS[row["explanation"]],
+        reason=_meaning(row["explanation"]),
     )
+
+
+def _meaning(explanation: str) -> str:
+    if explanation.startswith(KNOWN):
+        return f"the organisation knows it: {explanation.removeprefix(KNOWN)}"
+    return EXPLANATIONS[explanation]
 
 
 def _example(row: dict[str, Any]) -> ExplainedGroup:
@@ -622,7 +635,8 @@ def _example(row: dict[str, Any]) -> ExplainedGroup:
     who = "one account" if row["users"] == 1 else f"{row['users']:,} accounts"
     where = "one address" if row["addresses"] == 1 else f"{row['addresses']:,} addresses"
     pace = f"every {_duration(apart)}" if row["failures"] > 1 else "once"
-    meaning = EXPLANATIONS[row["explanation"]].rpartition(": ")[2]
+    whole = _meaning(row["explanation"])
+    meaning = whole if row["explanation"].startswith(KNOWN) else whole.rpartition(": ")[2]
     return ExplainedGroup(
         row["explanation"],
         row["failures"],

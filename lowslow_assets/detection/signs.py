@@ -15,8 +15,6 @@ import numpy as np
 from lowslow_assets.detection.members import Population, Suspects, shares_prefix
 from lowslow_assets.detection.statistics import ClusterSize
 
-NOISE_A_DAY = 10.0
-"""Unrelated attempts a day that a tenant may be exposed to: an assumption."""
 REPEATED_SHARE = 0.3
 """Of unrelated attempts so many may share a prefix with others, or one device."""
 MIN_ATTEMPTS = 12
@@ -37,9 +35,14 @@ class Sign:
     explanation: str
 
 
-def signs_of_size(size: ClusterSize, honest_strays_a_day: float) -> Iterator[Sign]:
-    """Signs in the number of attempts, and in how they fill the days."""
-    strays = (NOISE_A_DAY + honest_strays_a_day) * size.span_days
+def signs_of_size(
+    size: ClusterSize, honest_strays_a_day: float, noise_a_day: float
+) -> Iterator[Sign]:
+    """Signs in the number of attempts, and in how they fill the days.
+
+    Strays are what honest people make, and the noise of the internet, whose rate is assumed.
+    """
+    strays = (noise_a_day + honest_strays_a_day) * size.span_days
     yield Sign(
         "number",
         at_least(size.failures, strays),

@@ -7,15 +7,11 @@ from dataclasses import dataclass
 from lowslow_assets.detection.members import Population
 from lowslow_assets.detection.signs import Sign, at_least
 from lowslow_assets.detection.statistics import ClusterSize, FeatureVariation
+from lowslow_assets.settings import Thresholds
 
-MIN_USERS = 10
-# What tries more is a device or a service; those of one source are explained before.
-MAX_ATTEMPTS_PER_USER_AND_MONTH = 60.0
-MIN_ACTIVE_DAYS = 7
-# Or on weekends alone, for weeks.
-MIN_SPREAD_DAYS, MIN_SPREAD_SPAN = 4, 20
-# A hunt is made every day and looks for many signs, so the bar is high.
-MAX_P_VALUE = 1e-5
+DEFAULTS = Thresholds()
+# Of ``min_active_days`` so many are enough within so many times as many: weekends, for weeks.
+SPREAD_DAYS, SPREAD_SPAN = 4 / 7, 20 / 7
 STRAYS_ARE_LIKELIER = 10
 # Few people are odd in three properties at once.
 ODD_PROPERTIES, VERY_ODD_FACTOR = 3, 0.1
@@ -52,7 +48,10 @@ def honest_strays_a_day(population: Population, odd_properties: int) -> float:
 
 
 def spray_tests(
-    cluster: ClusterSize, signs: Sequence[Sign], honest_strays_a_day: float
+    cluster: ClusterSize,
+    signs: Sequence[Sign],
+    honest_strays_a_day: float,
+    thresholds: Thresholds = DEFAULTS,
 ) -> list[SprayTest]:
     """Judge a cluster by how sprays work: many accounts, few tries each, for long, by one hand.
 
@@ -62,32 +61,36 @@ def spray_tests(
     monthly = cluster.attempts_per_user * 30 / max(cluster.span_days, 30)
     clearest = min(signs, key=lambda sign: sign.p_value)
     of_people = honest_strays_a_day * cluster.span_days
+    least_days = thresholds.min_active_days
     p_value = max(clearest.p_value, at_least(cluster.failures, of_people))
     return [
         SprayTest(
             "many accounts",
-            cluster.users >= MIN_USERS,
+            cluster.users >= thresholds.min_accounts,
             float(cluster.users),
             f"{_accounts(cluster.users)} tried; a forgotten device tries one.",
         ),
         SprayTest(
             "few tries each",
-            monthly <= MAX_ATTEMPTS_PER_USER_AND_MONTH,
+            monthly <= thresholds.max_attempts_per_account,
             cluster.attempts_per_user,
             f"{cluster.attempts_per_user:.1f} attempts per account; a device or connector with an "
             "old password makes hundreds.",
         ),
         SprayTest(
             "goes on for days",
-            cluster.active_days >= MIN_ACTIVE_DAYS
-            or (cluster.active_days >= MIN_SPREAD_DAYS and cluster.span_days >= MIN_SPREAD_SPAN),
+            cluster.active_days >= least_days
+            or (
+                cluster.active_days >= SPREAD_DAYS * least_days
+                and cluster.span_days >= SPREAD_SPAN * least_days
+            ),
             float(cluster.active_days),
             f"Active on {cluster.active_days} days; a brute-force burst or a password-expiry "
             "morning lasts hours.",
         ),
         SprayTest(
             "more than stray failures",
-            p_value < MAX_P_VALUE,
+            p_value < thresholds.max_p_value,
             p_value,
             f"{clearest.explanation[0].upper()}{clearest.explanation[1:]}. The tenant's people "
             f"would make about {of_people:,.0f} such failures.",

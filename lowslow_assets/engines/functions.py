@@ -20,6 +20,14 @@ class Function(NamedTuple):
 _SECONDS = "(epoch_us(t) - ((epoch_us(t) % 1000000) + 1000000) % 1000000) // 1000000"
 # 60 bits: 15 hexadecimal digits, which fit a signed 64-bit integer.
 _DIGITS = "substr(md5(s), 1, 15)"
+# With so many colons for two that there are seven in all.
+_SEVEN_COLONS = "replace(a, '::', repeat(':', 9 - length(a) + length(replace(a, ':', ''))))"
+_GROUPS = " || ".join(f"lpad(split_part({_SEVEN_COLONS}, ':', {n}), 4, '0')" for n in range(1, 9))
+_OCTETS = " || ".join(f"lpad(split_part(a, '.', {n}), 3, '0')" for n in range(1, 5))
+_ADDRESS_KEY = (
+    f"CASE WHEN a LIKE '%:%' AND a NOT LIKE '%.%' THEN 'v6 ' || {_GROUPS} "
+    f"WHEN a LIKE '%.%' AND a NOT LIKE '%:%' THEN 'v4 ' || {_OCTETS} END"
+)
 
 FUNCTIONS = {
     # Whole seconds since 1970, rounded down.
@@ -39,6 +47,9 @@ FUNCTIONS = {
         f"CAST('0x' || {_DIGITS} AS BIGINT)",
         f"CAST(conv({_DIGITS}, 16, 10) AS BIGINT)",
     ),
+    # An address (as `signins.addresses` writes it) so that a network is a range of texts: "v4 " and
+    # four numbers of three digits, "v6 " and 32 hexadecimal digits.
+    "address_key": Function("a STRING", "STRING", _ADDRESS_KEY, _ADDRESS_KEY),
     # Without what Unicode and people call white space in the log's own words: blanks, tabs, lines.
     "without_spaces": Function(
         "s STRING",

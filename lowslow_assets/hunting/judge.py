@@ -37,6 +37,7 @@ from lowslow_assets.detection.spray_tests import (
 )
 from lowslow_assets.detection.statistics import ClusterSize, size_of
 from lowslow_assets.hunting.settings import HuntSettings
+from lowslow_assets.settings import Thresholds
 
 if TYPE_CHECKING:
     from lowslow_assets.detection.mixture import FitTrace, MixtureFit
@@ -50,12 +51,12 @@ class Recipe:
 
     ``split`` gives each suspect its part, 0 or 1, of the component. ``membership`` gives each
     suspect of a part its probability of belonging to the part's campaign. ``tests`` are those of a
-    cluster of some size and signs, where people make so many strays a day.
+    cluster of some size and signs, where people make so many strays a day, by some thresholds.
     """
 
     split: Callable[[Suspects], np.ndarray] = split_by_kit
     membership: Callable[[Suspects, Population], np.ndarray] = member_probability
-    tests: Callable[[ClusterSize, Sequence[Sign], float], list[SprayTest]] = spray_tests
+    tests: Callable[[ClusterSize, Sequence[Sign], float, Thresholds], list[SprayTest]] = spray_tests
 
 
 RECIPE = Recipe()
@@ -131,8 +132,11 @@ def judge_suspects(
             if share >= _LEAST_ODD_SHARE
         ]
         honest = honest_strays_a_day(population, len(odd))
-        signs = [*signs_of_size(size, honest), *signs_of_members(own, among, population)]
-        tests = recipe.tests(size, signs, honest)
+        signs = [
+            *signs_of_size(size, honest, settings.thresholds.noise_a_day),
+            *signs_of_members(own, among, population),
+        ]
+        tests = recipe.tests(size, signs, honest, settings.thresholds)
         kept, reason = verdict(tests, odd)
         component = cluster_id % len(fit.weights)
         clusters.append(
@@ -208,7 +212,9 @@ def judge_patterns(
     return clusters, assignments
 
 
-def with_tests(clusters: Iterable[Cluster], sizes: Iterable[ClusterSize]) -> list[Cluster]:
+def with_tests(
+    clusters: Iterable[Cluster], sizes: Iterable[ClusterSize], thresholds: Thresholds
+) -> list[Cluster]:
     """The clusters with tests and confidence as sprays, where their sizes are given.
 
     The notebook has none of them: they do not decide, but tell its analyst how far to trust it.
@@ -218,7 +224,8 @@ def with_tests(clusters: Iterable[Cluster], sizes: Iterable[ClusterSize]) -> lis
     def tested(cluster: Cluster) -> Cluster:
         if not (size := of_cluster.get(cluster.cluster_id)):
             return cluster
-        tests = spray_tests(size, [*signs_of_size(size, 0.0)], 0.0)
+        signs = [*signs_of_size(size, 0.0, thresholds.noise_a_day)]
+        tests = spray_tests(size, signs, 0.0, thresholds)
         return replace(cluster, tests=tests, confidence=confidence(tests))
 
     return [tested(cluster) for cluster in clusters]

@@ -4,10 +4,11 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 
+from lowslow_assets.detection.known_sources import KnownSource
 from lowslow_assets.detection.pruning import PruningRules
-from lowslow_assets.settings import CAMPAIGNS, NOTEBOOK
+from lowslow_assets.settings import CAMPAIGNS, NOTEBOOK, Thresholds
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Raised when a change of the rules by which a hunt judges changes what its tables say."""
 
 
@@ -25,6 +26,8 @@ class HuntSettings:
     restarts: int = 10
     seed: int = 0
     pruning: PruningRules = field(default_factory=PruningRules)
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    known_sources: tuple[KnownSource, ...] = ()
 
     @property
     def of_notebook(self) -> bool:
@@ -34,5 +37,5 @@ class HuntSettings:
     @property
     def digest(self) -> str:
         """Changes when any of them does, or the rules."""
-        described = json.dumps([RULES_VERSION, asdict(self)], sort_keys=True)
+        described = json.dumps([RULES_VERSION, asdict(self)], sort_keys=True, default=str)
         return hashlib.sha256(described.encode()).hexdigest()[:12]

@@ -107,6 +107,11 @@ _FEATURE_COMMENTS = {
     "city": "City, from LocationDetails",
 }
 _FEATURE_COLUMNS: list[_Column] = [(f, _STRING, _FEATURE_COMMENTS[f]) for f in FEATURES]
+_USER_AGENT: _Column = (
+    "user_agent",
+    _STRING,
+    "Of an attempt: its user agent header, cut to 256 characters; null where there is none",
+)
 _ADDRESS: _Column = ("ip_address", _STRING, "Address as logged")
 _PREFIX: _Column = ("ip_prefix", _STRING, "First three octets (IPv4) or /48 (IPv6)")
 _PLACE_COLUMNS: list[_Column] = [
@@ -177,6 +182,7 @@ ENCODED_FEATURES = _table(
     ),
     *_PLACE_COLUMNS,
     *_FEATURE_COLUMNS,
+    _USER_AGENT,
     order=("outcome", "user", "time_generated", "signin_id"),
 )
 
@@ -233,6 +239,7 @@ OPEN_FAILURES = _table(
     _RESULT,
     *_PLACE_COLUMNS,
     *_FEATURE_COLUMNS,
+    _USER_AGENT,
     order=("user", "time_generated", "signin_id"),
 )
 
@@ -275,7 +282,11 @@ EXPLAINED_FAILURES = _table(
     "explained_failures",
     "The window's attempts (failed, stopped, refused) that something harmless or loud explains: a "
     "row an explanation, and a row for each of the accounts and addresses that fail most.",
-    ("explanation", _STRING, "Which rule explains them"),
+    (
+        "explanation",
+        _STRING,
+        "Which rule explains them; known: and a reason, where the organisation does",
+    ),
     ("failures", _LONG, "Attempts"),
     ("users", _LONG, "Distinct users"),
     ("addresses", _LONG, "Distinct addresses"),

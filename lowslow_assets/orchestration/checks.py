@@ -7,11 +7,13 @@ from datetime import date, timedelta
 import dagster as dg
 
 from lowslow_assets.detection.baseline import held_usual
+from lowslow_assets.detection.known_sources import in_words, uses
 from lowslow_assets.hunting.hunt import Hunt
 from lowslow_assets.lake.lake import Lake, window_days
 from lowslow_assets.lake.tables import (
     CATEGORY_COUNTS,
     ENRICHED_INCIDENTS,
+    EXPLAINED_FAILURES,
     FEATURE_BASELINE,
     INCIDENT_MEMBERS,
     RAW_SIGNINS,
@@ -144,6 +146,28 @@ def window_is_whole(
                 f"{len(there)} of the window's {parameters.lookback_days} days are in the lake, "
                 f"from {there[0]}; after it {gaps or 'none'} are missing"
             ]
+    return _result(odd, _WARN)
+
+
+@dg.asset_check(
+    asset=EXPLAINED_FAILURES.name,
+    partitions_def=DAYS,
+    description="No known source has ended that is missed, or is of no more use.",
+)
+def known_sources_are_current(
+    context: dg.AssetCheckExecutionContext, lake: LakeResource, parameters: HuntParameters
+) -> dg.AssetCheckResult:
+    """Warn of known sources that have ended and still come, or explain nothing any more."""
+    opened = lake.open()
+    odd = {}
+    for day in days_of(context):
+        with permanent_failures():
+            hunt = Hunt(day, opened, parameters.settings)
+            known = () if hunt.settings.of_notebook else hunt.settings.known_sources
+            ended = [entry for entry in known if entry.end < day]
+            found = uses(hunt.open_failures(), ended) if ended else []
+        if said := [in_words(use) for use in found if use.too_late or not use.explained]:
+            odd[day] = said
     return _result(odd, _WARN)
 
 

@@ -75,7 +75,10 @@ def build_defs(settings: Settings, engine: EngineResource | None = None) -> dg.D
             "notifier": Notifier(),
             "enrichment": EnrichmentResource(**asdict(settings.enrichment)),
             "parameters": HuntParameters(
-                lookback_days=settings.lookback_days, preset=settings.preset
+                lookback_days=settings.lookback_days,
+                preset=settings.preset,
+                known_sources=settings.known_sources,
+                **asdict(settings.thresholds),
             ),
             "sinks": SinksResource.of(settings.sinks),
         },

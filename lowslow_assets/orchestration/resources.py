@@ -6,6 +6,7 @@ uses it never sees Dagster's types.
 
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 from urllib.error import URLError
@@ -14,6 +15,7 @@ from urllib.request import Request, urlopen
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
+from lowslow_assets.detection.known_sources import KnownSource
 from lowslow_assets.detection.pruning import PruningRules
 from lowslow_assets.engines.base import Engine
 from lowslow_assets.export.blobs import open_blobs
@@ -21,6 +23,7 @@ from lowslow_assets.export.folders import LocalExport
 from lowslow_assets.export.logs import JoinedExport, root_of
 from lowslow_assets.export.queries import is_workspace, open_queries
 from lowslow_assets.export.source import Export
+from lowslow_assets.hunting.known_sources import read_known_sources
 from lowslow_assets.hunting.settings import HuntSettings
 from lowslow_assets.lake.lake import Lake
 from lowslow_assets.platform.azure import is_azure
@@ -38,6 +41,7 @@ from lowslow_assets.settings import (
     EnrichmentSettings,
     SettingsError,
     SinkSettings,
+    Thresholds,
     known_logs,
     known_result_codes,
 )
@@ -237,6 +241,18 @@ class SinksResource(dg.ConfigurableResource):
         return open_sinks(SinkSettings(**fields))
 
 
+def _threshold(name: str) -> Any:
+    """The launchpad's field of a threshold."""
+    [found] = [each for each in fields(Thresholds) if each.name == name]
+    limits = found.metadata
+    return Field(
+        default=found.default,
+        ge=limits["least"],
+        le=limits["most"],
+        description=f"campaigns: {limits['effect']}",
+    )
+
+
 class HuntParameters(dg.ConfigurableResource):
     """The parameters of a hunt.
 
@@ -252,6 +268,16 @@ class HuntParameters(dg.ConfigurableResource):
         pattern=f"^({'|'.join(PRESETS)})$",
         description="campaigns (our own way to hunt) or notebook (the guided hunt's, exactly).",
     )
+    known_sources: str = Field(
+        default="",
+        description="campaigns: a local file (TOML) of what the organisation knows of its own "
+        "sign-ins; docs/tuning.md. Attempts that it explains are no suspects.",
+    )
+    min_accounts: int = _threshold("min_accounts")
+    max_attempts_per_account: float = _threshold("max_attempts_per_account")
+    min_active_days: int = _threshold("min_active_days")
+    max_p_value: float = _threshold("max_p_value")
+    noise_a_day: float = _threshold("noise_a_day")
     components: int = Field(default=10, ge=1, description="notebook: K, components of the mixture.")
     restarts: int = Field(default=10, ge=1, description="notebook: random starts of the fit.")
     seed: int = Field(default=0, ge=0, description="notebook: seed of the first start.")
@@ -260,9 +286,16 @@ class HuntParameters(dg.ConfigurableResource):
     min_assignment_probability: float = Field(default=0.4, ge=0, le=1)
     min_avg_attempts_per_day: float = Field(default=1.0, ge=0)
 
+    _known: tuple[KnownSource, ...] | None = PrivateAttr(default=None)
+
     @property
     def settings(self) -> HuntSettings:
-        """The same as a plain object."""
+        """The same as a plain object, the same for all assets of a run.
+
+        Raises SettingsError where the file of known sources cannot be used.
+        """
+        if self._known is None:
+            self._known = read_known_sources(self.known_sources)
         return HuntSettings(
             lookback_days=self.lookback_days,
             preset=self.preset,
@@ -274,6 +307,10 @@ class HuntParameters(dg.ConfigurableResource):
                 min_anomalous_features=self.min_anomalous_features,
                 min_assignment_probability=self.min_assignment_probability,
                 min_avg_attempts_per_day=self.min_avg_attempts_per_day,
+            ),
+            known_sources=self._known,
+            thresholds=Thresholds(
+                **{each.name: getattr(self, each.name) for each in fields(Thresholds)}
             ),
         )
 

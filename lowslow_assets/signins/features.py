@@ -59,6 +59,7 @@ def encode_features(
                 country AS Location,
                 state,
                 city,
+                user_agent,
                 date,
                 epoch_seconds(time_generated) AS second
             FROM {signins}
@@ -85,6 +86,11 @@ def encode_features(
                 coalesce(nullif(substr(Location, 1, {length}), ''), 'NODATA') AS Location,
                 coalesce(nullif(substr(state, 1, {length}), ''), 'NODATA') AS state,
                 coalesce(nullif(substr(city, 1, {length}), ''), 'NODATA') AS city,
+                -- Nothing asks it of a success.
+                CASE
+                    WHEN outcome NOT IN ('success', 'other')
+                        THEN nullif(substr(user_agent, 1, {length}), '')
+                END AS user_agent,
                 date,
                 second
             FROM _encoded
@@ -120,6 +126,7 @@ def encode_features(
             Location,
             state,
             city,
+            user_agent,
             date
         FROM _followed
         """,

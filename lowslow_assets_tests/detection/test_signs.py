@@ -21,7 +21,7 @@ from lowslow_assets.detection.signs import (
     signs_of_members,
     signs_of_size,
 )
-from lowslow_assets.detection.spray_tests import MAX_P_VALUE, confidence, spray_tests
+from lowslow_assets.detection.spray_tests import DEFAULTS, confidence, spray_tests
 from lowslow_assets.detection.statistics import size_of
 from lowslow_assets.lake.tables import SUSPECT_FAILURES
 
@@ -57,7 +57,7 @@ def signs(
     members: Suspects, among: Suspects | None = None, population: Population = TENANT
 ) -> dict[str, Sign]:
     found = [*signs_of_members(members, among or members, population)]
-    found += signs_of_size(size_of(0, members), population.honest_strays_a_day)
+    found += signs_of_size(size_of(0, members), population.honest_strays_a_day, 10.0)
     assert all(0 <= sign.p_value <= 1 for sign in found)
     return {sign.name: sign for sign in found}
 
@@ -174,8 +174,8 @@ def test_hours_and_days_tell_where_neither_noise_nor_people_keep_them(
     around = min(hour, 4)
     moments = rng.choice(days, 120) + (hour + rng.uniform(-around, around, 120)) / 24
     found = signs(suspects(moments.tolist()), population=Population(1_000, 60, 0.0, office_hours()))
-    assert (found["uneven days"].p_value < MAX_P_VALUE) == days_tell
-    assert (found["hours of the day"].p_value < MAX_P_VALUE) == hours_tell
+    assert (found["uneven days"].p_value < DEFAULTS.max_p_value) == days_tell
+    assert (found["hours of the day"].p_value < DEFAULTS.max_p_value) == hours_tell
 
 
 def test_few_attempts_have_a_number_only() -> None:
@@ -236,7 +236,7 @@ def test_strays_hardly_ever_look_like_one_hand(number: int) -> None:
     clearest = [
         min(sign.p_value for sign in signs(strays(number, seed)).values()) for seed in range(40)
     ]
-    assert sum(p_value < MAX_P_VALUE for p_value in clearest) == 0
+    assert sum(p_value < DEFAULTS.max_p_value for p_value in clearest) == 0
 
 
 @pytest.mark.parametrize("rate", [1, 4, 8])
@@ -244,7 +244,7 @@ def test_a_spray_of_even_pace_in_a_part_of_the_window_looks_like_one_hand(rate: 
     rng = np.random.default_rng(rate)
     moments = 10 + np.cumsum(rng.uniform(0.3, 1.7, 40 * rate)) / rate
     members = suspects(moments[moments < 50].tolist())
-    assert min(sign.p_value for sign in signs(members).values()) < MAX_P_VALUE
+    assert min(sign.p_value for sign in signs(members).values()) < DEFAULTS.max_p_value
 
 
 def test_days_before_1970_are_days() -> None:

@@ -8,7 +8,7 @@ import pytest
 from lowslow_assets.detection.members import Population
 from lowslow_assets.detection.signs import Sign
 from lowslow_assets.detection.spray_tests import (
-    MAX_P_VALUE,
+    DEFAULTS,
     Invariant,
     SprayTest,
     confidence,
@@ -18,6 +18,7 @@ from lowslow_assets.detection.spray_tests import (
     verdict,
 )
 from lowslow_assets.detection.statistics import ClusterSize, FeatureVariation
+from lowslow_assets.settings import Thresholds
 
 FIRST = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
 CLEAR = [Sign("a", 0.5, "nothing"), Sign("b", 1e-9, "all of 90 attempts, in a sentence")]
@@ -93,6 +94,28 @@ def test_spray_tests(suspect: ClusterSize, failed: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("thresholds", "failed"),
+    [
+        (Thresholds(), []),
+        (Thresholds(min_accounts=20), []),
+        (Thresholds(min_accounts=21), ["many accounts"]),
+        (Thresholds(max_attempts_per_account=5), []),
+        (Thresholds(max_attempts_per_account=4.9), ["few tries each"]),
+        # Of so many days four sevenths are enough, where the span is 20 sevenths of them.
+        (Thresholds(min_active_days=14), []),
+        (Thresholds(min_active_days=15), ["goes on for days"]),
+        (Thresholds(max_p_value=2e-9), []),
+        (Thresholds(max_p_value=1e-9), ["more than stray failures"]),
+    ],
+    ids=str,
+)
+def test_thresholds_decide(thresholds: Thresholds, failed: list[str]) -> None:
+    suspect = cluster(failures=133, users=20, active=8, span=40)
+    tests = spray_tests(suspect, CLEAR, 0.0, thresholds)
+    assert [test.name for test in tests if not test.passed] == failed
+
+
+@pytest.mark.parametrize(
     ("p_values", "honest", "expected"),
     [
         # The clearest of the signs counts.
@@ -108,7 +131,7 @@ def test_signs_count_where_people_do_not_make_as_many(
     signs = [Sign(str(i), p, f"sign {i}") for i, p in enumerate(p_values)]
     last = spray_tests(cluster(2, 2, 2, 2), signs, honest)[-1]
     assert last.value == pytest.approx(expected)
-    assert last.passed == (expected < MAX_P_VALUE)
+    assert last.passed == (expected < DEFAULTS.max_p_value)
 
 
 def test_every_test_says_its_value_in_words() -> None:

@@ -1,6 +1,7 @@
 """The functions that each engine defines, against the same computed in Python."""
 
 import hashlib
+import ipaddress
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -38,6 +39,26 @@ TIMES = st.one_of(
 )
 TEXTS = st.one_of(st.text(), st.sampled_from(HOSTILE), st.text(" \t\n\v\f\r\u00a0\u200bab"))
 
+# Written as the parser does: by inet_ntop, that is as ipaddress but for an IPv4 host within.
+ADDRESSES = st.one_of(
+    st.ip_addresses(),
+    st.integers(0, 2**32 - 1).map(lambda low: ipaddress.IPv6Address(0x20010DB8 << 96 | low)),
+    st.sampled_from(["::", "::1", "1::", "1:2:3:4:5:6:7:8", "0:0:1::", "1:0:0:2::3"]).map(
+        ipaddress.ip_address
+    ),
+    st.sampled_from([0, 9, 10, 255]).map(lambda n: ipaddress.IPv4Address(n << 24 | n)),
+).map(str)
+
+
+def address_key(text: str) -> str | None:
+    if (":" in text) == ("." in text):
+        return None
+    address = ipaddress.ip_address(text)
+    if address.version == 4:
+        return "v4 " + "".join(f"{octet:03d}" for octet in address.packed)
+    return f"v6 {address.packed.hex()}"
+
+
 PYTHON = {
     "epoch_seconds": Computed(lambda t: (t - EPOCH) // SECOND, TIMES),
     "epoch_micros": Computed(lambda t: (t - EPOCH) // MICROSECOND, TIMES),
@@ -47,6 +68,7 @@ PYTHON = {
     "iso_weekday": Computed(lambda t: t.isoweekday(), TIMES),
     "hour_of_day": Computed(lambda t: t.hour, TIMES),
     "text_hash": Computed(lambda s: int(hashlib.md5(s.encode()).hexdigest()[:15], 16), TEXTS),
+    "address_key": Computed(address_key, ADDRESSES | st.text("ab\U0001f986 '\"\\", max_size=50)),
     "without_spaces": Computed(lambda s: "".join(c for c in s if c not in " \t\n\v\f\r"), TEXTS),
 }
 

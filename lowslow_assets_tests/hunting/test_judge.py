@@ -14,7 +14,7 @@ from lowslow_assets.detection.members import Population, Suspects, member_probab
 from lowslow_assets.detection.mixture import MixtureFit, fit_by_births, fit_by_restarts
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.detection.pruning import Cluster, PruningRules
-from lowslow_assets.detection.signs import NOISE_A_DAY, signs_of_members, signs_of_size
+from lowslow_assets.detection.signs import signs_of_members, signs_of_size
 from lowslow_assets.detection.spray_tests import (
     confidence,
     honest_strays_a_day,
@@ -32,7 +32,7 @@ from lowslow_assets.hunting.judge import (
 )
 from lowslow_assets.hunting.settings import HuntSettings
 from lowslow_assets.lake.tables import SUSPECT_FAILURES
-from lowslow_assets.settings import NOTEBOOK
+from lowslow_assets.settings import NOTEBOOK, Thresholds
 
 START = datetime(2026, 5, 4, tzinfo=UTC)
 TENANT = Population(accounts=1_000, days=60)
@@ -102,7 +102,7 @@ def test_a_spray_is_kept_and_ten_typos_are_not() -> None:
         among = suspects.at(members.chosen_among[cluster.cluster_id])
         size = size_of(cluster.cluster_id, own)
         honest = honest_strays_a_day(TENANT, len(cluster.anomalous_features))
-        signs = [*signs_of_size(size, honest), *signs_of_members(own, among, TENANT)]
+        signs = [*signs_of_size(size, honest, 10.0), *signs_of_members(own, among, TENANT)]
         assert cluster.tests == spray_tests(size, signs, honest)
         assert cluster.confidence == confidence(cluster.tests)
         assert (cluster.kept, cluster.reason) == verdict(cluster.tests, cluster.anomalous_features)
@@ -140,7 +140,7 @@ def rented(attempts: int, seed: int, pattern: int = SPRAY) -> pa.Table:
 
 def test_a_spray_from_rented_servers_is_kept_far_below_the_rate_of_noise() -> None:
     clusters, members = judged(of_tables(rented(80, seed=1)))
-    assert NOISE_A_DAY / 4 > 80 / 40
+    assert Thresholds().noise_a_day / 4 > 80 / 40
     assert [cluster.kept for cluster in clusters.values()] == [True]
     assert len(members.position) == 80
     assert "address prefixes that try several accounts" in clusters[0].tests[-1].explanation
@@ -322,8 +322,8 @@ def test_the_notebook_judges_by_rules_and_its_tests_decide_nothing() -> None:
     assert {a.mask: a.cluster_id for a in assigned} == {SPRAY: 0, SPRAY & ~1: 0, TYPO: 1, 0: 1}
     assert [(c.tests, c.confidence) for c in clusters] == [([], None)] * 2
     size = size_of(0, of_tables(table(45, SPRAY)))
-    [spray, typos] = with_tests(clusters, [size])
-    assert spray.tests == spray_tests(size, [*signs_of_size(size, 0.0)], 0.0)
+    [spray, typos] = with_tests(clusters, [size], Thresholds())
+    assert spray.tests == spray_tests(size, [*signs_of_size(size, 0.0, 10.0)], 0.0)
     assert spray.confidence == confidence(spray.tests)
     assert replace(spray, tests=[], confidence=None) == clusters[0]
     assert typos == clusters[1]

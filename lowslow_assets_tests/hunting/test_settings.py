@@ -20,11 +20,11 @@ from lowslow_assets.detection import (
 from lowslow_assets.detection.pruning import PruningRules
 from lowslow_assets.hunting import judge
 from lowslow_assets.hunting.settings import RULES_VERSION, HuntSettings
-from lowslow_assets.settings import NOTEBOOK
+from lowslow_assets.settings import NOTEBOOK, Thresholds
 
 # Per version of the rules the digest of all thresholds. Whoever changes one of these raises
 # RULES_VERSION and adds a line: a hunt never mixes tables that were made by different rules.
-THRESHOLDS = {1: "beb6ca6d87df", 2: "b697af541a79"}
+THRESHOLDS = {1: "beb6ca6d87df", 2: "b697af541a79", 3: "ba129044833f"}
 RULES = (
     baseline,
     entries,
@@ -51,7 +51,7 @@ def thresholds() -> dict[str, Any]:
 
 def test_another_threshold_is_another_version_of_the_rules():
     found = thresholds()
-    assert {"explanations.CROWD", "spray_tests.MIN_USERS", "signs.NOISE_A_DAY"} <= found.keys()
+    assert {"explanations.CROWD", "spray_tests.SPREAD_DAYS", "signs.REPEATED_SHARE"} <= found.keys()
     digest = hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()[:12]
     assert THRESHOLDS[RULES_VERSION] == digest, "raise RULES_VERSION, see above"
 
@@ -67,6 +67,10 @@ def test_another_threshold_is_another_version_of_the_rules():
         *(
             HuntSettings(pruning=replace(PruningRules(), **{field.name: 0.7}))
             for field in fields(PruningRules)
+        ),
+        *(
+            HuntSettings(thresholds=replace(Thresholds(), **{field.name: field.metadata["most"]}))
+            for field in fields(Thresholds)
         ),
     ],
 )

@@ -51,7 +51,7 @@ def test_a_missing_day_is_an_error_and_nothing_else_is_odd(hunted):
 
 def test_the_hunts_own_checks_pass(hunted):
     checks = checks_of(hunted[1]["hunt"])
-    assert checks.keys() == {"window_is_whole", "baseline_is_clean"}
+    assert checks.keys() == {"window_is_whole", "baseline_is_clean", "known_sources_are_current"}
     assert all(check.passed for check in checks.values())
 
 

@@ -73,6 +73,7 @@ def test_a_sign_in_as_categories(engine: Engine):
         "country": "AT",
         "state": "Steiermark",
         "city": "Graz",
+        "user_agent": "Mozilla/5.0" + " (X11)" * 100,
         "latitude": 47.07,
         "longitude": 15.44,
     }
@@ -98,7 +99,14 @@ def test_a_sign_in_as_categories(engine: Engine):
         "Location": "AT",
         "state": "Steiermark",
         "city": "Graz",
+        "user_agent": ("Mozilla/5.0" + " (X11)" * 100)[:256],
     }
+
+
+def test_a_success_has_no_user_agent(engine: Engine):
+    agent = {"user_agent": "curl/8.5.0"}
+    rows = encode(engine, [agent, agent | {"result_type": "50126"}, {"result_type": "50053"}])
+    assert [row["user_agent"] for row in rows] == [None, "curl/8.5.0", None]
 
 
 CATEGORIES = [

@@ -68,7 +68,7 @@ def pruned_clusters_and_members(hunt: Hunt) -> Iterator[Made]:
         clusters, assigned = judge_patterns(patterns, fit, hunt.model_features, hunt.settings)
         of_kept = engine.from_arrow(_assigned_rows(assigned, _kept(clusters)))
         members = members_by_pattern(modelled_failures(hunt), of_kept).held()
-        clusters = with_tests(clusters, statistics.cluster_sizes(members))
+        clusters = with_tests(clusters, statistics.cluster_sizes(members), hunt.settings.thresholds)
     else:
         failures = hunt.result(SUSPECT_FAILURES)
         explained = hunt.rows(EXPLAINED_FAILURES)

@@ -63,6 +63,7 @@ _FROM_RAW = {
     "Location": ["country"],
     "state": ["state"],
     "city": ["city"],
+    "user_agent": ["user_agent", "result_type"],
 }
 _LINEAGE = dg.TableColumnLineage(
     {

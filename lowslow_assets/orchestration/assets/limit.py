@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lowslow_assets.detection.explanations import explain_failures
+from lowslow_assets.detection.known_sources import without_known
 from lowslow_assets.detection.members import population_of
 from lowslow_assets.detection.patterns import with_patterns
 from lowslow_assets.detection.success_tables import sample
@@ -97,7 +98,8 @@ def _left_unexplained(hunt: Hunt, attempts: pa.Table, days: int) -> pa.Table:
     failures = failures_and_attempts(hunt.signins(), engine.from_arrow(attempts))
     explained = explain_failures(failures, hunt.sources(), days)
     suspects = sql("SELECT signin_id FROM {all} WHERE explanation IS NULL", all=explained).arrow()
-    left = attempts.filter(pa.array(_is_in(attempts, suspects)))
+    left = engine.from_arrow(attempts.filter(pa.array(_is_in(attempts, suspects))))
+    left = without_known(left, hunt.settings.known_sources).arrow()
     patterns = with_patterns(hunt.mask(engine.from_arrow(left))).arrow()
     return left.join(patterns, ["date", "signin_id"], join_type="inner")
 

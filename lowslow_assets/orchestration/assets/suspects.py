@@ -1,13 +1,15 @@
 """explained_failures and suspect_failures: what is left when the harmless is explained."""
 
 from collections.abc import Iterator
+from datetime import date
+from typing import Any
 
 from lowslow_assets.detection.explanations import (
     describe_groups,
-    explain_by_window,
     explained_sources,
     unexplained_failures,
 )
+from lowslow_assets.detection.known_sources import KnownUse, explain_window, uses
 from lowslow_assets.detection.masks import suspects
 from lowslow_assets.detection.patterns import with_patterns
 from lowslow_assets.hunting.hunt import Hunt
@@ -44,17 +46,35 @@ def explained_and_suspect_failures(hunt: Hunt) -> Iterator[Made]:
         yield [], {}
         yield hunt.no_rows(SUSPECT_FAILURES), {}
         return
-    by_window = explain_by_window(
+    known = hunt.settings.known_sources
+    by_window = explain_window(
         hunt.open_failures(),
         hunt.failure_sources(),
         hunt.sources(),
         len(hunt.ingested_days()),
+        known,
     ).held()
     # What the day leaves open, the window may explain.
     groups = describe_groups(explained_sources(hunt.failure_sources(), by_window))
+    totals = [vars(group) for group in groups if not group.example]
+    uses_of_known = [_shown(use, hunt.day) for use in uses(hunt.open_failures(), known)]
     yield (
         groups,
-        {"explanations": table_metadata([vars(group) for group in groups if not group.example])},
+        {
+            "explanations": table_metadata(totals),
+            "known sources": table_metadata(uses_of_known),
+        },
     )
     unexplained = unexplained_failures(by_window).held()
     yield suspects(unexplained, with_patterns(masks_of(hunt, unexplained))), {}
+
+
+def _shown(use: KnownUse, day: date) -> dict[str, Any]:
+    """One line of the UI's table."""
+    return {
+        "reason": use.entry.reason,
+        "from": use.entry.start,
+        "to": f"{use.entry.end}{' (ended)' if use.entry.end < day else ''}",
+        "explains": use.explained,
+        "after its end": use.too_late,
+    }
