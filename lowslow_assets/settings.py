@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -94,8 +94,8 @@ class Thresholds:
                 )
 
 
-def known_thresholds(named: Iterable[str]) -> Thresholds:
-    """The thresholds with those changed that texts like ``min_accounts=8`` name.
+def known_thresholds(named: Iterable[str], start: Thresholds | None = None) -> Thresholds:
+    """The thresholds (the defaults, or others) with those changed that ``min_accounts=8`` names.
 
     Raises SettingsError.
     """
@@ -110,7 +110,7 @@ def known_thresholds(named: Iterable[str]) -> Thresholds:
                 f"LOWSLOW_THRESHOLDS must be {', '.join(kinds)} with numbers, as "
                 f"min_accounts=8,max_p_value=1e-6, not {text[:40]!r}."
             ) from None
-    return Thresholds(**found)
+    return replace(start or Thresholds(), **found)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ as a whole or not at all. Nothing of Dagster in here.
 import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from lowslow_assets.engines.base import Engine, Relation
+from lowslow_assets.lake.stores.above import Above
 from lowslow_assets.lake.stores.base import PROVENANCE, Files, LakeError, Staging, Store
 from lowslow_assets.lake.stores.folders import Folders
 from lowslow_assets.lake.tables import Table
@@ -62,8 +64,14 @@ class Lake:
         storage: "AzureBlobStorageResource | None" = None,
         native: bool = False,
     ) -> None:
-        self.store = _open_store(root, storage, native)
+        self.store: Store = _open_store(root, storage, native)
         self.engine = engine
+
+    def below(self, folder: str) -> "Lake":
+        """This lake with what is written put into a folder above it, and read from there."""
+        above = copy(self)
+        above.store = Above(self.store, Folders(folder))
+        return above
 
     def days(self, table: Table) -> list[date]:
         """The days that have a partition, in order."""

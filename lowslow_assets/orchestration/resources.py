@@ -187,6 +187,11 @@ class LakeResource(dg.ConfigurableResource):
         description="Whether the engine has a connector for a lake in Azure Storage; else it "
         "works on copies on this machine.",
     )
+    written_to: str = Field(
+        default="",
+        description="A local folder that takes what is written in place of the lake, for a trial "
+        "that leaves the lake as it is.",
+    )
     engine: dg.ResourceDependency[EngineResource]
     storage: dg.ResourceDependency[dg.ConfigurableResource | None] = Field(  # pyright: ignore[reportAssignmentType]
         default=None,
@@ -202,7 +207,8 @@ class LakeResource(dg.ConfigurableResource):
         engine = self.engine.open()
         if self._opened is None or self._opened.engine is not engine:
             storage: Any = self.storage
-            self._opened = Lake(self.root, engine, storage, self.native)
+            lake = Lake(self.root, engine, storage, self.native)
+            self._opened = lake.below(self.written_to) if self.written_to else lake
         return self._opened
 
 

@@ -72,6 +72,7 @@ class Project:
     preset: str = CAMPAIGNS
     enrichment: EnrichmentSettings = field(default_factory=EnrichmentSettings)
     engine: Engine | None = None
+    known_sources: str = ""
 
     @property
     def settings(self) -> Settings:
@@ -82,6 +83,7 @@ class Project:
             self.lookback_days,
             preset=self.preset,
             enrichment=self.enrichment,
+            known_sources=self.known_sources,
         )
 
     def run(self, job: str, days: Sequence[date], **options: Any) -> dg.ExecuteInProcessResult:
