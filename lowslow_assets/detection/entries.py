@@ -465,38 +465,47 @@ def count_traits(traited: Relation) -> Relation:
 
 
 def entry_probability(
-    failures: Mapping[tuple[int, ...], int], visits: Mapping[tuple[int, ...], int]
-) -> dict[tuple[int, ...], float]:
-    """Probability that a visit with these traits is a campaign's entry.
+    failures: Mapping[tuple[int, ...], int], visits: Mapping[str, Mapping[tuple[int, ...], int]]
+) -> dict[str, dict[tuple[int, ...], float]]:
+    """Probability that a visit with these traits is a campaign's entry, by outcome.
 
     Two classes, entries and honest visits, fitted to the visits by expectation-maximisation. Each
     is naive Bayes over FACTORS, half a count added to each level. That of entries is known: the
-    campaign's failures. That of honest visits, and the share of entries, are estimated, beginning
+    campaign's failures. That of honest visits is estimated from those of both outcomes (of the
+    stopped alone there may be hardly any), and the share of entries from each by itself, beginning
     with one entry in all visits: where honest people make many odd visits, one must be all the
     more like the campaign. That they come from its own sources is not learned from visits, which
     may all be entries. Both arguments count sign-ins by their levels, in the order of TRAITS.
     """
-    if not visits:
+    combinations = [(o, combination) for o, counts in visits.items() for combination in counts]
+    if not combinations:
         return {}
-    numbers = np.array(list(visits.values()), dtype=float)
+    seen = [combination for _, combination in combinations]
+    numbers = np.array([visits[o][combination] for o, combination in combinations], float)
+    _, outcome = np.unique([o for o, _ in combinations], return_inverse=True)
+    of_outcome = np.bincount(outcome, numbers)
     failed_numbers = np.array(list(failures.values()), float)
     sources = _shares(_levels(failures, ("source",)), failed_numbers, TRAITS["source"])
     honest_sources = np.array([1 - HONEST_FROM_SOURCE, HONEST_FROM_SOURCE])
-    from_source = np.log(sources / honest_sources)[_levels(visits, ("source",))]
+    from_source = np.log(sources / honest_sources)[_levels(seen, ("source",))]
     honest, probability = np.ones(len(numbers)), np.zeros(len(numbers))
     for _ in range(_ROUNDS):
         # As if as many visits had been seen before, one of them an entry.
-        share = ((1 - honest) @ numbers + 1) / (2 * numbers.sum() + 1)
+        share = (np.bincount(outcome, (1 - honest) * numbers) + 1) / (2 * of_outcome + 1)
+        odds = (share / (1 - share))[outcome]
         evidence = from_source.copy()
         for factor in FACTORS:
             levels = math.prod(TRAITS[trait] for trait in factor)
-            seen = _levels(visits, factor)
+            level = _levels(seen, factor)
             campaign = _shares(_levels(failures, factor), failed_numbers, levels)
-            background = _shares(seen, numbers * honest, levels)
-            evidence += _TEMPER * np.log(campaign / background)[seen]
-        probability = 1 / (1 + (1 - share) / share * np.exp(-evidence))
+            background = _shares(level, numbers * honest, levels)
+            evidence += _TEMPER * np.log(campaign / background)[level]
+        probability = 1 / (1 + np.exp(-evidence) / odds)
         honest = 1 - probability
-    return {combination: float(p) for combination, p in zip(visits, probability, strict=True)}
+    found: dict[str, dict[tuple[int, ...], float]] = {}
+    for (name, combination), each in zip(combinations, probability, strict=True):
+        found.setdefault(name, {})[combination] = float(each)
+    return found
 
 
 def _levels(combinations: Collection[tuple[int, ...]], factor: Sequence[str]) -> np.ndarray:

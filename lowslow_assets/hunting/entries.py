@@ -45,10 +45,11 @@ def find_entries(
 ) -> Relation:
     """The sign-ins with which a kept cluster may have had a right password, each with one cluster.
 
-    Successes, and those that were stopped. ``members`` are the clusters' attempts and ``clusters`` their rows of ``cluster_statistics``;
-    ``signins`` and ``sources`` the window's ``encoded_features`` and ``success_sources``. ``mask``
-    gives sign-ins (date, signin_id and features) their mask, as (date, signin_id, mask). Returns
-    rows of ``incident_members`` with the cluster in place of the incident.
+    Successes, and those that were stopped. ``members`` are the clusters' attempts and ``clusters``
+    their rows of ``cluster_statistics``; ``signins`` and ``sources`` the window's
+    ``encoded_features`` and ``success_sources``. ``mask`` gives sign-ins (date, signin_id and
+    features) their mask, as (date, signin_id, mask). Returns rows of ``incident_members`` with the
+    cluster in place of the incident.
     """
     prefixes = visited_prefixes(visitors(sources, signins).held(), members, clusters).held()
     visits = lone_visits(signins, prefixes).held()
@@ -60,11 +61,11 @@ def find_entries(
 
 def _probabilities(traited: Relation) -> Relation:
     """Per cluster, outcome and combination of traits, the probability of an entry."""
-    counts: dict[tuple[int, str], dict[tuple[int, ...], int]] = {}
+    counts: dict[int, dict[str, dict[tuple[int, ...], int]]] = {}
     # In order: sums in another order end in other last digits.
     for row in sorted(count_traits(traited).rows(), key=trait_key):
-        of_outcome = counts.setdefault((row["cluster_id"], row["outcome"]), {})
-        of_outcome[trait_key(row)] = row["number"]
+        of_cluster = counts.setdefault(row["cluster_id"], {})
+        of_cluster.setdefault(row["outcome"], {})[trait_key(row)] = row["number"]
     found = [
         {
             "cluster_id": cluster,
@@ -72,11 +73,9 @@ def _probabilities(traited: Relation) -> Relation:
             **dict(zip(TRAIT_COLUMNS, traits, strict=True)),
             "probability": probability,
         }
-        for (cluster, outcome), visited in counts.items()
-        if outcome != FAILURE
-        for traits, probability in entry_probability(
-            counts.get((cluster, FAILURE), {}), visited
-        ).items()
+        for cluster, visits in counts.items()
+        for outcome, of_traits in entry_probability(visits.pop(FAILURE, {}), visits).items()
+        for traits, probability in of_traits.items()
     ]
     return traited.engine.from_arrow(pa.Table.from_pylist(found, PROBABILITIES))
 

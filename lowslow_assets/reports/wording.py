@@ -285,8 +285,8 @@ def _description(
         )
     if known:
         named = ", ".join(
-            f"{_shown(each.user)} ({each.first_stopped.astimezone(UTC):%Y-%m-%d %H:%M}, probability "
-            f"{each.probability:.0%}, stopped by {each.stopped_by}, {each.result_type})"
+            f"{_shown(each.user)} ({each.first_stopped.astimezone(UTC):%Y-%m-%d %H:%M}, "
+            f"probability {each.probability:.0%}, stopped by {each.stopped_by}, {each.result_type})"
             for each in known[:_SHOWN_USERS]
         )
         more = len(known) - _SHOWN_USERS

@@ -451,6 +451,11 @@ PLAIN = (0, 0, 0, 0, 0, 0, 0, 0)
 TRIED = (0, 0, 0, 0, 0, 0, 1, 0)
 
 
+def success_probability(failures: dict, visits: dict) -> dict:
+    """The probability of successes alone by their traits."""
+    return entry_probability(failures, {"success": visits})["success"]
+
+
 def test_probability_by_hand() -> None:
     """Visits of two kinds that differ in one trait, round after round.
 
@@ -475,7 +480,7 @@ def test_probability_by_hand() -> None:
         elsewhere = 10.5 / 11 / (1 - 1e-5)
         odds = {t: share / (1 - share) * elsewhere * ratio**0.8 for t, ratio in ratios.items()}
         honest = {traits: 1 / (1 + value) for traits, value in odds.items()}
-    found = entry_probability(failures, visits)
+    found = success_probability(failures, visits)
     assert found == pytest.approx({traits: 1 - value for traits, value in honest.items()})
     assert found[PLAIN] < found[TRIED]
 
@@ -483,20 +488,30 @@ def test_probability_by_hand() -> None:
 @pytest.mark.parametrize("visits", [10, 1_000, 100_000])
 def test_among_visits_that_are_all_alike_nobody_is_named(visits: int) -> None:
     """Honest people may look like the campaign: that nobody was got into must be able to win."""
-    found = entry_probability({PLAIN: visits}, {PLAIN: visits})
+    found = success_probability({PLAIN: visits}, {PLAIN: visits})
     assert found[PLAIN] < 0.2
 
 
 @pytest.mark.parametrize("honest", [50, 5_000])
 def test_a_visit_from_a_campaigns_own_source_is_all_but_certain(honest: int) -> None:
     from_source = (*PLAIN[:-1], 1)
-    found = entry_probability({from_source: 200}, {PLAIN: honest, from_source: 2})
+    found = success_probability({from_source: 200}, {PLAIN: honest, from_source: 2})
     assert found[from_source] > 0.9
     assert found[PLAIN] < 0.01
 
 
 def test_without_visits_there_are_no_entries() -> None:
     assert entry_probability({PLAIN: 3}, {}) == {}
+
+
+def test_what_honest_visits_are_like_is_learned_from_those_of_both_outcomes() -> None:
+    """Nobody honest was stopped, but of 200 who succeeded elsewhere none is like the campaign."""
+    found = entry_probability({TRIED: 300}, {"success": {PLAIN: 200}, "stopped": {TRIED: 5}})
+    assert found["stopped"][TRIED] > 0.9
+    assert found["success"][PLAIN] < 0.01
+    # Where the honest ones who are let in look like that, those who are stopped do too.
+    alike = {"success": {TRIED: 200}, "stopped": {TRIED: 5}}
+    assert entry_probability({TRIED: 300}, alike)["stopped"][TRIED] < 0.5
 
 
 _TRAITS = st.tuples(*(st.integers(0, levels - 1) for levels in TRAITS.values()))
@@ -506,11 +521,11 @@ _COUNTS = st.dictionaries(_TRAITS, st.integers(1, 1_000_000), min_size=1, max_si
 @settings(max_examples=100, deadline=None)
 @given(_COUNTS, _COUNTS)
 def test_probabilities_are_probabilities_and_no_order_matters(failures: dict, visits: dict) -> None:
-    found = entry_probability(failures, visits)
+    found = success_probability(failures, visits)
     assert found.keys() == visits.keys()
     assert all(0 <= probability <= 1 for probability in found.values())
     backwards = [dict(reversed(counts.items())) for counts in (failures, visits)]
-    assert entry_probability(*backwards) == pytest.approx(found, rel=1e-6, abs=1e-9)
+    assert success_probability(*backwards) == pytest.approx(found, rel=1e-6, abs=1e-9)
 
 
 @settings(max_examples=50, deadline=None)
@@ -527,7 +542,7 @@ def test_a_visit_more_like_the_failures_is_more_probable(
     like, unlike = ((*base[:trait], value, *base[trait + 1 :]) for value in (level, other))
     # As many visits of either kind, so that the level is not also the commoner among visits.
     visits = {t: n for t, n in visits.items() if t[trait] not in (level, other)}
-    found = entry_probability({like: 50}, {**visits, like: 10, unlike: 10})
+    found = success_probability({like: 50}, {**visits, like: 10, unlike: 10})
     assert found[like] > found[unlike] or found[unlike] > 1 - 1e-9
 
 
