@@ -8,7 +8,7 @@ from lowslow_assets.detection.known_sources import KnownSource
 from lowslow_assets.detection.pruning import PruningRules
 from lowslow_assets.settings import CAMPAIGNS, NOTEBOOK, Thresholds
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 """Raised when a change of the rules by which a hunt judges changes what its tables say."""
 
 

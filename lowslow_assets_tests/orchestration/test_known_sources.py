@@ -42,7 +42,8 @@ def test_what_is_known_is_no_suspect_and_hides_nothing_else(
         sorted(set(part["ip_address"])) for part in (suspects.head(60), suspects.tail(60))
     )
     over = DAYS[1]
-    file.write_text(entry(REASON, first, LAST) + entry("over", second, over))
+    blind = entry("where synthetic sprays come from", ["2001:db8::/32"], LAST)
+    file.write_text(entry(REASON, first, LAST) + entry("over", second, over) + blind)
     for table in INGEST:
         shutil.copytree(project.lake / table, tmp_path / "lake" / table)
     known = Project(
@@ -62,7 +63,7 @@ def test_what_is_known_is_no_suspect_and_hides_nothing_else(
     assert not members & set(expected["signin_id"])
     assert set(suspects.tail(60)["signin_id"]) & members
     # Both entries are said, and the check warns of the one that ended.
-    [of_test, of_over] = metadata(result, "explained_failures", LAST)["known sources"]
+    [of_test, of_over, _] = metadata(result, "explained_failures", LAST)["known sources"].records
     assert of_test.data["reason"] == REASON
     assert of_test.data["explains"] == str(len(expected))
     assert of_over.data["to"] == f"{over} (ended)"
@@ -77,6 +78,9 @@ def test_what_is_known_is_no_suspect_and_hides_nothing_else(
     page = (known.lake / "case_pages" / f"date={LAST}" / "index.html").read_text()
     assert "Known: test: &lt;script&gt;alert(1)&lt;/script&gt; of &#39;ours&#39;" in page
     assert "<script>alert" not in page
+    # What it hides, the detection limit does not promise.
+    known.run("detection_limit_as_of_day", [LAST])
+    assert not any(known.table("detection_limit", LAST)["found_after_days"].to_pylist())
 
 
 def test_a_file_that_is_wrong_stops_the_hunt_in_a_sentence(project: Project, file: Path):
