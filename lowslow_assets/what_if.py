@@ -50,6 +50,9 @@ def main() -> None:
     parser.add_argument("--thresholds", default="", help="as min_accounts=8,noise_a_day=2")
     parser.add_argument("--known-sources", help="a file; without it, that of the settings")
     options = parser.parse_args()
+    # Takes seconds: after the help is on the screen.
+    from dagster import Failure
+
     try:
         settings = read_settings()
         changed = replace(
@@ -62,6 +65,8 @@ def main() -> None:
         trial = try_out(settings, changed, options.days)
     except (SettingsError, LakeError) as error:
         sys.exit(str(error))
+    except Failure as failure:
+        sys.exit(str(failure.description))
     days = [*trial.before]
     print(f"Hunts of {len(days)} day(s), {days[0]} to {days[-1]}, as they are and as they would be")
     if trial.outdated:
@@ -76,7 +81,6 @@ def try_out(settings: Settings, changed: Settings, days: int) -> Trial:
 
     Raises LakeError where it has none, and SettingsError.
     """
-    # Dagster takes seconds to import: after what is wrong with the settings was said.
     import dagster as dg
 
     from lowslow_assets.orchestration.definitions import build_defs

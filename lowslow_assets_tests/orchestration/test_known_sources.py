@@ -141,6 +141,10 @@ def test_a_lake_without_hunts_is_told(
     monkeypatch.setattr(what_if, "read_settings", lambda: empty.settings)
     with pytest.raises(SystemExit, match="The lake has no hunt to compare with"):
         what_if.main()
+    # Nor one without what a hunt reads.
+    shutil.copytree(project.lake / "enriched_incidents", tmp_path / "enriched_incidents")
+    with pytest.raises(SystemExit, match="category_counts cannot be used"):
+        what_if.main()
 
 
 def test_days_without_gaps_are_one_run():
