@@ -52,10 +52,13 @@ def _report(folder: Path) -> None:
         print(report_of_drawn(results, OURS))
         if results.campaigns:
             found_picture(results.campaigns, folder / "found.png")
-        reliability_diagram(
-            {"accounts got into": results.accounts, "campaigns": results.clusters},
-            folder / "reliability.png",
-        )
+        given = results.forecasts
+        columns = {
+            "accounts got into": given.entered,
+            "passwords known": given.known,
+            "campaigns": given.campaigns,
+        }
+        reliability_diagram(columns, folder / "reliability.png")
 
 
 def _order(row: CampaignRow | TenantRow) -> tuple[int, int, int]:

@@ -37,8 +37,8 @@ def report_of_drawn(results: Results, ours: str) -> str:
     own = [row for row in tenants if row.trial.detector == ours]
     seeds = [row.trial.seed for row in own]
     quiet = sum(row.planted == 0 for row in own)
-    entered = sum(row.entered for row in own)
-    unseen = entered - sum(forecast.true for forecast in results.accounts)
+    given = results.forecasts
+    judged = [sum(each.true for each in tier) for tier in (given.entered, given.known)]
     parts = [
         "## Drawn tenants\n",
         f"{len(own)} tenants of the seeds {min(seeds)} to {max(seeds)}, {quiet} of them quiet; "
@@ -54,11 +54,13 @@ def report_of_drawn(results: Results, ours: str) -> str:
         grouped_table(campaigns, "attempts a day", rate_band, first_day_cell),
         "### Accounts\n",
         accounts_table(tenants),
-        f"Of the {entered} accounts that were entered, {unseen} have no probability: none of their "
-        "successes was among those that the hunt judged.\n",
+        f"Of the {sum(row.entered for row in own)} entered accounts the hunts judged {judged[0]}, "
+        f"of the {sum(row.known for row in own)} known passwords {judged[1]}: the others' sign-ins "
+        "were no candidates.\n",
         "### Reliability\n",
-        reliability_table("account got into", results.accounts),
-        reliability_table("campaign", results.clusters),
+        reliability_table("account got into", given.entered),
+        reliability_table("password known", given.known),
+        reliability_table("campaign", given.campaigns),
     ]
     return "\n".join(parts)
 
@@ -164,7 +166,9 @@ def reliability_table(title: str, forecasts: Sequence[Forecast]) -> str:
         )
         if (error := calibration_error(given)) is not None
     ]
-    return f"{_markdown(header, rows)}\nExpected calibration error: {', '.join(errors)}.\n"
+    return (
+        f"{_markdown(header, rows)}\nExpected calibration error: {', '.join(errors) or NOTHING}.\n"
+    )
 
 
 RATE_BANDS = {"under 1": 1.0, "1 to 4": 4.0, "4 to 12": 12.0, "12 and more": float("inf")}

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.detection.scoring import CampaignRow, Forecast, TenantRow, Trial
+from benchmarks.detection.scoring import CampaignRow, Forecast, Forecasts, TenantRow, Trial
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,7 @@ class Results:
 
     campaigns: list[CampaignRow] = field(default_factory=list)
     tenants: list[TenantRow] = field(default_factory=list)
-    accounts: list[Forecast] = field(default_factory=list)
-    clusters: list[Forecast] = field(default_factory=list)
+    forecasts: Forecasts = field(default_factory=Forecasts)
 
     def write(self, path: Path) -> None:
         """Write a file whole or not at all."""
@@ -33,8 +32,8 @@ class Results:
             rows = json.loads(path.read_text(encoding="utf-8"))
             found.campaigns.extend(_row(CampaignRow, row) for row in rows["campaigns"])
             found.tenants.extend(_row(TenantRow, row) for row in rows["tenants"])
-            found.accounts.extend(Forecast(*row) for row in rows["accounts"])
-            found.clusters.extend(Forecast(*row) for row in rows["clusters"])
+            for kind, given in rows["forecasts"].items():
+                getattr(found.forecasts, kind).extend(Forecast(*each) for each in given)
         return found
 
 

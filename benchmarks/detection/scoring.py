@@ -8,7 +8,7 @@ whether its probabilities mean what they say.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
@@ -123,11 +123,22 @@ class Judged:
     """What a hunt thought of all that it could have named.
 
     clusters: of each cluster its confidence, whether it became an incident, and its sign-ins.
-    accounts: by account the highest probability that a campaign got into it; in lower case.
+    entered, known: by account, in lower case, the highest probability that a campaign got into it,
+        and that it had the password and was stopped.
     """
 
     clusters: list[tuple[float, bool, frozenset[str]]]
-    accounts: dict[str, float]
+    entered: dict[str, float]
+    known: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """Those of accounts that were got into, of passwords that are known, and of campaigns."""
+
+    entered: list[Forecast] = field(default_factory=list)
+    known: list[Forecast] = field(default_factory=list)
+    campaigns: list[Forecast] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -184,26 +195,33 @@ def first_attempts(labels: pd.DataFrame) -> dict[str, date]:
     return {str(name): time.date() for name, time in first.items()}
 
 
-def forecasts(
-    judged: Judged, alerts: Sequence[Alert], labels: pd.DataFrame
-) -> tuple[list[Forecast], list[Forecast]]:
-    """The probabilities of accounts to have been got into, and the confidences of clusters.
+def forecasts(judged: Judged, alerts: Sequence[Alert], labels: pd.DataFrame) -> Forecasts:
+    """What a hunt's probabilities were of, and what is so.
 
-    An account is right if any campaign got into it, a cluster if at least half of it is of planted
-    campaigns.
+    An account is right if any campaign got into it (had its password and was stopped, and none got
+    into it), a cluster if at least half of it is of planted campaigns.
     """
     entered = _users(labels, "spray_success")
-    named = frozenset(account for alert in alerts for account in alert.accounts)
-    accounts = [
-        Forecast(probability, account in named, account in entered)
-        for account, probability in sorted(judged.accounts.items())
-    ]
+    known = _users(labels, "spray_stopped") - entered
     truth = _truth(labels)
-    clusters = [
-        Forecast(confidence, kept, not _content(Alert(signins, date.max), truth).false)
-        for confidence, kept, signins in judged.clusters
+    return Forecasts(
+        _of_accounts(judged.entered, [alert.accounts for alert in alerts], entered),
+        _of_accounts(judged.known, [alert.known for alert in alerts], known),
+        [
+            Forecast(confidence, kept, not _content(Alert(signins, date.max), truth).false)
+            for confidence, kept, signins in judged.clusters
+        ],
+    )
+
+
+def _of_accounts(
+    given: Mapping[str, float], named: Sequence[Sequence[str]], true: frozenset[str]
+) -> list[Forecast]:
+    anywhere = frozenset(account for accounts in named for account in accounts)
+    return [
+        Forecast(probability, account in anywhere, account in true)
+        for account, probability in sorted(given.items())
     ]
-    return accounts, clusters
 
 
 def _attempts(labels: pd.DataFrame) -> pd.DataFrame:

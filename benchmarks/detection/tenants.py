@@ -144,7 +144,7 @@ def judged() -> Iterator[Judged]:
     Their tables are as without it.
     """
     judge_suspects, find_entries = clusters.judge_suspects, incidents.find_entries
-    found = Judged([], {})
+    found = Judged([], {}, {})
 
     def judge(suspects: Suspects, *given: Any) -> Any:
         judgement = judge_suspects(suspects, *given)
@@ -157,8 +157,8 @@ def judged() -> Iterator[Judged]:
     def find(*given: Any) -> Relation:
         with mock.patch.object(entries, "MIN_ENTRY_PROBABILITY", 0.0):
             for row in find_entries(*given).rows():
-                account = row["user"]
-                found.accounts[account] = max(found.accounts.get(account, 0.0), row["score"])
+                of_tier = found.entered if row["outcome"] == SUCCESS else found.known
+                of_tier[row["user"]] = max(of_tier.get(row["user"], 0.0), row["score"])
         return find_entries(*given)
 
     with (

@@ -66,7 +66,7 @@ def _ours(hunting: Hunting, trial: Trial, labels: Frame) -> Results:
     began = first_attempts(labels)
     seen: dict[str, int | None] = {}
     false = 0
-    for day, campaigns in _earlier_days(hunting, began).items():
+    for day, campaigns in earlier_days(hunting, began).items():
         if campaigns and campaigns <= set(seen):
             continue
         until = labels[labels["time"].dt.date <= day]
@@ -78,10 +78,10 @@ def _ours(hunting: Hunting, trial: Trial, labels: Frame) -> Results:
     rows, tenant = score(trial, alerts, labels)
     rows = [replace(row, first_day=seen.get(row.campaign, row.first_day)) for row in rows]
     tenant = replace(tenant, false_alerts=max(false, tenant.false_alerts))
-    return Results(as_planted(hunting, rows), [tenant], *forecasts(thought, alerts, labels))
+    return Results(_as_planted(hunting, rows), [tenant], forecasts(thought, alerts, labels))
 
 
-def _earlier_days(hunting: Hunting, began: Mapping[str, date]) -> dict[date, set[str]]:
+def earlier_days(hunting: Hunting, began: Mapping[str, date]) -> dict[date, set[str]]:
     """The days to hunt as of before the last one, in order, with the campaigns each is for."""
     if not began:
         return {hunting.days[number - 1]: set() for number in QUIET_DAYS}
@@ -101,12 +101,12 @@ def _others(hunting: Hunting, scenario: str, seed: int, labels: Frame) -> Result
     found = Results()
     for name, raised in alerts.items():
         rows, tenant = score(Trial(scenario, seed, name), raised, labels)
-        found.campaigns.extend(as_planted(hunting, rows))
+        found.campaigns.extend(_as_planted(hunting, rows))
         found.tenants.append(tenant)
     return found
 
 
-def as_planted(hunting: Hunting, rows: list[CampaignRow]) -> list[CampaignRow]:
+def _as_planted(hunting: Hunting, rows: list[CampaignRow]) -> list[CampaignRow]:
     """The rows with their campaign's rate and kind of sources."""
     planted = {campaign.name: campaign for campaign in hunting.tenant.campaigns}
     return [

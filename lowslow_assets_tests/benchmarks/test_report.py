@@ -20,7 +20,7 @@ from benchmarks.detection.report import (
     sources_of,
 )
 from benchmarks.detection.results import Results, path_of
-from benchmarks.detection.scoring import CampaignRow, Forecast, TenantRow, Trial
+from benchmarks.detection.scoring import CampaignRow, Forecast, Forecasts, TenantRow, Trial
 
 
 def campaign(scenario: str, seed: int, detector: str, share: float, found: bool) -> CampaignRow:
@@ -128,10 +128,10 @@ def test_reliability_table():
 
 
 def test_reports_are_headings_and_rectangular_tables():
-    results = Results(DRAWN, TENANTS, FORECASTS, FORECASTS[:1])
+    results = Results(DRAWN, TENANTS, Forecasts(FORECASTS, FORECASTS[:1], FORECASTS))
     drawn, named = report_of_drawn(results, "ours"), report_of_named(results, "ours")
     assert "4 tenants of the seeds 1 to 2, 1 of them quiet; 3 sprays." in drawn
-    assert "Of the 6 accounts that were entered, 4 have no probability" in drawn
+    assert "Of the 6 entered accounts the hunts judged 2, of the 15 known passwords 0:" in drawn
     for report in (drawn, named):
         for block in report.split("\n\n"):
             if block.startswith("|"):
@@ -139,12 +139,12 @@ def test_reports_are_headings_and_rectangular_tables():
 
 
 def test_results_are_read_as_they_were_written(tmp_path: Path):
-    results = Results(CAMPAIGNS, TENANTS, FORECASTS, FORECASTS[:1])
+    results = Results(CAMPAIGNS, TENANTS, Forecasts(FORECASTS, FORECASTS[:1]))
     path = path_of(tmp_path, "quiet, small", 7, "ours")
     assert path.name == "quiet-small-7-ours.json"
     results.write(path)
     assert Results.read([path]) == results
-    assert Results.read([path, path]).tenants == TENANTS * 2
+    assert Results.read([path, path]).forecasts.entered == FORECASTS * 2
     assert [*tmp_path.iterdir()] == [path]
 
 

@@ -148,15 +148,21 @@ def test_forecasts_say_what_was_named_and_what_is_true():
             (0.0, False, frozenset()),
         ],
         {"eve": 0.7, "ann": 0.6, "bob": 0.2},
+        {"u1": 0.9, "bob": 0.8, "u2": 0.1},
     )
-    named = [alert("a1", 1, "eve", "ann")]
-    accounts, clusters = forecasts(judged, named, labels())
-    assert accounts == [
+    named = Alert(frozenset({"a1"}), date(2026, 5, 2), ("eve", "ann"), known=("u1", "bob"))
+    given = forecasts(judged, [named], stopped_labels())
+    assert given.entered == [
         Forecast(0.6, named=True, true=False),
         Forecast(0.2, named=False, true=True),
         Forecast(0.7, named=True, true=True),
     ]
-    assert clusters == [
+    assert given.known == [
+        Forecast(0.8, named=True, true=False),
+        Forecast(0.9, named=True, true=True),
+        Forecast(0.1, named=False, true=True),
+    ]
+    assert given.campaigns == [
         Forecast(0.9, named=True, true=True),
         Forecast(0.8, named=True, true=False),
         Forecast(0.1, named=False, true=True),
