@@ -41,7 +41,6 @@ from lowslow_assets.lake.tables import (
     INCIDENT_MEMBERS,
     MIXTURE_MODEL,
     OPEN_FAILURES,
-    PRUNED_CLUSTERS,
     SUSPECT_FAILURES,
     Table,
 )
@@ -70,9 +69,10 @@ Instead = Callable[[Any, pa.Table], Any]
 
 @dataclass(frozen=True)
 class Ablation:
-    """An ingredient left out: the first table that differs by it, and what is replaced where.
+    """An ingredient left out: since which table the hunt is made again, and what is replaced where.
 
-    Without such a table the whole hunt is made.
+    Without such a table the whole hunt is made. Clusters and their members are two tables of one
+    asset: whatever judges them is made again since the mixture.
     """
 
     since: Table | None = None
@@ -108,14 +108,14 @@ def _without_sign(name: str) -> Ablation:
         ]
 
     names = ("signs_of_size", "signs_of_members")
-    return Ablation(PRUNED_CLUSTERS, tuple((judge, each, instead) for each in names))
+    return Ablation(MIXTURE_MODEL, tuple((judge, each, instead) for each in names))
 
 
 def _judged(**changes: Any) -> Ablation:
     """Judged by a recipe in which a step is another."""
     recipe = replace(judge.RECIPE, **changes)
     instead = lambda whole, _: partial(whole, recipe=recipe)  # noqa: E731
-    return Ablation(PRUNED_CLUSTERS, ((clusters, "judge_suspects", instead),))
+    return Ablation(MIXTURE_MODEL, ((clusters, "judge_suspects", instead),))
 
 
 def _without_test(name: str) -> Ablation:
@@ -138,7 +138,7 @@ def _without_habit(name: str) -> Ablation:
 
         return without
 
-    return Ablation(PRUNED_CLUSTERS, ((members, "_attributes", instead),))
+    return Ablation(MIXTURE_MODEL, ((members, "_attributes", instead),))
 
 
 def _in_place(since: Table, owner: Any, name: str, made: Any) -> Ablation:
@@ -152,7 +152,7 @@ def _of_people(**changes: Any) -> Ablation:
     def instead(population_of: Any, _: pa.Table) -> Any:
         return lambda *given: replace(population_of(*given), **changes)
 
-    return Ablation(PRUNED_CLUSTERS, ((clusters, "population_of", instead),))
+    return Ablation(MIXTURE_MODEL, ((clusters, "population_of", instead),))
 
 
 def _by_patterns(pattern: Callable[[pa.Table], np.ndarray], bits: int) -> Ablation:
@@ -169,7 +169,7 @@ def _by_patterns(pattern: Callable[[pa.Table], np.ndarray], bits: int) -> Ablati
         return judged
 
     replaced = ((members.Suspects, "of", read), (clusters, "judge_suspects", judge_again))
-    return Ablation(PRUNED_CLUSTERS, replaced)
+    return Ablation(MIXTURE_MODEL, replaced)
 
 
 def _notebooks_fit(failures: Any, features: int, settings: HuntSettings) -> Any:
@@ -201,12 +201,12 @@ ABLATIONS = {
     "without habits of members": _judged(membership=lambda found, _: np.ones(len(found))),
     **{f"without the habit: {name}": _without_habit(name) for name in HABITS},
     "without fits from several beginnings": _in_place(
-        PRUNED_CLUSTERS, members, "_cores", lambda found: [np.ones(len(found), dtype=bool)]
+        MIXTURE_MODEL, members, "_cores", lambda found: [np.ones(len(found), dtype=bool)]
     ),
     "without tools of strays": _in_place(
-        PRUNED_CLUSTERS, members, "_strays_log_ratio", lambda _, chosen: np.zeros(len(chosen))
+        MIXTURE_MODEL, members, "_strays_log_ratio", lambda _, chosen: np.zeros(len(chosen))
     ),
-    "without own prefixes": _in_place(PRUNED_CLUSTERS, members, "_prefixes", _each_its_own_prefix),
+    "without own prefixes": _in_place(MIXTURE_MODEL, members, "_prefixes", _each_its_own_prefix),
     "without the split by device": _judged(split=lambda found: np.zeros(len(found), dtype=int)),
     "without honest strays": _of_people(honest_strays_a_day=0.0),
     "without hours of successes": _of_people(successes={}),

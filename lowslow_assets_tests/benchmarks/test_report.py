@@ -7,6 +7,7 @@ from matplotlib.image import imread
 
 from benchmarks.detection.pictures import found_picture, heat_map, reliability_diagram
 from benchmarks.detection.report import (
+    ablations_table,
     accounts_table,
     detectors_table,
     first_day_cell,
@@ -136,6 +137,23 @@ def test_reports_are_headings_and_rectangular_tables():
         for block in report.split("\n\n"):
             if block.startswith("|"):
                 assert len({line.count("|") for line in block.strip().splitlines()}) == 1
+
+
+def test_ablations_table_says_what_differs():
+    whole = [
+        replace(row, trial=replace(row.trial, detector="whole"))
+        for row in CAMPAIGNS
+        if row.trial.detector == "ours" and row.trial.scenario == "slow"
+    ]
+    of_whole = [replace(TENANTS[n], trial=whole[n].trial) for n in (0, 1)]
+    less = [replace(row, trial=replace(row.trial, detector="less")) for row in whole]
+    less[1] = replace(less[1], share=0.2, found=False)
+    of_less = [replace(row, trial=replace(row.trial, detector="less")) for row in of_whole]
+    of_less[1] = replace(of_less[1], false_alerts=3, named=9)
+    first, second = cells(ablations_table(Results(whole + less, of_whole + of_less)))
+    assert first == ["whole", "0", "2", "0.70", "0.70", "1", "2", "6", "2", "4"]
+    assert second[:4] == ["less", "1", "1 (−1)", "0.40 (−0.30)"]
+    assert second[4:] == ["0.60 (−0.10)", "3 (+2)", "2", "11 (+5)", "2", "4"]
 
 
 def test_results_are_read_as_they_were_written(tmp_path: Path):
