@@ -81,7 +81,8 @@ _SOURCES = schema(
     "user string, network string, ip_prefix string, first_success timestamp, seconds int"
 )
 VISITORS = schema(
-    "outcome string, user string, network string, ip_prefix string, first_visit timestamp, seconds bigint"
+    "outcome string, user string, network string, ip_prefix string, first_visit timestamp, "
+    "seconds bigint"
 )
 PREFIXES = schema("outcome string, ip_prefix string, cluster_id int, since timestamp")
 
@@ -572,7 +573,8 @@ def likely_entries(traited: Relation, probabilities: Relation) -> Relation:
             WHERE score >= {least}
             QUALIFY
                 rank() OVER (
-                    PARTITION BY outcome, ip_prefix ORDER BY score DESC NULLS LAST, cluster_id NULLS LAST
+                    PARTITION BY outcome, ip_prefix
+                    ORDER BY score DESC NULLS LAST, cluster_id NULLS LAST
                 ) = 1
         )
         SELECT

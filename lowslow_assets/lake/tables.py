@@ -655,6 +655,11 @@ DETECTION_LIMIT = _table(
     ("kind", _STRING, "What the spray looks like"),
     ("attempts_per_day", _LONG, "Its rate, at random times from the window's first day"),
     ("found_after_days", _LONG, "Days (in steps of 5) after which a hunt finds it; null if never"),
+    (
+        "known_passwords",
+        _DOUBLE,
+        "At the least rate that is found: the share of its stopped right passwords that are named",
+    ),
 )
 
 TABLES = tuple(value for value in list(globals().values()) if isinstance(value, Table))

@@ -510,6 +510,7 @@ def test_what_honest_visits_are_like_is_learned_from_those_of_both_outcomes() ->
     assert found["stopped"][TRIED] > 0.9
     assert found["success"][PLAIN] < 0.01
     # Where the honest ones who are let in look like that, those who are stopped do too.
+    alike: dict[str, dict[tuple[int, ...], int]]
     alike = {"success": {TRIED: 200}, "stopped": {TRIED: 5}}
     assert entry_probability({TRIED: 300}, alike)["stopped"][TRIED] < 0.5
 
