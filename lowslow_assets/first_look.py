@@ -33,13 +33,12 @@ from lowslow_assets.signins.ingest import (
     count_days,
     count_reasons,
     deduplicate,
-    name_users,
     parse_inputs,
     rejects_of,
     signins_of,
-    usual_names,
 )
 from lowslow_assets.signins.outcomes import EXPIRED_PASSWORD, codes_by_outcome
+from lowslow_assets.signins.users import name_users
 
 ROOT = Path("first-look")
 LAKE = ROOT / "lake"
@@ -156,9 +155,7 @@ def _files(given: Iterable[Path]) -> Iterable[InputFile]:
 def _ingest(engine: Engine, files: Sequence[InputFile]) -> Found:
     """Make ``raw_signins`` and ``rejected_signins`` of the files."""
     parsed = engine.from_files(files, parse_inputs, open_local, PARSED_INPUTS)
-    of_days = by_own_days(signins_of(parsed))
-    named = name_users(of_days, usual_names(of_days).held())
-    signins = deduplicate(named).held()
+    signins = deduplicate(name_users(by_own_days(signins_of(parsed)))).held()
     rejects = rejects_of(parsed, engine.from_arrow(REJECTED_SIGNINS.dated.empty_table()))
     passwords = [*codes_by_outcome()[FAILURE], EXPIRED_PASSWORD]
     counts = {row.pop("date"): row for row in count_days(signins, passwords).rows()}

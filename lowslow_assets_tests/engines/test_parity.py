@@ -35,6 +35,7 @@ OTHERS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "features.encode_features": dict.fromkeys(("failure", "stopped", "refused"), _CODES),
     "ingest.count_days": {"failure_codes": _CODES},
     "limit.draw_accounts": {"number": st.integers(0, 8)},
+    "users.renamed_users": {"last_day": st.sampled_from(DAYS)},
     "success_tables.sample": {"successes": st.sampled_from([0, 5, 50, 10**12])},
 }
 """What a transform is given beside relations, by its name."""

@@ -13,11 +13,9 @@ from lowslow_assets.signins.ingest import (
     PARSED_INPUTS,
     count_lines,
     deduplicate,
-    name_users,
     parse_inputs,
     rejects_of,
     signins_of,
-    usual_names,
 )
 from lowslow_assets_tests.support.relations import relation
 
@@ -67,33 +65,6 @@ def test_files_are_parsed_to_rows_with_the_day_of_their_folder():
         for number, day in enumerate([DAY, NEXT, DAY])
         for rest in (("", "no JSON"), (str(number), None))
     ]
-
-
-def test_one_account_has_one_name_a_day(engine: Engine):
-    rows = [
-        *(("G-1", "g-1", DAY),) * 5,
-        *(("G-1", "mia@example.com", DAY),) * 2,
-        ("G-1", "mia.old@example.com", DAY),
-        *(("G-2", "guest_example.org#ext#@example.com", DAY),) * 3,
-        ("G-2", "guest@example.org", DAY),
-        ("G-3", "g-3", DAY),
-        (None, "nobody@example.com", DAY),
-        # Of another day, of which only the id is known.
-        ("G-1", "g-1", NEXT),
-    ]
-    fields = ("user_id", "user", "date")
-    given = [
-        dict(zip(fields, row, strict=True)) | {"signin_id": f"{n:02}"} for n, row in enumerate(rows)
-    ]
-    for row in given:
-        id_ = row["user_id"] or ""
-        row["user_principal_name"] = id_ if row["user"] == id_.lower() else row["user"]
-    signins = signins_of(parsed(engine, *given))
-    found = name_users(signins, usual_names(signins))
-    assert list(found.columns) == list(signins.columns)
-    named = [row["user"] for row in sorted(found.rows(), key=lambda row: row["signin_id"])]
-    mia, guest = ["mia@example.com"] * 8, ["guest@example.org"] * 4
-    assert named == [*mia, *guest, "g-3", "nobody@example.com", "g-1"]
 
 
 def test_one_row_an_id_is_kept_by_a_total_order(engine: Engine):
