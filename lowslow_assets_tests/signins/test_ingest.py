@@ -17,6 +17,7 @@ from lowslow_assets.signins.ingest import (
     rejects_of,
     signins_of,
 )
+from lowslow_assets_tests.support.damage import damaged_file, damaged_lines, ingested, record
 from lowslow_assets_tests.support.relations import relation
 
 DAY, NEXT = date(2026, 6, 30), date(2026, 7, 1)
@@ -65,6 +66,21 @@ def test_files_are_parsed_to_rows_with_the_day_of_their_folder():
         for number, day in enumerate([DAY, NEXT, DAY])
         for rest in (("", "no JSON"), (str(number), None))
     ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_sign_in_of_damaged_lines_and_files_is_a_row_a_copy_or_a_reject(
+    duckdb_engine: Engine, seed: int
+):
+    drawn = random.Random(seed)
+    files = {"lines.json": damaged_lines(drawn, range(1_000))}
+    for first in range(1_000, 1_800, 20):
+        files[f"{first}.json"] = damaged_file(drawn, list(map(record, range(first, first + 20))))
+    outcomes = ingested(duckdb_engine, files)
+    assert outcomes["sign-ins in"] > 1_400
+    assert outcomes["rows"] > 500
+    assert outcomes["duplicates"] > 5
+    assert outcomes["a JSON object that does not end"] > 100
 
 
 def test_one_row_an_id_is_kept_by_a_total_order(engine: Engine):
