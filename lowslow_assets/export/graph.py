@@ -2,7 +2,7 @@
 
 Graph keeps 30 days of a tenant with a licence, and gives a page of at most 1,000 sign-ins at a
 time, the newest first. A day is one file of the export that there is not: its pages as they came.
-How many sign-ins a day has, Graph does not say before they are read.
+Graph does not say how many sign-ins a day has before they are read.
 """
 
 import re
@@ -37,7 +37,7 @@ _EVENT_TYPES = {
     SERVICE_PRINCIPALS: "servicePrincipal",
 }
 _MOST_OF_PAGE = 1000
-# What a day is taken for before it is read: runs of many days hold few of them at once.
+# A guess, so that a run of many days holds few of them at once.
 _BYTES_A_DAY = 256 << 20
 # Graph writes sign-ins minutes to hours late: a day is of another version once it has all.
 _COMPLETE_AFTER = timedelta(days=1)
@@ -167,7 +167,7 @@ class GraphExport(CopiedExport):
                 try:
                     answer = self._client.send_request(HttpRequest("GET", url, params=query))
                 except ClientAuthenticationError:
-                    # An answer with such a status is none that is raised here.
+                    # It is the credential's: what Graph answers is not raised here.
                     answer = None
                 if answer and answer.status_code != 200:
                     raise HttpResponseError(response=answer)
@@ -248,7 +248,9 @@ def _service_of(url: str) -> tuple[str, str]:
 
 def _event_type(log: str) -> str:
     if log not in _EVENT_TYPES:
-        raise SourceError(f"LOWSLOW_LOGS names {log}, which Microsoft Graph has not by itself.")
+        raise SourceError(
+            f"LOWSLOW_LOGS names {log}, which Microsoft Graph does not have as a log of its own."
+        )
     return _EVENT_TYPES[log]
 
 

@@ -16,8 +16,8 @@ from lowslow_assets.lake.tables import RAW_SIGNINS, USER_NAMES, Table
 SIGNINS = without(RAW_SIGNINS.dated, "copies")
 """The columns of sign-ins before repeated ones are left out."""
 
-# More ids of one name, or names of one id, than any account has in a day or window: what stands for
-# all of them is the word of somebody who removed what was there.
+# An account has no more ids or names in a window. What has more is a placeholder, which somebody put
+# in the place of what was there.
 _MOST_IDS, _MOST_NAMES = 3, 10
 _GUID = "________-____-____-____-____________"
 
@@ -114,7 +114,7 @@ RENAMED = schema("day date, called string, name string")
 
 @transform(RENAMED, names=USER_NAMES.dated)
 def renamed_users(names: Relation, last_day: date) -> Relation:
-    """Whom a day calls otherwise than the window does: the day's name, and the usual one.
+    """The accounts that have another name on a day than usual in the window: both names.
 
     ``names`` are the ``user_names`` of the window's days. Of several ids that a day calls by one
     name, the one of most sign-ins has it.

@@ -132,7 +132,9 @@ def test_other_logs_are_asked_of_the_beta_version_by_their_kind():
         with open_graph(f"{url}/beta", SIGNIN_LOGS) as export:
             assert ids(export, YESTERDAY) == ["id-1"]
         assert served.asked[-1].startswith("/beta/")
-        with pytest.raises(SourceError, match="ADFSSignInLogs, which Microsoft Graph has not"):
+        with pytest.raises(
+            SourceError, match="ADFSSignInLogs, which Microsoft Graph does not have"
+        ):
             open_graph(url, AD_FS)
 
 
