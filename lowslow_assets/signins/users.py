@@ -16,8 +16,8 @@ from lowslow_assets.lake.tables import RAW_SIGNINS, USER_NAMES, Table
 SIGNINS = without(RAW_SIGNINS.dated, "copies")
 """The columns of sign-ins before repeated ones are left out."""
 
-# An account has no more ids or names in a window. What has more is a placeholder, which somebody put
-# in the place of what was there.
+# An account has no more ids or names in a window. What has more is a placeholder, which somebody
+# put in the place of what was there.
 _MOST_IDS, _MOST_NAMES = 3, 10
 _GUID = "________-____-____-____-____________"
 
