@@ -1,7 +1,9 @@
 """A first look at sign-ins that lie in files: ``python -m lowslow_assets.first_look FILES``.
 
 Or ``make try FILES="..."``. No Azure, no settings: files in any form that is read, each sign-in of
-the day of its own time. Everything it makes is below ``first-look/`` in the current folder.
+the day of its own time. In place of a file a URL as LOWSLOW_SOURCE has it, of all its days that are
+over: ``graph://graph.microsoft.com``. Everything it makes is below ``first-look/`` in the current
+folder.
 """
 
 import argparse
@@ -10,9 +12,10 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +26,23 @@ from lowslow_assets.engines.duckdb import DuckDBEngine
 from lowslow_assets.engines.sql import Columns, sql
 from lowslow_assets.export.folders import open_local
 from lowslow_assets.export.names import is_hidden, printable
+from lowslow_assets.export.source import SourceError, SourceUnavailable
 from lowslow_assets.lake.lake import Lake
 from lowslow_assets.lake.tables import ENRICHED_INCIDENTS, FAILURE, RAW_SIGNINS, REJECTED_SIGNINS
 from lowslow_assets.reports.console import incidents_as_text
-from lowslow_assets.settings import EngineSettings, Settings
+from lowslow_assets.settings import EngineSettings, Settings, SettingsError, read_settings
 from lowslow_assets.signins.ingest import (
     PARSED_INPUTS,
     by_own_days,
     count_days,
     count_reasons,
     deduplicate,
-    name_users,
     parse_inputs,
     rejects_of,
     signins_of,
-    usual_names,
 )
 from lowslow_assets.signins.outcomes import EXPIRED_PASSWORD, codes_by_outcome
+from lowslow_assets.signins.users import name_users
 
 ROOT = Path("first-look")
 LAKE = ROOT / "lake"
@@ -52,13 +55,19 @@ _GOOD_DAYS, _MOST_REASONS = 30, 5
 def main() -> None:
     """Read the files, hunt as of their last day, and say what was found and what is missing."""
     parser = argparse.ArgumentParser(prog="python -m lowslow_assets.first_look")
-    parser.add_argument("files", type=Path, nargs="+", help="files or folders of sign-ins")
-    files = list(_files(parser.parse_args().files))
-    if not files:
-        sys.exit("There is no file to read.")
-    shutil.rmtree(ROOT, ignore_errors=True)
-    print(f"1/2 Read {len(files):,} file(s), {sum(file.size for file in files) / 1e6:,.1f} MB")
-    with closing(DuckDBEngine()) as engine:
+    parser.add_argument("files", nargs="+", help="files or folders of sign-ins, or a source's URL")
+    given = parser.parse_args().files
+    with ExitStack() as opened:
+        urls = [each for each in given if "://" in each]
+        files = list(_files(Path(each) for each in given if each not in urls))
+        for url in urls:
+            files += _files_of_source(url, opened)
+        if not files:
+            sys.exit("There is no file to read.")
+        shutil.rmtree(ROOT, ignore_errors=True)
+        size = sum(os.stat(file.location).st_size for file in files)
+        print(f"1/2 Read {len(files):,} file(s), {size / 1e6:,.1f} MB")
+        engine = opened.enter_context(closing(DuckDBEngine()))
         found = _ingest(engine, files)
     for sentence in found.sentences():
         print(f"    {sentence}")
@@ -153,12 +162,23 @@ def _files(given: Iterable[Path]) -> Iterable[InputFile]:
                 yield InputFile(date.min, name, file.stat().st_size, str(file))
 
 
+def _files_of_source(url: str, opened: ExitStack) -> Sequence[InputFile]:
+    """What a source has of the days that are over, copied here until ``opened`` is closed."""
+    from lowslow_assets.orchestration.resources import SourceResource
+
+    try:
+        export = opened.enter_context(SourceResource(root=url, logs=[*read_settings().logs]).open())
+        today = datetime.now(UTC).date()
+        days = islice((day for day in export.days() if day < today), _MOST_DAYS)
+        return export.inputs([export.list_day(day) for day in days])
+    except (SourceError, SourceUnavailable, SettingsError) as error:
+        sys.exit(str(error))
+
+
 def _ingest(engine: Engine, files: Sequence[InputFile]) -> Found:
     """Make ``raw_signins`` and ``rejected_signins`` of the files."""
     parsed = engine.from_files(files, parse_inputs, open_local, PARSED_INPUTS)
-    of_days = by_own_days(signins_of(parsed))
-    named = name_users(of_days, usual_names(of_days).held())
-    signins = deduplicate(named).held()
+    signins = deduplicate(name_users(by_own_days(signins_of(parsed)))).held()
     rejects = rejects_of(parsed, engine.from_arrow(REJECTED_SIGNINS.dated.empty_table()))
     passwords = [*codes_by_outcome()[FAILURE], EXPIRED_PASSWORD]
     counts = {row.pop("date"): row for row in count_days(signins, passwords).rows()}

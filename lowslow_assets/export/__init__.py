@@ -1,1 +1,1 @@
-"""The sign-in log where it lies: folders, containers, workspaces."""
+"""The sign-in log where it lies: folders, containers, workspaces, Microsoft Graph."""

@@ -24,8 +24,10 @@ from lowslow_assets.lake.tables import (
     SIGNIN_HOURS,
     SUCCESS,
     SUCCESS_SOURCES,
+    USER_NAMES,
     Table,
 )
+from lowslow_assets.signins.users import renamed_users, under_usual_names
 
 # The export's folders and the times of their rows differ by minutes, at times by hours.
 _TIME_SLACK = timedelta(days=1)
@@ -49,15 +51,15 @@ class Hunt:
 
     def sources(self) -> Relation:
         """The window's ``success_sources``; raises what ``window_counts`` raises."""
-        return self.lake.read(SUCCESS_SOURCES, self.ingested_days(), self._encoding)
+        return self._read(SUCCESS_SOURCES, self.ingested_days())
 
     def failure_sources(self) -> Relation:
         """The window's ``failure_sources``; raises what ``window_counts`` raises."""
-        return self.lake.read(FAILURE_SOURCES, self.ingested_days(), self._encoding)
+        return self._read(FAILURE_SOURCES, self.ingested_days())
 
     def open_failures(self) -> Relation:
         """The window's ``open_failures``, without times outside of it as in ``signins``."""
-        return self._in_window(self.lake.read(OPEN_FAILURES, self.ingested_days(), self._encoding))
+        return self._in_window(self._read(OPEN_FAILURES, self.ingested_days()))
 
     def success_hours(self) -> Counter[datetime]:
         """The window's successes by hour (UTC), without times outside of it as in ``signins``."""
@@ -75,7 +77,7 @@ class Hunt:
         one sign-in of the year 2000 would make a campaign 26 years long.
         """
         chosen = self.ingested_days() if days is None else days
-        return self._in_window(self.lake.read(ENCODED_FEATURES, chosen, self._encoding))
+        return self._in_window(self._read(ENCODED_FEATURES, chosen))
 
     def ingested_days(self) -> list[date]:
         """The window's days that have been ingested, in order; the hunt's own is required."""
@@ -134,6 +136,12 @@ class Hunt:
     def model_features(self) -> tuple[str, ...]:
         """What the bits of the model's masks stand for."""
         return FEATURES if self.settings.of_notebook else tuple(MODEL_PROPERTIES)
+
+    def _read(self, table: Table, days: Sequence[date]) -> Relation:
+        """Days of a table with users, each under the name that it usually has in the window."""
+        rows = self.lake.read(table, days, self._encoding)
+        names = self.lake.read(USER_NAMES, self.ingested_days())
+        return under_usual_names(table, rows, renamed_users(names, self.day).held())
 
     def _in_window(self, rows: Relation) -> Relation:
         first, last = self._time_bounds

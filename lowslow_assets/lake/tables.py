@@ -82,7 +82,16 @@ def _table(name: str, description: str, *columns: _Column, order: tuple[str, ...
 
 _SIGNIN_ID: _Column = ("signin_id", _STRING, "Id of the sign-in in the log")
 _TIME: _Column = ("time_generated", _TIMESTAMP, "When it happened (UTC)")
-_USER: _Column = ("user", _STRING, "UserPrincipalName, else UserId, in lower case")
+_USER: _Column = (
+    "user",
+    _STRING,
+    "The account by its usual name, in lower case: docs/input.md",
+)
+_USER_ID: _Column = (
+    "user_id",
+    _STRING,
+    "Object id of the user or service principal, in lower case",
+)
 _OUTCOME: _Column = (
     "outcome",
     _STRING,
@@ -131,7 +140,7 @@ RAW_SIGNINS = _table(
         _STRING,
         "User as logged (a GUID occurs), or a service principal's name",
     ),
-    ("user_id", _STRING, "Object id of the user or service principal"),
+    _USER_ID,
     _USER,
     ("result_type", _STRING, "0 is a success, any other an error code"),
     ("is_interactive", _BOOLEAN, "Whether a person was at the keyboard"),
@@ -165,6 +174,15 @@ REJECTED_SIGNINS = _table(
     ("reason", _STRING, "Why it was rejected"),
     ("line", _STRING, "The line, cut to 1,024 characters; null for a whole file"),
     order=("file", "reason", "line"),
+)
+
+USER_NAMES = _table(
+    "user_names",
+    "Under which name the day has each user id. What hunts know an account by over their window.",
+    _USER_ID,
+    ("user", _STRING, "The day's usual name, in lower case; the id where there is none"),
+    ("signins", _LONG, "Sign-ins of the two"),
+    order=("user_id", "user"),
 )
 
 ENCODED_FEATURES = _table(

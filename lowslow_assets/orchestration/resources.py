@@ -20,6 +20,7 @@ from lowslow_assets.detection.pruning import PruningRules
 from lowslow_assets.engines.base import Engine
 from lowslow_assets.export.blobs import open_blobs
 from lowslow_assets.export.folders import LocalExport
+from lowslow_assets.export.graph import is_graph, open_graph
 from lowslow_assets.export.logs import JoinedExport, root_of
 from lowslow_assets.export.queries import is_workspace, open_queries
 from lowslow_assets.export.source import Export
@@ -126,8 +127,8 @@ class SourceResource(dg.ConfigurableResource):
 
     root: str = Field(
         description="The folder that holds the y=YYYY folders of SigninLogs: a local path, or "
-        "abfss://container@account.dfs.core.windows.net/path. Or a workspace without an export: "
-        "loganalytics://id."
+        "abfss://container@account.dfs.core.windows.net/path. Or what is asked "
+        "without an export: loganalytics://id, a workspace, or graph://graph.microsoft.com."
     )
     read: str = Field(
         default=STAGED,
@@ -171,6 +172,8 @@ class SourceResource(dg.ConfigurableResource):
     def _open(self, log: str) -> Export:
         if is_workspace(self.root):
             return open_queries(self.root, log)
+        if is_graph(self.root):
+            return open_graph(self.root, log)
         root = root_of(self.root, log)
         return open_blobs(root, self.read) if is_azure(root) else LocalExport(root)
 

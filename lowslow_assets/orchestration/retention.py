@@ -16,6 +16,7 @@ from lowslow_assets.lake.tables import (
     SIGNIN_HOURS,
     SUCCESS_SOURCES,
     TABLES,
+    USER_NAMES,
 )
 from lowslow_assets.orchestration.assets.declare import permanent_failures, table_metadata
 from lowslow_assets.orchestration.resources import HuntParameters, LakeResource
@@ -27,6 +28,7 @@ _OF_WINDOWS = (
     SUCCESS_SOURCES,
     FAILURE_SOURCES,
     OPEN_FAILURES,
+    USER_NAMES,
 )
 _DOCUMENTS = ("incident_documents", "rule_documents", "case_pages")
 _NAMES = [*(table.name for table in TABLES), *_DOCUMENTS]

@@ -11,9 +11,7 @@ from lowslow_assets.engines.schemas import extended, schema, without
 from lowslow_assets.engines.sql import Columns, sql, transform
 from lowslow_assets.lake.tables import RAW_SIGNINS, REJECTED_SIGNINS
 from lowslow_assets.signins.parser import PARSED, parse_files
-
-_SIGNINS = without(RAW_SIGNINS.dated, "copies")
-
+from lowslow_assets.signins.users import SIGNINS
 
 PARSED_INPUTS = extended(PARSED, "date date")
 
@@ -34,7 +32,7 @@ def parse_inputs(files: Iterable[tuple[InputFile, IO[bytes]]]) -> Iterator[pa.Re
         yield pa.RecordBatch.from_arrays(columns, schema=PARSED_INPUTS)
 
 
-@transform(_SIGNINS, parsed=PARSED_INPUTS)
+@transform(SIGNINS, parsed=PARSED_INPUTS)
 def signins_of(parsed: Relation) -> Relation:
     """The sign-ins, each as often as the files have it.
 
@@ -54,84 +52,21 @@ def signins_of(parsed: Relation) -> Relation:
         )
         """,
         parsed=parsed,
-        columns=Columns(_SIGNINS),
+        columns=Columns(SIGNINS),
     )
 
 
-_NAMES = schema("day date, id string, name string")
-_USER = _SIGNINS.get_field_index("user")
-
-
-@transform(_NAMES, signins=_SIGNINS)
-def usual_names(signins: Relation) -> Relation:
-    """The name of each user id that a day's sign-ins call by several: the one that most have.
-
-    The log calls an account by its id where it could not look the name up, as of many failures, and
-    a guest by the name at home or by one with ``#EXT#``: these are taken only where there is no
-    other.
-    """
-    return sql(
-        """
-        WITH _names AS (
-            SELECT
-                date AS day,
-                user_id AS id,
-                "user" AS name,
-                count(*) AS signins,
-                min(
-                    CASE
-                        WHEN coalesce(user_principal_name, user_id) = user_id THEN 3
-                        WHEN "user" LIKE '%#ext#%' THEN 2
-                        ELSE 1
-                    END
-                ) AS kind
-            FROM {signins}
-            WHERE user_id IS NOT NULL
-            GROUP BY date, user_id, "user"
-        )
-        SELECT day, id, name
-        FROM _names
-        QUALIFY
-            count(*) OVER (PARTITION BY day, id) > 1
-            AND row_number() OVER (
-                PARTITION BY day, id
-                ORDER BY kind, signins DESC, name NULLS FIRST
-            ) = 1
-        """,
-        signins=signins,
-    )
-
-
-@transform(_SIGNINS, signins=_SIGNINS, names=_NAMES)
-def name_users(signins: Relation, names: Relation) -> Relation:
-    """Give all sign-ins that a day has of one user id its usual name: ``user``."""
-    return sql(
-        """
-        SELECT
-            {before},
-            coalesce(_names.name, _signins."user") AS "user",
-            {after}
-        FROM {signins} AS _signins
-        LEFT JOIN {names} AS _names ON _names.day = _signins.date AND _names.id = _signins.user_id
-        """,
-        signins=signins,
-        names=names,
-        before=Columns(pa.schema([*_SIGNINS][:_USER]), "_signins"),
-        after=Columns(pa.schema([*_SIGNINS][_USER + 1 :]), "_signins"),
-    )
-
-
-@transform(_SIGNINS, signins=_SIGNINS)
+@transform(SIGNINS, signins=SIGNINS)
 def by_own_days(signins: Relation) -> Relation:
     """The sign-ins of the days of their own times, whatever folder they were in."""
     return sql(
         "SELECT {columns}, CAST(time_generated AS DATE) AS date FROM {signins}",
-        columns=Columns(without(_SIGNINS, "date")),
+        columns=Columns(without(SIGNINS, "date")),
         signins=signins,
     )
 
 
-@transform(RAW_SIGNINS.dated, signins=_SIGNINS)
+@transform(RAW_SIGNINS.dated, signins=SIGNINS)
 def deduplicate(signins: Relation) -> Relation:
     """Keep one row per (date, signin_id), and count its ``copies``: rows of ``raw_signins``.
 
@@ -191,8 +126,8 @@ def deduplicate(signins: Relation) -> Relation:
         WHERE rank = 1
         """,
         signins=signins,
-        columns=Columns(_SIGNINS),
-        without_copies=Columns(without(_SIGNINS, "date")),
+        columns=Columns(SIGNINS),
+        without_copies=Columns(without(SIGNINS, "date")),
     )
 
 

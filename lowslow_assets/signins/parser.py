@@ -311,7 +311,8 @@ def _columns(raw: dict[str, pa.Array]) -> dict[str, pa.Array]:
     name, id_ = texts["user_principal_name"], texts["user_id"]
     # A service principal is looked at only where the log names no user.
     user_name = _first(name, pc.if_else(id_.is_null(), texts["service_principal_name"], None))
-    user_id = _first(id_, pc.if_else(name.is_null(), texts["service_principal_id"], None))
+    logged_id = _first(id_, pc.if_else(name.is_null(), texts["service_principal_id"], None))
+    user_id = _by_value(str.lower, logged_id)
     time = _first(texts["time_generated"], texts["time_of_record"])
     result = _result(texts["result_type"], status, texts["result_type_of_record"])
     logged = _first(texts["ip_address"], texts["address_of_record"])

@@ -38,6 +38,7 @@ OTHERS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "limit.draw_accounts": {"number": st.integers(0, 8)},
     "limit.members_at_rate": {"attempts_per_day": st.sampled_from(RATES)},
     "success_tables.sample": {"successes": st.sampled_from([0, 5, 50, 10**12])},
+    "users.renamed_users": {"last_day": st.sampled_from(DAYS)},
 }
 """What a transform is given beside relations, by its name."""
 REPEATS_IDS = {"ingest.deduplicate"}

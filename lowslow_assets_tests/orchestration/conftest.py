@@ -35,6 +35,7 @@ INGEST = {
     "signin_hours",
     "category_counts",
     "success_sources",
+    "user_names",
     "failure_sources",
     "open_failures",
 }

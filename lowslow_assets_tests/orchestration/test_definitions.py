@@ -18,13 +18,14 @@ DEPENDENCIES = {
     "raw_signins": set(),
     "rejected_signins": set(),
     "encoded_features": {"raw_signins"},
+    "user_names": {"raw_signins"},
     "category_counts": {"encoded_features"},
     "success_sources": {"encoded_features"},
     "signin_hours": {"raw_signins"},
     "failure_sources": {"encoded_features"},
     "open_failures": {"encoded_features"},
     "feature_baseline": {"category_counts"},
-    "anomaly_masks": {"feature_baseline", "encoded_features", "category_counts"},
+    "anomaly_masks": {"feature_baseline", "encoded_features", "category_counts", "user_names"},
     "explained_failures": {
         "open_failures",
         "failure_sources",
@@ -32,6 +33,7 @@ DEPENDENCIES = {
         "anomaly_masks",
         "feature_baseline",
         "category_counts",
+        "user_names",
     },
     "suspect_failures": {
         "open_failures",
@@ -40,6 +42,7 @@ DEPENDENCIES = {
         "anomaly_masks",
         "feature_baseline",
         "category_counts",
+        "user_names",
     },
     "mask_patterns": {"suspect_failures", "anomaly_masks", "feature_baseline"},
     "mixture_model": {"mask_patterns"},
@@ -50,6 +53,7 @@ DEPENDENCIES = {
         "suspect_failures",
         "explained_failures",
         "success_sources",
+        "user_names",
     },
     "cluster_members": {
         "success_hours",
@@ -58,6 +62,7 @@ DEPENDENCIES = {
         "suspect_failures",
         "explained_failures",
         "success_sources",
+        "user_names",
     },
     "cluster_statistics": {"cluster_members", "success_hours_of_day", "success_weekdays"},
     "cluster_features": {"cluster_members", "feature_baseline"},
@@ -65,8 +70,8 @@ DEPENDENCIES = {
     "success_hours": {"signin_hours"},
     "success_weekdays": {"success_hours"},
     "success_hours_of_day": {"success_hours"},
-    "success_locations": {"success_sources"},
-    "success_sample": {"encoded_features", "feature_baseline"},
+    "success_locations": {"success_sources", "user_names"},
+    "success_sample": {"encoded_features", "feature_baseline", "user_names"},
     "incident_members": {
         "campaigns",
         "success_sources",
@@ -75,6 +80,7 @@ DEPENDENCIES = {
         "encoded_features",
         "feature_baseline",
         "category_counts",
+        "user_names",
     },
     "enriched_incidents": {
         "campaigns",
@@ -93,6 +99,7 @@ DEPENDENCIES = {
         "encoded_features",
         "feature_baseline",
         "category_counts",
+        "user_names",
     },
     "rule_documents": {"hunting_rules"},
     "case_pages": {
@@ -116,6 +123,7 @@ DEPENDENCIES = {
         "explained_failures",
         "suspect_failures",
         "cluster_members",
+        "user_names",
     },
 }
 ON_DEMAND = {"detection_limit"}

@@ -13,12 +13,11 @@ from lowslow_assets.signins.ingest import (
     PARSED_INPUTS,
     count_lines,
     deduplicate,
-    name_users,
     parse_inputs,
     rejects_of,
     signins_of,
-    usual_names,
 )
+from lowslow_assets_tests.support.damage import damaged_file, damaged_lines, ingested, record
 from lowslow_assets_tests.support.relations import relation
 
 DAY, NEXT = date(2026, 6, 30), date(2026, 7, 1)
@@ -69,31 +68,19 @@ def test_files_are_parsed_to_rows_with_the_day_of_their_folder():
     ]
 
 
-def test_one_account_has_one_name_a_day(engine: Engine):
-    rows = [
-        *(("G-1", "g-1", DAY),) * 5,
-        *(("G-1", "mia@example.com", DAY),) * 2,
-        ("G-1", "mia.old@example.com", DAY),
-        *(("G-2", "guest_example.org#ext#@example.com", DAY),) * 3,
-        ("G-2", "guest@example.org", DAY),
-        ("G-3", "g-3", DAY),
-        (None, "nobody@example.com", DAY),
-        # Of another day, of which only the id is known.
-        ("G-1", "g-1", NEXT),
-    ]
-    fields = ("user_id", "user", "date")
-    given = [
-        dict(zip(fields, row, strict=True)) | {"signin_id": f"{n:02}"} for n, row in enumerate(rows)
-    ]
-    for row in given:
-        id_ = row["user_id"] or ""
-        row["user_principal_name"] = id_ if row["user"] == id_.lower() else row["user"]
-    signins = signins_of(parsed(engine, *given))
-    found = name_users(signins, usual_names(signins))
-    assert list(found.columns) == list(signins.columns)
-    named = [row["user"] for row in sorted(found.rows(), key=lambda row: row["signin_id"])]
-    mia, guest = ["mia@example.com"] * 8, ["guest@example.org"] * 4
-    assert named == [*mia, *guest, "g-3", "nobody@example.com", "g-1"]
+@pytest.mark.parametrize("seed", range(3))
+def test_every_sign_in_of_damaged_lines_and_files_is_a_row_a_copy_or_a_reject(
+    duckdb_engine: Engine, seed: int
+):
+    drawn = random.Random(seed)
+    files = {"lines.json": damaged_lines(drawn, range(1_000))}
+    for first in range(1_000, 1_800, 20):
+        files[f"{first}.json"] = damaged_file(drawn, list(map(record, range(first, first + 20))))
+    outcomes = ingested(duckdb_engine, files)
+    assert outcomes["sign-ins in"] > 1_400
+    assert outcomes["rows"] > 500
+    assert outcomes["duplicates"] > 5
+    assert outcomes["a JSON object that does not end"] > 100
 
 
 def test_one_row_an_id_is_kept_by_a_total_order(engine: Engine):

@@ -35,6 +35,7 @@ from lowslow_assets.lake.tables import (
     SUCCESS_SOURCES,
     SUCCESS_WEEKDAYS,
     SUSPECT_FAILURES,
+    USER_NAMES,
 )
 from lowslow_assets.orchestration.assets.declare import table_metadata
 from lowslow_assets.orchestration.assets.hunt import Made, hunt_asset, hunt_assets
@@ -51,6 +52,7 @@ from lowslow_assets.orchestration.assets.mixture import read_fit
         SUSPECT_FAILURES,
         EXPLAINED_FAILURES,
         SUCCESS_SOURCES,
+        USER_NAMES,
         SUCCESS_HOURS,
     ],
 )

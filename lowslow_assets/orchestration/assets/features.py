@@ -22,6 +22,7 @@ from lowslow_assets.lake.tables import (
     RAW_SIGNINS,
     SIGNIN_HOURS,
     SUCCESS_SOURCES,
+    USER_NAMES,
     Table,
 )
 from lowslow_assets.orchestration.assets.declare import declaration, permanent_failures
@@ -37,6 +38,7 @@ from lowslow_assets.signins.features import (
 )
 from lowslow_assets.signins.outcomes import table_digest
 from lowslow_assets.signins.plausibility import count_outcomes
+from lowslow_assets.signins.users import count_names
 
 # Held while they are encoded.
 _ROWS_AT_ONCE = 1_000_000
@@ -143,13 +145,13 @@ def _count_hours(lake: Lake, days: list[date]) -> dict[date, list[dict[str, Any]
     return found
 
 
-def _summary(table: Table, summarize: Callable[[Relation], Relation]):
-    """An asset that sums the days' encoded features up."""
+def _summary(table: Table, summarize: Callable[[Relation], Relation], of: Table = ENCODED_FEATURES):
+    """An asset that sums the days' encoded features up, or their sign-ins as they were logged."""
 
     @dg.asset(
         name=table.name,
         group_name="ingest",
-        deps=[ENCODED_FEATURES.name],
+        deps=[of.name],
         partitions_def=DAYS,
         backfill_policy=SINGLE_RUN,
         **declaration(table),
@@ -157,11 +159,11 @@ def _summary(table: Table, summarize: Callable[[Relation], Relation]):
     def summary(
         context: dg.AssetExecutionContext, source: SourceResource, lake: LakeResource
     ) -> None:
-        made_from = _made_from(source)
+        made_from = {} if of is RAW_SIGNINS else _made_from(source)
         with permanent_failures(), in_parts(context, INGESTED_AT_ONCE) as parts:
             opened = lake.open()
             for days in parts:
-                rows = summarize(opened.read(ENCODED_FEATURES, days, made_from))
+                rows = summarize(opened.read(of, days, made_from))
                 written = opened.write(table, rows, days, made_from)
                 opened.engine.forget()
                 for day in days:
@@ -185,6 +187,7 @@ def _failure_sources(encoded: Relation) -> Relation:
     return sum_failures(_failures(encoded))
 
 
+user_names = _summary(USER_NAMES, count_names, of=RAW_SIGNINS)
 category_counts = _summary(CATEGORY_COUNTS, count_categories)
 success_sources = _summary(SUCCESS_SOURCES, sum_sources)
 failure_sources = _summary(FAILURE_SOURCES, _failure_sources)

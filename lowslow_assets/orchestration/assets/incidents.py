@@ -35,6 +35,7 @@ from lowslow_assets.lake.tables import (
     INCIDENT_MEMBERS,
     PRUNED_CLUSTERS,
     SUCCESS_SOURCES,
+    USER_NAMES,
 )
 from lowslow_assets.orchestration.assets.declare import table_metadata
 from lowslow_assets.orchestration.assets.hunt import Made, document_asset, hunt_asset
@@ -60,6 +61,7 @@ from lowslow_assets.signins.outcomes import stopped_by
         CLUSTER_STATISTICS,
         ENCODED_FEATURES,
         SUCCESS_SOURCES,
+        USER_NAMES,
         FEATURE_BASELINE,
         CATEGORY_COUNTS,
     ],

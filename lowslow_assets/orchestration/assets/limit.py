@@ -34,6 +34,7 @@ from lowslow_assets.lake.tables import (
     SUCCESS_HOURS,
     SUCCESS_SOURCES,
     SUSPECT_FAILURES,
+    USER_NAMES,
 )
 from lowslow_assets.orchestration.assets.declare import table_metadata
 from lowslow_assets.orchestration.assets.hunt import Made, hunt_asset
@@ -45,6 +46,7 @@ from lowslow_assets.reports import plots
     deps=[
         ENCODED_FEATURES,
         SUCCESS_SOURCES,
+        USER_NAMES,
         FEATURE_BASELINE,
         EXPLAINED_FAILURES,
         SUSPECT_FAILURES,

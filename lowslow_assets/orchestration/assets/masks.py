@@ -23,6 +23,7 @@ from lowslow_assets.lake.tables import (
     MASK_PATTERNS,
     SUCCESS,
     SUSPECT_FAILURES,
+    USER_NAMES,
 )
 from lowslow_assets.orchestration.assets.declare import table_metadata
 from lowslow_assets.orchestration.assets.hunt import Made, hunt_asset
@@ -58,7 +59,7 @@ def feature_baseline(hunt: Hunt) -> Made:
     }
 
 
-@hunt_asset(ANOMALY_MASKS, deps=[FEATURE_BASELINE, ENCODED_FEATURES, CATEGORY_COUNTS])
+@hunt_asset(ANOMALY_MASKS, deps=[FEATURE_BASELINE, ENCODED_FEATURES, USER_NAMES, CATEGORY_COUNTS])
 def anomaly_masks(hunt: Hunt) -> Made:
     """Mask the day's successes and attempts, those of the preset."""
     day = hunt.signins([hunt.day])

@@ -27,6 +27,7 @@ from lowslow_assets.lake.tables import (
     HUNTING_RULES,
     INCIDENT_MEMBERS,
     SUCCESS,
+    USER_NAMES,
 )
 from lowslow_assets.orchestration.assets.declare import table_metadata
 from lowslow_assets.orchestration.assets.hunt import Made, document_asset, hunt_asset
@@ -42,6 +43,7 @@ _SHOWN_RULES = 10
         ENRICHED_INCIDENTS,
         INCIDENT_MEMBERS,
         ENCODED_FEATURES,
+        USER_NAMES,
         FEATURE_BASELINE,
         CATEGORY_COUNTS,
     ],

@@ -20,12 +20,11 @@ from lowslow_assets.signins.ingest import (
     PARSED_INPUTS,
     count_lines,
     deduplicate,
-    name_users,
     parse_inputs,
     rejects_of,
     signins_of,
-    usual_names,
 )
+from lowslow_assets.signins.users import name_users
 
 # Of files whose sign-ins are held at once.
 _BYTES_AT_ONCE = 512 << 20
@@ -65,8 +64,7 @@ def _ingest(export: Export, lake: Lake, listing: list[DayFiles]) -> dict[date, d
     parsed = lake.engine.from_files(
         export.inputs(listing), parse_inputs, export.open_files, PARSED_INPUTS
     )
-    signins = signins_of(parsed)
-    named = name_users(signins, usual_names(signins).held())
+    named = name_users(signins_of(parsed))
     raw = lake.write(RAW_SIGNINS, deduplicate(named), days, {}, rows_per_day)
     rejects = rejects_of(parsed, _refused(lake.engine, listing))
     rejected = lake.write(REJECTED_SIGNINS, rejects, days, {})

@@ -20,6 +20,7 @@ from lowslow_assets.lake.tables import (
     SUCCESS_SAMPLE,
     SUCCESS_SOURCES,
     SUCCESS_WEEKDAYS,
+    USER_NAMES,
 )
 from lowslow_assets.orchestration.assets.hunt import Made, hunt_asset
 
@@ -42,13 +43,13 @@ def success_weekdays(hunt: Hunt) -> Made:
     return by_weekday(_hours(hunt)), {}
 
 
-@hunt_asset(SUCCESS_LOCATIONS, deps=[SUCCESS_SOURCES])
+@hunt_asset(SUCCESS_LOCATIONS, deps=[SUCCESS_SOURCES, USER_NAMES])
 def success_locations(hunt: Hunt) -> Made:
     """Count the window's successes by place."""
     return most_common_locations(hunt.sources()), {}
 
 
-@hunt_asset(SUCCESS_SAMPLE, deps=[ENCODED_FEATURES, FEATURE_BASELINE])
+@hunt_asset(SUCCESS_SAMPLE, deps=[ENCODED_FEATURES, USER_NAMES, FEATURE_BASELINE])
 def success_sample(hunt: Hunt) -> Made:
     """Draw from the window's successes."""
     successes = hunt.rows(FEATURE_BASELINE)[0]["successes"]

@@ -22,6 +22,7 @@ from lowslow_assets.lake.tables import (
     OPEN_FAILURES,
     SUCCESS_SOURCES,
     SUSPECT_FAILURES,
+    USER_NAMES,
 )
 from lowslow_assets.orchestration.assets.declare import table_metadata
 from lowslow_assets.orchestration.assets.hunt import Made, hunt_assets
@@ -35,6 +36,7 @@ from lowslow_assets.orchestration.assets.masks import masks_of
         OPEN_FAILURES,
         FAILURE_SOURCES,
         SUCCESS_SOURCES,
+        USER_NAMES,
         FEATURE_BASELINE,
         ANOMALY_MASKS,
         CATEGORY_COUNTS,
