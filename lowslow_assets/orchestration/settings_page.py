@@ -86,11 +86,11 @@ def to_markdown() -> str:
     ]
     for resource, title in _TITLES.items():
         rows = [
-            (_code(variable), _code(f"{resource}.{name}"), _code(default), description)
+            (_setting(variable, f"{resource}.{name}"), _code(default), description)
             for of, name, variable, default, description in fields()
             if of == resource
         ]
-        columns = ("variable", "field in the launchpad", "default", "what it is")
+        columns = ("variable, and field in the launchpad", "default", "what it is")
         parts += [f"## {title}", *filter(None, [_MORE.get(resource)]), _table(columns, rows)]
     rows = [(_code(name), _code(default), text) for name, default, text in ENVIRONMENT_ONLY]
     parts += [
@@ -107,6 +107,11 @@ def to_markdown() -> str:
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _setting(variable: str, field: str) -> str:
+    """Both in one cell, so that the table is not too wide to read."""
+    return "<br>".join(map(_code, filter(None, [variable, field])))
 
 
 def _code(value: Any) -> str:
