@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 ENGINE ?= duckdb
 
-.PHONY: help install demo try test check lint docs coverage spark clean
+.PHONY: help install demo ui try test check lint docs coverage spark clean
 .DEFAULT_GOAL := help
 
 help: ## print this list
@@ -93,6 +93,10 @@ coverage: install ## all tests with the share of lines they run, as a table and 
 
 demo: install $(if $(filter spark,$(ENGINE)),spark) ## the whole hunt on a sample tenant; ENGINE=spark uses Spark
 	@LOWSLOW_ENGINE=$(ENGINE) $(BIN)/python -m lowslow_assets.demo
+
+# The demo's partitions begin with its data.
+ui: install ## Dagster's UI of the demo, on http://localhost:3000
+	@DAGSTER_HOME=$(CURDIR)/demo/dagster LOWSLOW_START_DATE=2026-05-02 $(BIN)/dagster dev
 
 try: install ## a hunt in files of your own: make try FILES="~/Downloads/*SignIns*.json"
 	@$(BIN)/python -m lowslow_assets.first_look $(FILES)
