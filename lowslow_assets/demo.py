@@ -111,7 +111,7 @@ def _save_pictures(instance: dg.DagsterInstance, day: date) -> None:
 
 
 def _report(first: date, day: date) -> None:
-    """Say what was found, where it is and how to look at it; ``first`` is the tenant's first day."""
+    """Say what the hunt of ``day`` found, where it is and how to look at it."""
     lake = Path(DEMO_LAKE)
     (rows,) = lake.glob(f"{ENRICHED_INCIDENTS.name}/date={day}/*.parquet")
     print(f"\n{incidents_as_text(pq.read_table(rows).to_pylist(), day)}")
@@ -121,7 +121,8 @@ def _report(first: date, day: date) -> None:
         f"\nRules     {lake}/rule_documents/date={day}/*.kql and *.sigma.yml"
         f"\nIncidents {lake}/incident_documents/date={day}/*.json"
         f"\nPictures  {_PICTURES}/*.png"
-        f"\nUI        make ui, or DAGSTER_HOME=$PWD/{DEMO}/dagster LOWSLOW_START_DATE={first} dagster dev"
+        f"\nUI        make ui, which is"
+        f"\n          DAGSTER_HOME=$PWD/{DEMO}/dagster LOWSLOW_START_DATE={first} dagster dev"
     )
 
 

@@ -1,7 +1,7 @@
 """Files parsed by several processes at once, as streams of Arrow batches.
 
 A worker is this module run by its name; it is given its files on its standard input and answers
-with a stream of batches on its standard output. A pipe is full after 64 kB: a worker goes no
+with a stream of batches on its standard output. A pipe is full after 64 kB: a worker gets no
 faster than its rows are taken, so memory is bounded by a batch per process. A stream that breaks
 off looks like one that ends: whether a worker was done, only its exit code says.
 """

@@ -39,7 +39,7 @@ class Answer:
 
 
 def parse_address(text: str) -> Address | None:
-    """The address; an IPv4 address that is written as IPv6 is IPv4. None where it is none."""
+    """The address, or None if the text is none; IPv4 that is written as IPv6 becomes IPv4."""
     try:
         address = ip_address(text.strip())
     except ValueError:

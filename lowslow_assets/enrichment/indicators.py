@@ -239,7 +239,7 @@ def _values(pattern: str) -> list[str]:
     """The addresses and networks that a pattern is an alternative of. Raises ValueError.
 
     STIX's own parser wants another ANTLR than Spark and Dagster bring; what more a pattern can
-    say (AND, FOLLOWEDBY, ports) cannot be told from an address alone anyway.
+    say (AND, FOLLOWEDBY, ports) cannot be decided from an address alone anyway.
     """
     if not _ONLY_ALTERNATIVES.fullmatch(_COMPARISON.sub("", pattern)):
         raise ValueError("a pattern of more than addresses")

@@ -120,7 +120,7 @@ class Provider:
         return answer, answer.error is None or is_refusal
 
     def _look_up(self, address: Address) -> Mapping[str, Any]:
-        # MSTICPy keeps every answer, a failure too, for the life of the process.
+        # MSTICPy keeps every answer, including failures, as long as the process lives.
         self._client.lookup_ioc.cache_clear()
         seconds = self._limits.seconds_a_call
         frame = self._client.lookup_ioc(str(address), _kind(address), timeout=seconds)
@@ -134,7 +134,7 @@ class Provider:
             return self._failure(f"status {found['Status']}: {details}")
         # A page of a proxy or a portal with status 200 has MSTICPy's status for success, too.
         if not (found["Status"] == _OK and found["Result"] and isinstance(raw, dict)):
-            return self._failure("its answer is none that it documents")
+            return self._failure("its answer has an undocumented form")
         severity = str(found["Severity"])
         verdict = _VERDICTS.get(severity, CLEAN if _vouches(self._name, raw) else UNKNOWN)
         if isinstance(details, dict):

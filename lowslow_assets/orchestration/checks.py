@@ -1,4 +1,4 @@
-"""Asset checks: what of the input looks wrong, in words, before anybody trusts a hunt."""
+"""Asset checks: whether the input looks right, in words, before anybody trusts a hunt."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -46,7 +46,7 @@ _WARN, _ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 @dg.asset_check(
     asset=RAW_SIGNINS.name,
     partitions_def=DAYS,
-    description="Hardly a line of the day's export was rejected, and no whole file.",
+    description="At most 1 % of the lines of the day's export were rejected, and no whole file.",
 )
 def lines_are_signins(
     context: dg.AssetCheckExecutionContext, lake: LakeResource
@@ -88,7 +88,7 @@ def values_are_read(
 @dg.asset_check(
     asset=SIGNIN_HOURS.name,
     partitions_def=DAYS,
-    description="As many sign-ins, and as many of them failures, as in the 8 weeks before.",
+    description="The day has about as many sign-ins and failures as the 8 weeks before.",
 )
 def volume_is_usual(
     context: dg.AssetCheckExecutionContext, lake: LakeResource
@@ -108,7 +108,7 @@ def volume_is_usual(
 @dg.asset_check(
     asset=CATEGORY_COUNTS.name,
     partitions_def=DAYS,
-    description="The day's successes have the features that those of the 8 weeks before have.",
+    description="The log still has the features that it had in the 8 weeks before.",
 )
 def features_are_given(
     context: dg.AssetCheckExecutionContext, lake: LakeResource

@@ -1,4 +1,4 @@
-"""What assets are given: the source, the lake, the hunt's parameters.
+"""What assets receive: the source, the lake, the hunt's parameters.
 
 Each is a plain thing once opened (`Export`, `Lake`, `Engine`, `HuntSettings`): the code that
 uses it never sees Dagster's types. A field that an environment variable sets names that variable;
@@ -164,7 +164,7 @@ class SourceResource(dg.ConfigurableResource):
     def codes(self) -> dict[str, list[str]]:
         """The result codes of a failure, a stopped and a refused sign-in.
 
-        Raises SettingsError where ``result_codes`` have what is none.
+        Raises SettingsError if ``result_codes`` has something that is not a code.
         """
         return codes_by_outcome(
             known_result_codes(f"{code}={outcome}" for code, outcome in self.result_codes.items())
@@ -359,7 +359,7 @@ class Notifier(dg.ConfigurableResource):
     url_variable: str = Field(
         default="LOWSLOW_NOTIFY_URL",
         description="Name of the environment variable, or of the Key Vault's secret, that holds "
-        "the hook's address. Nothing is sent where there is none.",
+        "the hook's address. Without an address nothing is sent.",
     )
     timeout_seconds: float = Field(
         default=10, gt=0, description="How long the hook may take to answer, in seconds."

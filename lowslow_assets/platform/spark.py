@@ -65,8 +65,8 @@ class SparkResource(LazyPySparkResource):
 
     settings_file: str = Field(
         default="",
-        description="A file of further ones, as spark-defaults.conf: a cluster's, for one. It is "
-        "read when the session starts: what it says is in no run's configuration.",
+        description="A file of further settings in the form of spark-defaults.conf. It is read "
+        "when the session starts, so its content is not part of a run's configuration.",
     )
 
     connected: list[str] = Field(

@@ -84,7 +84,7 @@ def attempts_by_day(days: Sequence[str], series: Mapping[str, Sequence[int]]) ->
 
 
 def detection_limits(kinds: Mapping[str, Mapping[int, int | None]], days: int) -> str:
-    """Per kind of spray, days until it is found (None: never) against its attempts a day."""
+    """Per kind of spray, days until it is found (None: never) against its attempts per day."""
     figure = _figure(6.5, 3.4)
     axes = figure.subplots()
     never = 1.12 * days
@@ -99,7 +99,7 @@ def detection_limits(kinds: Mapping[str, Mapping[int, int | None]], days: int) -
     axes.set_xscale("log", base=2)
     axes.set_xticks(ticks, [str(rate) for rate in ticks])
     axes.set_ylim(0, 1.2 * days)
-    axes.set_xlabel("attempts a day")
+    axes.set_xlabel("attempts per day")
     axes.set_ylabel("found after days")
     axes.set_title("Synthetic sprays put into this window", fontsize=10)
     axes.legend(fontsize=8, frameon=False)

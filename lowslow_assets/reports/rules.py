@@ -19,7 +19,7 @@ from lowslow_assets.lake.tables import FAILURE, NODATA
 from lowslow_assets.reports.wording import TECHNIQUES
 from lowslow_assets.signins.outcomes import SUCCESS_RESULT_TYPE
 
-# What hits more of the legitimate sign-ins is no rule.
+# A condition that hits more of the legitimate sign-ins is not offered as a rule.
 MAX_LEGITIMATE_SHARE = 0.01
 
 _NAMESPACE = UUID("0d3c6d53-6b0e-5d0a-9d53-2a8b5cf1f0a4")

@@ -1,9 +1,9 @@
 """Campaigns as incidents of Microsoft Sentinel.
 
-An incident's name is its campaign's id. Who wrote what in it is told without a state of our own:
+An incident's name is its campaign's id. Who wrote what in it is known without a state of our own:
 a label says which hunts wrote last and what (as digests). A field that no longer reads like that
 was changed by somebody and is theirs from then on; so is all of an incident that has been closed
-or has lost the label. Comments have ids made from what they tell.
+or has lost the label. Comments have ids that are made from their content.
 """
 
 import hashlib
@@ -248,9 +248,9 @@ class SentinelIncidents:
     def _untold(
         self, found: Mapping[str, Any], update: IncidentUpdate, day: date, deadline: Deadline
     ) -> list[News]:
-        """The news that no comment tells yet."""
+        """The news that no comment has yet."""
         note = Note.of(_labels(found["properties"]))
-        # What the incident was made from is no news to who reads it, nor what was before.
+        # A reader of the incident already knows what it was made from, and what was before.
         if note and day <= note.first_hunt:
             return []
         comments = self._comments_of(update)

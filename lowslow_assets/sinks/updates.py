@@ -17,8 +17,8 @@ class IncidentUpdate:
     """A campaign as of a hunt's day.
 
     ``incident`` is its row of ``enriched_incidents``; a campaign that was merged into another has
-    none. ``accounts`` (those it may have got into first, then those whose password it knows) and
-    ``addresses`` come most telling first, at most ``MAX_ENTITIES`` of each.
+    none. ``accounts`` (possibly compromised ones first, then those whose password is known) and
+    ``addresses`` come with the most informative first, at most ``MAX_ENTITIES`` of each.
     """
 
     campaign_id: str

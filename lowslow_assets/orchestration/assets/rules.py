@@ -83,7 +83,7 @@ def _rules(
     days: Sequence[date],
     result_types: Sequence[str],
 ) -> list[HuntingRule]:
-    """A rule for an incident's attempts, and one for what may have got in."""
+    """A rule for an incident's attempts, and one for entries."""
     patterns, numbers = np.array(list(counts)), np.array(list(counts.values()))
     totals = Hits(*map(int, numbers.sum(axis=0)))
     found = conditions(terms, patterns, numbers, totals.attempts)

@@ -29,7 +29,7 @@ from lowslow_assets.signins.ingest import (
 
 # Of files whose sign-ins are held at once.
 _BYTES_AT_ONCE = 512 << 20
-# A guess, for the number of files.
+# Decides the number of files; a guess is enough.
 _BYTES_PER_ROW = 1_000
 
 

@@ -1,6 +1,6 @@
 """Pages as HTML: one file each, that loads nothing and runs no script but its own.
 
-What the log says is the attacker's. Whatever a template prints is escaped, and characters that
+Attackers write what the log says. Whatever a template prints is escaped, and characters that
 show nothing or turn the text around become visible. The page's policy allows the two inline
 blocks by their hashes; its data is JSON, which no browser runs.
 """
