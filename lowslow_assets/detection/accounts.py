@@ -7,19 +7,20 @@ from lowslow_assets.engines.sql import sql, transform
 
 @transform(
     schema(
-        "incident_id string, user string, first_stopped timestamp, result_type string, "
-        "signins bigint"
+        "incident_id string, user string, probability double, first_stopped timestamp, "
+        "result_type string, signins bigint, evidence string"
     ),
     members=schema(
         "incident_id string, signin_id string, user string, outcome string, result_type string, "
-        "time_generated timestamp"
+        "time_generated timestamp, score double, evidence string"
     ),
 )
 def known_passwords(members: Relation, most: int) -> Relation:
     """Per incident the accounts with a right password that was stopped, at most so many.
 
-    ``members`` are the ``incident_members``. Not those that it may have got into. The earliest
-    come first; ``result_type`` is the code of an account's first.
+    ``members`` are the ``incident_members``; those with evidence are judged as entries are. Not
+    those that it may have got into. The earliest come first; ``result_type`` is the code of an
+    account's first, ``evidence`` that of its likeliest.
     """
     return sql(
         """
@@ -31,6 +32,8 @@ def known_passwords(members: Relation, most: int) -> Relation:
                 result_type,
                 time_generated,
                 signin_id,
+                score,
+                evidence,
                 count(CASE WHEN outcome = 'success' THEN 1 END)
                     OVER (PARTITION BY incident_id, "user") AS successes
             FROM {members}
@@ -41,21 +44,27 @@ def known_passwords(members: Relation, most: int) -> Relation:
                 row_number() OVER (
                     PARTITION BY incident_id, "user"
                     ORDER BY time_generated NULLS LAST, signin_id, result_type NULLS LAST
-                ) AS place
+                ) AS place,
+                row_number() OVER (
+                    PARTITION BY incident_id, "user"
+                    ORDER BY score DESC NULLS LAST, time_generated NULLS LAST, signin_id
+                ) AS likeliest
             FROM _signins
-            WHERE outcome = 'stopped' AND successes = 0
+            WHERE outcome = 'stopped' AND evidence IS NOT NULL AND successes = 0
         ),
         _accounts AS (
             SELECT
                 incident_id,
                 "user",
+                max(score) AS probability,
                 min(time_generated) AS first_stopped,
                 max(CASE WHEN place = 1 THEN result_type END) AS result_type,
-                count(*) AS signins
+                count(*) AS signins,
+                max(CASE WHEN likeliest = 1 THEN evidence END) AS evidence
             FROM _stopped
             GROUP BY incident_id, "user"
         )
-        SELECT incident_id, "user", first_stopped, result_type, signins
+        SELECT incident_id, "user", probability, first_stopped, result_type, signins, evidence
         FROM _accounts
         QUALIFY
             row_number() OVER (

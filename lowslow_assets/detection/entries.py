@@ -1,9 +1,10 @@
-"""Entries: successful sign-ins with which a campaign may have got into an account.
+"""Entries: sign-ins with a right password that may be a campaign's.
 
 An attacker who guessed a password comes once, from a source as fresh as those of the failures,
-looks around and is gone. So do some honest people: travellers, users of a VPN. Such lone visits
-are few; each is compared with the campaign's failures and with the other lone visits, by what was
-new to the user and what was unusual in the tenant.
+looks around and is gone; or something else stops it, and it tries once or twice more. So do some
+honest people: travellers, users of a VPN. Such lone visits are few; each is compared with the
+campaign's failures and with the other lone visits of its outcome, by what was new to the user and
+what was unusual in the tenant.
 """
 
 import math
@@ -11,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from lowslow_assets.detection.explanations import RESOLVED_SECONDS
 from lowslow_assets.detection.patterns import property_bits
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import extended, schema
@@ -53,7 +55,8 @@ JUDGED = schema(
     "AppDisplayName string, ClientAppUsed string, operatingSystem string, city string, "
     "network string, displayName string, mask int"
 )
-"""Attempts of campaigns, and lone visits that may be a campaign's: one row per campaign.
+"""Attempts of campaigns (``outcome`` is failure), and lone visits that may be a campaign's (success
+or stopped): one row per campaign.
 
 Of an attempt ``date`` is null.
 """
@@ -66,7 +69,7 @@ TRAITED = schema(
     "cluster_id int, outcome string, date date, signin_id string, ip_prefix string, "
     f"tried boolean, {_LEVELS}"
 )
-PROBABILITIES = schema(f"cluster_id int, {_LEVELS}, probability double")
+PROBABILITIES = schema(f"cluster_id int, outcome string, {_LEVELS}, probability double")
 ACCOUNTS = schema(
     "incident_id string, user string, probability double, first_success timestamp, "
     "exported date, successes bigint, evidence string"
@@ -77,54 +80,95 @@ SCORED = schema("cluster_id int, date date, signin_id string, score double, evid
 _SOURCES = schema(
     "user string, network string, ip_prefix string, first_success timestamp, seconds int"
 )
+VISITORS = schema(
+    "outcome string, user string, network string, ip_prefix string, first_visit timestamp, "
+    "seconds bigint"
+)
+PREFIXES = schema("outcome string, ip_prefix string, cluster_id int, since timestamp")
 
 
-@transform(schema("ip_prefix string, first_success timestamp"), sources=_SOURCES)
-def lone_prefixes(sources: Relation) -> Relation:
-    """Prefixes from which one user alone succeeded, all within two hours, in a new network.
+@transform(VISITORS, sources=_SOURCES, signins=ENCODED_FEATURES.dated)
+def visitors(sources: Relation, signins: Relation) -> Relation:
+    """From where users showed a right password: one row per outcome, prefix and user.
 
-    New: the user succeeds from no other prefix of it. ``sources`` are the window's
-    ``success_sources``.
+    ``sources`` and ``signins`` are the window's ``success_sources`` and ``encoded_features``.
+    Prompts that were answered are no visits of their own.
     """
     return sql(
         """
-        WITH _visitors AS (
-            SELECT
-                ip_prefix,
-                "user",
-                min(network) AS network,
-                min(first_success) AS first_success,
-                max(epoch_seconds(first_success) + seconds) AS last_second
-            FROM {sources}
-            WHERE ip_prefix IS NOT NULL
-            GROUP BY ip_prefix, "user"
-        ),
-        _counted AS (
-            SELECT
-                *,
-                count(*) OVER (PARTITION BY ip_prefix) AS visitors,
-                count(*) OVER (PARTITION BY "user", network) AS prefixes
-            FROM _visitors
-        )
-        SELECT ip_prefix, first_success
-        FROM _counted
-        WHERE visitors = 1
-            AND prefixes = 1
-            AND last_second - epoch_seconds(first_success) <= {longest}
+        SELECT
+            'success' AS outcome,
+            "user",
+            min(network) AS network,
+            ip_prefix,
+            min(first_success) AS first_visit,
+            max(epoch_seconds(first_success) + seconds) - min(epoch_seconds(first_success))
+                AS seconds
+        FROM {sources}
+        WHERE ip_prefix IS NOT NULL
+        GROUP BY ip_prefix, "user"
+        UNION ALL
+        SELECT
+            'stopped' AS outcome,
+            "user",
+            min(network) AS network,
+            ip_prefix,
+            min(time_generated) AS first_visit,
+            max(epoch_seconds(time_generated)) - min(epoch_seconds(time_generated)) AS seconds
+        FROM {signins}
+        WHERE outcome = 'stopped'
+            AND ip_prefix IS NOT NULL
+            AND coalesce(seconds_to_success > {resolved}, TRUE)
+        GROUP BY ip_prefix, "user"
         """,
         sources=sources,
+        signins=signins,
+        resolved=RESOLVED_SECONDS,
+    )
+
+
+@transform(schema("outcome string, ip_prefix string, first_visit timestamp"), visitors=VISITORS)
+def lone_prefixes(visitors: Relation) -> Relation:
+    """Prefixes from which one user alone showed a right password, all within two hours.
+
+    In a network that is new: the user succeeds from no other prefix of it. Who is stopped where
+    anybody succeeds is no stranger; an attacker who is stopped may come again from elsewhere.
+    """
+    return sql(
+        """
+        WITH _counted AS (
+            SELECT
+                outcome,
+                ip_prefix,
+                first_visit,
+                seconds,
+                count(*) OVER (PARTITION BY outcome, ip_prefix) AS visitors,
+                count(CASE WHEN outcome = 'success' THEN 1 END) OVER (PARTITION BY ip_prefix)
+                    AS friends,
+                count(CASE WHEN outcome = 'success' THEN 1 END)
+                    OVER (PARTITION BY "user", network) AS prefixes
+            FROM {visitors}
+        )
+        SELECT outcome, ip_prefix, first_visit
+        FROM _counted
+        WHERE visitors = 1
+            AND friends = CASE WHEN outcome = 'success' THEN 1 ELSE 0 END
+            AND prefixes = CASE WHEN outcome = 'success' THEN 1 ELSE 0 END
+            AND seconds <= {longest}
+        """,
+        visitors=visitors,
         longest=LONGEST_VISIT_SECONDS,
     )
 
 
 @transform(
-    schema("ip_prefix string, cluster_id int, since timestamp"),
-    sources=_SOURCES,
+    PREFIXES,
+    visitors=VISITORS,
     members=schema("cluster_id int, user string, ip_prefix string"),
     clusters=schema("cluster_id int, first_activity timestamp, last_activity timestamp"),
 )
-def visited_prefixes(sources: Relation, members: Relation, clusters: Relation) -> Relation:
-    """Prefixes from which a success may be a campaign's: one row per prefix and campaign.
+def visited_prefixes(visitors: Relation, members: Relation, clusters: Relation) -> Relation:
+    """Prefixes from which visits may be a campaign's: one row per outcome, prefix and campaign.
 
     Lone prefixes visited while the campaign went on, and prefixes that the campaign itself uses
     for several accounts, where no more accounts succeed than it tries. ``members`` are rows of
@@ -139,26 +183,38 @@ def visited_prefixes(sources: Relation, members: Relation, clusters: Relation) -
             GROUP BY cluster_id, ip_prefix
             HAVING count(DISTINCT "user") >= {several}
         ),
-        _friends AS (
-            SELECT ip_prefix, count(DISTINCT "user") AS accounts
-            FROM {sources}
-            WHERE ip_prefix IN (SELECT ip_prefix FROM _used)
-            GROUP BY ip_prefix
+        _visits AS (
+            SELECT
+                _used.cluster_id,
+                _used.accounts,
+                visitors.outcome,
+                visitors.ip_prefix,
+                count(CASE WHEN visitors.outcome = 'success' THEN 1 END)
+                    OVER (PARTITION BY _used.cluster_id, visitors.ip_prefix) AS friends
+            FROM _used
+            JOIN {visitors} AS visitors ON visitors.ip_prefix = _used.ip_prefix
         )
-        SELECT _lone.ip_prefix, _campaigns.cluster_id, _campaigns.first_activity AS since
+        SELECT
+            _lone.outcome,
+            _lone.ip_prefix,
+            _campaigns.cluster_id,
+            _campaigns.first_activity AS since
         FROM {lone} AS _lone
         CROSS JOIN {clusters} AS _campaigns
-        WHERE _lone.first_success >= _campaigns.first_activity
-            AND _lone.first_success <= _campaigns.last_activity + INTERVAL '1' DAY
+        WHERE _lone.first_visit >= _campaigns.first_activity
+            AND _lone.first_visit <= _campaigns.last_activity + INTERVAL '1' DAY
         UNION
-        SELECT _used.ip_prefix, _used.cluster_id, _campaigns.first_activity AS since
-        FROM _used
-        JOIN _friends
-            ON _friends.ip_prefix = _used.ip_prefix AND _friends.accounts <= _used.accounts
-        JOIN {clusters} AS _campaigns ON _campaigns.cluster_id = _used.cluster_id
+        SELECT
+            _visits.outcome,
+            _visits.ip_prefix,
+            _visits.cluster_id,
+            _campaigns.first_activity AS since
+        FROM _visits
+        JOIN {clusters} AS _campaigns ON _campaigns.cluster_id = _visits.cluster_id
+        WHERE _visits.friends <= _visits.accounts
         """,
-        lone=lone_prefixes(sources),
-        sources=sources,
+        lone=lone_prefixes(visitors),
+        visitors=visitors,
         members=members,
         clusters=clusters,
         several=SHARED_BY_ACCOUNTS,
@@ -168,22 +224,28 @@ def visited_prefixes(sources: Relation, members: Relation, clusters: Relation) -
 @transform(
     extended(ENCODED_FEATURES.dated, "cluster_id int"),
     signins=ENCODED_FEATURES.dated,
-    prefixes=schema("ip_prefix string, cluster_id int, since timestamp"),
+    prefixes=PREFIXES,
 )
 def lone_visits(signins: Relation, prefixes: Relation) -> Relation:
-    """The successes from ``visited_prefixes``: one row per campaign."""
+    """The sign-ins from ``visited_prefixes``: one row per campaign."""
     return sql(
         """
         SELECT
             {of_signins},
             _prefixes.cluster_id
         FROM {signins} AS _signins
-        JOIN {prefixes} AS _prefixes ON _signins.ip_prefix = _prefixes.ip_prefix
-        WHERE _signins.outcome = 'success' AND _signins.time_generated >= _prefixes.since
+        JOIN {prefixes} AS _prefixes
+            ON _signins.ip_prefix = _prefixes.ip_prefix AND _signins.outcome = _prefixes.outcome
+        WHERE _signins.time_generated >= _prefixes.since
+            AND (
+                _signins.outcome = 'success'
+                OR coalesce(_signins.seconds_to_success > {resolved}, TRUE)
+            )
         """,
         signins=signins,
         of_signins=Columns(ENCODED_FEATURES.dated, "_signins"),
         prefixes=prefixes,
+        resolved=RESOLVED_SECONDS,
     )
 
 
@@ -315,12 +377,15 @@ def with_traits(judged: Relation) -> Relation:
             WHERE outcome = 'failure'
             GROUP BY cluster_id, ip_prefix
         ),
+        _attempts AS (
+            SELECT DISTINCT cluster_id, signin_id FROM {judged} WHERE outcome = 'failure'
+        ),
         _tried AS (
             SELECT
                 _judged.cluster_id,
                 outcome,
                 date,
-                signin_id,
+                _judged.signin_id,
                 _judged.ip_prefix,
                 displayName,
                 mask,
@@ -330,13 +395,17 @@ def with_traits(judged: Relation) -> Relation:
                 new_place,
                 new_network,
                 new_name,
+                -- An attempt is not what makes its own account one that had been tried.
                 count(CASE WHEN outcome = 'failure' THEN 1 END)
                     OVER (PARTITION BY _judged.cluster_id, "user")
-                    -- An attempt is not what makes its own account one that had been tried.
-                    > CASE WHEN outcome = 'failure' THEN 1 ELSE 0 END AS tried,
-                coalesce(_used.accounts, 0) - CASE WHEN outcome = 'failure' THEN 1 ELSE 0 END
+                    > CASE WHEN _attempts.signin_id IS NULL THEN 0 ELSE 1 END AS tried,
+                coalesce(_used.accounts, 0)
+                    - CASE WHEN _attempts.signin_id IS NULL THEN 0 ELSE 1 END
                     >= {several} AS from_source
             FROM {judged} AS _judged
+            LEFT JOIN _attempts
+                ON _attempts.cluster_id = _judged.cluster_id
+                AND _attempts.signin_id = _judged.signin_id
             LEFT JOIN _used
                 ON _used.cluster_id = _judged.cluster_id AND _used.ip_prefix = _judged.ip_prefix
         )
@@ -397,38 +466,47 @@ def count_traits(traited: Relation) -> Relation:
 
 
 def entry_probability(
-    failures: Mapping[tuple[int, ...], int], visits: Mapping[tuple[int, ...], int]
-) -> dict[tuple[int, ...], float]:
-    """Probability that a visit with these traits is a campaign's entry.
+    failures: Mapping[tuple[int, ...], int], visits: Mapping[str, Mapping[tuple[int, ...], int]]
+) -> dict[str, dict[tuple[int, ...], float]]:
+    """Probability that a visit with these traits is a campaign's entry, by outcome.
 
     Two classes, entries and honest visits, fitted to the visits by expectation-maximisation. Each
     is naive Bayes over FACTORS, half a count added to each level. That of entries is known: the
-    campaign's failures. That of honest visits, and the share of entries, are estimated, beginning
+    campaign's failures. That of honest visits is estimated from those of both outcomes (of the
+    stopped alone there may be hardly any), and the share of entries from each by itself, beginning
     with one entry in all visits: where honest people make many odd visits, one must be all the
     more like the campaign. That they come from its own sources is not learned from visits, which
     may all be entries. Both arguments count sign-ins by their levels, in the order of TRAITS.
     """
-    if not visits:
+    combinations = [(o, combination) for o, counts in visits.items() for combination in counts]
+    if not combinations:
         return {}
-    numbers = np.array(list(visits.values()), dtype=float)
+    seen = [combination for _, combination in combinations]
+    numbers = np.array([visits[o][combination] for o, combination in combinations], float)
+    _, outcome = np.unique([o for o, _ in combinations], return_inverse=True)
+    of_outcome = np.bincount(outcome, numbers)
     failed_numbers = np.array(list(failures.values()), float)
     sources = _shares(_levels(failures, ("source",)), failed_numbers, TRAITS["source"])
     honest_sources = np.array([1 - HONEST_FROM_SOURCE, HONEST_FROM_SOURCE])
-    from_source = np.log(sources / honest_sources)[_levels(visits, ("source",))]
+    from_source = np.log(sources / honest_sources)[_levels(seen, ("source",))]
     honest, probability = np.ones(len(numbers)), np.zeros(len(numbers))
     for _ in range(_ROUNDS):
         # As if as many visits had been seen before, one of them an entry.
-        share = ((1 - honest) @ numbers + 1) / (2 * numbers.sum() + 1)
+        share = (np.bincount(outcome, (1 - honest) * numbers) + 1) / (2 * of_outcome + 1)
+        odds = (share / (1 - share))[outcome]
         evidence = from_source.copy()
         for factor in FACTORS:
             levels = math.prod(TRAITS[trait] for trait in factor)
-            seen = _levels(visits, factor)
+            level = _levels(seen, factor)
             campaign = _shares(_levels(failures, factor), failed_numbers, levels)
-            background = _shares(seen, numbers * honest, levels)
-            evidence += _TEMPER * np.log(campaign / background)[seen]
-        probability = 1 / (1 + (1 - share) / share * np.exp(-evidence))
+            background = _shares(level, numbers * honest, levels)
+            evidence += _TEMPER * np.log(campaign / background)[level]
+        probability = 1 / (1 + np.exp(-evidence) / odds)
         honest = 1 - probability
-    return {combination: float(p) for combination, p in zip(visits, probability, strict=True)}
+    found: dict[str, dict[tuple[int, ...], float]] = {}
+    for (name, combination), each in zip(combinations, probability, strict=True):
+        found.setdefault(name, {})[combination] = float(each)
+    return found
 
 
 def _levels(combinations: Collection[tuple[int, ...]], factor: Sequence[str]) -> np.ndarray:
@@ -461,6 +539,7 @@ def likely_entries(traited: Relation, probabilities: Relation) -> Relation:
         WITH _visits AS (
             SELECT
                 _traited.cluster_id,
+                _traited.outcome,
                 _traited.date,
                 _traited.signin_id,
                 _traited.ip_prefix,
@@ -472,10 +551,12 @@ def likely_entries(traited: Relation, probabilities: Relation) -> Relation:
                 _traited.trait_source,
                 -- Sign-ins of one visit are one entry: as likely as the likeliest of them.
                 max(_probabilities.probability)
-                    OVER (PARTITION BY _traited.cluster_id, _traited.ip_prefix) AS score
+                    OVER (PARTITION BY _traited.cluster_id, _traited.outcome, _traited.ip_prefix)
+                    AS score
             FROM {traited} AS _traited
             JOIN {probabilities} AS _probabilities
                 ON _traited.cluster_id = _probabilities.cluster_id
+                AND _traited.outcome = _probabilities.outcome
                 AND _traited.trait_application = _probabilities.trait_application
                 AND _traited.trait_client = _probabilities.trait_client
                 AND _traited.trait_device = _probabilities.trait_device
@@ -484,7 +565,7 @@ def likely_entries(traited: Relation, probabilities: Relation) -> Relation:
                 AND _traited.trait_own = _probabilities.trait_own
                 AND _traited.trait_tried = _probabilities.trait_tried
                 AND _traited.trait_source = _probabilities.trait_source
-            WHERE _traited.outcome = 'success'
+            WHERE _traited.outcome <> 'failure'
         ),
         _likeliest AS (
             SELECT *
@@ -492,7 +573,8 @@ def likely_entries(traited: Relation, probabilities: Relation) -> Relation:
             WHERE score >= {least}
             QUALIFY
                 rank() OVER (
-                    PARTITION BY ip_prefix ORDER BY score DESC NULLS LAST, cluster_id NULLS LAST
+                    PARTITION BY outcome, ip_prefix
+                    ORDER BY score DESC NULLS LAST, cluster_id NULLS LAST
                 ) = 1
         )
         SELECT

@@ -1,4 +1,4 @@
-"""Which successes of the window may be a campaign's, and the sign-ins of each incident."""
+"""Which right passwords of the window may be a campaign's, and the sign-ins of each incident."""
 
 from collections.abc import Callable
 
@@ -15,6 +15,7 @@ from lowslow_assets.detection.entries import (
     lone_visits,
     trait_key,
     visited_prefixes,
+    visitors,
     with_news,
     with_traits,
 )
@@ -26,7 +27,6 @@ from lowslow_assets.lake.tables import (
     ENCODED_FEATURES,
     FAILURE,
     INCIDENT_MEMBERS,
-    SUCCESS,
 )
 
 _VISITS = extended(ENCODED_FEATURES.dated, "cluster_id int")
@@ -43,14 +43,16 @@ def find_entries(
     clusters: Relation,
     mask: Callable[[Relation], Relation],
 ) -> Relation:
-    """The sign-ins with which a kept cluster may have got into an account, each with one cluster.
+    """The sign-ins with which a kept cluster may have had a right password, each with one cluster.
 
-    ``members`` are the clusters' failures and ``clusters`` their rows of ``cluster_statistics``;
-    ``signins`` and ``sources`` the window's ``encoded_features`` and ``success_sources``. ``mask``
-    gives sign-ins (date, signin_id and features) their mask, as (date, signin_id, mask). Returns
-    rows of ``incident_members`` with the cluster in place of the incident.
+    Successes, and those that were stopped. ``members`` are the clusters' attempts and ``clusters``
+    their rows of ``cluster_statistics``; ``signins`` and ``sources`` the window's
+    ``encoded_features`` and ``success_sources``. ``mask`` gives sign-ins (date, signin_id and
+    features) their mask, as (date, signin_id, mask). Returns rows of ``incident_members`` with the
+    cluster in place of the incident.
     """
-    visits = lone_visits(signins, visited_prefixes(sources, members, clusters).held()).held()
+    prefixes = visited_prefixes(visitors(sources, signins).held(), members, clusters).held()
+    visits = lone_visits(signins, prefixes).held()
     masks = mask(visits).held()
     judged = with_news(to_judge(members, visits, masks).held(), signins)
     traited = with_traits(judged).held()
@@ -58,27 +60,29 @@ def find_entries(
 
 
 def _probabilities(traited: Relation) -> Relation:
-    """Per cluster and combination of traits, the probability of an entry."""
-    counts: dict[str, dict[int, dict[tuple[int, ...], int]]] = {FAILURE: {}, SUCCESS: {}}
+    """Per cluster, outcome and combination of traits, the probability of an entry."""
+    counts: dict[int, dict[str, dict[tuple[int, ...], int]]] = {}
     # In order: sums in another order end in other last digits.
     for row in sorted(count_traits(traited).rows(), key=trait_key):
-        of_outcome = counts[row["outcome"]].setdefault(row["cluster_id"], {})
-        of_outcome[trait_key(row)] = row["number"]
+        of_cluster = counts.setdefault(row["cluster_id"], {})
+        of_cluster.setdefault(row["outcome"], {})[trait_key(row)] = row["number"]
     found = [
         {
             "cluster_id": cluster,
+            "outcome": outcome,
             **dict(zip(TRAIT_COLUMNS, traits, strict=True)),
             "probability": probability,
         }
-        for cluster, visited in counts[SUCCESS].items()
-        for traits, probability in entry_probability(counts[FAILURE][cluster], visited).items()
+        for cluster, visits in counts.items()
+        for outcome, of_traits in entry_probability(visits.pop(FAILURE, {}), visits).items()
+        for traits, probability in of_traits.items()
     ]
     return traited.engine.from_arrow(pa.Table.from_pylist(found, PROBABILITIES))
 
 
 @transform(JUDGED, members=CLUSTER_MEMBERS.schema, visits=_VISITS, masks=_MASKS)
 def to_judge(members: Relation, visits: Relation, masks: Relation) -> Relation:
-    """Attempts and visits side by side."""
+    """Attempts and visits side by side; a right password that was stopped may be both."""
     return sql(
         """
         SELECT
@@ -99,7 +103,7 @@ def to_judge(members: Relation, visits: Relation, masks: Relation) -> Relation:
         UNION ALL
         SELECT
             _visits.cluster_id,
-            'success' AS outcome,
+            _visits.outcome,
             _visits.date,
             _visits.signin_id,
             _visits."user",
@@ -202,7 +206,11 @@ def signins_of_incidents(members: Relation, entries: Relation, campaigns: Relati
                 Location,
                 state,
                 city
-            FROM {members}
+            FROM {members} AS members
+            -- As an entry it has its evidence.
+            WHERE NOT EXISTS (
+                SELECT 1 FROM {entries} AS entries WHERE entries.signin_id = members.signin_id
+            )
             UNION ALL
             SELECT
                 cluster_id,

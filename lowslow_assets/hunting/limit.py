@@ -2,7 +2,8 @@
 
 Synthetic attempts are put among the tenant's own sign-ins and take the way of every failure. A
 spray at a lower rate is a part of one at the highest rate, so what explains an attempt is asked
-once. Categories are judged by the whole window, also for a hunt as of an earlier day.
+once. Categories are judged by the whole window, also for a hunt as of an earlier day. Right
+passwords that were stopped are put beside the attempts: how many of them would be named?
 """
 
 from collections import Counter
@@ -17,27 +18,47 @@ import pyarrow as pa
 from lowslow_assets.detection.members import Population, Suspects
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.engines.base import Relation
-from lowslow_assets.engines.schemas import extended, schema
+from lowslow_assets.engines.schemas import extended, schema, without
 from lowslow_assets.engines.sql import Columns, sql, transform
+from lowslow_assets.hunting.entries import find_entries
+from lowslow_assets.hunting.hunt import Hunt
 from lowslow_assets.hunting.judge import fit_patterns, judge_suspects
 from lowslow_assets.hunting.settings import HuntSettings
-from lowslow_assets.lake.tables import ENCODED_FEATURES, FAILURE
-from lowslow_assets.signins.outcomes import WRONG_PASSWORD
+from lowslow_assets.lake.tables import CLUSTER_MEMBERS, ENCODED_FEATURES, FAILURE, STOPPED
+from lowslow_assets.signins.outcomes import SECOND_FACTOR, WRONG_PASSWORD
 
 RATES = (16, 8, 4, 2, 1)
 """Attempts a day; each divides the first."""
+STOPPED_PASSWORDS = 10
+"""Right passwords of each spray."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the attempts of a synthetic spray look.
+
+    ``made_up`` are the features that it makes up; the others are those of the tenant's successes,
+    each attempt's from the next one. ``prefixes`` are how many it comes from, each with so many
+    ``addresses``, and each with its own value of what is made up; None: every attempt from its own.
+    """
+
+    made_up: tuple[str, ...] = ()
+    prefixes: int | None = None
+    addresses: int = 1
+
+
+_ELSEWHERE = ("network", "Location", "state", "city")
 KINDS = {
-    "made-up clients": (
-        *("AppDisplayName", "browser", "operatingSystem"),
-        *("network", "Location", "state", "city"),
-    ),
-    "common clients, anywhere": ("network", "Location", "state", "city"),
-    "common clients, in your cities": (),
+    "made-up clients": Kind(("AppDisplayName", "browser", "operatingSystem", *_ELSEWHERE)),
+    "common clients, anywhere": Kind(_ELSEWHERE),
+    "common clients, in your cities": Kind(),
+    "common clients, from 40 rented servers": Kind(_ELSEWHERE, 8, 5),
+    "common clients, from one server": Kind(_ELSEWHERE, 1),
+    "common clients, from 300 gateways of a cloud": Kind(_ELSEWHERE, 20, 15),
 }
-"""By name the features that such a spray makes up; the others are those of the tenant's successes,
-each attempt's from the next one. Every attempt has a fresh address."""
+"""Those that have no prefixes of their own have a fresh address per attempt."""
 SYNTHETIC = extended(ENCODED_FEATURES.dated, "kind string, number bigint")
-"""The columns of a synthetic attempt; ``number`` is its place in its spray."""
+"""The columns of a synthetic attempt; ``number`` is its place in its spray, null if stopped."""
 
 _STEP_DAYS = 5
 
@@ -49,6 +70,7 @@ class Limit:
     kind: str
     attempts_per_day: int
     found_after_days: int | None
+    known_passwords: float | None = None
 
 
 @transform(schema("user string"), signins=schema("user string"))
@@ -74,36 +96,42 @@ def draw_accounts(signins: Relation, number: int) -> Relation:
 def synthetic_attempts(
     models: Sequence[Mapping[str, Any]], accounts: Sequence[str], first_day: date, days: int
 ) -> pa.Table:
-    """Failures of one spray of each kind at the highest rate, at random times in so many days.
+    """Attempts of one spray of each kind at the highest rate, at random times in so many days.
 
-    ``models`` are rows of ``success_sample``: an attempt has what it does not make up from the next
-    of them. It tries the next of ``accounts``. Without either there is no attempt. The columns are
-    those of SYNTHETIC.
+    They fail; STOPPED_PASSWORDS more of each are stopped. ``models`` are rows of
+    ``success_sample``: an attempt has what it does not make up from the next of them. It tries the
+    next of ``accounts``. Without either there is no attempt. The columns are those of SYNTHETIC.
     """
-    attempts = RATES[0] * days if models and accounts else 0
+    failures = RATES[0] * days
+    attempts = failures + STOPPED_PASSWORDS if models and accounts else 0
     midnight = datetime.combine(first_day, time(), UTC)
     rows = []
-    for place, (kind, made_up) in enumerate(KINDS.items()):
+    for place, (name, kind) in enumerate(KINDS.items()):
         # At random: an attacker who keeps a steadier pace is found sooner.
-        moments = np.random.default_rng(place).uniform(0, days, attempts)
-        for number, moment in enumerate(moments.tolist()):
+        rng = np.random.default_rng(place)
+        moments = rng.uniform(0, days, attempts).tolist()
+        prefixes = rng.integers(kind.prefixes or 1, size=attempts).tolist()
+        addresses = rng.integers(kind.addresses, size=attempts).tolist()
+        for number, moment in enumerate(moments):
             at = midnight + timedelta(days=moment)
+            prefix = number if kind.prefixes is None else prefixes[number]
             # From the range set aside for documentation: nobody signs in from there.
-            network = f"2001:db8:{(number * len(KINDS) + place) % 65_536:x}"
+            network = f"2001:db8:{(prefix * len(KINDS) + place) % 65_536:x}"
+            stopped = number >= failures
             rows.append(
                 {
                     **models[number % len(models)],
-                    **dict.fromkeys(made_up, f"made up {number}"),
-                    "signin_id": f"synthetic {kind} {number}",
+                    **dict.fromkeys(kind.made_up, f"made up {prefix}"),
+                    "signin_id": f"synthetic {name} {number}",
                     "time_generated": at,
                     "user": accounts[(number + place * attempts) % len(accounts)],
-                    "outcome": FAILURE,
-                    "result_type": WRONG_PASSWORD,
-                    "ip_address": f"{network}::7",
+                    "outcome": STOPPED if stopped else FAILURE,
+                    "result_type": SECOND_FACTOR if stopped else WRONG_PASSWORD,
+                    "ip_address": f"{network}::{7 + addresses[number]:x}",
                     "ip_prefix": f"{network}::/48",
                     "date": at.date(),
-                    "kind": kind,
-                    "number": number,
+                    "kind": name,
+                    "number": None if stopped else number,
                 }
             )
     return pa.Table.from_pylist(rows, SYNTHETIC)
@@ -173,21 +201,92 @@ def _finds(
     )
 
 
+def with_known_passwords(
+    limits: Sequence[Limit], attempts: pa.Table, stopped: pa.Table, hunt: Hunt
+) -> list[Limit]:
+    """The limits of one kind; the least rate that is found has its share of known passwords.
+
+    That is the share of the ``stopped`` right passwords that a hunt names. ``attempts`` are the
+    spray's that nothing explains, at the highest rate: rows of SYNTHETIC with ``mask``.
+    """
+    found = [limit for limit in limits if limit.found_after_days is not None]
+    if not found or not stopped.num_rows:
+        return list(limits)
+    least = min(found, key=lambda limit: limit.attempts_per_day)
+    engine = hunt.lake.engine
+    members = members_at_rate(engine.from_arrow(attempts), least.attempts_per_day).held()
+    columns = Columns(ENCODED_FEATURES.dated)
+    signins = sql(
+        "SELECT {columns} FROM {signins} UNION ALL SELECT {columns} FROM {stopped}",
+        columns=columns,
+        signins=hunt.signins(),
+        stopped=engine.from_arrow(stopped),
+    )
+    entries = find_entries(members, signins, hunt.sources(), time_of(members), hunt.mask)
+    ids = set(stopped["signin_id"].to_pylist())
+    named = ids.intersection(row["signin_id"] for row in entries.rows())
+    known = replace(least, known_passwords=len(named) / len(ids))
+    return [known if limit is least else limit for limit in limits]
+
+
+@transform(CLUSTER_MEMBERS.schema, attempts=extended(SYNTHETIC, "mask int, pattern int"))
+def members_at_rate(attempts: Relation, attempts_per_day: int) -> Relation:
+    """The part of a synthetic spray that one at a lower rate is, as members of cluster 0."""
+    return sql(
+        """
+        SELECT
+            signin_id,
+            0 AS cluster_id,
+            CAST(1 AS DOUBLE) AS assignment_probability,
+            {columns}
+        FROM {attempts}
+        WHERE number % {every} = 0
+        """,
+        columns=Columns(_OF_MEMBER),
+        attempts=attempts,
+        every=RATES[0] // attempts_per_day,
+    )
+
+
+_OF_MEMBER = without(CLUSTER_MEMBERS.schema, "signin_id", "cluster_id", "assignment_probability")
+
+
+@transform(
+    schema("cluster_id int, first_activity timestamp, last_activity timestamp"),
+    members=CLUSTER_MEMBERS.schema,
+)
+def time_of(members: Relation) -> Relation:
+    """From when to when each cluster was active."""
+    return sql(
+        """
+        SELECT
+            cluster_id,
+            min(time_generated) AS first_activity,
+            max(time_generated) AS last_activity
+        FROM {members}
+        GROUP BY cluster_id
+        """,
+        members=members,
+    )
+
+
 def in_words(limits: Sequence[Limit]) -> list[str]:
     """A sentence a kind: from which rate on it is found, and after how long."""
     sentences = []
     for kind in KINDS:
-        found = {
-            limit.attempts_per_day: limit.found_after_days
-            for limit in limits
-            if limit.kind == kind and limit.found_after_days is not None
-        }
+        found = [x for x in limits if x.kind == kind and x.found_after_days is not None]
         if found:
-            least = min(found)
-            plural = "" if least == 1 else "s"
+            least = min(found, key=lambda limit: limit.attempts_per_day)
+            rate = f"{least.attempts_per_day} attempt{'' if least.attempts_per_day == 1 else 's'}"
+            known = ""
+            if least.known_passwords is not None:
+                known = (
+                    f"; of the right passwords that something stops, {least.known_passwords:.0%} "
+                    "are named"
+                )
             sentences.append(
-                f"A spray with {kind} is found from {least} attempt{plural} a day on, after "
-                f"{found[least]} days."
+                f"A spray with {kind} is found from {rate} a day on, after "
+                f"{least.found_after_days} days{known}."
             )
         else:
             sentences.append(f"A spray with {kind} is not found up to {RATES[0]} attempts a day.")

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from lowslow_assets.detection.pruning import PruningRules
 from lowslow_assets.settings import CAMPAIGNS, NOTEBOOK
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Raised when a change of the rules by which a hunt judges changes what its tables say."""
 
 

@@ -375,7 +375,7 @@ CLUSTER_MEMBERS = _table(
 
 CLUSTER_STATISTICS = _table(
     "cluster_statistics",
-    "The size, pace and rhythm of each kept cluster: what tells a spray from its surroundings.",
+    "The size, pace and rhythm of each kept cluster, which the tests of a spray judge.",
     _CLUSTER_ID,
     ("failures", _LONG, "Members"),
     ("users", _LONG, "Distinct accounts tried"),
@@ -503,10 +503,12 @@ _ENTRY = pa.struct(
 _KNOWN_PASSWORD = pa.struct(
     [
         pa.field("user", _STRING),
+        pa.field("probability", _DOUBLE),
         pa.field("first_stopped", _TIMESTAMP),
         pa.field("result_type", _STRING),
         pa.field("stopped_by", _STRING),
         pa.field("signins", _LONG),
+        pa.field("evidence", _STRING),
     ]
 )
 
@@ -552,8 +554,9 @@ ENRICHED_INCIDENTS = _table(
     (
         "known_passwords",
         pa.list_(_KNOWN_PASSWORD),
-        "Further accounts whose password it had right and was stopped: when first, with which "
-        "code, by what, and how often; the earliest first, at most 100",
+        "Further accounts whose password it may have had right and was stopped: with probability, "
+        "when first, with which code, by what, how often, and evidence; the earliest first, at "
+        "most 100",
     ),
     (
         "new_known_passwords",
@@ -572,7 +575,7 @@ ENRICHED_INCIDENTS = _table(
 INCIDENT_MEMBERS = _table(
     "incident_members",
     "The sign-ins of each incident as evidence: its attempts (failed, stopped, refused), and the "
-    "successes that look like them.",
+    "right passwords (success, stopped) that may be its own.",
     _INCIDENT_ID,
     _SIGNIN_ID,
     _USER,
@@ -580,8 +583,8 @@ INCIDENT_MEMBERS = _table(
     _RESULT,
     _TIME,
     ("score", _DOUBLE, "Probability that it is the campaign's"),
-    ("evidence", _STRING, "Of a success: why it may be the campaign's; else null"),
-    ("exported", _DATE, "Of a success: the day of the export that holds it; else null"),
+    ("evidence", _STRING, "Of a right password: why it may be the campaign's; else null"),
+    ("exported", _DATE, "Of a right password: the day of the export that holds it; else null"),
     ("mask", _INT, "Its anomaly mask as of this day"),
     *_PLACE_COLUMNS,
     *_FEATURE_COLUMNS,
@@ -657,6 +660,11 @@ DETECTION_LIMIT = _table(
     ("kind", _STRING, "What the spray looks like"),
     ("attempts_per_day", _LONG, "Its rate, at random times from the window's first day"),
     ("found_after_days", _LONG, "Days (in steps of 5) after which a hunt finds it; null if never"),
+    (
+        "known_passwords",
+        _DOUBLE,
+        "At the least rate that is found: the share of its stopped right passwords that are named",
+    ),
 )
 
 TABLES = tuple(value for value in list(globals().values()) if isinstance(value, Table))

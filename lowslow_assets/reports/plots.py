@@ -88,9 +88,8 @@ def detection_limits(kinds: Mapping[str, Mapping[int, int | None]], days: int) -
     figure = _figure(6.5, 3.4)
     axes = figure.subplots()
     never = 1.12 * days
-    for (kind, found), marker, color in zip(
-        kinds.items(), "osD", (_INK, _ERROR, "#3f7d4f"), strict=True
-    ):
+    colors = (_INK, _ERROR, "#3f7d4f", "#7a4f9a", "#b07a1e", "#3a7ca5")
+    for (kind, found), marker, color in zip(kinds.items(), "osDv^P", colors, strict=True):
         after = [never if value is None else value for value in found.values()]
         axes.plot(list(found), after, marker=marker, color=color, alpha=0.8, label=kind)
     ticks = sorted({rate for found in kinds.values() for rate in found})

@@ -35,13 +35,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class KnownPassword:
-    """An account whose password a campaign had right, and was stopped: when first, and by what."""
+    """An account whose password a campaign may have had right, and was stopped: when, by what."""
 
     user: str
+    probability: float
     first_stopped: datetime
     result_type: str
     stopped_by: str
     signins: int
+    evidence: str
 
 
 @dataclass(frozen=True)
@@ -284,15 +286,15 @@ def _description(
         )
     if known:
         named = ", ".join(
-            f"{_shown(each.user)} ({each.first_stopped.astimezone(UTC):%Y-%m-%d %H:%M}, stopped by "
-            f"{each.stopped_by}, {each.result_type})"
+            f"{_shown(each.user)} ({each.first_stopped.astimezone(UTC):%Y-%m-%d %H:%M}, "
+            f"probability {each.probability:.0%}, stopped by {each.stopped_by}, {each.result_type})"
             for each in known[:_SHOWN_USERS]
         )
         more = len(known) - _SHOWN_USERS
         named += f" and {more} more" if more > 0 else ""
         accounts = _plural(len(known), "account")
         sentences.append(
-            f"It knows the password of {accounts}{' more' if entries else ''}, and was stopped: "
+            f"It may know the password of {accounts}{' more' if entries else ''}, and was stopped: "
             f"{named}. Reset {'it' if len(known) == 1 else 'these'} first."
         )
     return " ".join(sentences)

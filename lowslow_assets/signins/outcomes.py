@@ -14,7 +14,7 @@ from itertools import chain
 from lowslow_assets.lake.tables import FAILURE, OTHER, REFUSED, STOPPED, SUCCESS
 
 SUCCESS_RESULT_TYPE = "0"
-WRONG_PASSWORD, EXPIRED_PASSWORD = "50126", "50055"
+WRONG_PASSWORD, EXPIRED_PASSWORD, SECOND_FACTOR = "50126", "50055", "50076"
 
 MICROSOFT = "https://learn.microsoft.com/entra/identity-platform/reference-error-codes"
 """Microsoft's list of AADSTS codes; https://login.microsoftonline.com/error?code=50126 has each."""
@@ -66,7 +66,7 @@ TABLE = (
     ResultCode("50072", STOPPED, "a second factor yet to be registered", read_by="bl-bfg: valid"),
     ResultCode("50074", STOPPED, "a second factor not given", read_by="bl-bfg: valid"),
     ResultCode(
-        "50076",
+        SECOND_FACTOR,
         STOPPED,
         "a second factor asked for",
         read_by="MSOLSpray, TREVORspray, o365spray: valid, with MFA",

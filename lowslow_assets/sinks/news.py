@@ -59,7 +59,7 @@ def _entries(incident: Mapping[str, Any], users: Sequence[str]) -> list[str]:
 
 def _known(incident: Mapping[str, Any], users: Sequence[str]) -> list[str]:
     of_user = {known["user"]: known for known in incident["known_passwords"]}
-    lines = [f"It knows the password of {len(users)} more account(s). Reset these first:"]
+    lines = [f"It may know the password of {len(users)} more account(s). Reset these first:"]
     for user in users:
         known = of_user[user]
         lines.append(

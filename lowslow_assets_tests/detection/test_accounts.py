@@ -11,7 +11,10 @@ START = datetime(2026, 6, 1, 23, 10, tzinfo=UTC)
 
 
 def known(engine: Engine, *members: tuple[str, str, str, int], most: int = 10) -> list[tuple]:
-    """Of members (incident, user, code, hours); the outcome follows from the code."""
+    """Of members (incident, user, code, hours); the outcome follows from the code.
+
+    Those of a code with a star were not judged to be the campaign's.
+    """
     outcomes = {"0": "success", "50126": "failure", "50053": "refused"}
     rows = [
         {
@@ -19,8 +22,10 @@ def known(engine: Engine, *members: tuple[str, str, str, int], most: int = 10) -
             "signin_id": f"{number}",
             "user": user,
             "outcome": outcomes.get(code, "stopped"),
-            "result_type": code,
+            "result_type": code.strip("*"),
             "time_generated": START + timedelta(hours=hours),
+            "score": 0.5 + number / 100,
+            "evidence": None if code.endswith("*") else f"evidence {number}",
         }
         for number, (incident, user, code, hours) in enumerate(members)
     ]
@@ -40,12 +45,17 @@ def test_accounts_with_a_right_password_come_with_the_first(engine: Engine):
         ("a", "tried", "50126", 0),
         ("a", "locked", "50053", 0),
         ("b", "ann", "50055", 5),
-    ) == [("a", "ann", 2, "50076", 2), ("a", "late", 9, "50074", 1), ("b", "ann", 5, "50055", 1)]
+        ("b", "bob", "50055*", 6),
+    ) == [
+        ("a", "ann", 0.52, 2, "50076", 2, "evidence 2"),
+        ("a", "late", 0.5, 9, "50074", 1, "evidence 0"),
+        ("b", "ann", 0.56, 5, "50055", 1, "evidence 6"),
+    ]
 
 
 def test_an_account_that_was_got_into_is_not_among_them(engine: Engine):
     members = ("a", "ann", "50076", 2), ("a", "ann", "0", 9), ("b", "ann", "50076", 3)
-    assert known(engine, *members) == [("b", "ann", 3, "50076", 1)]
+    assert known(engine, *members) == [("b", "ann", 0.52, 3, "50076", 1, "evidence 2")]
     # Whichever came first.
     assert known(engine, ("a", "ann", "50076", 2), ("a", "ann", "0", 1)) == []
 

@@ -14,6 +14,7 @@ from lowslow_assets.detection.entries import (
     TRAIT_COLUMNS,
     TRAITED,
     TRAITS,
+    VISITORS,
     count_traits,
     entered_accounts,
     entry_probability,
@@ -22,9 +23,11 @@ from lowslow_assets.detection.entries import (
     lone_visits,
     trait_key,
     visited_prefixes,
+    visitors,
     with_news,
     with_traits,
 )
+from lowslow_assets.detection.explanations import RESOLVED_SECONDS
 from lowslow_assets.engines.base import Engine
 from lowslow_assets.engines.schemas import extended, schema
 from lowslow_assets.lake.tables import ENCODED_FEATURES, FEATURES, INCIDENT_MEMBERS
@@ -39,59 +42,108 @@ PROPERTIES = {
     "network": "network",
     "name": "displayName",
 }
-SOURCES = schema(
-    "user string, network string, ip_prefix string, first_success timestamp, seconds int"
-)
 
 
-def source(
-    user: str, prefix: str | None, first: float, last: float, network: str | None = None
+def visitor(
+    user: str,
+    prefix: str | None,
+    first: float,
+    last: float,
+    network: str | None = None,
+    outcome: str = "success",
 ) -> tuple:
-    """A user's successes from a prefix, in hours after START; a network of its own by default."""
+    """A user's visit, in hours after START; from a network of its own by default."""
     begin = START + timedelta(hours=first)
-    return (user, network or f"of {prefix}", prefix, begin, round((last - first) * 3600))
+    seconds = round((last - first) * 3600)
+    return (outcome, user, network or f"of {prefix}", prefix, begin, seconds)
+
+
+def test_visitors_are_who_succeeds_and_who_is_stopped_without_an_answer(engine: Engine) -> None:
+    sources = [
+        ("ann", "home", "two rows", START, 60),
+        ("ann", "home", "two rows", START + timedelta(hours=1), 120),
+        ("bob", "home", "two rows", START, 0),
+        ("bob", "home", None, START, 0),
+    ]
+    signins = [
+        {
+            "signin_id": f"{number}",
+            "outcome": outcome,
+            "user": "cid",
+            "network": "hotel",
+            "ip_prefix": prefix,
+            "time_generated": START + timedelta(hours=number),
+            "seconds_to_success": seconds,
+        }
+        for number, (outcome, prefix, seconds) in enumerate(
+            [
+                ("stopped", "hotel's", None),
+                ("stopped", "hotel's", RESOLVED_SECONDS + 1),
+                ("stopped", "hotel's", RESOLVED_SECONDS),
+                ("failure", "hotel's", None),
+                ("success", "hotel's", None),
+                ("stopped", None, None),
+            ]
+        )
+    ]
+    found = visitors(
+        relation(
+            engine,
+            schema(
+                "user string, network string, ip_prefix string, first_success timestamp, "
+                "seconds int"
+            ),
+            sources,
+        ),
+        relation(engine, ENCODED_FEATURES.dated, signins),
+    ).rows()
+    assert sorted(tuple(row.values()) for row in found) == [
+        ("stopped", "cid", "hotel", "hotel's", START, 3600),
+        ("success", "ann", "home", "two rows", START, 3720),
+        ("success", "bob", "home", "two rows", START, 0),
+    ]
 
 
 def test_lone_prefixes(engine: Engine) -> None:
-    sources = [
-        source("ann", "once", 0, 0),
-        source("ann", "two hours", 0, 2),
-        source("ann", "two rows, two hours", 0, 0.5),
-        source("ann", "two rows, two hours", 1, 2),
-        source("ann", "longer", 0, 2 + 1 / 3600),
-        source("ann", "two rows, longer", 0, 0.5),
-        source("ann", "two rows, longer", 1, 2 + 1 / 3600),
-        source("ann", "again the next day", 0, 0),
-        source("ann", "again the next day", 24, 24),
-        source("ann", "two users", 0, 0),
-        source("bob", "two users", 0, 0),
-        source("bob", None, 0, 0),
-        source("bob", "over midnight", 15.5, 15.9),
-        source("bob", "over midnight", 16.1, 16.5),
+    seen = [
+        visitor("ann", "once", 0, 0),
+        visitor("ann", "two hours", 0, 2),
+        visitor("ann", "longer", 0, 2 + 1 / 3600),
+        visitor("ann", "two users", 0, 0),
+        visitor("bob", "two users", 0, 0),
         # Another pool of a provider that the user has; the same provider is new to another.
-        source("cid", "pool", 0, 0, "AS1"),
-        source("cid", "another pool", 90, 90, "AS1"),
-        source("dan", "dan's pool", 0, 0, "AS1"),
+        visitor("cid", "pool", 0, 0, "AS1"),
+        visitor("cid", "another pool", 90, 90, "AS1"),
+        visitor("dan", "dan's pool", 0, 0, "AS1"),
+        # Stopped: by itself, again from elsewhere, then let in there; where people succeed.
+        visitor("eve", "stopped", 0, 1, "AS2", "stopped"),
+        visitor("eve", "stopped again", 2, 2, "AS2", "stopped"),
+        visitor("fay", "let in", 3, 3, "AS2"),
+        visitor("fay", "stopped before", 2, 2, "AS2", "stopped"),
+        visitor("gus", "two hours", 2, 2, "AS3", "stopped"),
+        visitor("gus", "two stopped", 2, 2, "AS4", "stopped"),
+        visitor("hal", "two stopped", 2, 2, "AS4", "stopped"),
     ]
-    found = lone_prefixes(relation(engine, SOURCES, sources)).rows()
-    assert {row["ip_prefix"]: row["first_success"] for row in found} == {
-        "once": START,
-        "two hours": START,
-        "two rows, two hours": START,
-        "over midnight": START + timedelta(hours=15.5),
-        "dan's pool": START,
+    found = lone_prefixes(relation(engine, VISITORS, seen)).rows()
+    assert {(row["outcome"], row["ip_prefix"]): row["first_visit"] for row in found} == {
+        ("success", "once"): START,
+        ("success", "two hours"): START,
+        ("success", "dan's pool"): START,
+        ("success", "let in"): START + timedelta(hours=3),
+        ("stopped", "stopped"): START,
+        ("stopped", "stopped again"): START + timedelta(hours=2),
     }
 
 
 def test_visits_are_those_while_a_campaign_went_on_and_a_day_after(engine: Engine) -> None:
-    sources = relation(
+    seen = relation(
         engine,
-        SOURCES,
+        VISITORS,
         [
-            source("ann", "before", -1 / 3600, 0),
-            source("ann", "at the first attempt", 0, 0),
-            source("ann", "a day after the last", 34, 34.5),
-            source("ann", "later", 34 + 1 / 3600, 35),
+            visitor("ann", "before", -1 / 3600, 0),
+            visitor("ann", "at the first attempt", 0, 0),
+            visitor("ann", "a day after the last", 34, 34.5),
+            visitor("ann", "later", 34 + 1 / 3600, 35),
         ],
     )
     clusters = relation(
@@ -100,7 +152,7 @@ def test_visits_are_those_while_a_campaign_went_on_and_a_day_after(engine: Engin
         [(0, START, START + timedelta(hours=10)), (7, START, START + timedelta(hours=9))],
     )
     members = relation(engine, MEMBERS)
-    prefixes = visited_prefixes(sources, members, clusters)
+    prefixes = visited_prefixes(seen, members, clusters)
     assert {(row["ip_prefix"], row["cluster_id"]) for row in prefixes.rows()} == {
         ("at the first attempt", 0),
         ("at the first attempt", 7),
@@ -131,15 +183,15 @@ MEMBERS = schema("cluster_id int, user string, ip_prefix string")
 
 
 def test_a_campaigns_own_prefixes_are_those_from_which_it_tries_several(engine: Engine) -> None:
-    sources = [
+    seen = [
         # Ann and Bob, whom it got into from the server that had tried three others.
-        source("ann", "server", 1, 1),
-        source("bob", "server", 90, 91),
+        visitor("ann", "server", 1, 1),
+        visitor("bob", "server", 90, 91),
         # More people succeed from the carrier than the campaign tries from it.
-        *(source(f"u{i}", "carrier", 1, 1) for i in range(3)),
+        *(visitor(f"u{i}", "carrier", 1, 1) for i in range(3)),
         # A day before the campaign, but for a lone visit nothing is asked of the time.
-        source("cid", "second server", -24, -20),
-        source("dan", "tried once", 1, 9),
+        visitor("cid", "second server", -24, -20),
+        visitor("dan", "tried once", 1, 9),
     ]
     members = [
         *((0, f"u{i}", "server") for i in range(3)),
@@ -151,7 +203,7 @@ def test_a_campaigns_own_prefixes_are_those_from_which_it_tries_several(engine: 
     ]
     clusters = [(0, START, START + timedelta(hours=10)), (7, START, START + timedelta(hours=9))]
     found = visited_prefixes(
-        relation(engine, SOURCES, sources),
+        relation(engine, VISITORS, seen),
         relation(engine, MEMBERS, members),
         relation(
             engine,
@@ -286,7 +338,8 @@ NEW = {f"new_{name}": True for name in PROPERTIES}
     ],
 )
 def test_levels_of_traits(engine: Engine, values: dict, levels: list[int]) -> None:
-    row = {"outcome": "failure", "mask": 0, "displayName": "LAPTOP-1"} | values
+    row = {"cluster_id": 0, "outcome": "failure", "signin_id": "attempt", "mask": 0}
+    row |= {"displayName": "LAPTOP-1"} | values
     [found] = with_traits(relation(engine, NEWS, [row])).rows()
     assert list(trait_key(found)) == levels
     for level, levels_of_trait in zip(levels, TRAITS.values(), strict=True):
@@ -398,6 +451,11 @@ PLAIN = (0, 0, 0, 0, 0, 0, 0, 0)
 TRIED = (0, 0, 0, 0, 0, 0, 1, 0)
 
 
+def success_probability(failures: dict, visits: dict) -> dict:
+    """The probability of successes alone by their traits."""
+    return entry_probability(failures, {"success": visits})["success"]
+
+
 def test_probability_by_hand() -> None:
     """Visits of two kinds that differ in one trait, round after round.
 
@@ -422,7 +480,7 @@ def test_probability_by_hand() -> None:
         elsewhere = 10.5 / 11 / (1 - 1e-5)
         odds = {t: share / (1 - share) * elsewhere * ratio**0.8 for t, ratio in ratios.items()}
         honest = {traits: 1 / (1 + value) for traits, value in odds.items()}
-    found = entry_probability(failures, visits)
+    found = success_probability(failures, visits)
     assert found == pytest.approx({traits: 1 - value for traits, value in honest.items()})
     assert found[PLAIN] < found[TRIED]
 
@@ -430,20 +488,31 @@ def test_probability_by_hand() -> None:
 @pytest.mark.parametrize("visits", [10, 1_000, 100_000])
 def test_among_visits_that_are_all_alike_nobody_is_named(visits: int) -> None:
     """Honest people may look like the campaign: that nobody was got into must be able to win."""
-    found = entry_probability({PLAIN: visits}, {PLAIN: visits})
+    found = success_probability({PLAIN: visits}, {PLAIN: visits})
     assert found[PLAIN] < 0.2
 
 
 @pytest.mark.parametrize("honest", [50, 5_000])
 def test_a_visit_from_a_campaigns_own_source_is_all_but_certain(honest: int) -> None:
     from_source = (*PLAIN[:-1], 1)
-    found = entry_probability({from_source: 200}, {PLAIN: honest, from_source: 2})
+    found = success_probability({from_source: 200}, {PLAIN: honest, from_source: 2})
     assert found[from_source] > 0.9
     assert found[PLAIN] < 0.01
 
 
 def test_without_visits_there_are_no_entries() -> None:
     assert entry_probability({PLAIN: 3}, {}) == {}
+
+
+def test_what_honest_visits_are_like_is_learned_from_those_of_both_outcomes() -> None:
+    """Nobody honest was stopped, but of 200 who succeeded elsewhere none is like the campaign."""
+    found = entry_probability({TRIED: 300}, {"success": {PLAIN: 200}, "stopped": {TRIED: 5}})
+    assert found["stopped"][TRIED] > 0.9
+    assert found["success"][PLAIN] < 0.01
+    # Where the honest ones who are let in look like that, those who are stopped do too.
+    alike: dict[str, dict[tuple[int, ...], int]]
+    alike = {"success": {TRIED: 200}, "stopped": {TRIED: 5}}
+    assert entry_probability({TRIED: 300}, alike)["stopped"][TRIED] < 0.5
 
 
 _TRAITS = st.tuples(*(st.integers(0, levels - 1) for levels in TRAITS.values()))
@@ -453,11 +522,11 @@ _COUNTS = st.dictionaries(_TRAITS, st.integers(1, 1_000_000), min_size=1, max_si
 @settings(max_examples=100, deadline=None)
 @given(_COUNTS, _COUNTS)
 def test_probabilities_are_probabilities_and_no_order_matters(failures: dict, visits: dict) -> None:
-    found = entry_probability(failures, visits)
+    found = success_probability(failures, visits)
     assert found.keys() == visits.keys()
     assert all(0 <= probability <= 1 for probability in found.values())
     backwards = [dict(reversed(counts.items())) for counts in (failures, visits)]
-    assert entry_probability(*backwards) == pytest.approx(found, rel=1e-6, abs=1e-9)
+    assert success_probability(*backwards) == pytest.approx(found, rel=1e-6, abs=1e-9)
 
 
 @settings(max_examples=50, deadline=None)
@@ -474,7 +543,7 @@ def test_a_visit_more_like_the_failures_is_more_probable(
     like, unlike = ((*base[:trait], value, *base[trait + 1 :]) for value in (level, other))
     # As many visits of either kind, so that the level is not also the commoner among visits.
     visits = {t: n for t, n in visits.items() if t[trait] not in (level, other)}
-    found = entry_probability({like: 50}, {**visits, like: 10, unlike: 10})
+    found = success_probability({like: 50}, {**visits, like: 10, unlike: 10})
     assert found[like] > found[unlike] or found[unlike] > 1 - 1e-9
 
 
@@ -505,7 +574,7 @@ def test_evidence_in_words(
 ) -> None:
     visit = {"cluster_id": 0, "outcome": "success", "signin_id": "visit", "tried": tried}
     traits = dict(zip(TRAIT_COLUMNS, levels, strict=True))
-    probability = {"cluster_id": 0, **traits, "probability": 1.0}
+    probability = {"cluster_id": 0, "outcome": "success", **traits, "probability": 1.0}
     [found] = likely_entries(
         relation(engine, TRAITED, [visit | traits]),
         relation(engine, PROBABILITIES, [probability]),
@@ -546,10 +615,13 @@ def test_a_visit_is_one_entry_of_the_likeliest_campaign(engine: Engine) -> None:
         # Rather an honest one.
         visit("honest", "near", 0, 0),
         visit("attempt", "near", 0, 2) | {"outcome": "failure"},
+        # Of another outcome, which is rarer in a campaign.
+        visit("stopped", "away", 0, 2) | {"outcome": "stopped"},
     ]
     probabilities = [
         {
             "cluster_id": cluster,
+            "outcome": "success",
             **dict.fromkeys(TRAIT_COLUMNS, 0),
             "trait_application": level,
             "probability": probability,

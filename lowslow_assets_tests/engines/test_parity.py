@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import lowslow_assets
 from lowslow_assets.engines.base import Engine
 from lowslow_assets.engines.sql import TRANSFORMS
+from lowslow_assets.hunting.limit import RATES
 from lowslow_assets_tests.support.drawn_relations import DAYS, Tenant
 
 _ROOT = Path(lowslow_assets.__file__).parent
@@ -35,6 +36,7 @@ OTHERS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "features.encode_features": dict.fromkeys(("failure", "stopped", "refused"), _CODES),
     "ingest.count_days": {"failure_codes": _CODES},
     "limit.draw_accounts": {"number": st.integers(0, 8)},
+    "limit.members_at_rate": {"attempts_per_day": st.sampled_from(RATES)},
     "success_tables.sample": {"successes": st.sampled_from([0, 5, 50, 10**12])},
 }
 """What a transform is given beside relations, by its name."""

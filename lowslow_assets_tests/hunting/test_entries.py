@@ -116,6 +116,26 @@ def test_a_visit_with_the_campaigns_kit_is_its_entry(engine: Engine) -> None:
     )
 
 
+def test_a_right_password_that_was_stopped_is_judged_as_an_entry(engine: Engine) -> None:
+    stopped = {"outcome": "stopped", "result_type": "50076"}
+    visits = [
+        # Stopped twice within the hour.
+        signin("stopped", "user7", "203.1.0", 6, **KIT | stopped),
+        signin("again", "user7", "203.1.0", 6, **KIT | stopped),
+        # The office, where people succeed; a prompt that was answered; a traveller of many.
+        signin("office", "user8", "198.51.100", 6, **KIT | stopped),
+        signin("answered", "user9", "203.1.1", 6, **KIT | stopped | {"seconds_to_success": 9}),
+        *(
+            signin(f"hotel {n}", f"user{n}", f"203.2.{n}", 6, network="hotel", **stopped)
+            for n in range(30, 40)
+        ),
+    ]
+    found = entries_among(engine, *visits).rows()
+    assert {row["signin_id"] for row in found} == {"stopped", "again"}
+    assert {row["outcome"] for row in found} == {"stopped"}
+    assert min(row["score"] for row in found) > 0.9
+
+
 def test_travellers_and_colleagues_are_no_entries(engine: Engine) -> None:
     visits = [
         # From one address, and so of an office; after the campaign; from the user's own network.
@@ -145,6 +165,20 @@ def test_an_incident_has_its_clusters_failures_and_entries(engine: Engine) -> No
         assert found["evidence"] is found["exported"] is None
         same = [n for n in INCIDENT_MEMBERS.schema.names if n in given]
         assert [found[name] for name in same] == [given[name] for name in same]
+
+
+def test_an_attempt_that_is_an_entry_is_one_row_with_its_evidence(engine: Engine) -> None:
+    again = {"outcome": "stopped", "result_type": "50076"}
+    [attempt] = [row for row in ATTEMPTS if row["user"] == "user7"]
+    entries = entries_among(engine, signin("attempt 7", "user7", "203.0.7", 7, **KIT | again))
+    campaigns = relation(engine, schema("campaign_id string, cluster_id int"), [("spray", 3)])
+    members = relation(engine, CLUSTER_MEMBERS.schema, ATTEMPTS)
+    rows = signins_of_incidents(members, entries, campaigns).rows()
+    assert len(rows) == len(ATTEMPTS)
+    [found] = [row for row in rows if row["signin_id"] == attempt["signin_id"]]
+    assert found["outcome"] == "stopped"
+    assert found["evidence"].startswith("from a network new to the user")
+    assert "tried" not in found["evidence"]
 
 
 def test_without_entries_an_incident_has_its_failures(engine: Engine) -> None:

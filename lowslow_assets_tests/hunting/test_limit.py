@@ -14,6 +14,7 @@ from lowslow_assets.engines.schemas import extended, schema
 from lowslow_assets.hunting.limit import (
     KINDS,
     RATES,
+    STOPPED_PASSWORDS,
     SYNTHETIC,
     Limit,
     draw_accounts,
@@ -27,7 +28,8 @@ from lowslow_assets_tests.support.relations import relation
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 DAYS, USERS = 10, 40
-MADE_UP, ANYWHERE, AT_HOME = KINDS
+MADE_UP, ANYWHERE, AT_HOME, RENTED, SERVER, CLOUD = KINDS
+FRESH = [kind for kind, made in KINDS.items() if made.prefixes is None]
 MODEL = {
     **dict.fromkeys(FEATURES, "usual"),
     "signin_id": "id",
@@ -51,12 +53,14 @@ def planted() -> pa.Table:
 def test_attempts_are_spread_over_days_accounts_and_addresses(planted: pa.Table):
     attempts = RATES[0] * DAYS
     assert planted.schema.equals(SYNTHETIC)
-    for name in ("signin_id", "ip_address", "ip_prefix"):
-        assert len(set(planted[name].to_pylist())) == len(KINDS) * attempts
+    assert len(set(planted["signin_id"].to_pylist())) == len(planted)
     assert all(prefix.startswith("2001:db8:") for prefix in planted["ip_prefix"].to_pylist())
-    assert set(planted["outcome"].to_pylist()) == {"failure"}
     for kind in KINDS:
-        spray = planted.filter(pc.field("kind") == kind).to_pylist()
+        all_rows = planted.filter(pc.field("kind") == kind).to_pylist()
+        spray, stopped = all_rows[:attempts], all_rows[attempts:]
+        assert {(row["outcome"], row["result_type"]) for row in spray} == {("failure", "50126")}
+        assert {(row["outcome"], row["result_type"]) for row in stopped} == {("stopped", "50076")}
+        assert [row["number"] for row in stopped] == [None] * STOPPED_PASSWORDS
         assert [row["number"] for row in spray] == list(range(attempts))
         assert {row["date"] for row in spray} == {
             START.date() + timedelta(days=n) for n in range(DAYS)
@@ -70,6 +74,30 @@ def test_attempts_are_spread_over_days_accounts_and_addresses(planted: pa.Table)
         ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "prefixes", "least", "most"),
+    # Within so few days not every address is used.
+    [(RENTED, 8, 30, 40), (SERVER, 1, 1, 1), (CLOUD, 20, 100, 300)],
+)
+def test_some_use_their_sources_again(
+    planted: pa.Table, kind: str, prefixes: int, least: int, most: int
+) -> None:
+    spray = planted.filter(pc.field("kind") == kind)
+    assert len(set(spray["ip_prefix"].to_pylist())) == prefixes
+    assert least <= len(set(spray["ip_address"].to_pylist())) <= most
+    of_prefix = {(row["ip_prefix"], row["network"]) for row in spray.to_pylist()}
+    assert len(of_prefix) == prefixes
+    others = planted.filter(pc.field("kind") != kind)["ip_prefix"].to_pylist()
+    assert not {prefix for prefix, _ in of_prefix} & set(others)
+
+
+@pytest.mark.parametrize("kind", FRESH)
+def test_others_have_a_fresh_source_per_attempt(planted: pa.Table, kind: str) -> None:
+    spray = planted.filter(pc.field("kind") == kind)
+    for name in ("ip_address", "ip_prefix"):
+        assert len(set(spray[name].to_pylist())) == len(spray)
+
+
 def test_attempts_are_the_same_when_made_again(planted: pa.Table):
     models = [{**MODEL, "ClientAppUsed": f"client {n}"} for n in range(100)]
     accounts = [f"user{n}" for n in range(USERS)]
@@ -77,11 +105,12 @@ def test_attempts_are_the_same_when_made_again(planted: pa.Table):
 
 
 def test_each_kind_makes_up_its_own_features(planted: pa.Table):
-    for kind, made_up in KINDS.items():
+    for kind in FRESH:
+        made_up = KINDS[kind].made_up
         spray = planted.filter(pc.field("kind") == kind)
         for feature in set(FEATURES) - {"ClientAppUsed"}:
             values = set(spray[feature].to_pylist())
-            assert len(values) == (RATES[0] * DAYS if feature in made_up else 1)
+            assert len(values) == (len(spray) if feature in made_up else 1)
             assert ("usual" in values) == (feature not in made_up)
 
 
@@ -163,9 +192,15 @@ def test_in_words():
         Limit(MADE_UP, 4, 10),
         Limit(ANYWHERE, 1, 30),
         Limit(AT_HOME, 16, None),
+        Limit(SERVER, 8, 10, 0.8),
     ]
     assert in_words(found) == [
         "A spray with made-up clients is found from 2 attempts a day on, after 25 days.",
         "A spray with common clients, anywhere is found from 1 attempt a day on, after 30 days.",
         "A spray with common clients, in your cities is not found up to 16 attempts a day.",
+        "A spray with common clients, from 40 rented servers is not found up to 16 attempts a day.",
+        "A spray with common clients, from one server is found from 8 attempts a day on, after 10 "
+        "days; of the right passwords that something stops, 80% are named.",
+        "A spray with common clients, from 300 gateways of a cloud is not found up to 16 attempts "
+        "a day.",
     ]

@@ -106,10 +106,12 @@ def known_of(users: tuple[str, ...]) -> list[KnownPassword]:
     return [
         KnownPassword(
             user=user,
+            probability=0.97,
             first_stopped=datetime(2026, 5, 20, 23, 30, tzinfo=UTC) + timedelta(days=i),
             result_type="50076",
             stopped_by="a second factor asked for",
             signins=2,
+            evidence="from a network new to the user",
         )
         for i, user in enumerate(users)
     ]
@@ -164,12 +166,11 @@ def test_confidence_and_severity(
 def test_passwords_that_are_known_are_to_be_reset_first() -> None:
     found = incident(known=("ann@example.com", "bob", "cid", "dan"))
     assert found.title.endswith("about 20.6 a day, passwords of 4 known")
+    stopped = "probability 97%, stopped by a second factor asked for, 50076"
     assert found.description.endswith(
-        "It knows the password of 4 accounts, and was stopped: "
-        '"ann@example.com" (2026-05-20 23:30, stopped by a second factor asked for, 50076), '
-        '"bob" (2026-05-21 23:30, stopped by a second factor asked for, 50076), '
-        '"cid" (2026-05-22 23:30, stopped by a second factor asked for, 50076) and 1 more. '
-        "Reset these first."
+        "It may know the password of 4 accounts, and was stopped: "
+        f'"ann@example.com" (2026-05-20 23:30, {stopped}), "bob" (2026-05-21 23:30, {stopped}), '
+        f'"cid" (2026-05-22 23:30, {stopped}) and 1 more. Reset these first.'
     )
     assert found.new_known_passwords == ["ann@example.com", "bob", "cid", "dan"]
     assert (found.successes, found.compromised_users) == (0, [])

@@ -27,10 +27,12 @@ def incident(number: int, of_day: int, **changes: Any) -> dict[str, Any]:
     known = [
         {
             "user": user,
+            "probability": 0.9,
             "first_stopped": until,
             "result_type": "50076",
             "stopped_by": "a second factor asked for",
             "signins": 1,
+            "evidence": "from a network new to the user",
         }
         for user in changes.pop("known_passwords", ())
     ]

@@ -95,10 +95,12 @@ def page_of(value: str = "plain", members: int = 3) -> CampaignPage:
         "known_passwords": [
             {
                 "user": value,
+                "probability": 0.97,
                 "first_stopped": time_of(3, 12),
                 "result_type": "50076",
                 "stopped_by": "a second factor asked for",
                 "signins": 1,
+                "evidence": value,
             }
         ],
         "techniques": ["T1110.003"],

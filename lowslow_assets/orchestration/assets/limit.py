@@ -14,18 +14,22 @@ from lowslow_assets.hunting.hunt import Hunt
 from lowslow_assets.hunting.limit import (
     KINDS,
     RATES,
+    STOPPED_PASSWORDS,
     draw_accounts,
     failures_and_attempts,
     find_limits,
     in_words,
     synthetic_attempts,
+    with_known_passwords,
 )
 from lowslow_assets.lake.tables import (
     CLUSTER_MEMBERS,
     DETECTION_LIMIT,
     ENCODED_FEATURES,
     EXPLAINED_FAILURES,
+    FAILURE,
     FEATURE_BASELINE,
+    STOPPED,
     SUCCESS_HOURS,
     SUCCESS_SOURCES,
     SUSPECT_FAILURES,
@@ -58,7 +62,10 @@ def detection_limit(hunt: Hunt) -> Made:
     explained = hunt.rows(EXPLAINED_FAILURES)
     hours = {row["hour"]: row["successes"] for row in hunt.rows(SUCCESS_HOURS)}
     population = population_of(hunt.sources(), suspects, explained, hours, days)
-    planted = _left_unexplained(hunt, _attempts(hunt, days), days)
+    synthetic = _attempts(hunt, days)
+    failed = synthetic.filter(pc.field("outcome") == FAILURE)
+    stopped = synthetic.filter(pc.field("outcome") == STOPPED)
+    planted = _left_unexplained(hunt, failed, days)
     # Without known campaigns: what is found is to be the spray.
     known = hunt.result(CLUSTER_MEMBERS).arrow()
     own = suspects.arrow()
@@ -66,10 +73,12 @@ def detection_limit(hunt: Hunt) -> Made:
     columns = [*own.column_names, "number"]
     limits = []
     for kind in KINDS:
-        spray = planted.filter(pc.field("kind") == kind).select(columns)
-        rows = pa.concat_tables([own, spray], promote_options="default")
-        found = find_limits(kind, rows, population, hunt.settings)
-        limits += sorted(found, key=lambda limit: limit.attempts_per_day)
+        of_kind = pc.field("kind") == kind
+        spray = planted.filter(of_kind)
+        rows = pa.concat_tables([own, spray.select(columns)], promote_options="default")
+        found = list(find_limits(kind, rows, population, hunt.settings))
+        known = with_known_passwords(found, spray, stopped.filter(of_kind), hunt)
+        limits += sorted(known, key=lambda limit: limit.attempts_per_day)
     by_kind = {
         kind: {x.attempts_per_day: x.found_after_days for x in limits if x.kind == kind}
         for kind in KINDS
@@ -85,7 +94,7 @@ def _attempts(hunt: Hunt, days: int) -> pa.Table:
     """Synthetic attempts that look like the window's sign-ins."""
     signins = hunt.signins()
     models = sample(signins, hunt.rows(FEATURE_BASELINE)[0]["successes"])
-    accounts = draw_accounts(signins, len(KINDS) * RATES[0] * days)
+    accounts = draw_accounts(signins, len(KINDS) * (RATES[0] * days + STOPPED_PASSWORDS))
     return synthetic_attempts(
         models.rows(), [row["user"] for row in accounts.rows()], hunt.ingested_days()[0], days
     )

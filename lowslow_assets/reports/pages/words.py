@@ -60,7 +60,9 @@ def summary(incident: Row) -> str:
     if known:
         passwords = "the password of one account" if known == 1 else f"{known} accounts' passwords"
         more = " besides" if entered else ""
-        said.append(f"It knows {passwords}{more}, and was stopped: reset what it knows first.")
+        said.append(
+            f"It probably knows {passwords}{more}, and was stopped: reset what it knows first."
+        )
     return " ".join(said)
 
 

@@ -13,8 +13,8 @@ def test_the_summary_has_the_figures_and_how_sure_it_is():
     assert "from 4 addresses in 2 countries" in said
     assert "It is very likely one campaign" in said
     assert said.endswith(
-        "It probably compromised one account: check it first. It knows the password of one account "
-        "besides, and was stopped: reset what it knows first."
+        "It probably compromised one account: check it first. It probably knows the password of "
+        "one account besides, and was stopped: reset what it knows first."
     )
 
 
@@ -46,11 +46,11 @@ def test_without_entries_it_says_so_and_asks_for_no_reset():
 def test_known_passwords_without_entries_are_no_all_clear():
     incident = {**page_of().incident, "compromised_users": []}
     assert words.summary(incident).endswith(
-        "No success follows its pattern. It knows the password of one account, and was stopped: "
-        "reset what it knows first."
+        "No success follows its pattern. It probably knows the password of one account, and was "
+        "stopped: reset what it knows first."
     )
     two = {**incident, "known_passwords": incident["known_passwords"] * 2}
-    assert "It knows 2 accounts' passwords, and was stopped" in words.summary(two)
+    assert "It probably knows 2 accounts' passwords, and was stopped" in words.summary(two)
 
 
 def test_legacy_clients_are_to_be_blocked_where_the_campaign_uses_them():
