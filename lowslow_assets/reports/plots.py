@@ -65,7 +65,7 @@ def elbo_trace(elbo: np.ndarray) -> str:
 
 
 def attempts_by_day(days: Sequence[str], series: Mapping[str, Sequence[int]]) -> str:
-    """Attempts a day of each incident, one panel an incident; ``days`` label the x axis.
+    """Attempts per day of each incident, one panel per incident; ``days`` label the x axis.
 
     Only the first few are drawn: the UI wants a picture to stay under 100 KB.
     """
@@ -80,7 +80,7 @@ def attempts_by_day(days: Sequence[str], series: Mapping[str, Sequence[int]]) ->
     step = max(1, len(days) // 8)
     ticks = range(0, len(days), step)
     panels[-1].set_xticks(ticks, [days[i] for i in ticks], parse_math=False)
-    return _markdown(figure, "Attempts a day of each incident")
+    return _markdown(figure, "Attempts per day of each incident")
 
 
 def detection_limits(kinds: Mapping[str, Mapping[int, int | None]], days: int) -> str:

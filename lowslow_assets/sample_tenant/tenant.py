@@ -80,7 +80,7 @@ class Campaign:
 
     @property
     def weekly_rate(self) -> float:
-        """Attempts a day on the average of a week in which it is active."""
+        """Mean attempts per day of a week in which it is active."""
         return self.rate * {"business": 5 / 7, "sundays": 1 / 7}.get(self.hours, 1.0)
 
     def active_days(self, days: int) -> list[int]:
