@@ -58,7 +58,7 @@ def batches_of(
 
 
 def _parts(files: Sequence[InputFile], count: int) -> list[list[InputFile]]:
-    """The files in parts of about the same bytes: the largest first, each to the least part."""
+    """The files in parts of about equal bytes: the largest first, each to the smallest part."""
     parts: list[list[InputFile]] = [[] for _ in range(count)]
     sizes = [0] * count
     for file in sorted(files, key=lambda file: -file.size):

@@ -74,7 +74,7 @@ class Lake:
         return self._partitions(table, [day]).get(day)
 
     def readable(self, table: Table, days: Sequence[date]) -> list[date]:
-        """Those of the days whose partition ``read`` takes, whatever it was made from."""
+        """Those of the days whose partition ``read`` accepts, whatever it was made from."""
         partitions = self._partitions(table, days)
         return [day for day in days if not _mismatch(table, partitions.get(day), {})]
 

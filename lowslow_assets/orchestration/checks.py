@@ -93,7 +93,7 @@ def values_are_read(
 def volume_is_usual(
     context: dg.AssetCheckExecutionContext, lake: LakeResource
 ) -> dg.AssetCheckResult:
-    """An error for a day without successes and failures, a warning for one unlike those before."""
+    """An error for a day without successes and failures, a warning for an unusual day."""
     days = days_of(context)
     opened = lake.open()
     outcomes = {
@@ -113,7 +113,7 @@ def volume_is_usual(
 def features_are_given(
     context: dg.AssetCheckExecutionContext, lake: LakeResource
 ) -> dg.AssetCheckResult:
-    """An error for features that the log stopped to give, a warning for those it never gives."""
+    """An error for features that the log no longer has, a warning for those it never had."""
     days = days_of(context)
     opened = lake.open()
     counts = opened.read(CATEGORY_COUNTS, _compared(opened, CATEGORY_COUNTS, days))
@@ -184,7 +184,7 @@ def _result(
     severity: dg.AssetCheckSeverity,
     **metadata: dg.MetadataValue,
 ) -> dg.AssetCheckResult:
-    """Passed where no day is odd; else what is odd of which."""
+    """Passed if no day is unusual; otherwise what is unusual about which day."""
     said = [f"{day}: {'; '.join(of_day)}." for day, of_day in sorted(odd.items())]
     more = [f"And {len(said) - _SHOWN} days more."] if len(said) > _SHOWN else []
     return dg.AssetCheckResult(

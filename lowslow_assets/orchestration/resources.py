@@ -47,7 +47,7 @@ from lowslow_assets.sinks.updates import Sink
 
 
 class EngineResource(dg.ConfigurableResource):
-    """What moves the rows of a run: started when first used, stopped when the run ends."""
+    """The engine of a run: started when first used, stopped when the run ends."""
 
     name: str = Field(
         default=DUCKDB,
@@ -171,7 +171,7 @@ class SourceResource(dg.ConfigurableResource):
         )
 
     def open(self) -> Export:
-        """The export; raises SourceError unless it is there and has days.
+        """The export; raises SourceError if it is missing or has no day.
 
         Raises SourceUnavailable where Azure does not answer as it should.
         """
@@ -271,7 +271,7 @@ class SinksResource(dg.ConfigurableResource):
         return cls(**fields)
 
     def open(self) -> list[Sink]:
-        """The sinks that are switched on; raises SettingsError where one cannot be."""
+        """The sinks that are switched on; raises SettingsError if one cannot be opened."""
         if not self.names:
             return []
         try:
@@ -351,7 +351,7 @@ class NotificationError(Exception):
 
 
 class Notifier(dg.ConfigurableResource):
-    """Where messages to people go: a web hook of Teams, Slack, Mattermost and the like.
+    """The web hook for messages to people: Teams, Slack, Mattermost and others.
 
     Replace it in ``build_defs`` by a subclass that sends them elsewhere.
     """

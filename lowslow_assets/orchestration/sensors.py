@@ -75,7 +75,7 @@ def _list_settled_days(source: SourceResource) -> list[DayFiles]:
 
 
 def _read_cursor(cursor: str | None) -> dict[str, str]:
-    """Day to its version and what came before; a cursor that a person mistyped counts as none."""
+    """Day to its version and what came before; empty if a person mistyped the cursor."""
     try:
         found = json.loads(cursor or "{}")
     except ValueError:

@@ -108,7 +108,7 @@ def java_major(version_output: str) -> int | None:
 
 
 def _spark_runs_on(java: str | None) -> str | None:
-    """Start a Java as Spark does; give what it says of itself, or None where it is unfit."""
+    """Start a Java as Spark does; return its version text, or None if Spark cannot use it."""
     if java is None:
         return None
     command = [java, VECTOR_MODULE_ARGUMENT, "-XshowSettings:properties", "-version"]

@@ -57,7 +57,7 @@ LOCAL_SPARK = {
 
 
 class SparkResource(LazyPySparkResource):
-    """One session a run, by default on this machine; ``spark_config`` adds to or overrides that."""
+    """One session per run, by default on this machine; ``spark_config`` adds to or overrides that."""
 
     spark_config: dict[str, Any] = Field(
         default={}, description="Spark settings, on top of the local ones (`LOCAL_SPARK`)."
@@ -102,7 +102,7 @@ class SparkResource(LazyPySparkResource):
 
 
 def of_a_session(settings: dict[str, Any]) -> dict[str, Any]:
-    """What can be set of a Spark that runs already; master, memory, Java and keys are its own."""
+    """The settings that a running Spark accepts; master, memory, Java and keys are fixed."""
     return {
         name: value
         for name, value in settings.items()

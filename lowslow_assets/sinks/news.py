@@ -1,4 +1,4 @@
-"""What of a hunt deserves a comment on an incident that is known already."""
+"""The news of a hunt that becomes a comment on a known incident."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class News:
 
 
 def news(update: IncidentUpdate, day: date) -> list[News]:
-    """What an analyst should hear of as of ``day``; more attempts alone is not news."""
+    """What is new for an analyst as of ``day``; more attempts alone are not news."""
     incident = update.incident
     if incident is None:
         text = f"This campaign continues in another one: incident {update.merged_into}."

@@ -192,7 +192,7 @@ class SentinelIncidents:
         ).format(*names)
 
     def deliver(self, day: date, updates: Sequence[IncidentUpdate]) -> list[Delivery]:
-        """Make each incident or bring it up to date, and comment on what is news."""
+        """Create or update each incident, and comment on news."""
         deadline = Deadline()
         return [self._deliver_one(day, update, deadline) for update in updates]
 
@@ -272,7 +272,7 @@ class SentinelIncidents:
         return read_object(response)
 
     def _put(self, collection: str, name: str, body: dict[str, Any], deadline: Deadline) -> None:
-        """Raises _Conflict where another wrote since it was read, as a lost answer's retry is."""
+        """Raises _Conflict if another wrote after it was read, or an earlier try did."""
         response = self._call("PUT", collection, name, body, deadline)
         if response.status_code in CONFLICTS:
             raise _Conflict

@@ -1,4 +1,4 @@
-"""What a sink is given, and what it says that it did."""
+"""What a sink receives, and what it reports."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

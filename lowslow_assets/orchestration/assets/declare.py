@@ -1,4 +1,4 @@
-"""What every asset declares of its table, and how a permanent failure reads."""
+"""What every asset declares about its table, and how permanent failures are reported."""
 
 import re
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 @contextmanager
 def permanent_failures() -> Iterator[None]:
-    """A wrong setting or a missing partition fails once, in one sentence: no retry mends it."""
+    """A wrong setting or a missing partition fails once, in one sentence: a retry cannot help."""
     try:
         yield
     except (SourceError, LakeError, EngineError, EnrichmentError, SettingsError) as error:

@@ -47,7 +47,7 @@ _SHOWN_RULES = 10
     ],
 )
 def hunting_rules(hunt: Hunt) -> Made:
-    """Find what singles each incident out, count what it hits, and write it as rules."""
+    """Find what distinguishes each incident, count what that hits, and write it as rules."""
     incidents = [row["incident_id"] for row in hunt.rows(ENRICHED_INCIDENTS)]
     if not incidents:
         return [], {"rules": 0}

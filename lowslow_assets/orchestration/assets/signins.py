@@ -80,7 +80,7 @@ def _ingest(export: Export, lake: Lake, listing: list[DayFiles]) -> dict[date, d
 
 
 def _refused(engine: Engine, listing: Sequence[DayFiles]) -> Relation:
-    """The files that are not read for their names, as rows of ``rejected_signins``."""
+    """The files that are not read because of their names, as rows of ``rejected_signins``."""
     rows: list[dict[str, Any]] = [
         {"file": name, "reason": reason, "date": files.day}
         for files in listing
