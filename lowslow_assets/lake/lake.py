@@ -70,7 +70,7 @@ class Lake:
         return self.store.days(table.name)
 
     def partition(self, table: Table, day: date) -> Partition | None:
-        """The partition's provenance; None where there is no partition."""
+        """The partition's provenance; None without a partition."""
         return self._partitions(table, [day]).get(day)
 
     def readable(self, table: Table, days: Sequence[date]) -> list[date]:

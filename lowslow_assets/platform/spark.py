@@ -102,7 +102,7 @@ class SparkResource(LazyPySparkResource):
 
 
 def of_a_session(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings that a running Spark accepts; master, memory, Java and keys are fixed."""
+    """The settings that a running Spark accepts: not its master, memory, Java or keys."""
     return {
         name: value
         for name, value in settings.items()

@@ -51,7 +51,7 @@ def hinton_probabilities(probability: np.ndarray, features: Sequence[str]) -> st
 
 
 def elbo_trace(elbo: np.ndarray) -> str:
-    """The bound after each sweep, as what it is short of the last one."""
+    """The bound after each sweep, as its distance to the last one."""
     figure = _figure(5.5, 2.6)
     axes = figure.subplots()
     short = np.maximum(elbo[-1] - elbo, 1e-9)

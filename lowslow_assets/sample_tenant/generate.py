@@ -1,4 +1,4 @@
-"""Makes a tenant on disk, once: a generation is complete or it is not there."""
+"""Makes a tenant on disk, once: a generation is complete or missing."""
 
 import json
 import os

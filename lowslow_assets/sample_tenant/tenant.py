@@ -129,7 +129,7 @@ DEMO_CAMPAIGNS = (
 
 @dataclass(frozen=True)
 class Tenant:
-    """An organisation whose sign-in logs are made up; the defaults are the demo.
+    """An organisation whose sign-in logs are generated; the defaults are the demo.
 
     seed: everything follows from it and the other settings.
     start, days: the first day (UTC) and how many.

@@ -26,7 +26,7 @@ class LakeError(Exception):
 
 
 class LakeUnavailable(Exception):
-    """What the lake lies on did not answer as it should: another try may find it well."""
+    """The storage did not answer as it should: a retry may help."""
 
 
 @dataclass(frozen=True)

@@ -191,7 +191,7 @@ class Blobs:
             return blob.readall().decode(errors="replace"), blob.properties.etag
 
     def _listed(self, name: str, within: str = "") -> list[tuple[str, str, datetime]]:
-        """What lies in a name's folders of days: the folder, the file in it, its last change."""
+        """The files in a name's folders of days: the folder, the file, its last change."""
         prefix = self._blob(f"{name}/")
         with self._told("listed"):
             found = [
@@ -285,7 +285,7 @@ class Blobs:
 
 
 class NativeBlobs(Blobs):
-    """Blobs that Spark reads and writes itself, by Hadoop's connector: nothing lies on a disk here.
+    """Blobs that Spark reads and writes itself, by Hadoop's connector, without local copies.
 
     Staged files are renamed, each in one step, which an account without hierarchical namespace
     cannot do. Small tables are read through the cache nevertheless.
@@ -345,7 +345,7 @@ def _folder(name: str, day: date) -> str:
 
 
 def _named(provenance: str | None) -> set[str]:
-    """The files that a provenance names; one that is damaged names none that could be known."""
+    """The files that a provenance names; empty if it is damaged."""
     try:
         return set(json.loads(provenance or "{}")["files"])
     except (ValueError, TypeError, KeyError):

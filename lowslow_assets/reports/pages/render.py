@@ -167,7 +167,7 @@ def _days(window: Window) -> list[date]:
 
 
 def _by_day(hours: Hours, days: Sequence[date]) -> list[int]:
-    """Counts a day; what lies a little outside of the window counts on its first or last day."""
+    """Counts per day; times a little outside the window count on its first or last day."""
     counts = Counter[date]()
     for hour, number in hours.items():
         counts[min(max(hour.date(), days[0]), days[-1])] += number

@@ -149,12 +149,12 @@ def long_date(day: date | datetime) -> str:
 
 
 def p_value(value: float) -> str:
-    """``p = 0.023``; what is too small for a number is no zero."""
+    """``p = 0.023``; a value that is too small for a number is not written as zero."""
     return f"p = {value:.2g}" if value > 0 else "p < 1e-300"
 
 
 def visible(text: str) -> str:
-    """The text with a mark for each character that is not seen or reorders others."""
+    """The text with a mark for each invisible or reordering character."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
