@@ -259,11 +259,11 @@ def lone_visits(signins: Relation, prefixes: Relation) -> Relation:
     ),
 )
 def with_news(judged: Relation, signins: Relation) -> Relation:
-    """Add ``new_<property>``: whether no success of the user's, from another prefix, shows it.
+    """Add ``new_<property>``: whether no other success of the user's shows it.
 
-    ``signins`` are the window's. Without that exception a visit would make itself known; nor does
-    a success from a prefix that the campaign uses. A device is one of another operating system:
-    versions of a browser are always new.
+    ``signins`` are the window's. Neither a visit makes itself known, nor another visit of the same
+    user, nor a success from a prefix that the campaign uses: whoever got in comes again. A device
+    is one of another operating system: versions of a browser are always new.
     """
     return sql(
         """
@@ -291,6 +291,13 @@ def with_news(judged: Relation, signins: Relation) -> Relation:
             FROM {signins} AS signins
             WHERE outcome = 'success'
                 AND NOT EXISTS (SELECT 1 FROM _used WHERE _used.ip_prefix = signins.ip_prefix)
+                AND NOT EXISTS (
+                    SELECT 1
+                    FROM {judged} AS judged
+                    WHERE judged.outcome = 'success'
+                        AND judged."user" = signins."user"
+                        AND judged.ip_prefix = signins.ip_prefix
+                )
         ),
         _known AS (
             SELECT

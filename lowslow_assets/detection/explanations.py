@@ -32,8 +32,9 @@ EXPLANATIONS = {
     "interrupted": "the same user succeeded from the same network within half an hour: a second "
     "factor given, a lock opened",
     "no source": "the log does not say from which address: nothing to judge by",
-    "busy account": "the account failed, or was stopped, more than 5 times that day: a device or "
-    "service with an old password, or kept out",
+    "busy account": "the account failed, or was stopped, more than 5 times that day with one "
+    "client, or more than 15 times with several: a device or service with an old password, or "
+    "kept out",
     "retried": "the same user failed again from the same prefix within an hour: a person trying",
     "office": "at least as many accounts succeed from the source as fail there and never succeed: "
     "people who mistype behind a shared address",
@@ -52,7 +53,8 @@ EXPLANATIONS = {
 
 RESOLVED_SECONDS = 30 * 60
 RETRY_SECONDS = 60 * 60
-MAX_FAILURES_A_DAY = 5
+# With one client, and with others beside.
+MAX_FAILURES_A_DAY, MAX_FURTHER_FAILURES_A_DAY = 5, 15
 # More failures are not from one source by chance. A prefix is seen again by chance, the more often
 # the longer the window.
 MAX_FAILURES_AN_ADDRESS = 3
@@ -82,15 +84,30 @@ def explain_by_day(failures: Relation) -> Relation:
             SELECT
                 *,
                 -- Prompts are many, and no failures.
+                CASE WHEN outcome = 'stopped' THEN 1 ELSE 0 END AS is_prompt,
                 count(*) OVER (
-                    PARTITION BY date, "user", CASE WHEN outcome = 'stopped' THEN 1 ELSE 0 END
-                ) AS of_user,
+                    PARTITION BY
+                        date,
+                        "user",
+                        CASE WHEN outcome = 'stopped' THEN 1 ELSE 0 END,
+                        AppDisplayName,
+                        ClientAppUsed,
+                        operatingSystem
+                ) AS of_client,
                 least(
                     (lead(second) OVER from_prefix) - second,
                     second - (lag(second) OVER from_prefix)
                 ) AS apart
             FROM _seconds
             WINDOW from_prefix AS (PARTITION BY date, "user", ip_prefix ORDER BY second)
+        ),
+        _counted AS (
+            SELECT
+                *,
+                -- A device that fails all day hides nobody else's tries.
+                count(CASE WHEN of_client <= {busy} THEN 1 END)
+                    OVER (PARTITION BY date, "user", is_prompt) AS of_others
+            FROM _neighbours
         )
         SELECT
             {columns},
@@ -98,15 +115,16 @@ def explain_by_day(failures: Relation) -> Relation:
                 WHEN seconds_to_success <= {resolved} AND outcome = 'failure' THEN 'resolved'
                 WHEN seconds_to_success <= {resolved} THEN 'interrupted'
                 WHEN ip_prefix IS NULL THEN 'no source'
-                WHEN of_user > {busy} THEN 'busy account'
+                WHEN of_client > {busy} OR of_others > {further} THEN 'busy account'
                 WHEN apart <= {retry} THEN 'retried'
             END AS explanation
-        FROM _neighbours
+        FROM _counted
         """,
         failures=failures,
         columns=Columns(ENCODED_FEATURES.dated),
         resolved=RESOLVED_SECONDS,
         busy=MAX_FAILURES_A_DAY,
+        further=MAX_FURTHER_FAILURES_A_DAY,
         retry=RETRY_SECONDS,
     )
 

@@ -274,8 +274,8 @@ def test_news_to_the_user(engine: Engine) -> None:
         "cid's only": everything,
         "dan's": set(),
         "failure": {"client", "network"},
-        # From another prefix Ann is known to be there.
-        "like the visit": set(),
+        # Whoever made the visit may have tried before.
+        "like the visit": {"application", "place"},
         "of the office": set(),
         "nobody's": everything,
     }
@@ -294,8 +294,19 @@ def test_what_is_seen_from_a_campaigns_prefixes_makes_nothing_known(engine: Engi
     ]
     found = news_of(engine, [*visits, *attempts], [*visits, signin("home", "home")])
     assert found["visit"] == found["again"] == {"place"}
-    # From prefixes of one account each they are two of the user's own.
-    assert news_of(engine, visits, visits)["visit"] == set()
+
+
+def test_visits_make_nothing_known_to_each_other(engine: Engine) -> None:
+    """Whoever got in comes again, from another fresh address."""
+    visits = [signin("visit", "away", place="Rome"), signin("again", "elsewhere", place="Rome")]
+    home = signin("home", "home")
+    assert news_of(engine, visits, [*visits, home])["visit"] == {"place"}
+    # A colleague's visit from the same prefix is not the user's, who is at home there.
+    colleague = signin("colleague's", "home", user="bob")
+    assert news_of(engine, [*visits, colleague], [*visits, home])["visit"] == {"place"}
+    # Where it is no visit, the user has been seen there.
+    known = news_of(engine, [signin("visit", "away", place="Rome")], [*visits, home])
+    assert known["visit"] == set()
 
 
 def test_what_is_known_from_an_unknown_source_is_known(engine: Engine) -> None:

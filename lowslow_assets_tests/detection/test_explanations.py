@@ -167,6 +167,27 @@ BUSY: dict[str, Scenario] = {
         [*failures(6, user="ann"), Signin("next", DAY + HOUR, user="ann")],
         {**dict.fromkeys("012345", "busy account"), "next": None},
     ),
+    "six with a device, one with another": (
+        [*failures(6, user="ann", system="iOS"), Signin("spray", 15 * HOUR, user="ann")],
+        {**dict.fromkeys("012345", "busy account"), "spray": None},
+    ),
+    "fifteen with as many devices": all_are(
+        None, [Signin(str(i), i * 1.5 * HOUR, user="ann", system=f"s{i}") for i in range(15)]
+    ),
+    "sixteen with as many devices": all_are(
+        "busy account",
+        [Signin(str(i), i * 1.4 * HOUR, user="ann", system=f"s{i}") for i in range(16)],
+    ),
+    "six with a device, fifteen with others": (
+        [
+            *(Signin(f"d{i}", i * 3.5 * HOUR, user="ann", system="iOS") for i in range(6)),
+            *(Signin(f"o{i}", i * 1.5 * HOUR, user="ann", system=f"s{i}") for i in range(15)),
+        ],
+        {
+            **{f"d{i}": "busy account" for i in range(6)},
+            **{f"o{i}": None for i in range(15)},
+        },
+    ),
     "five, and successes": all_are(
         None,
         [
