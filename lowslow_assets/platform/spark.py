@@ -57,7 +57,7 @@ LOCAL_SPARK = {
 
 
 class SparkResource(LazyPySparkResource):
-    """One session per run, by default on this machine; ``spark_config`` adds to or overrides that."""
+    """One session per run, by default on this machine; ``spark_config`` changes its settings."""
 
     spark_config: dict[str, Any] = Field(
         default={}, description="Spark settings, on top of the local ones (`LOCAL_SPARK`)."
