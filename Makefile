@@ -80,7 +80,8 @@ lint: install ## linters, import contracts, types, and every link of the documen
 	@echo "pyright"
 	@$(BIN)/pyright
 	@echo "links, as the repository shows them"
-	@$(BIN)/lychee --offline --include-fragments --no-progress --quiet *.md benchmarks/*.md docs/*.md
+	@$(BIN)/lychee --offline --include-fragments --no-progress *.md benchmarks/*.md docs/*.md \
+		>$(VENV)/links.log 2>&1 || { cat $(VENV)/links.log; exit 1; }
 	@$(MAKE) --no-print-directory docs
 
 docs: install ## the documentation as a site, in site/; fails if a link or an anchor is missing
