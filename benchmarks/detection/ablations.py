@@ -1,150 +1,279 @@
 """What each ingredient is worth: ``python -m benchmarks.detection.ablations``.
 
-The same tenants, hunted as of their last day with one ingredient left out at a time. The window's
-failures are masked and explained once for each tenant; the judgement on them is the project's own.
+The same tenants, each ingested once, hunted as of their last day with one ingredient left out at a
+time. Every hunt is the project's own assets; what is left out is a function or a number of theirs
+that is replaced while they run.
 """
 
-import argparse
 import shutil
+import time
 from collections import Counter
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import date
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
+from unittest import mock
 
-import dagster as dg
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from benchmarks.detection.report import detectors_table
-from benchmarks.detection.scenarios import SCENARIOS, TUNING_SEEDS, tenant_of
-from benchmarks.detection.scoring import Alert, CampaignRow, TenantRow, Trial, score
+from benchmarks.detection.report import ablations_table
+from benchmarks.detection.results import Results, path_of
+from benchmarks.detection.runs import chosen_tenants, parser_of_runs, side_by_side
+from benchmarks.detection.scenarios import TUNING_SEEDS, tenant_of
+from benchmarks.detection.scoring import Trial, score
 from benchmarks.detection.tenants import Hunting
+from lowslow_assets.detection import entries, members
 from lowslow_assets.detection.explanations import EXPLANATIONS, explain_failures
-from lowslow_assets.detection.masks import suspects
-from lowslow_assets.detection.members import Population, Suspects, population_of
-from lowslow_assets.detection.patterns import MODEL_PROPERTIES, with_patterns
-from lowslow_assets.detection.spray_tests import spray_tests
+from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.engines.duckdb import DuckDBEngine
-from lowslow_assets.engines.sql import sql
+from lowslow_assets.engines.sql import Columns, sql
+from lowslow_assets.hunting import judge
 from lowslow_assets.hunting.hunt import Hunt
-from lowslow_assets.hunting.judge import RECIPE, Recipe, fit_patterns, judge_suspects
 from lowslow_assets.hunting.settings import HuntSettings
 from lowslow_assets.lake.lake import Lake
-from lowslow_assets.lake.tables import FEATURE_BASELINE, FEATURES
-from lowslow_assets.settings import CAMPAIGNS, NOTEBOOK
+from lowslow_assets.lake.tables import (
+    FEATURES,
+    INCIDENT_MEMBERS,
+    MIXTURE_MODEL,
+    OPEN_FAILURES,
+    SUSPECT_FAILURES,
+    Table,
+)
+from lowslow_assets.orchestration.assets import clusters, mixture, suspects
+from lowslow_assets.platform.machine import cores
+from lowslow_assets.settings import NOTEBOOK
 from lowslow_assets.signins.features import attempts
 
-DEFAULT_SCENARIOS = ("slow", "mimic", "two alike", "residential", "short", "quiet", "quiet, large")
+WHOLE = "all of it"
+SCENARIOS = ("slow", "mimic", "two alike", "residential", "short", "quiet", "quiet, large")
+
+SIGNS = (
+    *("number", "steady days", "even accounts", "own sources", "one tool", "beginning and end"),
+    *("even gaps", "uneven days", "hours of the day"),
+)
+TESTS = ("many accounts", "few tries each", "goes on for days", "more than stray failures")
+HABITS = (
+    *("account", "day", "hour", "address prefix", "application", "client", "device", "network"),
+    "IP version",
+)
+"""What a campaign may repeat, in the order in which membership looks at it."""
+
+Instead = Callable[[Any, pa.Table], Any]
+"""From what is replaced, and a tenant's attempts with their ``explanation``, what is instead."""
 
 
 @dataclass(frozen=True)
 class Ablation:
-    """What a hunt does without.
+    """An ingredient left out: since which table the hunt is made again, and what is replaced where.
 
-    unexplained: explanations that do not count.
-    fit: the preset whose fit is taken.
-    of_features: the model's bits are the features, not the properties.
+    Without such a table the whole hunt is made. Clusters and their members are two tables of one
+    asset: whatever judges them is made again since the mixture.
     """
 
-    unexplained: tuple[str, ...] = ()
-    fit: str = CAMPAIGNS
-    of_features: bool = False
-    recipe: Recipe = RECIPE
+    since: Table | None = None
+    replaced: tuple[tuple[Any, str, Instead], ...] = ()
 
-    def hunt(self, failures: pa.Table, population: Population, day: date) -> list[Alert]:
-        """The incidents as of a day, from rows of ``suspect_failures`` with ``explanation``."""
-        explanations = failures["explanation"].to_pylist()
-        rows = failures.filter(pa.array([e in (None, *self.unexplained) for e in explanations]))
-        found, features = Suspects.of(rows), tuple(MODEL_PROPERTIES)
-        if self.of_features:
-            found, features = replace(found, pattern=rows["mask"].to_numpy()), FEATURES
-        settings = HuntSettings(lookback_days=population.days)
-        patterns = Counter(found.pattern.tolist())
-        fit, _ = fit_patterns(patterns, len(features), replace(settings, preset=self.fit))
-        clusters, members = judge_suspects(found, fit, population, settings, self.recipe)
-        return [
-            Alert(frozenset(found.signin_id[members.of([cluster.cluster_id]).position]), day)
-            for cluster in clusters
-            if cluster.kept
+    @contextmanager
+    def left_out(self, explained: pa.Table) -> Iterator[None]:
+        """The hunts within do without it; ``explained`` are those of ``explained_attempts``."""
+        with ExitStack() as stack:
+            for owner, name, instead in self.replaced:
+                made = instead(getattr(owner, name), explained)
+                stack.enter_context(mock.patch.object(owner, name, made))
+            yield
+
+
+def suspect_too(*explanations: str) -> Ablation:
+    """What these explain is suspect, in place of what only they explain by then."""
+
+    def instead(_: Any, explained: pa.Table) -> Any:
+        names = pc.field("explanation").isin(pa.array(explanations, pa.string()))
+        rows = explained.filter(pc.field("explanation").is_null() | names)
+        return lambda by_window: by_window.engine.from_arrow(rows.select(OPEN_FAILURES.dated.names))
+
+    return Ablation(SUSPECT_FAILURES, ((suspects, "unexplained_failures", instead),))
+
+
+def _without_sign(name: str) -> Ablation:
+    """The sign is there, but proves nothing."""
+
+    def instead(signs: Any, _: pa.Table) -> Any:
+        return lambda *given: [
+            replace(sign, p_value=1.0) if sign.name == name else sign for sign in signs(*given)
         ]
 
+    names = ("signs_of_size", "signs_of_members")
+    return Ablation(MIXTURE_MODEL, tuple((judge, each, instead) for each in names))
 
-def _without_strays(*given):
-    return [test for test in spray_tests(*given) if test.name != "more than stray failures"]
+
+def _judged(**changes: Any) -> Ablation:
+    """Judged by a recipe in which a step is another."""
+    recipe = replace(judge.RECIPE, **changes)
+    instead = lambda whole, _: partial(whole, recipe=recipe)  # noqa: E731
+    return Ablation(MIXTURE_MODEL, ((clusters, "judge_suspects", instead),))
 
 
+def _without_test(name: str) -> Ablation:
+    """Every cluster passes the test."""
+
+    def tests(*given: Any) -> Any:
+        whole = judge.RECIPE.tests(*given)
+        return [replace(test, passed=test.passed or test.name == name) for test in whole]
+
+    return _judged(tests=tests)
+
+
+def _without_habit(name: str) -> Ablation:
+    """Membership does not look at one thing."""
+
+    def instead(attributes: Any, _: pa.Table) -> Any:
+        def without(*given: Any) -> list[Any]:
+            named = zip(HABITS, attributes(*given), strict=True)
+            return [attribute for habit, attribute in named if habit != name]
+
+        return without
+
+    return Ablation(MIXTURE_MODEL, ((members, "_attributes", instead),))
+
+
+def _in_place(since: Table, owner: Any, name: str, made: Any) -> Ablation:
+    """One thing replaced by another."""
+    return Ablation(since, ((owner, name, lambda *_: made),))
+
+
+def _of_people(**changes: Any) -> Ablation:
+    """Another population."""
+
+    def instead(population_of: Any, _: pa.Table) -> Any:
+        return lambda *given: replace(population_of(*given), **changes)
+
+    return Ablation(MIXTURE_MODEL, ((clusters, "population_of", instead),))
+
+
+def _by_patterns(pattern: Callable[[pa.Table], np.ndarray], bits: int) -> Ablation:
+    """The mixture fitted to other patterns of the suspects, of so many bits."""
+
+    def read(of: Any, _: pa.Table) -> Any:
+        return lambda rows: replace(of(rows), pattern=pattern(rows))
+
+    def judge_again(whole: Any, _: pa.Table) -> Any:
+        def judged(found: members.Suspects, _fit: Any, population: Any, settings: Any) -> Any:
+            fit, _trace = judge.fit_patterns(Counter(found.pattern.tolist()), bits, settings)
+            return whole(found, fit, population, settings)
+
+        return judged
+
+    replaced = ((members.Suspects, "of", read), (clusters, "judge_suspects", judge_again))
+    return Ablation(MIXTURE_MODEL, replaced)
+
+
+def _notebooks_fit(failures: Any, features: int, settings: HuntSettings) -> Any:
+    return judge.fit_patterns(failures, features, replace(settings, preset=NOTEBOOK))
+
+
+def _each_its_own_prefix(found: members.Suspects) -> np.ndarray:
+    return np.arange(len(found)).astype(str)
+
+
+# By the first table that differs, from the last one to the first: a hunt makes again what differs
+# from the one before it.
 ABLATIONS = {
-    "all of it": Ablation(),
-    **{f"without the explanation: {name}": Ablation((name,)) for name in EXPLANATIONS},
-    "without any explanation": Ablation(tuple(EXPLANATIONS)),
-    "without births (K = 10, 10 starts)": Ablation(fit=NOTEBOOK),
-    "without properties (nine features)": Ablation(of_features=True),
-    "without habits of members": Ablation(
-        recipe=replace(RECIPE, membership=lambda found, _: np.ones(len(found)))
+    WHOLE: Ablation(),
+    **{
+        f"entries: without {' and '.join(factor)}": _in_place(
+            INCIDENT_MEMBERS,
+            entries,
+            "FACTORS",
+            tuple(other for other in entries.FACTORS if other != factor),
+        )
+        for factor in entries.FACTORS
+    },
+    "entries: without the campaign's own sources": _in_place(
+        INCIDENT_MEMBERS, entries, "SHARED_BY_ACCOUNTS", 1_000_000
     ),
-    "without the split by device": Ablation(
-        recipe=replace(RECIPE, split=lambda found: np.zeros(len(found), dtype=int))
+    **{f"without the sign: {name}": _without_sign(name) for name in SIGNS},
+    **{f"without the test: {name}": _without_test(name) for name in TESTS},
+    "without habits of members": _judged(membership=lambda found, _: np.ones(len(found))),
+    **{f"without the habit: {name}": _without_habit(name) for name in HABITS},
+    "without fits from several beginnings": _in_place(
+        MIXTURE_MODEL, members, "_cores", lambda found: [np.ones(len(found), dtype=bool)]
     ),
-    "without the test against strays": Ablation(recipe=replace(RECIPE, tests=_without_strays)),
+    "without tools of strays": _in_place(
+        MIXTURE_MODEL, members, "_strays_log_ratio", lambda _, chosen: np.zeros(len(chosen))
+    ),
+    "without own prefixes": _in_place(MIXTURE_MODEL, members, "_prefixes", _each_its_own_prefix),
+    "without the split by device": _judged(split=lambda found: np.zeros(len(found), dtype=int)),
+    "without honest strays": _of_people(honest_strays_a_day=0.0),
+    "without hours of successes": _of_people(successes={}),
+    "without the mixture (one component)": _by_patterns(
+        lambda rows: np.zeros(len(rows), dtype=int), len(MODEL_PROPERTIES)
+    ),
+    "without properties (nine features)": _by_patterns(
+        lambda rows: rows["mask"].to_numpy(), len(FEATURES)
+    ),
+    "without births (K = 10, 10 starts)": _in_place(
+        MIXTURE_MODEL, mixture, "fit_patterns", _notebooks_fit
+    ),
+    **{f"without the explanation: {name}": suspect_too(name) for name in EXPLANATIONS},
+    "without any explanation": suspect_too(*EXPLANATIONS),
 }
 
 
 def main() -> None:
-    """Print a table: the hunt, and the hunt without one ingredient after the other."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.detection.ablations")
-    parser.add_argument("--seeds", type=int, nargs="+", default=TUNING_SEEDS[:1])
-    parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=DEFAULT_SCENARIOS)
-    options = parser.parse_args()
-    campaigns: list[CampaignRow] = []
-    tenants: list[TenantRow] = []
-    for seed in options.seeds:
-        for scenario in options.scenarios:
-            hunting = Hunting(tenant_of(scenario, seed), Path(mkdtemp(prefix="lowslow-benchmark-")))
-            try:
-                labels = hunting.ingest()
-                failures, population = masked_and_explained(hunting)
-            finally:
-                shutil.rmtree(hunting.lake)
-            for name, ablation in ABLATIONS.items():
-                alerts = ablation.hunt(failures, population, hunting.days[-1])
-                trial = Trial(scenario, seed, name)
-                rows, tenant = score(trial, alerts, labels, hunting.tenant.start)
-                campaigns += rows
-                tenants.append(tenant)
-    print(detectors_table(campaigns, tenants))
+    """Run what the results do not hold yet, then print the table of all, as Markdown."""
+    options = parser_of_runs("benchmarks.detection.ablations", TUNING_SEEDS[:1]).parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    threads = max(cores() // options.jobs, 1)
+    chosen = chosen_tenants(options, SCENARIOS)
+    calls = [(*tenant, threads, path_of(options.out, *tenant, "ablations")) for tenant in chosen]
+    side_by_side(options.jobs, run, [call for call in calls if not call[-1].exists()])
+    print(ablations_table(Results.read(sorted(options.out.glob("*-ablations.json")))))
 
 
-def masked_and_explained(hunting: Hunting) -> tuple[pa.Table, Population]:
-    """All of the window's attempts as rows of ``suspect_failures``, with their explanation."""
+def run(scenario: str, seed: int, threads: int, path: Path) -> str:
+    """Write what comes of one tenant with each ablation; returns where the time went, in a line."""
+    folder = Path(mkdtemp(prefix="lowslow-benchmark-"))
+    began, found = time.monotonic(), Results()
+    try:
+        hunting = Hunting(tenant_of(scenario, seed), folder, threads=threads)
+        labels = hunting.ingest()
+        explained = explained_attempts(hunting)
+        ingested = time.monotonic()
+        for name, ablation in ABLATIONS.items():
+            with ablation.left_out(explained):
+                alerts = hunting.hunt(hunting.days[-1], since=ablation.since)
+            rows, tenant = score(Trial(scenario, seed, name), alerts, labels)
+            found.campaigns.extend(rows)
+            found.tenants.append(tenant)
+    finally:
+        shutil.rmtree(folder)
+    found.write(path)
+    spent = time.monotonic() - ingested
+    return f"{scenario}, {seed}: tenant and ingest {ingested - began:.0f} s, hunts {spent:.0f} s"
+
+
+def explained_attempts(hunting: Hunting) -> pa.Table:
+    """All of the window's attempts as rows of ``open_failures``, with their ``explanation``."""
     day, days = hunting.days[-1], len(hunting.days)
-    hunting.materialize(dg.AssetSelection.assets(FEATURE_BASELINE.name), day)
-    with closing(DuckDBEngine()) as engine:
+    with closing(DuckDBEngine(threads=hunting.threads)) as engine:
         hunt = Hunt(day, Lake(str(hunting.lake), engine), HuntSettings(lookback_days=days))
-        failures = attempts(hunt.signins()).held()
-        explained = explain_failures(failures, hunt.sources(), days).held()
+        found = attempts(hunt.signins()).held()
         # A drawn sign-in is in one day's folder only: its id is enough.
-        rows = sql(
+        return sql(
             """
-            SELECT failures.*, explained.explanation
-            FROM {failures} AS failures
-            JOIN {explained} AS explained ON explained.signin_id = failures.signin_id
-            ORDER BY failures.time_generated, failures.signin_id
+            SELECT {columns}, explained.explanation
+            FROM {found} AS found
+            JOIN {explained} AS explained ON explained.signin_id = found.signin_id
             """,
-            failures=suspects(failures, with_patterns(hunt.mask(failures))),
-            explained=explained,
-        ).held()
-        unexplained = sql('SELECT "user" FROM {rows} WHERE explanation IS NULL', rows=rows)
-        explained = Counter(rows.arrow()["explanation"].to_pylist())
-        given_up = [
-            {"explanation": name, "example": None, "failures": number}
-            for name, number in explained.items()
-        ]
-        population = population_of(
-            hunt.sources(), unexplained, given_up, hunt.success_hours(), days
-        )
-        return rows.arrow(), population
+            columns=Columns(OPEN_FAILURES.dated, "found"),
+            found=found,
+            explained=explain_failures(found, hunt.sources(), days).held(),
+        ).arrow()
 
 
 if __name__ == "__main__":

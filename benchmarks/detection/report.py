@@ -1,40 +1,88 @@
-"""The comparison for people: two tables in Markdown and one picture.
+"""The comparison for people, in Markdown.
 
-All are made from the rows of `benchmarks.detection.scoring` over scenarios, seeds and detectors.
+All is made from the rows of `benchmarks.detection.scoring` over scenarios, seeds and detectors.
 Scenarios and detectors keep the order in which the rows first have them: pass ours first. A
 scenario without campaigns is a *quiet* one.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from dataclasses import replace
 from statistics import median
 
-import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
+from benchmarks.detection.baselines import BUILT_FOR
+from benchmarks.detection.reliability import bins_of, calibration_error
+from benchmarks.detection.results import Results
+from benchmarks.detection.scoring import CampaignRow, Forecast, TenantRow
 
-from benchmarks.detection.scoring import CampaignRow, TenantRow
+NOTHING = "–"
 
-_INK, _PAPER, _ERROR = "#1f3a5f", "#eef1f5", "#c8553d"
-_NOTHING = "–"
+
+def report_of_named(results: Results, ours: str) -> str:
+    """The tables of named scenarios."""
+    campaigns, tenants = results.campaigns, results.tenants
+    return "\n".join(
+        [
+            "## Against others\n",
+            detectors_table(campaigns, tenants),
+            _built_for(tenants),
+            "## By scenario (ours)\n",
+            scenarios_table(campaigns, tenants, ours),
+        ]
+    )
+
+
+def report_of_drawn(results: Results, ours: str) -> str:
+    """The tables of drawn tenants."""
+    campaigns, tenants = results.campaigns, results.tenants
+    own = [row for row in tenants if row.trial.detector == ours]
+    seeds = [row.trial.seed for row in own]
+    quiet = sum(row.planted == 0 for row in own)
+    given = results.forecasts
+    judged = [sum(each.true for each in tier) for tier in (given.entered, given.known)]
+    parts = [
+        "## Drawn tenants\n",
+        f"{len(own)} tenants of the seeds {min(seeds)} to {max(seeds)}, {quiet} of them quiet; "
+        f"{sum(row.planted for row in own)} sprays.\n",
+        detectors_table(campaigns, tenants),
+        _built_for(tenants),
+    ]
+    for title, group in (("attempts a day", rate_band), ("sources", sources_of)):
+        parts += [f"### Found by {title}\n", grouped_table(campaigns, title, group, found_cell)]
+    parts += [
+        "### First day by attempts a day\n",
+        "The median of those seen, counted from a campaign's first attempt; how many were.\n",
+        grouped_table(campaigns, "attempts a day", rate_band, first_day_cell),
+        "### Accounts\n",
+        accounts_table(tenants),
+        f"Of the {sum(row.entered for row in own)} entered accounts the hunts judged {judged[0]}, "
+        f"of the {sum(row.known for row in own)} known passwords {judged[1]}: the others' sign-ins "
+        "were no candidates.\n",
+        "### Reliability\n",
+        reliability_table("account got into", given.entered),
+        reliability_table("password known", given.known),
+        reliability_table("campaign", given.campaigns),
+    ]
+    return "\n".join(parts)
+
+
+def _built_for(tenants: Iterable[TenantRow]) -> str:
+    """What the published rules among the detectors were built for."""
+    there = distinct(row.trial.detector for row in tenants)
+    return "".join(f"- {name}: {text}\n" for name, text in BUILT_FOR.items() if name in there)
 
 
 def detectors_table(campaigns: Sequence[CampaignRow], tenants: Sequence[TenantRow]) -> str:
     """One row per detector, over all scenarios and seeds.
 
     Share, purity and the first day are medians over the campaigns it found (share in any alert:
-    over all). False incidents are totals and, in brackets, how many a tenant. Successes named is
-    recall over the entered accounts and precision over the accounts named, quiet tenants
-    included.
+    over all). False incidents are totals and, in brackets, how many a tenant.
     """
     header = (
         *("detector", "campaigns found", "median share", "median purity", "median first day"),
         *("median share in any alert", "false incidents, with a spray", "false incidents, quiet"),
-        *("entered accounts named", "of the named, right"),
     )
     rows = []
-    for detector in _distinct(row.trial.detector for row in tenants):
+    for detector in distinct(row.trial.detector for row in tenants):
         own = [row for row in campaigns if row.trial.detector == detector]
         found = [row for row in own if row.found]
         at = [row for row in tenants if row.trial.detector == detector]
@@ -48,11 +96,79 @@ def detectors_table(campaigns: Sequence[CampaignRow], tenants: Sequence[TenantRo
                 _median(row.share_in_any for row in own),
                 _false([row for row in at if row.planted]),
                 _false([row for row in at if not row.planted]),
-                _part(sum(row.entered_named for row in own), sum(row.entered for row in own)),
-                _part(sum(row.named_right for row in at), sum(row.named for row in at)),
             )
         )
     return _markdown(header, rows)
+
+
+def accounts_table(tenants: Sequence[TenantRow]) -> str:
+    """One row per detector that names accounts, over all tenants, quiet ones included.
+
+    Got into and password known: recall, then precision. Innocent ones are those named as got into
+    on tenants with a spray that got into none.
+    """
+    header = (
+        *("detector", "entered accounts named", "of the named, right", "innocent, where none was"),
+        *("known passwords named", "of those named, right"),
+    )
+    rows = []
+    for detector in distinct(row.trial.detector for row in tenants):
+        at = [row for row in tenants if row.trial.detector == detector]
+        if not any(row.named or row.known_named for row in at):
+            continue
+        missed = [row for row in at if row.planted and not row.entered]
+        rows.append(
+            (
+                detector,
+                *_accounts(at),
+                f"{sum(row.named for row in missed)} on {len(missed)}" if missed else NOTHING,
+                *_known(at),
+            )
+        )
+    return _markdown(header, rows)
+
+
+def _accounts(at: Sequence[TenantRow]) -> tuple[str, str]:
+    """Recall and precision of the accounts named as got into."""
+    right = sum(row.named_right for row in at)
+    entered, named = sum(row.entered for row in at), sum(row.named for row in at)
+    return _part(right, entered), _part(right, named)
+
+
+def _known(at: Sequence[TenantRow]) -> tuple[str, str]:
+    """Recall and precision of the passwords that are said to be known."""
+    right = sum(row.known_right for row in at)
+    known, named = sum(row.known for row in at), sum(row.known_named for row in at)
+    return _part(right, known), _part(right, named)
+
+
+def reliability_table(title: str, forecasts: Sequence[Forecast]) -> str:
+    """One row a bin of probabilities: how many, of which average, and the share that is so.
+
+    Below it the expected calibration error, of all and of those that were named.
+    """
+    header = (f"probability: {title}", "number", "average", "share that is so", "at 95 %")
+    rows = [
+        (
+            f"{each.low:.1f} to {each.high:.1f}",
+            f"{each.count:,}",
+            f"{each.probability:.3f}",
+            f"{each.true:.3f}",
+            "{:.2f} to {:.2f}".format(*each.interval),
+        )
+        for each in bins_of(forecasts)
+    ]
+    errors = [
+        f"{error:.3f} over the {len(given):,} {whose}"
+        for whose, given in (
+            ("forecasts", forecasts),
+            ("that were named", [forecast for forecast in forecasts if forecast.named]),
+        )
+        if (error := calibration_error(given)) is not None
+    ]
+    return (
+        f"{_markdown(header, rows)}\nExpected calibration error: {', '.join(errors) or NOTHING}.\n"
+    )
 
 
 RATE_BANDS = {"under 1": 1.0, "1 to 4": 4.0, "4 to 12": 12.0, "12 and more": float("inf")}
@@ -65,22 +181,46 @@ def rate_band(row: CampaignRow) -> str:
     return next(name for name, limit in RATE_BANDS.items() if rate < limit)
 
 
-def found_table(
-    campaigns: Sequence[CampaignRow], title: str, group: Callable[[CampaignRow], str]
+def sources_of(row: CampaignRow) -> str:
+    """The kind of a campaign's sources."""
+    return str(row.sources)
+
+
+def grouped(
+    campaigns: Iterable[CampaignRow], group: Callable[[CampaignRow], str]
+) -> list[tuple[str, list[CampaignRow]]]:
+    """The campaigns of each group: bands of rates in their order, others by name."""
+    found: dict[str, list[CampaignRow]] = {}
+    for row in campaigns:
+        found.setdefault(group(row), []).append(row)
+    names = [name for name in RATE_BANDS if name in found] or sorted(found)
+    return [(name, found[name]) for name in names]
+
+
+def grouped_table(
+    campaigns: Sequence[CampaignRow],
+    title: str,
+    group: Callable[[CampaignRow], str],
+    cell: Callable[[Sequence[CampaignRow]], str],
 ) -> str:
-    """One row per group of campaigns, one column per detector: how many it found."""
-    detectors = _distinct(row.trial.detector for row in campaigns)
-    bands = [*RATE_BANDS]
-    groups = sorted(
-        _distinct(map(group, campaigns)),
-        key=lambda name: (bands.index(name) if name in bands else 0, name),
-    )
-    rows = []
-    for name in groups:
-        here = [row for row in campaigns if group(row) == name]
-        own = [[row.found for row in here if row.trial.detector == each] for each in detectors]
-        rows.append((name, *(f"{sum(found)} of {len(found)}" for found in own)))
+    """One row per group of campaigns, one column per detector."""
+    detectors = distinct(row.trial.detector for row in campaigns)
+    rows = [
+        (name, *(cell([row for row in own if row.trial.detector == each]) for each in detectors))
+        for name, own in grouped(campaigns, group)
+    ]
     return _markdown((title, *detectors), rows)
+
+
+def found_cell(campaigns: Sequence[CampaignRow]) -> str:
+    """How many were found."""
+    return f"{sum(row.found for row in campaigns)} of {len(campaigns)}"
+
+
+def first_day_cell(campaigns: Sequence[CampaignRow]) -> str:
+    """The median first day of those seen, and how many were."""
+    seen = [row.first_day for row in campaigns if row.first_day is not None]
+    return f"{_median(seen, '.0f')} ({len(seen)} of {len(campaigns)})"
 
 
 def scenarios_table(
@@ -94,10 +234,11 @@ def scenarios_table(
     header = (
         *("scenario", "found", "share, min..median", "purity, min..median", "median first day"),
         *("false incidents", "two in one", "entered accounts named", "of the named, right"),
+        *("known passwords named", "of those named, right"),
     )
     at = [row for row in tenants if row.trial.detector == detector]
     rows = []
-    for scenario in _distinct(row.trial.scenario for row in at):
+    for scenario in distinct(row.trial.scenario for row in at):
         own = [row for row in campaigns if row.trial.detector == detector]
         own = [row for row in own if row.trial.scenario == scenario]
         found = [row for row in own if row.found]
@@ -105,118 +246,92 @@ def scenarios_table(
         rows.append(
             (
                 scenario,
-                f"{len(found)} of {len(own)}" if own else _NOTHING,
+                f"{len(found)} of {len(own)}" if own else NOTHING,
                 _least_and_median([row.share for row in found]),
                 _least_and_median([row.purity for row in found if row.purity is not None]),
                 _median((row.first_day for row in found), ".0f"),
                 _false(here),
-                str(sum(row.merged for row in here)) if len(own) > len(here) else _NOTHING,
-                _part(sum(row.entered_named for row in own), sum(row.entered for row in own)),
-                _part(sum(row.named_right for row in here), sum(row.named for row in here)),
+                str(sum(row.merged for row in here)) if len(own) > len(here) else NOTHING,
+                *_accounts(here),
+                *_known(here),
             )
         )
     return _markdown(header, rows)
 
 
-def heat_map(campaigns: Sequence[CampaignRow], tenants: Sequence[TenantRow], path: Path) -> None:
-    """Save a PNG: scenarios by detectors, the share of a campaign's failures in its one incident.
+def ablations_table(results: Results) -> str:
+    """One row per ablation, the first detector being the whole, with the difference from it.
 
-    A cell's number and colour are the median over the campaigns found, blank where none was;
-    where only some were, it says how many. Below are the false incidents a tenant.
+    Share is the mean over all campaigns, purity over those found.
     """
-    scenarios = _distinct(row.trial.scenario for row in campaigns)
-    detectors = _distinct(row.trial.detector for row in tenants)
-    figure = Figure(
-        figsize=(1.45 * len(detectors) + 2.4, 0.42 * len(scenarios) + 2.6), layout="constrained"
+    header = (
+        *("hunt", "tenants that differ", "campaigns found", "mean share", "mean purity"),
+        *("false incidents", "got into: right", "wrong", "password known: right", "wrong"),
     )
-    axes, strip = figure.subplots(
-        2, 1, sharex=True, gridspec_kw={"height_ratios": [len(scenarios), 2.2]}
-    )
-    shares = np.full((len(scenarios), len(detectors)), np.nan)
-    for y, scenario in enumerate(scenarios):
-        for x, detector in enumerate(detectors):
-            cell = [
-                row
-                for row in campaigns
-                if (row.trial.scenario, row.trial.detector) == (scenario, detector)
-            ]
-            found = [row.share for row in cell if row.found]
-            if found:
-                shares[y, x] = median(found)
-                part = "" if len(found) == len(cell) else f"  ({len(found)} of {len(cell)})"
-                text = f"{shares[y, x]:.2f}{part}"
-                ink = "white" if shares[y, x] > 0.45 else _INK
-                axes.text(x, y, text, ha="center", va="center", fontsize=8, color=ink)
-    colours = LinearSegmentedColormap.from_list("share", [_PAPER, _INK])
-    colours = colours.with_extremes(bad="white")
-    image = axes.imshow(np.ma.masked_invalid(shares), cmap=colours, vmin=0, vmax=1, aspect="auto")
-    bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02)
-    bar.set_label("share of its failures", fontsize=8)
-    bar.ax.tick_params(labelsize=8)
-    axes.set_yticks(range(len(scenarios)), scenarios, fontsize=8, parse_math=False)
-    axes.set_title("Share of a spray's failures in one incident (blank: not found)", fontsize=10)
-    _draw_false(strip, tenants, detectors)
-    for each, rows in ((axes, len(scenarios)), (strip, 2)):
-        each.tick_params(length=0)
-        each.spines[:].set_visible(False)
-        each.hlines(np.arange(0.5, rows - 1), -0.5, len(detectors) - 0.5, color=_PAPER, lw=0.8)
-        each.vlines(np.arange(0.5, len(detectors) - 1), -0.5, rows - 0.5, color=_PAPER, lw=0.8)
-    axes.tick_params(labelbottom=False)
-    with path.open("wb") as file:
-        FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
+    whole, *_ = names = distinct(row.trial.detector for row in results.tenants)
+    of_whole, rows = _figures(results, whole), []
+    for name in names:
+        figures = zip(_figures(results, name), of_whole, strict=True)
+        differ = len(_outcomes(results, name) - _outcomes(results, whole))
+        rows.append((name, str(differ), *(_with_difference(*each) for each in figures)))
+    return _markdown(header, rows)
 
 
-def _draw_false(axes, tenants: Sequence[TenantRow], detectors: Sequence[str]) -> None:
-    """Two rows of numbers: false incidents a tenant, where there is a spray and where not."""
-    for y, quiet in enumerate((False, True)):
-        for x, detector in enumerate(detectors):
-            counts = [
-                row.false_alerts
-                for row in tenants
-                if row.trial.detector == detector and (row.planted == 0) == quiet
-            ]
-            text = f"{sum(counts) / len(counts):.1f}" if counts else _NOTHING
-            colour = _ERROR if any(counts) else _INK
-            axes.text(x, y, text, ha="center", va="center", fontsize=8, color=colour)
-    axes.set_ylim(1.5, -0.5)
-    axes.set_yticks((0, 1), ("with a spray", "quiet"), fontsize=8)
-    axes.set_title("False incidents a tenant", fontsize=10)
-    names = [_wrapped(name) for name in detectors]
-    axes.set_xticks(range(len(detectors)), names, fontsize=8, parse_math=False)
+def _outcomes(results: Results, detector: str) -> set[tuple[object, ...]]:
+    """All that is known of each tenant, but for whose it is."""
+    found: dict[tuple[str, int], list[object]] = {}
+    for row in (*results.tenants, *results.campaigns):
+        trial = row.trial
+        if trial.detector == detector:
+            of_tenant = found.setdefault((trial.scenario, trial.seed), [])
+            of_tenant.append(replace(row, trial=replace(trial, detector="")))
+    return {(tenant, *rows) for tenant, rows in found.items()}
 
 
-def _wrapped(name: str, width: int = 15) -> str:
-    """A name on as many lines as it needs."""
-    lines = [""]
-    for word in name.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
-            lines.append(word)
-        else:
-            lines[-1] = f"{lines[-1]} {word}".strip()
-    return "\n".join(lines)
+def _figures(results: Results, detector: str) -> list[float]:
+    own = [row for row in results.campaigns if row.trial.detector == detector]
+    at = [row for row in results.tenants if row.trial.detector == detector]
+    found = [row.purity for row in own if row.found and row.purity is not None]
+    return [
+        len(found),
+        sum(row.share for row in own) / max(len(own), 1),
+        sum(found) / max(len(found), 1),
+        sum(row.false_alerts for row in at),
+        sum(row.named_right for row in at),
+        sum(row.named - row.named_right for row in at),
+        sum(row.known_right for row in at),
+        sum(row.known_named - row.known_right for row in at),
+    ]
 
 
-def _distinct(names: Iterable[str]) -> list[str]:
+def _with_difference(value: float, whole: float) -> str:
+    form = ".2f" if isinstance(value, float) else "d"
+    difference = format(value - whole, f"+{form}")
+    changed = any(digit in "123456789" for digit in difference)
+    return f"{value:{form}} ({difference.replace('-', '−')})" if changed else f"{value:{form}}"
+
+
+def distinct(names: Iterable[str]) -> list[str]:
     """Each name once, in the order of their first."""
     return list(dict.fromkeys(names))
 
 
 def _median(values: Iterable[float | None], form: str = ".2f") -> str:
     known = [value for value in values if value is not None]
-    return format(median(known), form) if known else _NOTHING
+    return format(median(known), form) if known else NOTHING
 
 
 def _least_and_median(values: Sequence[float]) -> str:
-    return f"{min(values):.2f}..{median(values):.2f}" if values else _NOTHING
+    return f"{min(values):.2f}..{median(values):.2f}" if values else NOTHING
 
 
 def _part(part: int, whole: int) -> str:
-    return f"{part} of {whole} ({part / whole:.0%})" if whole else _NOTHING
+    return f"{part} of {whole} ({part / whole:.0%})" if whole else NOTHING
 
 
 def _false(tenants: Sequence[TenantRow]) -> str:
     if not tenants:
-        return _NOTHING
+        return NOTHING
     total = sum(row.false_alerts for row in tenants)
     return f"{total} ({total / len(tenants):.1f})"
 

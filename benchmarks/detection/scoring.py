@@ -1,14 +1,16 @@
 """What a detector's alerts are worth on a tenant of which everything is known.
 
 The same few questions for every detector, ours and others': was a planted spray found, how much
-of it is in one alert, how much else is in there, how soon was it seen, which entered accounts are
-named, and how often was somebody called for nothing.
+of it is in one alert, how much else is in there, how soon was it seen, which accounts are named as
+got into or as having a known password, and how often was somebody called for nothing. Of ours also
+whether its probabilities mean what they say.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -26,11 +28,13 @@ class Alert:
     signins: ids of its failed sign-ins.
     raised: the day (UTC) at whose end it is there first.
     accounts: who it says was got into, likeliest first, in lower case as the labels have them.
+    known: whose password it says is known, though something else stopped the sign-in.
     """
 
     signins: frozenset[str]
     raised: date
     accounts: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,12 +60,9 @@ class CampaignRow:
     share: share of the campaign's failures that the best alert holds; 0 without an alert.
     purity: share of the best alert's sign-ins that are the campaign's; None without an alert.
     share_in_any: share of its failures that are in any alert at all, pure or not.
-    first_day: day of the window, from 1, at whose end an alert that is mostly the campaign's and
-        holds at least `ENOUGH` of its failures is there first; None if never.
-    entered: distinct accounts the campaign got into.
-    entered_named: of them, those that any alert names.
-    named: distinct accounts named by the alerts that are mostly the campaign's.
-    named_right: of them, those the campaign got into.
+    first_day: day, counted from 1 on the day of its first attempt, at whose end an alert that is
+        mostly the campaign's and holds at least `ENOUGH` of its failures is there first; None if
+        never.
     """
 
     trial: Trial
@@ -72,10 +73,6 @@ class CampaignRow:
     purity: float | None
     share_in_any: float
     first_day: int | None
-    entered: int
-    entered_named: int
-    named: int
-    named_right: int
     rate: float | None = None
     sources: str | None = None
 
@@ -92,6 +89,10 @@ class TenantRow:
     merged: one alert holds at least half of each of two campaigns.
     entered: distinct accounts that any campaign got into.
     named, named_right: distinct accounts named by any alert, and those of them that were entered.
+    known: distinct accounts whose right password a campaign had, and which none got into: something
+        else stopped the sign-in.
+    known_named, known_right: distinct accounts whose password any alert says is known, and those
+        of them of which that is true.
     """
 
     trial: Trial
@@ -104,6 +105,40 @@ class TenantRow:
     entered: int
     named: int
     named_right: int
+    known: int
+    known_named: int
+    known_right: int
+
+
+class Forecast(NamedTuple):
+    """A probability that a hunt gave, whether it named what it gave it to, and whether it is so."""
+
+    probability: float
+    named: bool
+    true: bool
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a hunt thought of all that it could have named.
+
+    clusters: of each cluster its confidence, whether it became an incident, and its sign-ins.
+    entered, known: by account, in lower case, the highest probability that a campaign got into it,
+        and that it had the password and was stopped.
+    """
+
+    clusters: list[tuple[float, bool, frozenset[str]]]
+    entered: dict[str, float]
+    known: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """Those of accounts that were got into, of passwords that are known, and of campaigns."""
+
+    entered: list[Forecast] = field(default_factory=list)
+    known: list[Forecast] = field(default_factory=list)
+    campaigns: list[Forecast] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -134,50 +169,92 @@ class _Content:
 
 
 def score(
-    trial: Trial, alerts: Sequence[Alert], labels: pd.DataFrame, start: date
+    trial: Trial, alerts: Sequence[Alert], labels: pd.DataFrame
 ) -> tuple[list[CampaignRow], TenantRow]:
     """The rows of one detector on one tenant: one a planted campaign, and one of the tenant.
 
     ``labels`` has a row for every attempt of the window (failed, stopped or refused), and one for
-    every success of a spray: signin_id, label, campaign ("" for none), user and outcome. Only
+    every success of a spray: signin_id, time, label, campaign ("" for none), user and outcome. Only
     attempts are in play: others that an alert holds count neither for nor against it.
-    ``start`` is the first day of the window.
     """
     contents = _contents(alerts, labels)
     planted = _failures(labels)
-    entered = _entered(labels)
+    began = first_attempts(labels)
     rows = [
-        _campaign_row(trial, name, count, contents, entered.get(name, frozenset()), start)
+        _campaign_row(trial, name, count, contents, began[name])
         for name, count in sorted(planted.items())
     ]
-    return rows, _tenant_row(trial, contents, planted, entered, rows)
+    entered = _users(labels, "spray_success")
+    known = _users(labels, "spray_stopped") - entered
+    return rows, _tenant_row(trial, contents, planted, entered, known, rows)
+
+
+def first_attempts(labels: pd.DataFrame) -> dict[str, date]:
+    """The day (UTC) of each planted campaign's first attempt."""
+    first = _of_sprays(labels).groupby("campaign")["time"].min()
+    return {str(name): time.date() for name, time in first.items()}
+
+
+def forecasts(judged: Judged, alerts: Sequence[Alert], labels: pd.DataFrame) -> Forecasts:
+    """What a hunt's probabilities were of, and what is so.
+
+    An account is right if any campaign got into it (had its password and was stopped, and none got
+    into it), a cluster if at least half of it is of planted campaigns.
+    """
+    entered = _users(labels, "spray_success")
+    known = _users(labels, "spray_stopped") - entered
+    truth = _truth(labels)
+    return Forecasts(
+        _of_accounts(judged.entered, [alert.accounts for alert in alerts], entered),
+        _of_accounts(judged.known, [alert.known for alert in alerts], known),
+        [
+            Forecast(confidence, kept, not _content(Alert(signins, date.max), truth).false)
+            for confidence, kept, signins in judged.clusters
+        ],
+    )
+
+
+def _of_accounts(
+    given: Mapping[str, float], named: Sequence[Sequence[str]], true: frozenset[str]
+) -> list[Forecast]:
+    anywhere = frozenset(account for accounts in named for account in accounts)
+    return [
+        Forecast(probability, account in anywhere, account in true)
+        for account, probability in sorted(given.items())
+    ]
 
 
 def _attempts(labels: pd.DataFrame) -> pd.DataFrame:
     return labels.query("outcome not in ('success', 'other')")
 
 
+def _of_sprays(labels: pd.DataFrame) -> pd.DataFrame:
+    return _attempts(labels).query("label in @_ATTEMPTS")
+
+
 def _failures(labels: pd.DataFrame) -> dict[str, int]:
     """Failures a planted campaign."""
-    of_sprays = _attempts(labels)
-    of_sprays = of_sprays[of_sprays["label"].isin(_ATTEMPTS)]
-    return dict(Counter(of_sprays["campaign"].tolist()))
+    return dict(Counter(_of_sprays(labels)["campaign"].tolist()))
 
 
-def _entered(labels: pd.DataFrame) -> dict[str, frozenset[str]]:
-    """Accounts entered a planted campaign."""
-    wins = labels[labels["label"] == "spray_success"]
-    return {str(name): frozenset(users) for name, users in wins.groupby("campaign")["user"]}
+def _users(labels: pd.DataFrame, label: str) -> frozenset[str]:
+    """The accounts of sign-ins with a label."""
+    return frozenset(labels.loc[labels["label"] == label, "user"].tolist())
 
 
 def _contents(alerts: Sequence[Alert], labels: pd.DataFrame) -> list[_Content]:
-    in_play = _attempts(labels)
-    columns = (in_play[name].tolist() for name in ("signin_id", "label", "campaign"))
-    truth = {signin: (label, campaign) for signin, label, campaign in zip(*columns, strict=True)}
+    truth = _truth(labels)
     return [_content(alert, truth) for alert in alerts]
 
 
-def _content(alert: Alert, truth: dict[str, tuple[str, str]]) -> _Content:
+def _truth(labels: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """By sign-in in play its label and its campaign."""
+    in_play = _attempts(labels)
+    columns = (in_play[name].tolist() for name in ("signin_id", "label", "campaign"))
+    return {signin: (label, campaign) for signin, label, campaign in zip(*columns, strict=True)}
+
+
+def _content(alert: Alert, truth: Mapping[str, tuple[str, str]]) -> _Content:
     in_play = [signin for signin in alert.signins if signin in truth]
     members: dict[str, set[str]] = {}
     for signin in in_play:
@@ -194,15 +271,13 @@ def _campaign_row(
     campaign: str,
     failures: int,
     contents: Sequence[_Content],
-    entered: frozenset[str],
-    start: date,
+    began: date,
 ) -> CampaignRow:
     own = [content for content in contents if content.mostly(campaign)]
     best = max(own or contents, key=lambda content: content.held(campaign), default=None)
     held = best.held(campaign) if best else 0
     raised = [content.alert.raised for content in own if content.held(campaign) >= ENOUGH]
     anywhere = frozenset[str]().union(*(c.members.get(campaign, ()) for c in contents))
-    named = _named(own)
     return CampaignRow(
         trial=trial,
         campaign=campaign,
@@ -211,11 +286,7 @@ def _campaign_row(
         share=held / failures,
         purity=best.purity(campaign) if best else None,
         share_in_any=len(anywhere) / failures,
-        first_day=(min(raised) - start).days + 1 if raised else None,
-        entered=len(entered),
-        entered_named=len(entered & _named(contents)),
-        named=len(named),
-        named_right=len(named & entered),
+        first_day=(min(raised) - began).days + 1 if raised else None,
     )
 
 
@@ -223,12 +294,13 @@ def _tenant_row(
     trial: Trial,
     contents: Sequence[_Content],
     planted: dict[str, int],
-    entered: dict[str, frozenset[str]],
+    entered: frozenset[str],
+    known: frozenset[str],
     rows: Sequence[CampaignRow],
 ) -> TenantRow:
     false = [content for content in contents if content.false]
-    named = _named(contents)
-    anyone = frozenset[str]().union(*entered.values())
+    named = frozenset(account for content in contents for account in content.alert.accounts)
+    known_named = frozenset(account for content in contents for account in content.alert.known)
     return TenantRow(
         trial=trial,
         alerts=len(contents),
@@ -237,16 +309,15 @@ def _tenant_row(
         planted=len(planted),
         found=sum(row.found for row in rows),
         merged=any(_holds_two(content, planted) for content in contents),
-        entered=len(anyone),
+        entered=len(entered),
         named=len(named),
-        named_right=len(named & anyone),
+        named_right=len(named & entered),
+        known=len(known),
+        known_named=len(known_named),
+        known_right=len(known_named & known),
     )
 
 
 def _holds_two(content: _Content, planted: dict[str, int]) -> bool:
     """Whether it holds at least half of each of two campaigns."""
     return sum(2 * content.held(name) >= count for name, count in planted.items()) >= 2
-
-
-def _named(contents: Iterable[_Content]) -> frozenset[str]:
-    return frozenset(account for content in contents for account in content.alert.accounts)

@@ -4,11 +4,13 @@ The export's files and their parsing are left out: the drawn sign-ins become ``r
 from there on every asset is the project's own, on the embedded engine.
 """
 
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import dagster as dg
 import numpy as np
@@ -16,7 +18,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from benchmarks.detection.scoring import Alert
+from benchmarks.detection.scoring import Alert, Judged
+from lowslow_assets.detection import entries
+from lowslow_assets.detection.members import Suspects
+from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.duckdb import DuckDBEngine
 from lowslow_assets.lake.lake import Lake
 from lowslow_assets.lake.tables import (
@@ -26,7 +31,9 @@ from lowslow_assets.lake.tables import (
     RAW_SIGNINS,
     REJECTED_SIGNINS,
     SUCCESS,
+    Table,
 )
+from lowslow_assets.orchestration.assets import clusters, incidents
 from lowslow_assets.orchestration.definitions import build_defs
 from lowslow_assets.platform.machine import cores
 from lowslow_assets.sample_tenant import Tenant
@@ -87,9 +94,13 @@ class Hunting:
         """Make some assets of the hunt as of a day."""
         self._run("hunt_as_of_day", assets, [day], CAMPAIGNS)
 
-    def hunt(self, day: date, preset: str = CAMPAIGNS) -> list[Alert]:
-        """The incidents as of the end of a day."""
-        self._run("hunt_as_of_day", HUNT, [day], preset)
+    def hunt(self, day: date, preset: str = CAMPAIGNS, since: Table | None = None) -> list[Alert]:
+        """The incidents as of the end of a day.
+
+        With ``since`` the hunt is made again from that table on; all before it stays.
+        """
+        assets = HUNT & dg.AssetSelection.assets(since.name).downstream() if since else HUNT
+        self._run("hunt_as_of_day", assets, [day], preset)
         incidents = _read(self.lake / ENRICHED_INCIDENTS.name / f"date={day}").to_dict("records")
         members = _read(self.lake / INCIDENT_MEMBERS.name / f"date={day}")
         attempts = members[members["outcome"] != SUCCESS]
@@ -100,6 +111,7 @@ class Hunting:
                 ),
                 day,
                 tuple(incident["compromised_users"]),
+                tuple(account["user"] for account in incident["known_passwords"]),
             )
             for incident in incidents
         ]
@@ -123,6 +135,37 @@ class Hunting:
             tags=tags,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
+
+
+@contextmanager
+def judged() -> Iterator[Judged]:
+    """Write down what the hunts within think of clusters and accounts that they do not name, too.
+
+    Their tables are as without it.
+    """
+    judge_suspects, find_entries = clusters.judge_suspects, incidents.find_entries
+    found = Judged([], {}, {})
+
+    def judge(suspects: Suspects, *given: Any) -> Any:
+        judgement = judge_suspects(suspects, *given)
+        for cluster in judgement[0]:
+            own = judgement[1].of([cluster.cluster_id]).position
+            signins = frozenset(suspects.signin_id[own].tolist())
+            found.clusters.append((cluster.confidence or 0.0, cluster.kept, signins))
+        return judgement
+
+    def find(*given: Any) -> Relation:
+        with mock.patch.object(entries, "MIN_ENTRY_PROBABILITY", 0.0):
+            for row in find_entries(*given).rows():
+                of_tier = found.entered if row["outcome"] == SUCCESS else found.known
+                of_tier[row["user"]] = max(of_tier.get(row["user"], 0.0), row["score"])
+        return find_entries(*given)
+
+    with (
+        mock.patch.object(clusters, "judge_suspects", judge),
+        mock.patch.object(incidents, "find_entries", find),
+    ):
+        yield found
 
 
 def _read(folder: Path, columns: list[str] | None = None) -> pd.DataFrame:

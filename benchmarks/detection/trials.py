@@ -2,83 +2,114 @@
 
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from tempfile import mkdtemp
 
 from benchmarks.detection.baselines import BASELINES, Frame
+from benchmarks.detection.results import Results
 from benchmarks.detection.scenarios import tenant_of
-from benchmarks.detection.scoring import CampaignRow, TenantRow, Trial, score
-from benchmarks.detection.tenants import Hunting
+from benchmarks.detection.scoring import (
+    CampaignRow,
+    Trial,
+    first_attempts,
+    forecasts,
+    score,
+)
+from benchmarks.detection.tenants import Hunting, judged
 from lowslow_assets.settings import NOTEBOOK
 
 OURS, THEIRS = "lowslow_assets", "the notebook's setup"
-EARLIER_DAYS, QUIET_DAYS = (10, 20, 30, 40), (30,)
-"""Days of the window as of which hunts are made too, until every campaign has been seen."""
+PARTS = ("ours", "others")
+"""Whose results have files of their own: what others find does not change when ours does."""
+DAYS_SINCE_FIRST, QUIET_DAYS = (5, 10, 15, 20, 30, 40), (30,)
+"""Earlier hunts: as of days since each campaign's first attempt, until the campaign is seen; and
+as of days of a quiet tenant."""
 
-Rows = tuple[list[CampaignRow], list[TenantRow]]
 
+def run(scenario: str, seed: int, threads: int, paths: Mapping[str, Path]) -> str:
+    """Write what comes out of one tenant; returns where the time went, in a line.
 
-def run(
-    scenario: str, seed: int, threads: int, ours_only: bool = False
-) -> tuple[Rows, dict[str, float]]:
-    """Every detector (or ours alone) on one tenant, and the seconds that each part took."""
+    ``paths`` are those of the PARTS that are wanted.
+    """
     folder = Path(mkdtemp(prefix="lowslow-benchmark-"))
-    seconds: dict[str, float] = {}
-    began = time.monotonic()
+    began, spent = time.monotonic(), list[str]()
 
     def took(step: str) -> None:
         nonlocal began
         now = time.monotonic()
-        seconds[step], began = now - began, now
+        spent.append(f"{step} {now - began:.0f} s")
+        began = now
 
     try:
         hunting = Hunting(tenant_of(scenario, seed), folder, threads=threads)
         labels = hunting.ingest()
-        start = hunting.tenant.start
         took("tenant and ingest")
-        results = [_ours(hunting, Trial(scenario, seed, OURS), labels)]
-        took("our hunts")
-        if not ours_only:
-            alerts = hunting.hunt(hunting.days[-1], NOTEBOOK)
-            results.append(score(Trial(scenario, seed, THEIRS), alerts, labels, start))
-            took(THEIRS)
-            signins = hunting.encoded()
-            for name, baseline in BASELINES.items():
-                results.append(score(Trial(scenario, seed, name), baseline(signins), labels, start))
-            took("published rules")
+        if "ours" in paths:
+            _ours(hunting, Trial(scenario, seed, OURS), labels).write(paths["ours"])
+            took("our hunts")
+        if "others" in paths:
+            _others(hunting, scenario, seed, labels).write(paths["others"])
+            took("the notebook's hunt and the rules")
     finally:
         shutil.rmtree(folder)
-    planted = {campaign.name: campaign for campaign in hunting.tenant.campaigns}
-    campaigns = [
-        replace(row, rate=planted[row.campaign].weekly_rate, sources=planted[row.campaign].sources)
-        for rows, _ in results
-        for row in rows
-    ]
-    return (campaigns, [row for _, row in results]), seconds
+    return f"{scenario}, {seed}: {', '.join(spent)}"
 
 
-def _ours(hunting: Hunting, trial: Trial, labels: Frame) -> tuple[list[CampaignRow], TenantRow]:
+def _ours(hunting: Hunting, trial: Trial, labels: Frame) -> Results:
     """Our hunt as of the last day; earlier hunts say when a campaign is first seen.
 
     A false incident of any of those hunts counts.
     """
-    first: dict[str, int] = {}
+    began = first_attempts(labels)
+    seen: dict[str, int | None] = {}
     false = 0
-    planted = {campaign.name for campaign in hunting.tenant.campaigns}
-    for number in (*(EARLIER_DAYS if planted else QUIET_DAYS), hunting.tenant.days):
-        day: date = hunting.days[number - 1]
-        last = number == hunting.tenant.days
-        if not last and planted and planted <= set(first):
+    for day, campaigns in earlier_days(hunting, began).items():
+        if campaigns and campaigns <= set(seen):
             continue
-        seen = labels[labels["time"].dt.date <= day]
-        campaigns, tenant = score(trial, hunting.hunt(day), seen, hunting.tenant.start)
+        until = labels[labels["time"].dt.date <= day]
+        rows, tenant = score(trial, hunting.hunt(day), until)
+        seen = {row.campaign: row.first_day for row in rows if row.first_day is not None} | seen
         false = max(false, tenant.false_alerts)
-        for row in campaigns:
-            if row.first_day is not None:
-                first.setdefault(row.campaign, number)
-        if last:
-            rows = [replace(row, first_day=first.get(row.campaign)) for row in campaigns]
-            return rows, replace(tenant, false_alerts=false)
-    raise AssertionError
+    with judged() as thought:
+        alerts = hunting.hunt(hunting.days[-1])
+    rows, tenant = score(trial, alerts, labels)
+    rows = [replace(row, first_day=seen.get(row.campaign, row.first_day)) for row in rows]
+    tenant = replace(tenant, false_alerts=max(false, tenant.false_alerts))
+    return Results(_as_planted(hunting, rows), [tenant], forecasts(thought, alerts, labels))
+
+
+def earlier_days(hunting: Hunting, began: Mapping[str, date]) -> dict[date, set[str]]:
+    """The days to hunt as of before the last one, in order, with the campaigns each is for."""
+    if not began:
+        return {hunting.days[number - 1]: set() for number in QUIET_DAYS}
+    found: dict[date, set[str]] = {}
+    for campaign, first in began.items():
+        for day in hunting.days[:-1]:
+            if (day - first).days + 1 in DAYS_SINCE_FIRST:
+                found.setdefault(day, set()).add(campaign)
+    return dict(sorted(found.items()))
+
+
+def _others(hunting: Hunting, scenario: str, seed: int, labels: Frame) -> Results:
+    """The notebook's hunt as of the last day, and the rules on every day."""
+    alerts = {THEIRS: hunting.hunt(hunting.days[-1], NOTEBOOK)}
+    signins = hunting.encoded()
+    alerts |= {name: baseline(signins) for name, baseline in BASELINES.items()}
+    found = Results()
+    for name, raised in alerts.items():
+        rows, tenant = score(Trial(scenario, seed, name), raised, labels)
+        found.campaigns.extend(_as_planted(hunting, rows))
+        found.tenants.append(tenant)
+    return found
+
+
+def _as_planted(hunting: Hunting, rows: list[CampaignRow]) -> list[CampaignRow]:
+    """The rows with their campaign's rate and kind of sources."""
+    planted = {campaign.name: campaign for campaign in hunting.tenant.campaigns}
+    return [
+        replace(row, rate=planted[row.campaign].weekly_rate, sources=planted[row.campaign].sources)
+        for row in rows
+    ]

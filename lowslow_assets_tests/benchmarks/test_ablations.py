@@ -1,32 +1,109 @@
-"""What the ablations leave things out of is the hunt as it is."""
+"""What the ablations leave things out of is the hunt as it is, and each leaves something out."""
 
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
+from typing import Any
+from unittest import mock
 
-from benchmarks.detection.ablations import ABLATIONS, masked_and_explained
+import pyarrow as pa
+import pytest
+
+from benchmarks.detection.ablations import (
+    ABLATIONS,
+    HABITS,
+    SIGNS,
+    TESTS,
+    Ablation,
+    explained_attempts,
+    suspect_too,
+)
+from benchmarks.detection.scoring import Alert
 from benchmarks.detection.tenants import Hunting
+from lowslow_assets.detection import members
+from lowslow_assets.detection.spray_tests import spray_tests
+from lowslow_assets.hunting import judge
+from lowslow_assets.lake.tables import INCIDENT_MEMBERS, MIXTURE_MODEL, SUSPECT_FAILURES
+from lowslow_assets.orchestration.assets import clusters
 from lowslow_assets.sample_tenant import PRESETS, Tenant
 
 TENANT = Tenant(
     seed=5,
-    days=14,
+    days=22,
     users=150,
     signins_per_day=350,
-    campaigns=(replace(PRESETS["classic"], rate=25),),
+    campaigns=(replace(PRESETS["classic"], rate=20, stopped=3, successes=3),),
 )
 
 
-def test_with_all_of_it_the_incidents_are_those_of_the_hunt(tmp_path: Path) -> None:
-    hunting = Hunting(TENANT, tmp_path)
-    labels = hunting.ingest()
-    sprayed = set(labels.loc[labels["label"] == "spray_failure", "signin_id"])
-    alerts = hunting.hunt(hunting.days[-1])
-    failures, population = masked_and_explained(hunting)
-    found = {
-        name: {alert.signins for alert in ablation.hunt(failures, population, hunting.days[-1])}
-        for name, ablation in ABLATIONS.items()
-    }
-    assert found["all of it"] == {alert.signins for alert in alerts}
-    assert any(2 * len(alert.signins & sprayed) > len(sprayed) for alert in alerts)
-    # Each ingredient can be left out, and something of it shows.
-    assert len({frozenset(signins) for signins in found.values()}) > 1
+@pytest.fixture(scope="module")
+def hunting(tmp_path_factory: pytest.TempPathFactory) -> Hunting:
+    """A tenant that has been ingested and hunted as of its last day."""
+    found = Hunting(TENANT, tmp_path_factory.mktemp("lake"))
+    found.ingest()
+    found.hunt(found.days[-1])
+    return found
+
+
+@pytest.fixture(scope="module")
+def explained(hunting: Hunting) -> pa.Table:
+    """The tenant's attempts with their explanations."""
+    return explained_attempts(hunting)
+
+
+def hunt(hunting: Hunting, ablation: Ablation, explained: pa.Table) -> list[Alert]:
+    with ablation.left_out(explained):
+        return hunting.hunt(hunting.days[-1], since=ablation.since)
+
+
+def test_left_out_is_what_is_left_out_and_nothing_else(hunting: Hunting, explained: pa.Table):
+    whole = hunting.hunt(hunting.days[-1])
+    assert len(whole) == 1
+    # Suspects that are read from the explained attempts are those of the hunt.
+    assert hunt(hunting, suspect_too(), explained) == whole
+    for name in (
+        "entries: without place and network",
+        "without habits of members",
+        "without properties (nine features)",
+        "without any explanation",
+    ):
+        assert hunt(hunting, ABLATIONS[name], explained) != whole
+        # What the next hunt makes again is enough to be rid of it.
+        since = ABLATIONS[name].since
+        assert hunt(hunting, Ablation(since), explained) == whole
+
+
+def test_signs_tests_and_habits_are_those_of_a_hunt(hunting: Hunting):
+    signs, tests, habits = set[str](), set[str](), set[int]()
+
+    def judged(cluster: Any, found: Any, honest: float) -> Any:
+        made = spray_tests(cluster, found, honest)
+        signs.update(sign.name for sign in found)
+        tests.update(test.name for test in made)
+        return made
+
+    def looked_at(*given: Any) -> Any:
+        made = attributes(*given)
+        habits.add(len(made))
+        return made
+
+    attributes = getattr(members, "_attributes")  # noqa: B009
+    recording = partial(judge.judge_suspects, recipe=replace(judge.RECIPE, tests=judged))
+    with (
+        mock.patch.object(clusters, "judge_suspects", recording),
+        mock.patch.object(members, "_attributes", looked_at),
+    ):
+        hunting.hunt(hunting.days[-1], since=MIXTURE_MODEL)
+    assert (signs, tests, habits) == ({*SIGNS}, {*TESTS}, {len(HABITS)})
+
+
+def test_each_ablation_is_made_since_no_later_table_than_the_one_before():
+    order = [INCIDENT_MEMBERS, MIXTURE_MODEL, SUSPECT_FAILURES]
+    since = [ablation.since for ablation in ABLATIONS.values() if ablation.since]
+    assert since == sorted(since, key=order.index)
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_what_is_replaced_is_there(name: str, explained: pa.Table):
+    with ABLATIONS[name].left_out(explained):
+        for owner, attribute, _ in ABLATIONS[name].replaced:
+            assert getattr(owner, attribute)
