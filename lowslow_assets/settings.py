@@ -15,14 +15,14 @@ MAX_THREADS = 1024
 MAX_WHOIS, MAX_ADDRESSES_PER_CAMPAIGN = 25, 1000
 CAMPAIGNS, NOTEBOOK = "campaigns", "notebook"
 PRESETS = (CAMPAIGNS, NOTEBOOK)
-"""How to hunt: our own way, or exactly the public guided-hunting notebook's."""
+"""How to hunt: the project's own way, or exactly as the public guided-hunting notebook does."""
 DUCKDB, SPARK = "duckdb", "spark"
 ENGINES = (DUCKDB, SPARK)
-"""What moves the rows: DuckDB within the process, or Spark."""
+"""The engine that processes the rows: DuckDB within the process, or Spark."""
 STAGED, EXECUTORS, NATIVE = "staged", "executors", "native"
 READS = (STAGED, EXECUTORS, NATIVE)
-"""How an engine gets an export that is in Azure Storage: from copies on this machine, directly by
-each process that parses, or by a connector of Spark's own."""
+"""How an export in Azure Storage is read: from copies on this machine, by each process that parses,
+or by Spark's connector."""
 
 SIGNIN_LOGS, SERVICE_PRINCIPALS = "SigninLogs", "AADServicePrincipalSignInLogs"
 LOGS = (SIGNIN_LOGS, "AADNonInteractiveUserSignInLogs", "ADFSSignInLogs", SERVICE_PRINCIPALS)
@@ -115,7 +115,7 @@ def known_thresholds(named: Iterable[str], start: Thresholds | None = None) -> T
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """Which engine, and what it may use; what is empty or 0 follows from the machine."""
+    """Which engine, and what it may use; an empty value or 0 means what the machine has."""
 
     name: str = DUCKDB
     memory: str = ""
@@ -137,7 +137,7 @@ class EnrichmentSettings:
 
 @dataclass(frozen=True)
 class SinkSettings:
-    """Where incidents are sent: nowhere by default; docs/sinks.md says what each is."""
+    """Where incidents are sent: nowhere by default (docs/sinks.md)."""
 
     names: tuple[str, ...] = ()
     dry_run: bool = False
@@ -168,16 +168,10 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read LOWSLOW_SOURCE, _LOGS, _LAKE, _LOOKBACK_DAYS, _PRESET and _READ; an empty one is unset.
+    """Read all settings from the environment; an empty variable counts as unset.
 
-    The engine is that of LOWSLOW_ENGINE, with _MEMORY, _THREADS, _SPILL, and _SPARK_CONF, which
-    names a file of Spark's settings, as spark-defaults.conf.
-    LOWSLOW_KNOWN_SOURCES names a file, LOWSLOW_THRESHOLDS has ``name=number`` with commas.
-    LOWSLOW_RESULT_CODES says what further result codes mean, or others than docs/outcomes.md says.
-    What is looked up is in LOWSLOW_INDICATORS, _TI_PROVIDERS, _GEO_DATABASE, _WHOIS and
-    _ADDRESSES_PER_CAMPAIGN.
-    Those of the sinks are in docs/sinks.md.
-    Raises SettingsError with one sentence that names the variable.
+    docs/settings.md lists the variables. Raises SettingsError with one sentence that names the
+    variable.
     """
     default = Settings()
 
@@ -200,8 +194,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     logs = known_logs(value("LOWSLOW_LOGS", ",".join(default.logs)).split(","))
     if value("LOWSLOW_FAILURE_RESULT_TYPES", ""):
         raise SettingsError(
-            "LOWSLOW_FAILURE_RESULT_TYPES is no more: LOWSLOW_RESULT_CODES=411=failure adds a code "
-            "to those of docs/outcomes.md."
+            "LOWSLOW_FAILURE_RESULT_TYPES is not read any more: "
+            "LOWSLOW_RESULT_CODES=411=failure adds a code to those of docs/outcomes.md."
         )
     return Settings(
         source=value("LOWSLOW_SOURCE", default.source),
@@ -270,11 +264,11 @@ def known_result_codes(named: Iterable[str]) -> dict[str, str]:
     found = {}
     for text in filter(None, map(str.strip, named)):
         code, _, outcome = map(str.strip, text.partition("="))
-        # 0 is a success, whatever else is said.
+        # 0 always means a success.
         if not (code.isascii() and code.isdigit() and int(code)) or outcome not in OUTCOMES:
             raise SettingsError(
-                "LOWSLOW_RESULT_CODES must be codes with failure, stopped, refused or other, as "
-                f"411=failure,50053=other, not {text[:40]!r}."
+                "LOWSLOW_RESULT_CODES must be codes with failure, stopped, refused or other, for "
+                f"example 411=failure,50053=other, not {text[:40]!r}."
             )
         found[code] = outcome
     return found
@@ -307,7 +301,7 @@ def _read_enrichment(value: Callable[[str, object], str]) -> EnrichmentSettings:
 
 
 def _read_sinks(environment: Mapping[str, str]) -> SinkSettings:
-    """LOWSLOW_SINKS, LOWSLOW_DRY_RUN and what the sinks that are named need."""
+    """LOWSLOW_SINKS, LOWSLOW_DRY_RUN, and the variables that the named sinks need."""
 
     def value(name: str, needed_by: str) -> str:
         found = environment.get(name, "").strip()
@@ -340,9 +334,9 @@ def _read_sinks(environment: Mapping[str, str]) -> SinkSettings:
 
 
 def read_spark_settings(path: str) -> dict[str, str]:
-    """Settings from a file with a name and its value a line, as Spark's own files have them.
+    """Settings from a file with one name and its value per line, in the form of Spark's own files.
 
-    No path, no settings. Raises SettingsError.
+    An empty path gives no settings. Raises SettingsError.
     """
     if not path:
         return {}

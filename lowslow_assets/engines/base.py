@@ -13,7 +13,7 @@ ROWS_PER_FILE = 1_000_000
 
 
 class EngineError(Exception):
-    """An engine cannot do what it is asked to: a person has to change a setting."""
+    """An engine cannot do its work until a person changes a setting."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +122,7 @@ class Engine(Protocol):
 
 
 def named(definition: str) -> str:
-    """The name of a relation by what it is made of: what is made twice has one name."""
+    """The name of a relation by what it is made of: the same text and inputs give one name."""
     return f"r_{hashlib.sha256(definition.encode()).hexdigest()[:24]}"
 
 

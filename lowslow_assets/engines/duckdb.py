@@ -35,13 +35,13 @@ _DAY_OF_PATH = "(?s).*/date=(.{10})/"
 class DuckDBEngine:
     """An in-memory database whose views and tables are named by what they are made of.
 
-    So what is made twice is made once, and what is held is found again by whoever asks next.
+    So the same relation is made once, and a held one is found again.
     """
 
     def __init__(self, memory: str = "", threads: int = 0, spill: str = "") -> None:
         """Memory as ``4GB``, a number of threads, a folder for what outgrows memory; or defaults.
 
-        Raises EngineError where DuckDB takes one of them not.
+        Raises EngineError if DuckDB refuses one of them.
         """
         settings = {
             "threads": threads or cores(),
@@ -198,7 +198,7 @@ class DuckDBEngine:
 
     @contextmanager
     def _named_limits(self) -> Iterator[None]:
-        """Says what to do where even the disk does not hold what memory does not."""
+        """Says what to do if neither memory nor the disk is enough."""
         try:
             yield
         except duckdb.OutOfMemoryException as error:
@@ -214,7 +214,7 @@ def _text(text: str) -> str:
 
 
 def _literal_path(path: str) -> str:
-    """The path of a file in whose name no sign stands for others."""
+    """The path of a file, with the characters escaped that are patterns."""
     return re.sub(r"([*?\[])", r"[\1]", path)
 
 

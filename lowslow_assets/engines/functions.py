@@ -1,7 +1,7 @@
 """The functions that SQL texts may use beyond what DuckDB and Spark have in common.
 
-Each engine defines all of them under the same name. What the texts may use besides is listed in
-docs/engines.md.
+Each engine defines all of them under the same name. docs/engines.md lists what
+texts may use besides.
 """
 
 from typing import NamedTuple

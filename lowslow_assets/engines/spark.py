@@ -130,7 +130,7 @@ class SparkEngine:
         folder: str,
         rows_per_day: int,
     ) -> None:
-        """As ``Engine`` describes; a task per file."""
+        """As ``Engine`` describes; one task per file."""
         parts = max(1, math.ceil(rows_per_day / ROWS_PER_FILE))
         columns = ", ".join(
             f"CAST({quoted(f.name)} AS {type_name(f.type)}) AS {quoted(f.name)}" for f in schema
@@ -183,7 +183,7 @@ def _nullable(kind: pa.DataType) -> pa.DataType:
 
 
 def _literal_path(path: str) -> str:
-    """The path for Spark's readers, which take brackets, braces and stars for patterns."""
+    """The path for Spark's readers, which read brackets, braces and stars as patterns."""
     return re.sub(r"([\[\]{}*?\\])", r"\\\1", path)
 
 

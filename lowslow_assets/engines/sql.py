@@ -48,7 +48,7 @@ def sql(text: str, /, **given: Relation | Value) -> Relation:
 
 
 def literal(value: Value) -> str:
-    """A value of our own as SQL; a sequence as the list that follows IN."""
+    """A value of the project's own code as SQL; a sequence becomes the list that follows IN."""
     match value:
         case Columns():
             alias = f"{value.of}." if value.of else ""

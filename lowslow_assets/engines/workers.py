@@ -1,7 +1,7 @@
 """Files parsed by several processes at once, as streams of Arrow batches.
 
 A worker is this module run by its name; it is given its files on its standard input and answers
-with a stream of batches on its standard output. A pipe is full after 64 kB: a worker goes no
+with a stream of batches on its standard output. A pipe is full after 64 kB: a worker gets no
 faster than its rows are taken, so memory is bounded by a batch per process. A stream that breaks
 off looks like one that ends: whether a worker was done, only its exit code says.
 """
@@ -58,7 +58,7 @@ def batches_of(
 
 
 def _parts(files: Sequence[InputFile], count: int) -> list[list[InputFile]]:
-    """The files in parts of about the same bytes: the largest first, each to the least part."""
+    """The files in parts of about equal bytes: the largest first, each to the smallest part."""
     parts: list[list[InputFile]] = [[] for _ in range(count)]
     sizes = [0] * count
     for file in sorted(files, key=lambda file: -file.size):

@@ -14,9 +14,9 @@ from lowslow_assets.lake.tables import SUCCESS
     ),
 )
 def telling_addresses(members: Relation, most: int) -> Relation:
-    """The most telling addresses of each incident, at most ``most``.
+    """The most informative addresses of each incident, at most ``most``.
 
-    Those come first from which accounts were possibly got into, then those with many attempts,
+    Addresses of entries come first, then those with many attempts,
     then the recent ones.
 
     Parameters

@@ -39,7 +39,7 @@ class Answer:
 
 
 def parse_address(text: str) -> Address | None:
-    """The address; an IPv4 address that is written as IPv6 is IPv4. None where it is none."""
+    """The address, or None if the text is none; IPv4 that is written as IPv6 becomes IPv4."""
     try:
         address = ip_address(text.strip())
     except ValueError:
@@ -48,7 +48,7 @@ def parse_address(text: str) -> Address | None:
 
 
 def is_public(address: Address) -> bool:
-    """Whether it may be shown to others: a host of the internet, and of no network of our own."""
+    """Whether it may be sent to others: a public address."""
     # A 6to4 address holds an IPv4 address, which can be a private one.
     inner = getattr(address, "sixtofour", None)
     return all(a.is_global and not a.is_multicast for a in (address, inner) if a is not None)

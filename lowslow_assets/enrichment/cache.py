@@ -13,13 +13,13 @@ from lowslow_assets.enrichment.answers import Address, Answer
 
 
 class AnswerCache:
-    """One provider's answers: a file an address, for as long as they are young enough.
+    """One provider's answers, one file per address, for as long as they are young enough.
 
     A file of its own survives a run that is killed after it, and asks for no lock.
     """
 
     def __init__(self, folder: Path, max_age: timedelta) -> None:
-        """Make the folder; what is too old goes."""
+        """Make the folder, and remove answers that are too old."""
         self._folder, self._max_age = folder, max_age
         folder.mkdir(parents=True, exist_ok=True)
         for path in folder.iterdir():
@@ -28,7 +28,7 @@ class AnswerCache:
                     path.unlink()
 
     def get(self, address: Address) -> Answer | None:
-        """The kept answer; None where there is none, or an old or damaged one."""
+        """The kept answer; None if it is missing, too old or damaged."""
         try:
             fields = json.loads(self._path(address).read_text(encoding="utf-8"))
             fields["looked_up_at"] = datetime.fromisoformat(fields["looked_up_at"])

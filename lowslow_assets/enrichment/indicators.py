@@ -110,7 +110,7 @@ def match_indicators(path: str, addresses: Iterable[Address], day: date) -> Matc
 
 
 class _Index:
-    """The addresses by every prefix length that the file has: one look a network."""
+    """The addresses by every prefix length that the file has: one look-up per network."""
 
     def __init__(self, addresses: Iterable[Address]) -> None:
         self.addresses = list(dict.fromkeys(addresses))
@@ -182,7 +182,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _header(cells: list[str]) -> list[str]:
-    """The columns that a first line names; none where it is a line like any other."""
+    """The columns that a header names; empty if the first line is not a header."""
     names = [cell.lower() for cell in cells]
     is_header = all(name.replace("_", "").isalpha() for name in names if name)
     return names if is_header and set(names) & set(_ADDRESS_COLUMNS) else []
@@ -239,7 +239,7 @@ def _values(pattern: str) -> list[str]:
     """The addresses and networks that a pattern is an alternative of. Raises ValueError.
 
     STIX's own parser wants another ANTLR than Spark and Dagster bring; what more a pattern can
-    say (AND, FOLLOWEDBY, ports) cannot be told from an address alone anyway.
+    say (AND, FOLLOWEDBY, ports) cannot be decided from an address alone anyway.
     """
     if not _ONLY_ALTERNATIVES.fullmatch(_COMPARISON.sub("", pattern)):
         raise ValueError("a pattern of more than addresses")
@@ -247,6 +247,6 @@ def _values(pattern: str) -> list[str]:
 
 
 def _verdict(types: Iterable[object]) -> str:
-    """The worst that its types say."""
+    """The worst verdict of its types."""
     known = {_OF_INDICATOR_TYPE.get(str(kind), MALICIOUS) for kind in types}
     return min(known, key=VERDICTS.index, default=MALICIOUS)

@@ -1,4 +1,4 @@
-"""Where an address is, for those of which the log does not say it. No network."""
+"""Where an address is, if the log does not say. No network."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -39,7 +39,7 @@ def locate(database: str, addresses: Iterable[Address]) -> dict[Address, Answer]
 
 
 def _place(record: Any, now: datetime) -> Answer:
-    """The record's place; of what it lacks nothing is said."""
+    """The record's place; missing parts are null."""
     location = _part(record, "location")
     return Answer(
         country=_part(record, "country").get("iso_code"),

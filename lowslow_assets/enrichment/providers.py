@@ -49,7 +49,7 @@ _VERDICTS = {"high": MALICIOUS, "warning": SUSPICIOUS}
 
 @dataclass(frozen=True)
 class Limits:
-    """What a provider may cost; an address that is still to be asked then waits for the next hunt.
+    """The limits of a provider; addresses beyond them wait for the next hunt.
 
     ``seconds_a_run`` is for all of a hunt's addresses, pauses included.
     """
@@ -97,7 +97,7 @@ class Provider:
         return self._cache.get(address)
 
     def _ask(self, address: Address, ends: float) -> Answer:
-        """Ask until there is an answer, retries are used up or asking again is no use."""
+        """Ask until there is an answer, retries are used up, or a retry is hopeless."""
         answer, is_final = self._ask_once(address, pause=0)
         for attempt in range(1, self._limits.retries + 1):
             if is_final or time.monotonic() > ends:
@@ -120,7 +120,7 @@ class Provider:
         return answer, answer.error is None or is_refusal
 
     def _look_up(self, address: Address) -> Mapping[str, Any]:
-        # MSTICPy keeps every answer, a failure too, for the life of the process.
+        # MSTICPy keeps every answer, including failures, as long as the process lives.
         self._client.lookup_ioc.cache_clear()
         seconds = self._limits.seconds_a_call
         frame = self._client.lookup_ioc(str(address), _kind(address), timeout=seconds)
@@ -134,7 +134,7 @@ class Provider:
             return self._failure(f"status {found['Status']}: {details}")
         # A page of a proxy or a portal with status 200 has MSTICPy's status for success, too.
         if not (found["Status"] == _OK and found["Result"] and isinstance(raw, dict)):
-            return self._failure("its answer is none that it documents")
+            return self._failure("its answer has an undocumented form")
         severity = str(found["Severity"])
         verdict = _VERDICTS.get(severity, CLEAN if _vouches(self._name, raw) else UNKNOWN)
         if isinstance(details, dict):
@@ -161,7 +161,7 @@ def open_providers(
     max_age: timedelta,
     environment: Mapping[str, str] = os.environ,
 ) -> dict[str, Provider]:
-    """The providers of these names; their answers are kept below ``cache``, apart.
+    """The providers of these names; each keeps its answers in its own folder below ``cache``.
 
     Keys are LOWSLOW_TI_<NAME>_KEY (and _ID, XForce's), as of ``read_secret``, and go nowhere else.
     Raises EnrichmentError where a name is unknown, a key is not set or MSTICPy is not installed,

@@ -51,7 +51,7 @@ class Known:
 
 
 def known_by_incident(rows: Iterable[Mapping[str, Any]]) -> dict[str, Known]:
-    """Per incident what rows of ``address_reports`` say, its most telling addresses first.
+    """Per incident what rows of ``address_reports`` say, the most informative addresses first.
 
     An address counts as looked up when a source that gives verdicts had an answer, be it that it
     does not know.

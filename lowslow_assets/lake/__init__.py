@@ -1,1 +1,1 @@
-"""The tables of the lake, and the lake they lie in."""
+"""The tables of the lake, and the lake that holds them."""

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 
-# A reader whose files go while it asks for them asks again: the day was replaced meanwhile.
+# If files disappear while a reader looks for them, the day was replaced: the reader tries again.
 _ATTEMPTS = 3
 
 
@@ -78,11 +78,11 @@ class Lake:
         return self.store.days(table.name)
 
     def partition(self, table: Table, day: date) -> Partition | None:
-        """The partition's provenance; None where there is no partition."""
+        """The partition's provenance; None without a partition."""
         return self._partitions(table, [day]).get(day)
 
     def readable(self, table: Table, days: Sequence[date]) -> list[date]:
-        """Those of the days whose partition ``read`` takes, whatever it was made from."""
+        """Those of the days whose partition ``read`` accepts, whatever it was made from."""
         partitions = self._partitions(table, days)
         return [day for day in days if not _mismatch(table, partitions.get(day), {})]
 
@@ -109,8 +109,8 @@ class Lake:
 
         The rows have the column ``date``; a day without rows becomes an empty partition. Raises
         LakeError, and replaces nothing, where there are rows of another day. Within a file rows
-        are in the table's order. ``rows_per_day`` is a guess, for the number of files of a day
-        of millions.
+        are in the table's order. ``rows_per_day`` decides the number of files of a large day;
+        a guess is enough.
         """
         order = table.order or table.schema.names
         with self.store.staging(table.name) as staging:
@@ -235,7 +235,7 @@ def _open_store(root: str, storage: "AzureBlobStorageResource | None", native: b
             storage = storage or storage_resource(location)
         except AzureUrlError as error:
             raise LakeError(f"LOWSLOW_LAKE cannot be used: {error}") from error
-        # Here, for its packages are an extra.
+        # Imported here, because its packages are an extra.
         from lowslow_assets.lake.stores.blobs import Blobs, NativeBlobs
 
         return (NativeBlobs if native else Blobs)(location, storage)
@@ -269,7 +269,7 @@ def _require_days(table: Table, days: Sequence[date], staging: Staging) -> None:
 
 
 def _data_files(staging: Staging, day: date) -> list[fs.FileInfo]:
-    """The staged day's data; the sums that Hadoop puts beside local files go."""
+    """The staged day's data; removes the checksums that Hadoop puts beside local files."""
     found = staging.files.get_file_info(fs.FileSelector(f"date={day}", allow_not_found=True))
     for info in found:
         if info.extension == "crc":

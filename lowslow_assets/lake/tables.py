@@ -1,4 +1,4 @@
-"""Every table of the lake: its name, what a row is, its columns.
+"""Every table of the lake: its name, what it is for, its columns.
 
 A schema is written here once. The writer, the check on reading, the columns that
 the UI shows and the table list in ``docs/tables.md`` come from it. Each table is
@@ -26,14 +26,14 @@ FEATURES = (
 )
 """The properties that a hunt treats as categorical; bit i of an anomaly mask is FEATURES[i]."""
 NODATA = "NODATA"
-"""The category of what the log does not say."""
+"""The category of a value that the log does not have."""
 MAX_CATEGORY_LENGTH = 256
 
 SUCCESS, FAILURE, STOPPED, REFUSED, OTHER = "success", "failure", "stopped", "refused", "other"
-"""What ``outcome`` can be; an attempt is what is neither a success nor ``other``."""
+"""The values of ``outcome``; all but a success and ``other`` are attempts."""
 
 SOURCE = ("network", "ip_prefix", "Location", "state", "city", "latitude", "longitude")
-"""What of a sign-in says from where it came."""
+"""The columns that say from where a sign-in comes."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,18 @@ class Table:
     description: str
     schema: pa.Schema
     order: tuple[str, ...] = ()
-    """In which an engine writes its rows: what repeats lies together. None: by all columns."""
+    """The columns by which an engine sorts its rows, so that equal values are together; empty for
+    all columns."""
 
     @cached_property
     def schema_digest(self) -> str:
-        """Changes when a column's name, type or place does."""
+        """Changes when the name, type or position of a column does."""
         described = type_name(pa.struct(list(self.schema)))
         return hashlib.sha256(described.encode()).hexdigest()[:12]
 
     @cached_property
     def dated(self) -> pa.Schema:
-        """The schema of its rows as the lake reads them: with their day as the last column."""
+        """The schema of rows that the lake reads: the last column is their day."""
         return pa.schema([*self.schema, pa.field("date", pa.date32())])
 
     @property
@@ -132,7 +133,7 @@ _PLACE_COLUMNS: list[_Column] = [
 
 RAW_SIGNINS = _table(
     "raw_signins",
-    "The day's sign-ins as the export has them: typed, one row an Id.",
+    "The day's sign-ins with typed columns, one row per Id, from which all else is made.",
     _SIGNIN_ID,
     _TIME,
     (
@@ -169,7 +170,8 @@ RAW_SIGNINS = _table(
 
 REJECTED_SIGNINS = _table(
     "rejected_signins",
-    "Lines and files of the day's export that are not sign-ins, each with the reason.",
+    "Lines and files of the day's export that are not sign-ins, each with the reason, to find out "
+    "what was not read.",
     ("file", _STRING, "Path within the export"),
     ("reason", _STRING, "Why it was rejected"),
     ("line", _STRING, "The line, cut to 1,024 characters; null for a whole file"),
@@ -187,7 +189,7 @@ USER_NAMES = _table(
 
 ENCODED_FEATURES = _table(
     "encoded_features",
-    "The day's sign-ins as categories: one column a feature, NODATA where the log is silent.",
+    "The day's sign-ins as categories, one column per feature: what hunts compare.",
     _SIGNIN_ID,
     _TIME,
     _USER,
@@ -206,7 +208,7 @@ ENCODED_FEATURES = _table(
 
 CATEGORY_COUNTS = _table(
     "category_counts",
-    "How often each category occurs on the day. Additive: a window's baseline is a sum of these.",
+    "How often each category occurs on the day; a window's baseline is a sum of these.",
     _FEATURE,
     ("category", _STRING, "Value of the feature"),
     ("successes", _LONG, "Successes with it"),
@@ -216,7 +218,8 @@ CATEGORY_COUNTS = _table(
 
 SUCCESS_SOURCES = _table(
     "success_sources",
-    "From where each user succeeded on the day: one row per user, network, place and system.",
+    "From where each user succeeded on the day, one row per user, network, place and system: where "
+    "users are at home.",
     _USER,
     ("network", _STRING, _FEATURE_COMMENTS["network"]),
     _PREFIX,
@@ -234,8 +237,8 @@ SUCCESS_SOURCES = _table(
 
 FAILURE_SOURCES = _table(
     "failure_sources",
-    "From where each user's attempts (failed, stopped, refused) came on the day: a row a user, "
-    "address and explanation.",
+    "From where each user's attempts (failed, stopped, refused) came on the day, one row per user, "
+    "address and explanation: what other attempts are explained by.",
     _USER,
     _PREFIX,
     _ADDRESS,
@@ -248,7 +251,7 @@ FAILURE_SOURCES = _table(
 
 OPEN_FAILURES = _table(
     "open_failures",
-    "The day's attempts (failed, stopped, refused) that nothing of the day explains: those a hunt "
+    "The day's attempts (failed, stopped, refused) that nothing of the day explains, which a hunt "
     "reads one by one.",
     _SIGNIN_ID,
     _TIME,
@@ -263,7 +266,7 @@ OPEN_FAILURES = _table(
 
 SIGNIN_HOURS = _table(
     "signin_hours",
-    "The day's sign-ins by outcome and hour of the calendar.",
+    "The day's sign-ins counted by outcome and hour, for checks of volume and for rhythms.",
     _OUTCOME,
     ("hour", _TIMESTAMP, "Beginning of the hour (UTC)"),
     ("signins", _LONG, "Sign-ins in it"),
@@ -271,7 +274,7 @@ SIGNIN_HOURS = _table(
 
 FEATURE_BASELINE = _table(
     "feature_baseline",
-    "The window's baseline per feature: what counts as an anomalous category as of this day.",
+    "The window's baseline per feature, which decides when a category is anomalous.",
     _FEATURE,
     ("successes", _LONG, "N: successes in the window"),
     ("failures", _LONG, "Sign-ins with a wrong or an expired password in the window"),
@@ -289,7 +292,7 @@ FEATURE_BASELINE = _table(
 
 ANOMALY_MASKS = _table(
     "anomaly_masks",
-    "The day's successes and attempts, each with its anomaly mask against the window's baseline.",
+    "The day's successes and attempts, each with the features in which it is anomalous.",
     _SIGNIN_ID,
     _OUTCOME,
     ("mask", _INT, "Bit i is set when the i-th feature's category is anomalous"),
@@ -298,8 +301,8 @@ ANOMALY_MASKS = _table(
 
 EXPLAINED_FAILURES = _table(
     "explained_failures",
-    "The window's attempts (failed, stopped, refused) that something harmless or loud explains: a "
-    "row an explanation, and a row for each of the accounts and addresses that fail most.",
+    "What explains the window's attempts (failed, stopped, refused) as harmless or loud: one row "
+    "per explanation, and one per account and address that fails most.",
     (
         "explanation",
         _STRING,
@@ -315,8 +318,8 @@ EXPLAINED_FAILURES = _table(
 
 SUSPECT_FAILURES = _table(
     "suspect_failures",
-    "The window's attempts (failed, stopped, refused) that nothing explains: single ones from "
-    "sources new to their user. A row that several days' folders hold is one.",
+    "The window's attempts (failed, stopped, refused) that nothing explains, in which campaigns "
+    "are looked for.",
     _SIGNIN_ID,
     _TIME,
     _USER,
@@ -331,8 +334,8 @@ SUSPECT_FAILURES = _table(
 
 MASK_PATTERNS = _table(
     "mask_patterns",
-    "The failures that the model is fitted on, by mask: suspects by the properties in which they "
-    "are anomalous (preset notebook: all of the window's failures by anomaly mask).",
+    "The distinct patterns of anomalous properties among the suspects, with their counts: what the "
+    "mixture is fitted to (preset notebook: all failures by anomaly mask).",
     ("mask", _INT, "Bit i is set when the model's i-th feature is anomalous"),
     ("anomalous_features", _STRINGS, "The same by name"),
     ("failures", _LONG, "Failures with this mask"),
@@ -340,7 +343,7 @@ MASK_PATTERNS = _table(
 
 MIXTURE_MODEL = _table(
     "mixture_model",
-    "The Bernoulli mixture fitted to the window's masks: a row a component and feature.",
+    "The Bernoulli mixture that is fitted to the patterns, one row per component and feature.",
     ("component", _INT, "0 is the heaviest"),
     ("concentration", _DOUBLE, "Dirichlet parameter of the component's weight"),
     ("weight", _DOUBLE, "Its expected weight"),
@@ -362,13 +365,13 @@ _TEST = pa.struct(
 
 PRUNED_CLUSTERS = _table(
     "pruned_clusters",
-    "Every cluster of the day's model, kept or pruned, with the reason.",
+    "Every cluster of the hunt, kept or pruned, with the reason: why there is an incident or none.",
     ("cluster_id", _INT, "Number of the cluster"),
     ("component", _INT, "Its component of the day's mixture model"),
     ("weight", _DOUBLE, "Expected weight of the component"),
     ("anomalous_features", _STRINGS, "Features in which it is consistently anomalous"),
     ("failures", _LONG, "Failures that belong to it with enough probability"),
-    ("attempts_per_day", _DOUBLE, "Those over the window's length, in failures a day"),
+    ("attempts_per_day", _DOUBLE, "Those over the window's length, in failures per day"),
     ("kept", _BOOLEAN, "Whether it is a candidate"),
     ("reason", _STRING, "Why it was kept or pruned"),
     (
@@ -385,7 +388,7 @@ PRUNED_CLUSTERS = _table(
 
 CLUSTER_MEMBERS = _table(
     "cluster_members",
-    "The attempts of kept clusters.",
+    "The attempts of each kept cluster, with their probabilities.",
     _SIGNIN_ID,
     _CLUSTER_ID,
     ("assignment_probability", _DOUBLE, "Probability that it belongs to the cluster"),
@@ -401,7 +404,7 @@ CLUSTER_MEMBERS = _table(
 
 CLUSTER_STATISTICS = _table(
     "cluster_statistics",
-    "One row a kept cluster: its size, pace and rhythm.",
+    "The size, pace and rhythm of each kept cluster, which the tests of a spray judge.",
     _CLUSTER_ID,
     ("failures", _LONG, "Members"),
     ("users", _LONG, "Distinct accounts tried"),
@@ -425,7 +428,7 @@ CLUSTER_STATISTICS = _table(
 
 CLUSTER_FEATURES = _table(
     "cluster_features",
-    "How much each feature varies within a kept cluster, against the baseline.",
+    "How much each feature varies within a kept cluster: what its attacker cannot help repeating.",
     _CLUSTER_ID,
     _FEATURE,
     ("categories", _LONG, "Distinct categories in the cluster"),
@@ -439,28 +442,28 @@ CLUSTER_FEATURES = _table(
 
 SUCCESS_HOURS = _table(
     "success_hours",
-    "The window's successes by hour of the calendar.",
+    "The window's successes by hour of the calendar, which timelines are drawn beside.",
     ("hour", _TIMESTAMP, "Beginning of the hour (UTC)"),
     ("successes", _LONG, "Successes in it"),
 )
 
 SUCCESS_WEEKDAYS = _table(
     "success_weekdays",
-    "The window's successes by day of the week.",
+    "The window's successes by day of the week, with which a campaign's rhythm is compared.",
     ("weekday", _INT, "1 is Monday, 7 is Sunday (ISO 8601)"),
     ("successes", _LONG, "Successes on it"),
 )
 
 SUCCESS_HOURS_OF_DAY = _table(
     "success_hours_of_day",
-    "The window's successes by hour of the day.",
+    "The window's successes by hour of the day, with which a campaign's rhythm is compared.",
     ("hour_of_day", _INT, "0 to 23 (UTC)"),
     ("successes", _LONG, "Successes in it"),
 )
 
 SUCCESS_LOCATIONS = _table(
     "success_locations",
-    "The window's 5,000 most common places of successes.",
+    "The window's 5,000 most common places of successes, for the maps of pages.",
     ("Location", _STRING, "Country or region"),
     ("state", _STRING, "State"),
     ("city", _STRING, "City"),
@@ -472,7 +475,7 @@ SUCCESS_LOCATIONS = _table(
 
 SUCCESS_SAMPLE = _table(
     "success_sample",
-    "10,000 of the window's successes, the same ones at every run: the baseline of plots.",
+    "10,000 of the window's successes, the same ones in every run, as the baseline of plots.",
     _SIGNIN_ID,
     _TIME,
     _USER,
@@ -490,7 +493,7 @@ _INVARIANT = pa.struct(
 )
 CAMPAIGNS = _table(
     "campaigns",
-    "Every campaign known as of the day, under one id for life: docs/campaigns.md has the rules.",
+    "Every campaign that is known on the day, under one id for life (docs/campaigns.md).",
     ("campaign_id", _STRING, "Its id, the incident's too"),
     ("state", _STRING, "new, continued, resumed, split, quiet or merged"),
     ("cluster_id", _INT, "Its cluster of this day; null when quiet or merged"),
@@ -503,7 +506,7 @@ CAMPAIGNS = _table(
     ("attempts", _LONG, "Attempts so far, those that have left the window too"),
     ("new_attempts", _LONG, "Attempts on days after previous_hunt"),
     ("users", _LONG, "Accounts tried within the window of its last hunt"),
-    ("merged_into", _STRING, "Of a merged one: the campaign that goes on"),
+    ("merged_into", _STRING, "Of a merged one: the campaign that continues"),
     ("split_from", _STRING, "The campaign it came apart from, if it did"),
     ("fingerprint", pa.list_(_INVARIANT), "What it keeps repeating and the tenant seldom shows"),
     ("attempts_by_day", pa.map_(_DATE, _LONG), "Attempts by day (UTC), since its first"),
@@ -542,7 +545,8 @@ _KNOWN_ADDRESS = pa.struct([pa.field("ip_address", _STRING), pa.field("providers
 
 ENRICHED_INCIDENTS = _table(
     "enriched_incidents",
-    "One row a spray candidate, in the words an analyst needs.",
+    "One incident per campaign, with what an analyst needs: severity, accounts in three tiers, "
+    "evidence and words.",
     _INCIDENT_ID,
     _CLUSTER_ID,
     ("state", _STRING, "Of the campaign: new, continued, resumed or split"),
@@ -567,7 +571,7 @@ ENRICHED_INCIDENTS = _table(
     ("anomalous_features", _STRINGS, "Features in which it is consistently anomalous"),
     ("invariants", pa.list_(_INVARIANT), "What it cannot help repeating: a fingerprint"),
     ("tests", pa.list_(_TEST), "Why we think so: each test of a spray, with its value"),
-    ("successes", _LONG, "Successes with which it may have got into an account"),
+    ("successes", _LONG, "Successes with which it may have compromised an account"),
     ("compromised_users", _STRINGS, "Their accounts, likeliest first, at most 100"),
     ("new_compromised_users", _STRINGS, "Those that the export held after the previous hunt"),
     (
@@ -593,14 +597,14 @@ ENRICHED_INCIDENTS = _table(
     (
         "malicious_addresses",
         pa.list_(_KNOWN_ADDRESS),
-        "Those known as malicious, most telling first, each with who says so",
+        "Those known as malicious, the most informative first, each with who says so",
     ),
 )
 
 INCIDENT_MEMBERS = _table(
     "incident_members",
-    "The sign-ins of each incident: its attempts (failed, stopped, refused), and the right "
-    "passwords (success, stopped) that may be its own.",
+    "The sign-ins of each incident as evidence: its attempts (failed, stopped, refused), and the "
+    "right passwords (success, stopped) that may be its own.",
     _INCIDENT_ID,
     _SIGNIN_ID,
     _USER,
@@ -618,11 +622,11 @@ INCIDENT_MEMBERS = _table(
 
 ADDRESS_REPORTS = _table(
     "address_reports",
-    "What others know of an incident's most telling addresses: a row an incident, address and "
-    "source. Empty unless a source is switched on: docs/enrichment.md.",
+    "What other sources say of an incident's most informative addresses, one row per incident, "
+    "address and source; empty unless one is switched on (docs/enrichment.md).",
     _INCIDENT_ID,
     _ADDRESS,
-    ("rank", _INT, "1 is the most telling address of the incident"),
+    ("rank", _INT, "1 is the most informative address of the incident"),
     ("provider", _STRING, "indicators (a local file), geolocation, whois, or who was asked"),
     ("verdict", _STRING, "malicious, suspicious, clean (vouched for) or unknown"),
     ("severity", _STRING, "The same in the provider's word; null where it has none"),
@@ -646,17 +650,17 @@ _TERM = pa.struct(
 
 HUNTING_RULES = _table(
     "hunting_rules",
-    "Each incident as rules that other tools run, with what they hit in the window: a row for its "
-    "attempts, and one for the successes that look like them.",
+    "Each incident as rules for other tools, one for its attempts and one for successes that look "
+    "like them, with what they hit in the window.",
     _INCIDENT_ID,
-    ("outcome", _STRING, "failure: a rule for its attempts; success: for what may have got in"),
+    ("outcome", _STRING, "failure: a rule for its attempts; success: a rule for entries"),
     ("usable", _BOOLEAN, "Whether there is a rule: it hits at most 1 % of legitimate sign-ins"),
-    ("summary", _STRING, "What it finds and what else it hits, or why there is none"),
+    ("summary", _STRING, "What it finds and what else it hits, or why there is no rule"),
     ("terms", pa.list_(_TERM), "All hold: a feature is (or, negated, is not) one of the values"),
     ("attempts", _LONG, "Attempts of the incident"),
     ("attempts_hit", _LONG, "Those that meet the terms"),
     ("attempts_share", _DOUBLE, "Their share of the attempts"),
-    ("entries", _LONG, "Successes of the incident, with which it may have got in"),
+    ("entries", _LONG, "Successes of the incident with which it may have compromised an account"),
     ("entries_hit", _LONG, "Those that meet the terms"),
     ("legitimate", _LONG, "Successes of the window that belong to no incident"),
     ("legitimate_hit", _LONG, "Those that meet the terms"),
@@ -670,7 +674,7 @@ HUNTING_RULES = _table(
 
 DELIVERED_INCIDENTS = _table(
     "delivered_incidents",
-    "What was sent where, a row an incident and sink; none where no sink is switched on.",
+    "What was sent where, one row per incident and sink; empty unless a sink is switched on.",
     _INCIDENT_ID,
     ("sink", _STRING, "sentinel or log_analytics"),
     ("action", _STRING, "created, updated, commented, unchanged or failed"),
@@ -680,7 +684,8 @@ DELIVERED_INCIDENTS = _table(
 
 DETECTION_LIMIT = _table(
     "detection_limit",
-    "Made on demand: synthetic sprays of falling rate in the window, and when each would be found.",
+    "Made on demand: after how many days synthetic sprays of falling rate would be found in the "
+    "window.",
     ("kind", _STRING, "What the spray looks like"),
     ("attempts_per_day", _LONG, "Its rate, at random times from the window's first day"),
     ("found_after_days", _LONG, "Days (in steps of 5) after which a hunt finds it; null if never"),
@@ -698,10 +703,10 @@ def to_markdown() -> str:
     """All tables as the page ``docs/tables.md``."""
     parts = [
         "# Tables of the lake",
-        "One folder a table, one folder a day below it: "
+        "One folder per table, and below it one folder per day: "
         "`<lake>/<table>/date=YYYY-MM-DD/*.parquet`. Beside the data, `_provenance.json` says "
         "what a partition was made from and names its files. Times are UTC.",
-        "Made from the schemas in the code: "
+        "This page is made from the schemas in the code: "
         "`python -m lowslow_assets.lake.tables > docs/tables.md`.",
     ]
     for table in TABLES:

@@ -1,4 +1,4 @@
-"""Asset checks: what of the input looks wrong, in words, before anybody trusts a hunt."""
+"""Asset checks: whether the input looks right, in words, before anybody trusts a hunt."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ _WARN, _ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 @dg.asset_check(
     asset=RAW_SIGNINS.name,
     partitions_def=DAYS,
-    description="Hardly a line of the day's export was rejected, and no whole file.",
+    description="At most 1 % of the lines of the day's export were rejected, and no whole file.",
 )
 def lines_are_signins(
     context: dg.AssetCheckExecutionContext, lake: LakeResource
@@ -90,12 +90,12 @@ def values_are_read(
 @dg.asset_check(
     asset=SIGNIN_HOURS.name,
     partitions_def=DAYS,
-    description="As many sign-ins, and as many of them failures, as in the 8 weeks before.",
+    description="The day has about as many sign-ins and failures as the 8 weeks before.",
 )
 def volume_is_usual(
     context: dg.AssetCheckExecutionContext, lake: LakeResource
 ) -> dg.AssetCheckResult:
-    """An error for a day without successes and failures, a warning for one unlike those before."""
+    """An error for a day without successes and failures, a warning for an unusual day."""
     days = days_of(context)
     opened = lake.open()
     outcomes = {
@@ -110,12 +110,12 @@ def volume_is_usual(
 @dg.asset_check(
     asset=CATEGORY_COUNTS.name,
     partitions_def=DAYS,
-    description="The day's successes have the features that those of the 8 weeks before have.",
+    description="The log still has the features that it had in the 8 weeks before.",
 )
 def features_are_given(
     context: dg.AssetCheckExecutionContext, lake: LakeResource
 ) -> dg.AssetCheckResult:
-    """An error for features that the log stopped to give, a warning for those it never gives."""
+    """An error for features that the log no longer has, a warning for those it never had."""
     days = days_of(context)
     opened = lake.open()
     counts = opened.read(CATEGORY_COUNTS, _compared(opened, CATEGORY_COUNTS, days))
@@ -208,7 +208,7 @@ def _result(
     severity: dg.AssetCheckSeverity,
     **metadata: dg.MetadataValue,
 ) -> dg.AssetCheckResult:
-    """Passed where no day is odd; else what is odd of which."""
+    """Passed if no day is unusual; otherwise what is unusual about which day."""
     said = [f"{day}: {'; '.join(of_day)}." for day, of_day in sorted(odd.items())]
     more = [f"And {len(said) - _SHOWN} days more."] if len(said) > _SHOWN else []
     return dg.AssetCheckResult(

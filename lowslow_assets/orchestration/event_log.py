@@ -71,7 +71,7 @@ class EventLog(SqliteEventLogStorage):
         self._show(of_assets[0].run_id)
 
     def _show(self, run_id: str) -> None:
-        """Have who watches a run look: the file is left alone until SQLite moves its log there."""
+        """Notify watchers of a run: SQLite changes the file itself only later."""
         os.utime(self.path_for_shard(run_id))
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""What a person or a sensor runs: a range of days to ingest, a hunt as of a day, both for a day."""
+"""The jobs that a person or a sensor runs."""
 
 import dagster as dg
 
@@ -18,11 +18,11 @@ hunt_as_of_day = dg.define_asset_job(
 ingest_and_hunt = dg.define_asset_job(
     "ingest_and_hunt",
     selection=_INGEST | _HUNT,
-    description="Ingest a day and hunt as of it: what the sensor runs.",
+    description="Ingest a day, then hunt over the window that ends with it: what the sensor runs.",
 )
 detection_limit_as_of_day = dg.define_asset_job(
     "detection_limit_as_of_day",
     selection=dg.AssetSelection.groups("on_demand"),
-    description="What the hunt as of a day would have missed: synthetic sprays in its window.",
+    description="Find out what a day's hunt would have missed, by synthetic sprays in its window.",
 )
 JOBS = [ingest_range, hunt_as_of_day, ingest_and_hunt, detection_limit_as_of_day]

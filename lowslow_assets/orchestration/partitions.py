@@ -1,4 +1,4 @@
-"""One partition a day (UTC), from LOWSLOW_START_DATE on; a day can be made once it is over."""
+"""One partition per day (UTC), from LOWSLOW_START_DATE on; a day can be made once it is over."""
 
 import warnings
 from datetime import date
@@ -7,7 +7,7 @@ import dagster as dg
 
 from lowslow_assets.settings import read_start_date
 
-# Meant, and tested here: what they are in beta for must not fill every command's output.
+# Both are used on purpose and tested: their warnings must not fill every command's output.
 warnings.filterwarnings("ignore", r"Parameter `backfill_policy`", dg.BetaWarning)
 warnings.filterwarnings(
     "ignore", r"Specifying a partitions_def on an AssetCheckSpec", dg.PreviewWarning

@@ -1,7 +1,8 @@
-"""What assets are given: the source, the lake, the hunt's parameters.
+"""What assets receive: the source, the lake, the hunt's parameters.
 
 Each is a plain thing once opened (`Export`, `Lake`, `Engine`, `HuntSettings`): the code that
-uses it never sees Dagster's types.
+uses it never sees Dagster's types. A field that an environment variable sets names that variable;
+docs/settings.md is made from these fields.
 """
 
 import json
@@ -51,34 +52,46 @@ from lowslow_assets.sinks.updates import Sink
 
 
 class EngineResource(dg.ConfigurableResource):
-    """What moves the rows of a run: started when first used, stopped when the run ends."""
+    """The engine of a run: started when first used, stopped when the run ends."""
 
     name: str = Field(
         default=DUCKDB,
         pattern=f"^({'|'.join(ENGINES)})$",
-        description="duckdb (within the process) or spark (on this machine, or wherever the "
-        "settings of Spark say).",
+        description="The engine that processes the rows: duckdb (within the process) or spark (on "
+        "this machine, or where Spark's own settings say).",
+        json_schema_extra={"variable": "LOWSLOW_ENGINE"},
     )
     memory: str = Field(
-        default="", description="duckdb: how much memory it may use, as 4GB; else most of it."
+        default="",
+        description="duckdb: how much memory it may use, for example 4GB; empty for four fifths "
+        "of the machine's.",
+        json_schema_extra={"variable": "LOWSLOW_MEMORY"},
     )
-    threads: int = Field(default=0, ge=0, description="duckdb: its threads; 0 for all cores.")
+    threads: int = Field(
+        default=0,
+        ge=0,
+        description="duckdb: its threads, and the processes that parse files; 0 for all cores.",
+        json_schema_extra={"variable": "LOWSLOW_THREADS"},
+    )
     spill: str = Field(
         default="",
-        description="duckdb: a folder for what memory does not hold; else one beside the process.",
+        description="duckdb: a folder for what does not fit into memory; empty for a temporary "
+        "folder.",
+        json_schema_extra={"variable": "LOWSLOW_SPILL"},
     )
     spark_conf: str = Field(
         default="",
-        description="spark: a file of its settings, as spark-defaults.conf. It is read when the "
-        "session starts: what it says is in no run's configuration.",
+        description="spark: a file of Spark's settings in the form of spark-defaults.conf. It is "
+        "read when the session starts, so its content is not part of a run's configuration.",
+        json_schema_extra={"variable": "LOWSLOW_SPARK_CONF"},
     )
     spark_config: dict[str, Any] = Field(
-        default={}, description="spark: further settings, on top of that file's."
+        default={}, description="spark: settings that are added to those of that file."
     )
     connected: list[str] = Field(
         default=[],
-        description="spark: URLs of Azure Storage for which it has a connector; it is given the "
-        "credentials that the environment names, when the session starts.",
+        description="spark: URLs of Azure Storage that its own connector reads; the session starts "
+        "with the credentials that the environment names.",
     )
 
     _opened: Engine | None = PrivateAttr(default=None)
@@ -127,39 +140,43 @@ class SourceResource(dg.ConfigurableResource):
 
     root: str = Field(
         description="The folder that holds the y=YYYY folders of SigninLogs: a local path, or "
-        "abfss://container@account.dfs.core.windows.net/path. Or what is asked "
-        "without an export: loganalytics://id, a workspace, or graph://graph.microsoft.com."
+        "abfss://container@account.dfs.core.windows.net/path. Or a service that is asked without "
+        "an export: loganalytics://id, a workspace, or graph://graph.microsoft.com.",
+        json_schema_extra={"variable": "LOWSLOW_SOURCE"},
     )
     read: str = Field(
         default=STAGED,
         pattern=f"^({'|'.join(READS)})$",
         description="How an export in Azure Storage is read: staged (copied to this machine "
         "first), executors (by each process that parses) or native (by Spark's connector).",
+        json_schema_extra={"variable": "LOWSLOW_READ"},
     )
     logs: list[str] = Field(
         default=[SIGNIN_LOGS],
-        description="The tables to read, of SigninLogs, AADNonInteractiveUserSignInLogs, "
-        "ADFSSignInLogs and AADServicePrincipalSignInLogs; each lies in a container of its own, "
-        "by whose usual name it is found from the root.",
+        description="The tables to read: SigninLogs, AADNonInteractiveUserSignInLogs, "
+        "ADFSSignInLogs, AADServicePrincipalSignInLogs. Each is in a container of its own, which "
+        "is found from the root by its usual name.",
+        json_schema_extra={"variable": "LOWSLOW_LOGS"},
     )
     result_codes: dict[str, str] = Field(
         default={},
-        description="Outcomes (failure, stopped, refused, other) of further ResultType codes, or "
-        "of some of docs/outcomes.md in place of theirs there.",
+        description="Outcomes (failure, stopped, refused, other) of result codes that "
+        "docs/outcomes.md does not have, or other outcomes for some that it has.",
+        json_schema_extra={"variable": "LOWSLOW_RESULT_CODES"},
     )
 
     @property
     def codes(self) -> dict[str, list[str]]:
         """The result codes of a failure, a stopped and a refused sign-in.
 
-        Raises SettingsError where ``result_codes`` have what is none.
+        Raises SettingsError if ``result_codes`` has something that is not a code.
         """
         return codes_by_outcome(
             known_result_codes(f"{code}={outcome}" for code, outcome in self.result_codes.items())
         )
 
     def open(self) -> Export:
-        """The export; raises SourceError unless it is there and has days.
+        """The export; raises SourceError if it is missing or has no day.
 
         Raises SourceUnavailable where Azure does not answer as it should.
         """
@@ -182,13 +199,14 @@ class LakeResource(dg.ConfigurableResource):
     """The lake that holds every table."""
 
     root: str = Field(
-        description="The folder below which each table has its own: a local path, or "
-        "abfss://container@account.dfs.core.windows.net/path."
+        description="The folder that holds one folder per table: a local path, or "
+        "abfss://container@account.dfs.core.windows.net/path.",
+        json_schema_extra={"variable": "LOWSLOW_LAKE"},
     )
     native: bool = Field(
         default=False,
-        description="Whether the engine has a connector for a lake in Azure Storage; else it "
-        "works on copies on this machine.",
+        description="Whether the engine has a connector for a lake in Azure Storage. Without one "
+        "it works on copies on this machine.",
     )
     written_to: str = Field(
         default="",
@@ -218,15 +236,45 @@ class LakeResource(dg.ConfigurableResource):
 class SinksResource(dg.ConfigurableResource):
     """Where incidents are sent; credentials are the environment's or a managed identity's."""
 
-    names: list[str] = Field(default=[], description="sentinel, log_analytics, or none of them.")
-    dry_run: bool = Field(default=False, description="Print the requests, send none.")
-    subscription: str = Field(default="", description="sentinel: id of the subscription.")
-    resource_group: str = Field(default="", description="sentinel: the workspace's group.")
-    workspace: str = Field(default="", description="sentinel: name of the workspace.")
-    ingestion_endpoint: str = Field(default="", description="log_analytics: logs ingestion URL.")
-    ingestion_rule: str = Field(default="", description="log_analytics: the rule's immutable id.")
+    names: list[str] = Field(
+        default=[],
+        description="Where incidents are sent: sentinel, log_analytics, both, or nowhere.",
+        json_schema_extra={"variable": "LOWSLOW_SINKS"},
+    )
+    dry_run: bool = Field(
+        default=False,
+        description="Print the requests and send none.",
+        json_schema_extra={"variable": "LOWSLOW_DRY_RUN"},
+    )
+    subscription: str = Field(
+        default="",
+        description="sentinel: id of the workspace's subscription.",
+        json_schema_extra={"variable": "LOWSLOW_SENTINEL_SUBSCRIPTION"},
+    )
+    resource_group: str = Field(
+        default="",
+        description="sentinel: the workspace's resource group.",
+        json_schema_extra={"variable": "LOWSLOW_SENTINEL_RESOURCE_GROUP"},
+    )
+    workspace: str = Field(
+        default="",
+        description="sentinel: name of the workspace, not its id.",
+        json_schema_extra={"variable": "LOWSLOW_SENTINEL_WORKSPACE"},
+    )
+    ingestion_endpoint: str = Field(
+        default="",
+        description="log_analytics: URL of the logs ingestion endpoint.",
+        json_schema_extra={"variable": "LOWSLOW_INGESTION_ENDPOINT"},
+    )
+    ingestion_rule: str = Field(
+        default="",
+        description="log_analytics: immutable id of the data collection rule.",
+        json_schema_extra={"variable": "LOWSLOW_INGESTION_RULE"},
+    )
     ingestion_stream: str = Field(
-        default=SinkSettings.ingestion_stream, description="log_analytics: the rule's stream."
+        default=SinkSettings.ingestion_stream,
+        description="log_analytics: the rule's stream; only for a rule of your own making.",
+        json_schema_extra={"variable": "LOWSLOW_INGESTION_STREAM"},
     )
 
     @classmethod
@@ -236,7 +284,7 @@ class SinksResource(dg.ConfigurableResource):
         return cls(**fields)
 
     def open(self) -> list[Sink]:
-        """The sinks that are switched on; raises SettingsError where one cannot be."""
+        """The sinks that are switched on; raises SettingsError if one cannot be opened."""
         if not self.names:
             return []
         try:
@@ -259,6 +307,7 @@ def _threshold(name: str) -> Any:
         ge=limits["least"],
         le=limits["most"],
         description=f"campaigns: {limits['effect']}",
+        json_schema_extra={"variable": "LOWSLOW_THRESHOLDS"},
     )
 
 
@@ -270,17 +319,24 @@ class HuntParameters(dg.ConfigurableResource):
     """
 
     lookback_days: int = Field(
-        default=240, ge=1, le=MAX_LOOKBACK_DAYS, description="Length of the window in days."
+        default=240,
+        ge=1,
+        le=MAX_LOOKBACK_DAYS,
+        description="Length of a hunt's window in days.",
+        json_schema_extra={"variable": "LOWSLOW_LOOKBACK_DAYS"},
     )
     preset: str = Field(
         default=CAMPAIGNS,
         pattern=f"^({'|'.join(PRESETS)})$",
-        description="campaigns (our own way to hunt) or notebook (the guided hunt's, exactly).",
+        description="How to hunt: campaigns (the project's own way) or notebook (exactly as the "
+        "public guided-hunting notebook does).",
+        json_schema_extra={"variable": "LOWSLOW_PRESET"},
     )
     known_sources: str = Field(
         default="",
         description="campaigns: a local file (TOML) of what the organisation knows of its own "
         "sign-ins; docs/tuning.md. Attempts that it explains are no suspects.",
+        json_schema_extra={"variable": "LOWSLOW_KNOWN_SOURCES"},
     )
     min_accounts: int = _threshold("min_accounts")
     max_attempts_per_account: float = _threshold("max_attempts_per_account")
@@ -290,10 +346,24 @@ class HuntParameters(dg.ConfigurableResource):
     components: int = Field(default=10, ge=1, description="notebook: K, components of the mixture.")
     restarts: int = Field(default=10, ge=1, description="notebook: random starts of the fit.")
     seed: int = Field(default=0, ge=0, description="notebook: seed of the first start.")
-    min_feature_probability: float = Field(default=0.4, ge=0, le=1)
-    min_anomalous_features: int = Field(default=2, ge=0)
-    min_assignment_probability: float = Field(default=0.4, ge=0, le=1)
-    min_avg_attempts_per_day: float = Field(default=1.0, ge=0)
+    min_feature_probability: float = Field(
+        default=0.4,
+        ge=0,
+        le=1,
+        description="notebook: from which probability on a component is anomalous in a feature.",
+    )
+    min_anomalous_features: int = Field(
+        default=2, ge=0, description="notebook: features in which a kept cluster is anomalous."
+    )
+    min_assignment_probability: float = Field(
+        default=0.4,
+        ge=0,
+        le=1,
+        description="Probability from which on a sign-in is a member of a cluster.",
+    )
+    min_avg_attempts_per_day: float = Field(
+        default=1.0, ge=0, description="notebook: mean attempts per day of a kept cluster."
+    )
 
     _known: tuple[KnownSource, ...] | None = PrivateAttr(default=None)
 
@@ -329,17 +399,19 @@ class NotificationError(Exception):
 
 
 class Notifier(dg.ConfigurableResource):
-    """Where messages to people go: a web hook of Teams, Slack, Mattermost and the like.
+    """The web hook for messages to people: Teams, Slack, Mattermost and others.
 
     Replace it in ``build_defs`` by a subclass that sends them elsewhere.
     """
 
     url_variable: str = Field(
         default="LOWSLOW_NOTIFY_URL",
-        description="The environment variable, or the Key Vault's secret, with the hook's address, "
-        "which is a secret; where there is none, nothing is sent.",
+        description="Name of the environment variable, or of the Key Vault's secret, that holds "
+        "the hook's address. Without an address nothing is sent.",
     )
-    timeout_seconds: float = Field(default=10, gt=0)
+    timeout_seconds: float = Field(
+        default=10, gt=0, description="How long the hook may take to answer, in seconds."
+    )
 
     def send(self, text: str) -> None:
         """Post ``{"text": ...}``; raises NotificationError, which does not name the address."""
@@ -363,21 +435,37 @@ class Notifier(dg.ConfigurableResource):
 class EnrichmentResource(dg.ConfigurableResource):
     """Where a campaign's addresses are looked up; keys come from the environment only."""
 
-    indicators: str = Field(default="", description="A local file of indicators: CSV or STIX 2.")
+    indicators: str = Field(
+        default="",
+        description="A local file of indicators: CSV or STIX 2.",
+        json_schema_extra={"variable": "LOWSLOW_INDICATORS"},
+    )
     ti_providers: list[str] = Field(
-        default=[], description="Threat-intelligence providers that may be asked."
+        default=[],
+        description="Threat-intelligence providers that may be asked: AbuseIPDB, GreyNoise, OTX, "
+        "VirusTotal, XForce.",
+        json_schema_extra={"variable": "LOWSLOW_TI_PROVIDERS"},
     )
     geo_database: str = Field(
-        default="", description="A City database (.mmdb), or iptocc: countries without a file."
+        default="",
+        description="Where addresses are, if the log does not say: a City database (.mmdb), or "
+        "iptocc for countries without a file.",
+        json_schema_extra={"variable": "LOWSLOW_GEO_DATABASE"},
     )
-    whois: int = Field(default=0, ge=0, description="Addresses a campaign whose network is asked.")
+    whois: int = Field(
+        default=0,
+        ge=0,
+        description="For how many addresses per campaign whois is asked whose network it is.",
+        json_schema_extra={"variable": "LOWSLOW_WHOIS"},
+    )
     addresses_per_campaign: int = Field(
         default=EnrichmentSettings.addresses_per_campaign,
         ge=1,
-        description="Addresses a campaign that are looked up, the most telling ones.",
+        description="How many addresses per campaign are looked up, the most informative first.",
+        json_schema_extra={"variable": "LOWSLOW_ADDRESSES_PER_CAMPAIGN"},
     )
     keep_answers_days: float = Field(
-        default=7, ge=0, description="Days for which a provider's answer is good."
+        default=7, ge=0, description="For how many days a provider's answer is kept."
     )
 
     @property

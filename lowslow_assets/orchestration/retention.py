@@ -1,4 +1,4 @@
-"""How long the lake keeps what: a job that drops old partitions, by hand or from outside (cron)."""
+"""A job that drops old partitions, started by a person or from outside (cron)."""
 
 from datetime import timedelta
 
@@ -51,7 +51,7 @@ def drop_old_partitions(
     lake: LakeResource,
     parameters: HuntParameters,
 ) -> None:
-    """Count back from the last ingested day, not from today: a lake that stands still stays."""
+    """Count back from the last ingested day, not from today: a lake without new days keeps all."""
     with permanent_failures():
         opened = lake.open()
         ingested = opened.days(RAW_SIGNINS)

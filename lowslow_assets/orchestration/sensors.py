@@ -1,4 +1,4 @@
-"""The sensors: new files of the export become runs, and runs that fail are told of."""
+"""The sensors: new files of the export become runs, and failed runs are reported."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from lowslow_assets.orchestration.resources import Notifier, SourceResource
 # The export is retried for 12 hours; files have been seen later.
 WATCHED_DAYS = 7
 SETTLE_TIME = timedelta(hours=1)
-_TOLD_LENGTH = 1_000
+_MAX_LINE_LENGTH = 1_000
 
 
 @dg.sensor(
@@ -30,7 +30,7 @@ _TOLD_LENGTH = 1_000
 def new_days(context: dg.SensorEvaluationContext, source: SourceResource) -> dg.SensorResult:
     """Request the days whose files are not those of their last request.
 
-    - Only the newest days are listed: an export of years costs no more a tick than one of
+    - Only the newest days are listed: an export of years costs no more per tick than one of
       weeks. Older days are for the job ``ingest_range``.
     - A day is requested an hour after it ends (UTC), so that its last files are there.
     - A late file changes the day's version, and with it the run key: the day is
@@ -38,7 +38,7 @@ def new_days(context: dg.SensorEvaluationContext, source: SourceResource) -> dg.
       are again what they once were is requested, too.
     - The cursor holds a version and a key of each watched day, so its size is bounded.
     - A source that cannot be listed is a reason to skip: the cursor stays, and the next tick
-      finds what this one would have.
+      finds what this one missed.
     """
     try:
         listing = _list_settled_days(source)
@@ -75,7 +75,7 @@ def _list_settled_days(source: SourceResource) -> list[DayFiles]:
 
 
 def _read_cursor(cursor: str | None) -> dict[str, str]:
-    """Day to its version and what came before; a cursor that a person mistyped counts as none."""
+    """Day to its version and what came before; empty if a person mistyped the cursor."""
     try:
         found = json.loads(cursor or "{}")
     except ValueError:
@@ -87,10 +87,10 @@ def _read_cursor(cursor: str | None) -> dict[str, str]:
 
 @dg.run_failure_sensor(
     minimum_interval_seconds=60,
-    description="Tells of each run that failed, if switched on.",
+    description="Posts each failed run to the web hook of LOWSLOW_NOTIFY_URL.",
 )
 def failed_runs(context: dg.RunFailureSensorContext, notifier: Notifier) -> None:
-    """Tell which run failed, of which day, where and why, in a few lines."""
+    """Report which run failed, for which day, in which step and why, in a few lines."""
     run = context.dagster_run
     tags = run.tags
     days = tags.get("dagster/partition") or " to ".join(
@@ -107,4 +107,4 @@ def failed_runs(context: dg.RunFailureSensorContext, notifier: Notifier) -> None
         reason = re.sub(r"^dagster\S*\.Failure: ", "", reason)
         said.append(f"{event.step_key}: {reason}")
     said.append(f"Run {run.run_id}.")
-    notifier.send("\n".join(line[:_TOLD_LENGTH] for line in said))
+    notifier.send("\n".join(line[:_MAX_LINE_LENGTH] for line in said))

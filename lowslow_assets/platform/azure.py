@@ -76,7 +76,7 @@ class Location:
         return f"{self.account_url}/{quote(f'{self.container}/{self.prefix}{name}'.rstrip('/'))}"
 
     def abfss(self, name: str = "") -> str:
-        """The same for Hadoop's connector, which goes by the DFS endpoint."""
+        """The same for Hadoop's connector, which uses the DFS endpoint."""
         host = str(urlsplit(self.account_url).hostname).replace(".blob.", ".dfs.", 1)
         return f"abfss://{self.container}@{host}/{self.prefix}{name}".rstrip("/")
 

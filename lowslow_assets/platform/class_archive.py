@@ -55,7 +55,7 @@ def archive_path(java_home: str) -> Path:
 
 
 def archive_options(java_home: str) -> str:
-    """Java's options to start from the archive; empty where there is none."""
+    """Java's options to start from the archive; empty without an archive."""
     archive = archive_path(java_home)
     # Silently: an archive that does not fit costs time, and nothing else.
     return f"-XX:SharedArchiveFile={archive} -Xlog:cds*=off" if archive.is_file() else ""

@@ -77,7 +77,7 @@ def packaged_java() -> str | None:
 def wrap_java(java: Path, folders: list[Path] | None = None) -> Path:
     """Make a Java home whose `bin/java` runs `java` without the vector module's argument.
 
-    It goes into the first of `folders` that can be written to: by default the environment's
+    It is written into the first of `folders` that can be written to: by default the environment's
     own, then the user's cache.
     """
     script = WRAPPER.format(argument=VECTOR_MODULE_ARGUMENT, java=shlex.quote(str(java)))
@@ -108,7 +108,7 @@ def java_major(version_output: str) -> int | None:
 
 
 def _spark_runs_on(java: str | None) -> str | None:
-    """Start a Java as Spark does; give what it says of itself, or None where it is unfit."""
+    """Start a Java as Spark does; return its version text, or None if Spark cannot use it."""
     if java is None:
         return None
     command = [java, VECTOR_MODULE_ARGUMENT, "-XshowSettings:properties", "-version"]

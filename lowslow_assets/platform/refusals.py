@@ -1,4 +1,4 @@
-"""What Azure refused, and what will pass, each in one sentence."""
+"""Refusals and temporary problems of Azure, each in one sentence."""
 
 import re
 
@@ -8,7 +8,7 @@ _ASK_AGAIN = (408, 429, 500, 502, 503, 504)
 
 
 def is_permanent(error: Exception) -> bool:
-    """Whether trying again is in vain: Azure refused, and not because it was busy."""
+    """Whether a retry is hopeless: Azure refused, and not because it was busy."""
     from azure.core.exceptions import ClientAuthenticationError
 
     status = status_of(error)

@@ -57,7 +57,7 @@ LOCAL_SPARK = {
 
 
 class SparkResource(LazyPySparkResource):
-    """One session a run, by default on this machine; ``spark_config`` adds to or overrides that."""
+    """One session per run, by default on this machine; ``spark_config`` changes its settings."""
 
     spark_config: dict[str, Any] = Field(
         default={}, description="Spark settings, on top of the local ones (`LOCAL_SPARK`)."
@@ -65,8 +65,8 @@ class SparkResource(LazyPySparkResource):
 
     settings_file: str = Field(
         default="",
-        description="A file of further ones, as spark-defaults.conf: a cluster's, for one. It is "
-        "read when the session starts: what it says is in no run's configuration.",
+        description="A file of further settings in the form of spark-defaults.conf. It is read "
+        "when the session starts, so its content is not part of a run's configuration.",
     )
 
     connected: list[str] = Field(
@@ -102,7 +102,7 @@ class SparkResource(LazyPySparkResource):
 
 
 def of_a_session(settings: dict[str, Any]) -> dict[str, Any]:
-    """What can be set of a Spark that runs already; master, memory, Java and keys are its own."""
+    """The settings that a running Spark accepts: not its master, memory, Java or keys."""
     return {
         name: value
         for name, value in settings.items()

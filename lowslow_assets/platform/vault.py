@@ -20,7 +20,7 @@ _REFUSALS = {
 
 
 class VaultUnavailable(Exception):
-    """The vault did not answer as it should this time: another try may find it well."""
+    """The vault did not answer as it should this time: a retry may help."""
 
 
 def read_secret(name: str, environment: Mapping[str, str] = os.environ) -> str:

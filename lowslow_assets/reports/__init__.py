@@ -1,1 +1,1 @@
-"""What a spray candidate says to people. No Dagster."""
+"""Campaigns as people read them: words, rules, plots, pages. No Dagster."""

@@ -51,7 +51,7 @@ def hinton_probabilities(probability: np.ndarray, features: Sequence[str]) -> st
 
 
 def elbo_trace(elbo: np.ndarray) -> str:
-    """The bound after each sweep, as what it is short of the last one."""
+    """The bound after each sweep, as its distance to the last one."""
     figure = _figure(5.5, 2.6)
     axes = figure.subplots()
     short = np.maximum(elbo[-1] - elbo, 1e-9)
@@ -65,7 +65,7 @@ def elbo_trace(elbo: np.ndarray) -> str:
 
 
 def attempts_by_day(days: Sequence[str], series: Mapping[str, Sequence[int]]) -> str:
-    """Attempts a day of each incident, one panel an incident; ``days`` label the x axis.
+    """Attempts per day of each incident, one panel per incident; ``days`` label the x axis.
 
     Only the first few are drawn: the UI wants a picture to stay under 100 KB.
     """
@@ -80,11 +80,11 @@ def attempts_by_day(days: Sequence[str], series: Mapping[str, Sequence[int]]) ->
     step = max(1, len(days) // 8)
     ticks = range(0, len(days), step)
     panels[-1].set_xticks(ticks, [days[i] for i in ticks], parse_math=False)
-    return _markdown(figure, "Attempts a day of each incident")
+    return _markdown(figure, "Attempts per day of each incident")
 
 
 def detection_limits(kinds: Mapping[str, Mapping[int, int | None]], days: int) -> str:
-    """Per kind of spray, days until it is found (None: never) against its attempts a day."""
+    """Per kind of spray, days until it is found (None: never) against its attempts per day."""
     figure = _figure(6.5, 3.4)
     axes = figure.subplots()
     never = 1.12 * days
@@ -98,7 +98,7 @@ def detection_limits(kinds: Mapping[str, Mapping[int, int | None]], days: int) -
     axes.set_xscale("log", base=2)
     axes.set_xticks(ticks, [str(rate) for rate in ticks])
     axes.set_ylim(0, 1.2 * days)
-    axes.set_xlabel("attempts a day")
+    axes.set_xlabel("attempts per day")
     axes.set_ylabel("found after days")
     axes.set_title("Synthetic sprays put into this window", fontsize=10)
     axes.legend(fontsize=8, frameon=False)

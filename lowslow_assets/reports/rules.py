@@ -19,7 +19,7 @@ from lowslow_assets.lake.tables import FAILURE, NODATA
 from lowslow_assets.reports.wording import TECHNIQUES
 from lowslow_assets.signins.outcomes import SUCCESS_RESULT_TYPE
 
-# What hits more of the legitimate sign-ins is no rule.
+# A condition that hits more of the legitimate sign-ins is not offered as a rule.
 MAX_LEGITIMATE_SHARE = 0.01
 
 _NAMESPACE = UUID("0d3c6d53-6b0e-5d0a-9d53-2a8b5cf1f0a4")
@@ -206,7 +206,7 @@ def _kql_list(values: Sequence[str]) -> str:
 
 
 def kql_literal(value: str) -> str:
-    """A string literal that no value gets out of, and in which nothing is invisible."""
+    """A string literal that no value can end, without invisible characters."""
     return '"' + "".join(map(_kql_character, value)) + '"'
 
 
@@ -252,7 +252,7 @@ def to_sigma(
 
 
 def _sigma_term(term: Term) -> list[dict[str, Any]]:
-    """Alternatives, one field each."""
+    """Alternatives, one field per alternative."""
     if term.feature == "network":
         systems = [system.removeprefix("AS") for system in term.systems]
         ranges = [block for blocks in _ranges(term).values() for block in blocks]

@@ -23,7 +23,7 @@ _SHOWN_VALUE_LENGTH = 60
 
 @dataclass(frozen=True)
 class Entry:
-    """An account that a campaign may have got into, with the probability and the evidence."""
+    """An account that a campaign may have compromised, with the probability and the evidence."""
 
     user: str
     probability: float
@@ -98,8 +98,8 @@ def describe(
 ) -> Incident:
     """Say what a campaign's kept cluster is.
 
-    ``merged`` are the ids of campaigns it took in; ``entries`` it may have got into come likeliest
-    first, other accounts whose password is ``known`` the earliest first.
+    ``merged`` are the ids of campaigns that it absorbed; ``entries`` come with the likeliest first,
+    other accounts whose password is ``known`` with the earliest first.
     """
     compromised_users = [entry.user for entry in entries]
     previous = campaign.previous_hunt
@@ -203,7 +203,7 @@ def _title(cluster: ClusterStatistics, entered: int, known: int) -> str:
     accounts = _plural(cluster.users, "account")
     title = f"Possible low-and-slow password spray on {accounts}, {_pace(cluster)}"
     if entered:
-        title += f", {_listed(entered)} possibly got into"
+        title += f", {_listed(entered)} possibly compromised"
     if known:
         more = " more" if entered else ""
         title += f", password{'' if known == 1 else 's'} of {_listed(known)}{more} known"
@@ -223,7 +223,7 @@ def _history(
     else:
         news = _plural(campaign.new_attempts, "attempt")
         if new_users:
-            news += f", {_plural(len(new_users), 'account')} possibly got into"
+            news += f", {_plural(len(new_users), 'account')} possibly compromised"
         if new_known:
             news += f", {_plural(len(new_known), 'password')} known"
         quiet = ", then quiet" if campaign.state == RESUMED else ""
@@ -281,7 +281,8 @@ def _description(
         more = len(entries) - _SHOWN_USERS
         named += f" and {more} more" if more > 0 else ""
         sentences.append(
-            f"It may have got into {_plural(len(entries), 'account')}: {named}. Check these first."
+            f"It may have compromised {_plural(len(entries), 'account')}: {named}. "
+            "Check these first."
         )
     if known:
         named = ", ".join(

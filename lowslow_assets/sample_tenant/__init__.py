@@ -1,4 +1,4 @@
-"""A made-up Microsoft Entra tenant whose sign-in logs contain low-and-slow password sprays.
+"""A generated Microsoft Entra tenant whose sign-in logs contain low-and-slow password sprays.
 
 `generate` writes SigninLogs as Sentinel exports them, and apart from them the labels that say what
 each unusual sign-in really is. For demos, and to measure how well sprays are found. Nothing here

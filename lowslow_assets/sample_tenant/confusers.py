@@ -101,7 +101,7 @@ def password_expiry(world: World) -> Rows:
 
 
 def internet_noise(world: World) -> Rows:
-    """A few failures a day from somewhere in the world, unrelated to each other."""
+    """A few failures per day from anywhere in the world, unrelated to each other."""
     tenant = world.tenant
     rng = stream(tenant.seed, "internet noise")
     rows = blank(rng.poisson(tenant.noise * tenant.days), rng, "internet_noise")

@@ -51,7 +51,7 @@ class Device:
         return ""
 
     def user_agent(self, client: int, day: int) -> str:
-        """The `UserAgent` that goes with it; mail protocols have none of their own."""
+        """The `UserAgent` that belongs to it; mail protocols have no user agent."""
         browser = self.browser_on(client, day)
         if client > RICH_CLIENT and not browser:
             return f"{self.os.split()[0]}/ActiveSync" if self.phone else "BAV2ROPC"

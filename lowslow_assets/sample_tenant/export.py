@@ -95,7 +95,7 @@ def _drafts(world: World, rows: Rows, day: int) -> Slotted:
 
 
 def _malformed(rows: Rows, proper: Slotted) -> Slotted:
-    """Lines that are no sign-in: cut off, not JSON at all, or without Id and user."""
+    """Lines that are not sign-ins: cut off, not JSON at all, or without Id and user."""
     dice = unit(rows["key"], "malformed") / _MALFORMED
     broken = []
     for row in np.flatnonzero(dice < 1):

@@ -1,4 +1,4 @@
-"""Makes a tenant on disk, once: a generation is complete or it is not there."""
+"""Makes a tenant on disk, once: a generation is complete or missing."""
 
 import json
 import os
@@ -42,7 +42,8 @@ def generate(
     """Write the tenant's export to `source` and its labels (CSV) to `labels`.
 
     Beside the labels go `campaigns.json` and the marker of a complete generation. If the same
-    tenant is complete there, nothing is written. `progress` is told the days done and in all.
+    tenant is complete there, nothing is written. `progress` is called with the days
+    done and all days.
     """
     marker = labels.parent / MARKER_FILE
     source = source.resolve()

@@ -1,4 +1,4 @@
-"""Given and family names to combine at random; the people they make up do not exist."""
+"""Given and family names to combine at random; these people do not exist."""
 
 _FIRST = (
     "Aisha Alan Amara Anders Anita Arjun Beatriz Bela Bruno Carla Cedric Chiara Clara Dana David "

@@ -20,7 +20,7 @@ DEPARTMENTS = 6
 
 @dataclass(frozen=True)
 class People:
-    """One entry a person in every field.
+    """One entry per person in every field.
 
     upn, guid, name: as the log writes them.
     office, home: cities, as indices into `CITIES`; home_asn: the home's internet provider.
@@ -49,7 +49,7 @@ class People:
 
 
 def hire(tenant: Tenant, devices: Devices) -> People:
-    """Make up the tenant's people; their devices are added to `devices`."""
+    """Generate the tenant's people; their devices are added to `devices`."""
     rng = stream(tenant.seed, "people")
     count = tenant.users
     branch = rng.choice(len(OFFICES), count, p=[office.staff_share for office in OFFICES])

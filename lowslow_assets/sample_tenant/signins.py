@@ -53,7 +53,7 @@ def label(name: str) -> int:
 
 
 def blank(count: int, rng: np.random.Generator, name: str = "ordinary") -> Rows:
-    """New rows with keys of their own and a label; everything else is zero."""
+    """New rows with new keys and a label; everything else is zero."""
     rows = np.zeros(count, dtype=SIGNIN)
     rows["label"] = label(name)
     return rekeyed(rows, rng)

@@ -15,7 +15,7 @@ _HOURS_A_DAY = {"any": 24, "business": 10, "nights": 8, "sundays": 4}
 
 
 def spray(world: World, campaign: Campaign) -> Rows:
-    """All sign-ins of one campaign: its attempts, and what it does on accounts it got into."""
+    """All sign-ins of one campaign: its attempts, and what it does on compromised accounts."""
     rng = stream(world.tenant.seed, f"campaign {campaign.name}")
     times = _times(world, campaign, rng)
     if not len(times):

@@ -80,7 +80,7 @@ class Campaign:
 
     @property
     def weekly_rate(self) -> float:
-        """Attempts a day on the average of a week in which it is active."""
+        """Mean attempts per day of a week in which it is active."""
         return self.rate * {"business": 5 / 7, "sundays": 1 / 7}.get(self.hours, 1.0)
 
     def active_days(self, days: int) -> list[int]:
@@ -129,7 +129,7 @@ DEMO_CAMPAIGNS = (
 
 @dataclass(frozen=True)
 class Tenant:
-    """An organisation whose sign-in logs are made up; the defaults are the demo.
+    """An organisation whose sign-in logs are generated; the defaults are the demo.
 
     seed: everything follows from it and the other settings.
     start, days: the first day (UTC) and how many.

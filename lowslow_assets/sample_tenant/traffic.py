@@ -37,7 +37,7 @@ def draw(tenant: Tenant) -> tuple[World, Rows]:
 
 
 def _present(world: World, rows: Rows) -> Rows:
-    """What lies in the tenant's days that are not missing, sorted by time."""
+    """The sign-ins of the days that are not missing, sorted by time."""
     day = (rows["time"] - world.tenant.start_ms) // DAY
     inside = (day >= 0) & (day < world.tenant.days)
     rows = rows[inside & ~np.isin(day, list(world.tenant.absent_days()))]

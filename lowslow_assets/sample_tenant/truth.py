@@ -16,7 +16,7 @@ from lowslow_assets.sample_tenant.world import World
 
 
 def write_labels(world: World, rows: Rows, path: Path) -> None:
-    """Write `signin_id,label,campaign`, one line a sign-in that is not ordinary, by time.
+    """Write `signin_id,label,campaign`, one line per sign-in that is not ordinary, by time.
 
     The label of an unusual place (travel, vpn, new_office) covers the typing errors made there.
     """

@@ -137,7 +137,7 @@ def from_few(rows: Rows, city: int, count: int, rng: np.random.Generator) -> Non
 def from_infrastructure(
     rows: Rows, cities: Any, kind: str, addresses: int | None, rng: np.random.Generator
 ) -> None:
-    """From addresses that an attacker keeps: which networks they lie in is as its kind has it."""
+    """From addresses that an attacker keeps, in the networks of their kind."""
     shape = INFRASTRUCTURE[kind]
     count = addresses or shape.addresses
     number = np.arange(count)

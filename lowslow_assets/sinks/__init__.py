@@ -1,1 +1,1 @@
-"""Where incidents are sent, if anywhere: nothing of Dagster in here."""
+"""Where incidents are sent; nothing of Dagster is imported here."""

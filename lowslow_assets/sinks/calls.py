@@ -1,4 +1,4 @@
-"""Calls of Azure's interfaces by its own SDK: credentials, patience and its end, dry runs."""
+"""Calls of Azure's interfaces by its SDK: credentials, retries, time limits, dry runs."""
 
 import gzip
 import io
@@ -66,7 +66,7 @@ class Deadline:
 
 
 def default_credential() -> TokenCredential:
-    """Environment, workload or managed identity, whichever is there: never a person's login."""
+    """The first of environment, workload and managed identity; never a person's login."""
     return DefaultAzureCredential(
         exclude_shared_token_cache_credential=True,
         exclude_visual_studio_code_credential=True,

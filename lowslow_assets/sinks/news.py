@@ -1,4 +1,4 @@
-"""What of a hunt deserves a comment on an incident that is known already."""
+"""The news of a hunt that becomes a comment on a known incident."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ _SHOWN_VALUE = 200
 
 @dataclass(frozen=True)
 class News:
-    """A comment; the same news of the same campaign has the same ``id``, whoever tells it."""
+    """A comment; the same news of the same campaign has the same ``id`` in every hunt."""
 
     id: str
     text: str
 
 
 def news(update: IncidentUpdate, day: date) -> list[News]:
-    """What an analyst should hear of as of ``day``; more attempts alone is not news."""
+    """What is new for an analyst as of ``day``; more attempts alone are not news."""
     incident = update.incident
     if incident is None:
-        text = f"This campaign went on in another one: incident {update.merged_into}."
+        text = f"This campaign continues in another one: incident {update.merged_into}."
         return [_news(update, day, ["merged", str(update.merged_into)], [text])]
     found = []
     if incident["state"] == RESUMED:
@@ -47,7 +47,7 @@ def news(update: IncidentUpdate, day: date) -> list[News]:
 
 def _entries(incident: Mapping[str, Any], users: Sequence[str]) -> list[str]:
     of_user = {entry["user"]: entry for entry in incident["entries"]}
-    lines = [f"It may have got into {len(users)} more account(s). Check these first:"]
+    lines = [f"It may have compromised {len(users)} more account(s). Check these first:"]
     for user in users:
         entry = of_user[user]
         lines.append(

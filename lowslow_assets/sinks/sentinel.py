@@ -1,9 +1,9 @@
 """Campaigns as incidents of Microsoft Sentinel.
 
-An incident's name is its campaign's id. Who wrote what in it is told without a state of our own:
+An incident's name is its campaign's id. Who wrote what in it is known without a state of our own:
 a label says which hunts wrote last and what (as digests). A field that no longer reads like that
 was changed by somebody and is theirs from then on; so is all of an incident that has been closed
-or has lost the label. Comments have ids made from what they tell.
+or has lost the label. Comments have ids that are made from their content.
 """
 
 import hashlib
@@ -192,7 +192,7 @@ class SentinelIncidents:
         ).format(*names)
 
     def deliver(self, day: date, updates: Sequence[IncidentUpdate]) -> list[Delivery]:
-        """Make each incident or bring it up to date, and comment on what is news."""
+        """Create or update each incident, and comment on news."""
         deadline = Deadline()
         return [self._deliver_one(day, update, deadline) for update in updates]
 
@@ -248,9 +248,9 @@ class SentinelIncidents:
     def _untold(
         self, found: Mapping[str, Any], update: IncidentUpdate, day: date, deadline: Deadline
     ) -> list[News]:
-        """The news that no comment tells yet."""
+        """The news that no comment has yet."""
         note = Note.of(_labels(found["properties"]))
-        # What the incident was made from is no news to who reads it, nor what was before.
+        # A reader of the incident already knows what it was made from, and what was before.
         if note and day <= note.first_hunt:
             return []
         comments = self._comments_of(update)
@@ -272,7 +272,7 @@ class SentinelIncidents:
         return read_object(response)
 
     def _put(self, collection: str, name: str, body: dict[str, Any], deadline: Deadline) -> None:
-        """Raises _Conflict where another wrote since it was read, as a lost answer's retry is."""
+        """Raises _Conflict if another wrote after it was read, or an earlier try did."""
         response = self._call("PUT", collection, name, body, deadline)
         if response.status_code in CONFLICTS:
             raise _Conflict

@@ -1,12 +1,12 @@
-"""Text that leaves the house: attackers write part of it, and who receives it has limits."""
+"""Text that is sent elsewhere: attackers write part of it, and receivers have limits."""
 
 _MARKUP = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "`": "'"})
 
 
 def harmless(text: str) -> str:
-    """The text as no page takes it for HTML or Markdown, or for a link.
+    """The text without anything that a page reads as HTML, Markdown or a link.
 
-    Nothing becomes longer but a link's ``://``.
+    Only a link's ``://`` becomes longer.
     """
     return printable(text).translate(_MARKUP).replace("://", ": //")
 

@@ -1,4 +1,4 @@
-"""What a sink is given, and what it says that it did."""
+"""What a sink receives, and what it reports."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ class IncidentUpdate:
     """A campaign as of a hunt's day.
 
     ``incident`` is its row of ``enriched_incidents``; a campaign that was merged into another has
-    none. ``accounts`` (those it may have got into first, then those whose password it knows) and
-    ``addresses`` come most telling first, at most ``MAX_ENTITIES`` of each.
+    none. ``accounts`` (possibly compromised ones first, then those whose password is known) and
+    ``addresses`` come with the most informative first, at most ``MAX_ENTITIES`` of each.
     """
 
     campaign_id: str

@@ -72,12 +72,12 @@ def test_answers_and_that_no_report_is_unknown(
 @pytest.mark.parametrize(
     ("status", "body", "calls", "error"),
     [
-        (200, "<html>Please log in</html>", 3, "its answer is none that it documents"),
-        (200, "", 3, "its answer is none that it documents"),
-        (200, "{}", 3, "its answer is none that it documents"),
-        (200, "[1]", 3, "its answer is none that it documents"),
-        (200, '"malicious"', 3, "its answer is none that it documents"),
-        (200, '{"riot": false}', 3, "its answer is none that it documents"),
+        (200, "<html>Please log in</html>", 3, "its answer has an undocumented form"),
+        (200, "", 3, "its answer has an undocumented form"),
+        (200, "{}", 3, "its answer has an undocumented form"),
+        (200, "[1]", 3, "its answer has an undocumented form"),
+        (200, '"malicious"', 3, "its answer has an undocumented form"),
+        (200, '{"riot": false}', 3, "its answer has an undocumented form"),
         (302, "", 1, "status 302: Found"),
         (401, "", 1, "status 401: Authorization failed. Check account and key details."),
         (429, "", 3, "status 429: Too Many Requests"),

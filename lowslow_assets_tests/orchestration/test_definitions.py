@@ -192,5 +192,27 @@ def test_every_table_is_an_asset_that_shows_its_columns(table):
     assert table.schema_digest in node.code_version
 
 
+def test_what_analysts_read_can_be_filtered():
+    tagged = {
+        key.to_user_string()
+        for key in GRAPH.get_all_asset_keys()
+        if GRAPH.get(key).tags.get("audience") == "analysts"
+    }
+    assert tagged == {
+        *("enriched_incidents", "incident_members", "campaigns", "hunting_rules"),
+        *("address_reports", "delivered_incidents", "explained_failures", "pruned_clusters"),
+        *("rejected_signins", "detection_limit"),
+        *DOCUMENTS,
+    }
+
+
+def test_every_asset_says_what_it_is_for_in_one_sentence():
+    for key in GRAPH.get_all_asset_keys():
+        description = GRAPH.get(key).description or ""
+        assert description.endswith("."), key
+        # A path such as docs/campaigns.md has a full stop, too.
+        assert ". " not in description, key
+
+
 def test_one_process_a_run():
     assert DEFS.executor is dg.in_process_executor

@@ -64,7 +64,7 @@ def test_a_file_of_indicators_is_in_the_rows_the_incident_and_its_document(
     of_file = {row["ip_address"]: row for row in rows if row["provider"] == "indicators"}
     assert len(of_file) == 10
     assert sorted(row["rank"] for row in of_file.values()) == list(range(1, 11))
-    # Where it may have got in comes before all else.
+    # An address of an entry comes before all else.
     assert {a for a, row in of_file.items() if row["rank"] <= len(entered)} == entered
     for address, row in of_file.items():
         assert row["verdict"] == ("malicious" if address == listed else "unknown")

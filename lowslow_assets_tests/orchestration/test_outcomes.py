@@ -141,7 +141,7 @@ def test_accounts_are_in_three_tiers(project: Project) -> None:
     assert known["u3@example.com"]["stopped_by"] == "a second factor asked for"
     assert {row["first_stopped"].date() for row in known.values()} == {DAYS[6]}
     assert incident["new_known_passwords"] == [row["user"] for row in incident["known_passwords"]]
-    assert "1 possibly got into, passwords of 3 more known" in incident["title"]
+    assert "1 possibly compromised, passwords of 3 more known" in incident["title"]
     assert "Reset these first." in incident["description"]
 
 

@@ -17,7 +17,7 @@ FEATURES = [f"feature{i}" for i in range(9)]
 # What matplotlib would take for mathematics, or fail on, and what a page would take for markup.
 HOSTILE = ["$x$", r"$\undefined{$", "<b>bold</b>", "100 % _ ^ \\ {", "two\nlines"]
 DAYS = [f"2026-{1 + i // 28:02}-{1 + i % 28:02}" for i in range(240)]
-LONG_TITLE = "High: Possible low-and-slow password spray on 1,{} accounts, 3 possibly got into"
+LONG_TITLE = "High: Possible low-and-slow password spray on 1,{} accounts, 3 possibly compromised"
 RNG = np.random.default_rng(0)
 COUNTS = [RNG.integers(0, 20, len(DAYS)).tolist() for _ in range(12)]
 

@@ -175,7 +175,7 @@ def test_passwords_that_are_known_are_to_be_reset_first() -> None:
     assert found.new_known_passwords == ["ann@example.com", "bob", "cid", "dan"]
     assert (found.successes, found.compromised_users) == (0, [])
     both = incident(users=("ann",), known=("bob",), campaign=KNOWN)
-    assert both.title.endswith("1 possibly got into, password of 1 more known")
+    assert both.title.endswith("1 possibly compromised, password of 1 more known")
     assert both.description.endswith("asked for, 50076). Reset it first.")
     # As of the hunt of 21 May; bob was stopped on the 20th.
     assert both.new_known_passwords == []
@@ -195,7 +195,7 @@ def test_title_and_description_say_the_numbers() -> None:
     found = incident(users=("ann@example.com", "bob", "cid", "dan", "eve"))
     assert found.title == (
         "Possible low-and-slow password spray on 1,100 accounts, about 20.6 a day, "
-        "5 possibly got into"
+        "5 possibly compromised"
     )
     assert found.description == (
         "First found by the hunt of 2026-06-30. "
@@ -204,7 +204,7 @@ def test_title_and_description_say_the_numbers() -> None:
         'place. It keeps repeating: operatingSystem "Android" (99%). Confidence is high (97% '
         "that it is a campaign and no strays); it passes 5 of 5 tests of a spray. "
         '"test 0": Explanation 0. "test 1": Explanation 1. "test 2": Explanation 2. "test 3": '
-        'Explanation 3. "test 4": Explanation 4. It may have got into 5 accounts: '
+        'Explanation 3. "test 4": Explanation 4. It may have compromised 5 accounts: '
         '"ann@example.com" (2026-05-20 23:30, probability 98%: from a network new to the user), '
         '"bob" (2026-05-21 23:30, probability 98%: from a network new to the user), '
         '"cid" (2026-05-22 23:30, probability 98%: from a network new to the user) and 2 more. '
@@ -236,7 +236,7 @@ def test_usual_in_every_property_is_said() -> None:
             "Known since the hunt of 2026-05-09; new since that of 2026-05-21: 21 attempts. 1,234",
         ),
         # Got into on 20, 21 and 22 May, by exports of a day later.
-        (KNOWN, 3, (), ": 21 attempts, 2 accounts possibly got into. 1,234"),
+        (KNOWN, 3, (), ": 21 attempts, 2 accounts possibly compromised. 1,234"),
         (replace(KNOWN, new_attempts=0), 1, (), " 2026-05-21: 0 attempts. 1,234"),
         (replace(KNOWN, state=RESUMED), 0, (), "of 2026-05-09, then quiet; new since that of "),
         (
@@ -284,7 +284,7 @@ def test_one_is_singular() -> None:
     assert "spray on 1 account, about 1 a day, 1 possibly" in found.title
     assert "1 failed sign-in on 1 account from 1 address in 1 country, about" in found.description
     assert (
-        'It may have got into 1 account: "ann" (2026-05-20 23:30, probability 98%: '
+        'It may have compromised 1 account: "ann" (2026-05-20 23:30, probability 98%: '
         "from a network new to the user). Check these first." in found.description
     )
 
@@ -299,8 +299,8 @@ def test_pace_is_a_number_people_read(per_day: float, words: str) -> None:
 
 def test_nothing_got_into_is_not_mentioned() -> None:
     found = incident(values=())
-    assert "got into" not in found.title
-    assert "got into" not in found.description
+    assert "compromised" not in found.title
+    assert "compromised" not in found.description
     assert "keeps repeating" not in found.description
 
 
@@ -325,7 +325,8 @@ def test_a_value_does_not_leave_its_quotes() -> None:
 def test_the_name_of_an_account_does_not_leave_its_quotes() -> None:
     description = incident(users=('x". Confidence is low. "y\n', "ann")).description
     assert (
-        """got into 2 accounts: "x'. Confidence is low. 'y?" (2026-05-20 23:30, """ in description
+        """compromised 2 accounts: "x'. Confidence is low. 'y?" (2026-05-20 23:30, """
+        in description
     )
     assert description.count("Confidence is low") == 1
 
@@ -342,8 +343,8 @@ def test_three_accounts_are_named_and_the_others_counted(users: int, more: str |
 
 def test_a_full_list_of_accounts_says_that_there_may_be_more() -> None:
     users = tuple(f"user{i}" for i in range(MAX_LISTED_USERS))
-    assert incident(users=users[1:]).title.endswith("day, 99 possibly got into")
-    assert incident(users=users).title.endswith("day, 100 or more possibly got into")
+    assert incident(users=users[1:]).title.endswith("day, 99 possibly compromised")
+    assert incident(users=users).title.endswith("day, 100 or more possibly compromised")
 
 
 def test_a_cut_value_shows_that_it_is_cut() -> None:

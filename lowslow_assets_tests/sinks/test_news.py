@@ -29,11 +29,12 @@ def test_more_attempts_alone_are_no_news(state: str):
         ),
         (
             merged(1, into=0),
-            f"Hunt of 2026-04-02: This campaign went on in another one: incident {campaign_id(0)}.",
+            "Hunt of 2026-04-02: This campaign continues in another one: incident "
+            f"{campaign_id(0)}.",
         ),
         (
             update(0, 1, compromised_users=['a"b@contoso.example\n# Closed']),
-            "Hunt of 2026-04-02: It may have got into 1 more account(s). Check these first:\n"
+            "Hunt of 2026-04-02: It may have compromised 1 more account(s). Check these first:\n"
             '- "a\'b@contoso.example?# Closed": 2026-04-02 22:30 UTC, probability 80%, '
             "new network",
         ),

@@ -26,7 +26,7 @@ class LakeError(Exception):
 
 
 class LakeUnavailable(Exception):
-    """What the lake lies on did not answer as it should: another try may find it well."""
+    """The storage did not answer as it should: a retry may help."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Store(Protocol):
         ...
 
     def staging(self, name: str) -> AbstractContextManager[Staging]:
-        """A folder that goes when the context ends. Raises LakeError where none can be written."""
+        """A folder that exists within the context. Raises LakeError if it cannot be written."""
         ...
 
     def replace(self, name: str, day: date, staging: Staging) -> str:
@@ -86,7 +86,7 @@ def day_of(folder: str) -> date:
 
 @contextmanager
 def local_staging(area: Path, name: str) -> Iterator[Staging]:
-    """A folder of one's own below ``area``; what a killed run left there goes."""
+    """A new folder below ``area``; removes what a killed run left there."""
     area.mkdir(parents=True, exist_ok=True)
     for left in area.iterdir():
         with suppress(FileNotFoundError):  # another run ends, and removes its own

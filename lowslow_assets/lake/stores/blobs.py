@@ -51,7 +51,7 @@ _CALLS_AT_ONCE = 8
 _KEPT_UNUSED_SECONDS = 3 * 24 * 3600
 _HIDDEN = ("_", ".")
 _OF_A_DAY = re.compile(r"(date=\d{4}-\d\d-\d\d)/(.+)", re.DOTALL)
-# Errors that the code here goes by; of all others people are told.
+# Errors that the code here handles; all others are reported to people.
 _EXPECTED = ("BlobNotFound", "BlobAlreadyExists", "ConditionNotMet", "DirectoryIsNotEmpty")
 
 T = TypeVar("T")
@@ -61,8 +61,8 @@ R = TypeVar("R")
 class Blobs:
     """``<folder>/<name>/date=YYYY-MM-DD``; Spark reads and writes copies below ``cache``.
 
-    A cached file is never stale, for its name is never used again. What was not used for
-    three days goes from the cache: replaced and dropped partitions, and days that left the window.
+    A cached file is never stale, because its name is never used again. Files that were not used
+    for three days are removed: replaced and dropped partitions, and days that left the window.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Blobs:
         self._sweep_cache()
 
     def days(self, name: str) -> list[date]:
-        """As ``Store`` describes; one listing, of 5,000 files a call."""
+        """As ``Store`` describes; one listing, of 5,000 files per call."""
         prefix = self._blob(f"{name}/")
         with self._told("listed"):
             names = list(self._container.list_blob_names(name_starts_with=prefix))
@@ -111,7 +111,7 @@ class Blobs:
             yield staging
 
     def replace(self, name: str, day: date, staging: Staging) -> str:
-        """As ``Store`` describes; documents, which name each other, get a folder a generation."""
+        """As ``Store`` describes; documents link to each other, so each generation has a folder."""
         folder, staged = _folder(name, day), f"date={day}"
         found = staging.files.get_file_info(fs.FileSelector(staged))
         files = {info.base_name: info.size for info in found}
@@ -138,7 +138,7 @@ class Blobs:
         return self.location.url(f"{folder}/{generation}").rstrip("/")
 
     def drop(self, name: str, before: date) -> list[date]:
-        """As ``Store`` describes; the provenance goes first."""
+        """As ``Store`` describes; the provenance is removed first."""
         found = [
             (f"{name}/{folder}", file, changed)
             for folder, file, changed in self._listed(name)
@@ -174,13 +174,13 @@ class Blobs:
             self._upload(f"{folder}/{PROVENANCE}", text.encode(), **condition)
         except (ResourceModifiedError, ResourceExistsError):
             # Ours was taken and the answer was lost; or another came first by a moment, and it
-            # is as if it had come after: ours may have been there, and its files may be gone.
+            # is as if it had come after: ours may have been there, and its files may be missing.
             if self._read_provenance(folder)[0] != text:
                 return _named(before) | names
         return _named(before)
 
     def _read_provenance(self, folder: str) -> tuple[str | None, str | None]:
-        """Its text and its version; None where there is none."""
+        """Its text and its version; None if it is missing."""
         with self._told("read"):
             try:
                 blob = self._container.download_blob(self._blob(f"{folder}/{PROVENANCE}"))
@@ -191,7 +191,7 @@ class Blobs:
             return blob.readall().decode(errors="replace"), blob.properties.etag
 
     def _listed(self, name: str, within: str = "") -> list[tuple[str, str, datetime]]:
-        """What lies in a name's folders of days: the folder, the file in it, its last change."""
+        """The files in a name's folders of days: the folder, the file, its last change."""
         prefix = self._blob(f"{name}/")
         with self._told("listed"):
             found = [
@@ -268,7 +268,7 @@ class Blobs:
     def _told(self, done: str) -> Iterator[None]:
         """LakeError for what Azure refuses, LakeUnavailable for what should pass.
 
-        Each is a sentence without the call, which may hold a token. What the code here goes by
+        Each is a sentence without the call, which may hold a token. What the code here handles
         comes through.
         """
         try:
@@ -285,7 +285,7 @@ class Blobs:
 
 
 class NativeBlobs(Blobs):
-    """Blobs that Spark reads and writes itself, by Hadoop's connector: nothing lies on a disk here.
+    """Blobs that Spark reads and writes itself, by Hadoop's connector, without local copies.
 
     Staged files are renamed, each in one step, which an account without hierarchical namespace
     cannot do. Small tables are read through the cache nevertheless.
@@ -307,7 +307,7 @@ class NativeBlobs(Blobs):
 
     @contextmanager
     def staging(self, name: str) -> Iterator[Staging]:
-        """As ``Store`` describes; what a killed run left there goes."""
+        """As ``Store`` describes; removes what a killed run left there."""
         prefix = self._blob(f"{_STAGING}/")
         with self._told("listed"):
             self._delete(
@@ -345,7 +345,7 @@ def _folder(name: str, day: date) -> str:
 
 
 def _named(provenance: str | None) -> set[str]:
-    """The files that a provenance names; one that is damaged names none that could be known."""
+    """The files that a provenance names; empty if it is damaged."""
     try:
         return set(json.loads(provenance or "{}")["files"])
     except (ValueError, TypeError, KeyError):

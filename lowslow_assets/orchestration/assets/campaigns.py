@@ -31,7 +31,7 @@ _SHOWN_CAMPAIGNS = 50
 
 @hunt_asset(CAMPAIGNS, deps=[CLUSTER_MEMBERS, CLUSTER_STATISTICS, CLUSTER_FEATURES])
 def campaigns(hunt: Hunt) -> Made:
-    """Follow campaigns over days; of all assets, this one alone reads its other partitions."""
+    """Follow campaigns over days; no other asset reads its own partitions of other days."""
     days = hunt.lake.days(CAMPAIGNS)
     lookback = hunt.settings.lookback_days
     oldest = hunt.day - timedelta(days=max(MEMORY_DAYS, lookback))

@@ -1,4 +1,4 @@
-"""What every asset declares of its table, and how a permanent failure reads."""
+"""What every asset declares about its table, and how permanent failures are reported."""
 
 import re
 from collections.abc import Iterator
@@ -11,19 +11,35 @@ from lowslow_assets.engines.base import EngineError
 from lowslow_assets.enrichment.answers import EnrichmentError
 from lowslow_assets.export.source import SourceError
 from lowslow_assets.hunting.settings import RULES_VERSION
+from lowslow_assets.lake import tables
 from lowslow_assets.lake.lake import LakeError
 from lowslow_assets.lake.tables import Table
 from lowslow_assets.settings import SettingsError
 
 OWNERS = ["team:detection"]
+FOR_ANALYSTS = {"audience": "analysts"}
+"""The tag of what people read; in the UI, tag:"audience"="analysts" shows nothing else."""
+_READ_BY_ANALYSTS = {
+    tables.ADDRESS_REPORTS,
+    tables.CAMPAIGNS,
+    tables.DELIVERED_INCIDENTS,
+    tables.DETECTION_LIMIT,
+    tables.ENRICHED_INCIDENTS,
+    tables.EXPLAINED_FAILURES,
+    tables.HUNTING_RULES,
+    tables.INCIDENT_MEMBERS,
+    tables.PRUNED_CLUSTERS,
+    tables.REJECTED_SIGNINS,
+}
 
 
 def declaration(table: Table, *kinds: str) -> dict[str, Any]:
-    """Description, version, owners, kinds and columns, for ``@asset`` and ``AssetSpec``."""
+    """Description, version, owners, tags, kinds and columns, for ``@asset`` and ``AssetSpec``."""
     return {
         "description": table.description,
         "code_version": f"{RULES_VERSION}-{table.schema_digest}",
         "owners": OWNERS,
+        "tags": FOR_ANALYSTS if table in _READ_BY_ANALYSTS else {},
         "kinds": {"parquet", *kinds},
         "metadata": {"dagster/column_schema": column_schema(table)},
     }
@@ -40,7 +56,7 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 @contextmanager
 def permanent_failures() -> Iterator[None]:
-    """A wrong setting or a missing partition fails once, in one sentence: no retry mends it."""
+    """A wrong setting or a missing partition fails once, in one sentence: a retry cannot help."""
     try:
         yield
     except (SourceError, LakeError, EngineError, EnrichmentError, SettingsError) as error:

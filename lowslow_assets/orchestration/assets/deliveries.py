@@ -1,4 +1,4 @@
-"""delivered_incidents: the day's incidents, sent to where they are wanted."""
+"""delivered_incidents: the day's incidents, sent to the sinks that are switched on."""
 
 from collections import Counter
 from dataclasses import replace
@@ -40,7 +40,7 @@ def delivered_incidents(
     parameters: HuntParameters,
     sinks: SinksResource,
 ) -> None:
-    """Send the day's incidents, write down what became of each, and only then fail if one did."""
+    """Send the day's incidents, record each result, and only then fail if one failed."""
     failed = []
     with permanent_failures():
         opened = sinks.open()

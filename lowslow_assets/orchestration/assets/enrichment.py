@@ -46,7 +46,7 @@ def address_reports(
     parameters: HuntParameters,
     enrichment: EnrichmentResource,
 ) -> None:
-    """Look up the most telling addresses of each incident, wherever that is switched on."""
+    """Look up the most informative addresses of each incident, where a source is switched on."""
     with permanent_failures(), in_parts(context, 1) as parts:
         for (day,) in parts:
             hunt = Hunt(day, lake.open(), parameters.settings)
@@ -68,8 +68,8 @@ def _look_up(
 ) -> tuple[list[AddressReport], dict[str, Any]]:
     """Every source's answers, one row per incident, address and source."""
     most = enrichment.addresses_per_campaign
-    telling = telling_addresses(hunt.result(INCIDENT_MEMBERS), most).rows()
-    parsed = [(row, parse_address(row["ip_address"])) for row in telling]
+    ranked = telling_addresses(hunt.result(INCIDENT_MEMBERS), most).rows()
+    parsed = [(row, parse_address(row["ip_address"])) for row in ranked]
     rows = [(row, address) for row, address in parsed if address]
     answers, metadata = _ask_sources(hunt, enrichment, rows)
     reports = [
@@ -86,7 +86,7 @@ def _look_up(
 def _ask_sources(
     hunt: Hunt, enrichment: EnrichmentResource, rows: list[tuple[dict[str, Any], Address]]
 ) -> tuple[dict[str, dict[Address, Answer]], dict[str, Any]]:
-    """What each source that is on says of each address it is asked for, most telling first."""
+    """What each source that is on says of each address, the most informative address first."""
     addresses = list(dict.fromkeys(address for _, address in rows))
     answers: dict[str, dict[Address, Answer]] = {}
     metadata: dict[str, Any] = {"addresses": len(addresses)}

@@ -1,4 +1,4 @@
-"""encoded_features and what sums a day's up: all that a hunt reads of it."""
+"""encoded_features, and the sums of a day: all that a hunt reads of it."""
 
 from collections.abc import Callable
 from datetime import date
@@ -131,7 +131,7 @@ def _encode(
 
 
 def _rows_of(lake: Lake, day: date) -> int:
-    """How many sign-ins the day has; 0 where there is no such partition, which ``read`` says."""
+    """How many sign-ins the day has; 0 without a partition, which ``read`` reports."""
     partition = lake.partition(RAW_SIGNINS, day)
     return partition.rows if partition else 0
 
@@ -146,7 +146,7 @@ def _count_hours(lake: Lake, days: list[date]) -> dict[date, list[dict[str, Any]
 
 
 def _summary(table: Table, summarize: Callable[[Relation], Relation], of: Table = ENCODED_FEATURES):
-    """An asset that sums the days' encoded features up, or their sign-ins as they were logged."""
+    """An asset that sums up the days' encoded features, or their sign-ins as they were logged."""
 
     @dg.asset(
         name=table.name,

@@ -13,7 +13,12 @@ import dagster as dg
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.hunting.hunt import Hunt
 from lowslow_assets.lake.tables import Table
-from lowslow_assets.orchestration.assets.declare import OWNERS, declaration, permanent_failures
+from lowslow_assets.orchestration.assets.declare import (
+    FOR_ANALYSTS,
+    OWNERS,
+    declaration,
+    permanent_failures,
+)
 from lowslow_assets.orchestration.assets.ranges import in_parts
 from lowslow_assets.orchestration.partitions import DAYS, SINGLE_RUN
 from lowslow_assets.orchestration.resources import HuntParameters, LakeResource
@@ -112,6 +117,7 @@ def document_asset(
             backfill_policy=SINGLE_RUN,
             description=description,
             owners=OWNERS,
+            tags=FOR_ANALYSTS,
             kinds={kind},
         )
         def document_days(

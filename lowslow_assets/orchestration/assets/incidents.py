@@ -67,7 +67,7 @@ from lowslow_assets.signins.outcomes import stopped_by
     ],
 )
 def incident_members(hunt: Hunt) -> Made:
-    """The kept clusters' attempts, and the successes with which they may have got in."""
+    """The kept clusters' attempts and entries."""
     members, campaigns = hunt.result(CLUSTER_MEMBERS), hunt.result(CAMPAIGNS)
     # The notebook promises this step and does not have it.
     if hunt.settings.of_notebook or not hunt.rows(CLUSTER_STATISTICS):
@@ -122,7 +122,7 @@ def _summary(incident: Incident) -> dict[str, Any]:
         "a day": round(incident.attempts_per_day, 1),
         "from": incident.first_activity.date(),
         "to": incident.last_activity.date(),
-        "possibly got into": incident.compromised_users[:5],
+        "possibly compromised": incident.compromised_users[:5],
         "password known": [each.user for each in incident.known_passwords[:5]],
     }
 
@@ -161,7 +161,7 @@ def _describe_all(
 
 
 def _entries_by_incident(members: Relation) -> dict[str, list[Entry]]:
-    """Per incident the accounts it may have got into, likeliest first."""
+    """Per incident the accounts it may have compromised, the most likely first."""
     found: dict[str, list[Entry]] = {}
     for row in entered_accounts(members, MAX_LISTED_USERS).rows():
         found.setdefault(row.pop("incident_id"), []).append(Entry(**row))
@@ -192,7 +192,7 @@ def _timeline(day: date, found: Iterable[Incident], attempts: Mapping[int, Calen
 @document_asset(
     "incident_documents",
     "json",
-    "Each incident as a JSON document, for tools that take one file a case.",
+    "Each incident as a JSON document, for tools that read one file per case.",
     deps=[ENRICHED_INCIDENTS],
 )
 def incident_documents(hunt: Hunt) -> dict[str, str]:

@@ -28,7 +28,7 @@ def in_parts(
     A part has at most ``most_days``, and no more weight than ``most_weight`` unless it is one day.
 
     Dagster records a range when all of it is made. So if the run fails or a person stops it, the
-    days of the parts before are reported as made: whoever goes on can ask for what is missing.
+    days of the parts before are reported as made, so that a later run can make what is missing.
     """
     days, made = days_of(context), list[date]()
 

@@ -49,7 +49,7 @@ _SHOWN_RULES = 10
     ],
 )
 def hunting_rules(hunt: Hunt) -> Made:
-    """Find what singles each incident out, count what it hits, and write it as rules."""
+    """Find what distinguishes each incident, count what that hits, and write it as rules."""
     incidents = [row["incident_id"] for row in hunt.rows(ENRICHED_INCIDENTS)]
     if not incidents:
         return [], {"rules": 0}
@@ -85,7 +85,7 @@ def _rules(
     days: Sequence[date],
     result_types: Sequence[str],
 ) -> list[HuntingRule]:
-    """A rule for an incident's attempts, and one for what may have got in."""
+    """A rule for an incident's attempts, and one for entries."""
     patterns, numbers = np.array(list(counts)), np.array(list(counts.values()))
     totals = Hits(*map(int, numbers.sum(axis=0)))
     found = conditions(terms, patterns, numbers, totals.attempts)

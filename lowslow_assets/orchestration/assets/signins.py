@@ -28,7 +28,7 @@ from lowslow_assets.signins.users import name_users
 
 # Of files whose sign-ins are held at once.
 _BYTES_AT_ONCE = 512 << 20
-# A guess, for the number of files.
+# Decides the number of files; a guess is enough.
 _BYTES_PER_ROW = 1_000
 
 
@@ -78,7 +78,7 @@ def _ingest(export: Export, lake: Lake, listing: list[DayFiles]) -> dict[date, d
 
 
 def _refused(engine: Engine, listing: Sequence[DayFiles]) -> Relation:
-    """The files that are not read for their names, as rows of ``rejected_signins``."""
+    """The files that are not read because of their names, as rows of ``rejected_signins``."""
     rows: list[dict[str, Any]] = [
         {"file": name, "reason": reason, "date": files.day}
         for files in listing

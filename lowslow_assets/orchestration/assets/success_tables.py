@@ -27,19 +27,19 @@ from lowslow_assets.orchestration.assets.hunt import Made, hunt_asset
 
 @hunt_asset(SUCCESS_HOURS, deps=[SIGNIN_HOURS])
 def success_hours(hunt: Hunt) -> Made:
-    """Sum the days' successes up by hour."""
+    """Sum up the days' successes by hour."""
     return [Hour(*item) for item in sorted(hunt.success_hours().items())], {}
 
 
 @hunt_asset(SUCCESS_HOURS_OF_DAY, deps=[SUCCESS_HOURS])
 def success_hours_of_day(hunt: Hunt) -> Made:
-    """Sum them up by hour of the day."""
+    """Sum up the successes by hour of the day."""
     return by_hour_of_day(_hours(hunt)), {}
 
 
 @hunt_asset(SUCCESS_WEEKDAYS, deps=[SUCCESS_HOURS])
 def success_weekdays(hunt: Hunt) -> Made:
-    """Sum them up by day of the week."""
+    """Sum up the successes by day of the week."""
     return by_weekday(_hours(hunt)), {}
 
 

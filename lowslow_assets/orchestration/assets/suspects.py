@@ -1,4 +1,4 @@
-"""explained_failures and suspect_failures: what is left when the harmless is explained."""
+"""explained_failures and suspect_failures: harmless attempts, and those that remain."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -43,7 +43,7 @@ from lowslow_assets.orchestration.assets.masks import masks_of
     ],
 )
 def explained_and_suspect_failures(hunt: Hunt) -> Iterator[Made]:
-    """Explain what can be explained; the notebook's hunt takes all failures as they are."""
+    """Explain attempts; the notebook's hunt takes all failures unexplained."""
     if hunt.settings.of_notebook:
         yield [], {}
         yield hunt.no_rows(SUSPECT_FAILURES), {}

@@ -1,6 +1,6 @@
 """Ingest and hunt as one Spark job, for platforms that take jobs but no sessions from outside.
 
-Dagster starts the job and tells it, through Pipes, which assets of which days to make. `inside`
+Dagster starts the job and passes on, through Pipes, which assets of which days to make. `inside`
 is what runs there: the same graph, with the session that the platform gives it.
 """
 

@@ -12,7 +12,7 @@ from lowslow_assets.settings import SPARK, read_settings
 
 
 def main() -> None:
-    """Make what is asked for; what each asset says of its day goes back."""
+    """Make what is asked for, and report each asset's metadata of its day."""
     with open_dagster_pipes() as pipes:
         settings = read_settings()
         # Whatever else the environment says: the session is there, and the rows are near it.

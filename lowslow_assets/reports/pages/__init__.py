@@ -1,1 +1,1 @@
-"""Pages for people: one a campaign and one a hunt day, each a file that needs nothing else."""
+"""Pages for people: one per campaign and one per hunt, each a file that needs nothing else."""

@@ -35,7 +35,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Window:
-    """The days a hunt looked at, and the tenant's normal in them."""
+    """The days of a hunt's window, and what is normal for the tenant in them."""
 
     day: date
     lookback_days: int

@@ -20,7 +20,7 @@ _DOT = Markup('<circle class="{}" cx="{}" cy="{}" r="{}"><title>{}: {}</title></
 
 
 def bars(kind: str, counts: Sequence[int], marked: Sequence[int], style: str) -> Markup:
-    """Counts a day as bars of a class; behind those of days that are marked (not 0) is a column.
+    """Counts per day as bars of a class; marked days (not 0) have a column behind their bar.
 
     A day is 1 wide; the highest bar is 90 of 100 high, so that columns show above it.
     """

@@ -1,6 +1,6 @@
 """Pages as HTML: one file each, that loads nothing and runs no script but its own.
 
-What the log says is the attacker's. Whatever a template prints is escaped, and characters that
+Attackers write what the log says. Whatever a template prints is escaped, and characters that
 show nothing or turn the text around become visible. The page's policy allows the two inline
 blocks by their hashes; its data is JSON, which no browser runs.
 """
@@ -167,7 +167,7 @@ def _days(window: Window) -> list[date]:
 
 
 def _by_day(hours: Hours, days: Sequence[date]) -> list[int]:
-    """Counts a day; what lies a little outside of the window counts on its first or last day."""
+    """Counts per day; times a little outside the window count on its first or last day."""
     counts = Counter[date]()
     for hour, number in hours.items():
         counts[min(max(hour.date(), days[0]), days[-1])] += number

@@ -50,13 +50,13 @@ def summary(incident: Row) -> str:
         "to stay below lockouts and alert thresholds.",
     ]
     if entered == 1:
-        said.append("It probably got into one account: check it first.")
+        said.append("It probably compromised one account: check it first.")
     elif entered:
-        said.append(f"It probably got into {number(entered, 'account')}: check these first.")
+        said.append(f"It probably compromised {number(entered, 'account')}: check these first.")
     elif known:
         said.append("No success follows its pattern.")
     else:
-        said.append("No success follows its pattern: as far as the log tells, it got in nowhere.")
+        said.append("No success follows its pattern: the log shows no compromised account.")
     if known:
         passwords = "the password of one account" if known == 1 else f"{known} accounts' passwords"
         more = " besides" if entered else ""
@@ -73,7 +73,7 @@ def history(incident: Row) -> str:
         return f"{known}: all of it is new."
     news = number(incident["new_attempts"], "attempt")
     if entered := len(incident["new_compromised_users"]):
-        news += f", {number(entered, 'account')} possibly got into"
+        news += f", {number(entered, 'account')} possibly compromised"
     if passwords := len(incident["new_known_passwords"]):
         news += f", {number(passwords, 'password')} known"
     return f"{known}. New since that of {long_date(incident['previous_hunt'])}: {news}."
@@ -101,8 +101,8 @@ def next_steps(incident: Row, features: Sequence[Row]) -> list[str]:
     steps = []
     if incident["compromised_users"]:
         steps += [
-            "Revoke the sessions and refresh tokens of the accounts it may have got into, and "
-            "reset their passwords. Ask each owner about the sign-in: one they know clears the "
+            "Revoke the sessions and refresh tokens of the accounts that it may have compromised, "
+            "and reset their passwords. Ask each owner about the sign-in: one they know clears the "
             "account.",
             "From each first success on, look for what an intruder leaves: new authentication "
             "methods and devices, consents to applications, inbox rules and forwarding, downloads.",
@@ -115,7 +115,7 @@ def next_steps(incident: Row, features: Sequence[Row]) -> list[str]:
         )
     steps += [
         "See that every account tried needs a second factor: what a spray guesses is a password.",
-        "Check that attempts did not go on against accounts that need no second factor: service "
+        "Check that attempts did not continue against accounts that need no second factor: service "
         "accounts, break-glass accounts, guests.",
     ]
     clients = {row["top_category"] for row in features if row["feature"] == "ClientAppUsed"}
@@ -133,7 +133,7 @@ def next_steps(incident: Row, features: Sequence[Row]) -> list[str]:
         "Ban the season's likely passwords with Entra Password Protection, and switch on smart "
         "lockout and sign-in risk policies where they are off.",
         "Ask whether a penetration test was on. If so, close the case as benign, with its dates.",
-        "Open the page of a later day: a campaign goes on, pauses and comes back.",
+        "Open the page of a later day: a campaign continues, pauses and comes back.",
     ]
     return steps
 
@@ -149,12 +149,12 @@ def long_date(day: date | datetime) -> str:
 
 
 def p_value(value: float) -> str:
-    """``p = 0.023``; what is too small for a number is no zero."""
+    """``p = 0.023``; a value that is too small for a number is not written as zero."""
     return f"p = {value:.2g}" if value > 0 else "p < 1e-300"
 
 
 def visible(text: str) -> str:
-    """The text with a mark for each character that is not seen or reorders others."""
+    """The text with a mark for each invisible or reordering character."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -13,8 +13,8 @@ def test_the_summary_has_the_figures_and_how_sure_it_is():
     assert "from 4 addresses in 2 countries" in said
     assert "It is very likely one campaign" in said
     assert said.endswith(
-        "It probably got into one account: check it first. It probably knows the password of one "
-        "account besides, and was stopped: reset what it knows first."
+        "It probably compromised one account: check it first. It probably knows the password of "
+        "one account besides, and was stopped: reset what it knows first."
     )
 
 
@@ -22,7 +22,7 @@ def test_the_history_says_since_when_and_what_is_new():
     incident = page_of().incident
     assert words.history(incident) == (
         "First found by the hunt of 1 June 2026. New since that of 4 June 2026: 1 attempt, "
-        "1 account possibly got into, 1 password known."
+        "1 account possibly compromised, 1 password known."
     )
     first = {**incident, "state": "new", "previous_hunt": None}
     assert words.history(first) == "First found by the hunt of 1 June 2026: all of it is new."
@@ -34,7 +34,7 @@ def test_without_entries_it_says_so_and_asks_for_no_reset():
     incident = {**page.incident, **nothing, "confidence_label": "low"}
     said = words.summary(incident)
     assert "It might be one campaign" in said
-    assert said.endswith("it got in nowhere.")
+    assert said.endswith("the log shows no compromised account.")
     steps = words.next_steps(incident, page.features)
     assert not any("reset" in step for step in steps)
     entered = words.next_steps(page.incident, page.features)
