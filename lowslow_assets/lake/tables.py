@@ -180,7 +180,7 @@ REJECTED_SIGNINS = _table(
 
 USER_NAMES = _table(
     "user_names",
-    "Under which name the day has each user id. What hunts know an account by over their window.",
+    "Under which name the day has each user id, which names an account over a hunt's window.",
     _USER_ID,
     ("user", _STRING, "The day's usual name, in lower case; the id where there is none"),
     ("signins", _LONG, "Sign-ins of the two"),

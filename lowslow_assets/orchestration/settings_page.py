@@ -23,8 +23,8 @@ _TITLES = {
 _MORE = {
     "source": "[azure.md](azure.md) and [input.md](input.md) say more.",
     "lake": "[azure.md](azure.md#the-lake) says more.",
-    "parameters": "[tuning.md](tuning.md) says more of known sources and thresholds, whose variable "
-    "has `name=number` with commas.",
+    "parameters": "[tuning.md](tuning.md) says more of known sources and of thresholds, whose "
+    "variable has `name=number` with commas.",
     "engine": "[engines.md](engines.md) says more.",
     "enrichment": "[enrichment.md](enrichment.md) says more.",
     "sinks": "[sinks.md](sinks.md) says more.",
@@ -45,7 +45,11 @@ ENVIRONMENT_ONLY = (
     ),
     ("LOWSLOW_TI_<NAME>_KEY", "", "Key of the threat-intelligence provider of that name."),
     ("LOWSLOW_TI_XFORCE_ID", "", "The id that belongs to the key of XForce."),
-    ("LOWSLOW_GRAPH_TOKEN", "", "A token for Microsoft Graph, where no identity has its permission."),
+    (
+        "LOWSLOW_GRAPH_TOKEN",
+        "",
+        "A token for Microsoft Graph, where no identity has the permission.",
+    ),
     ("LOWSLOW_CODE_HOST", "", "In a deployment: the host of the code server."),
     ("AZURE_STORAGE_ACCOUNT", "", "The account of a lake that is named as `az://container/path`."),
     ("AZURE_STORAGE_KEY", "", "Key of the storage account."),
