@@ -1,4 +1,4 @@
-"""Accounts whose password a campaign knows, though it was stopped: what to reset first."""
+"""Accounts whose password a campaign knows, though it was stopped. Reset these first."""
 
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import schema
@@ -16,11 +16,11 @@ from lowslow_assets.engines.sql import sql, transform
     ),
 )
 def known_passwords(members: Relation, most: int) -> Relation:
-    """Per incident the accounts with a right password that was stopped, at most so many.
+    """Per incident, at most ``most`` accounts whose right password was given but stopped.
 
-    ``members`` are the ``incident_members``; those with evidence are judged as entries are. Not
-    those that it may have got into. The earliest come first; ``result_type`` is the code of an
-    account's first, ``evidence`` that of its likeliest.
+    ``members`` are the ``incident_members``; those with evidence are judged as entries are.
+    Accounts that are possibly compromised are left out. The earliest come first; ``result_type`` is
+    the code of an account's first stopped sign-in, ``evidence`` is that of its likeliest one.
     """
     return sql(
         """

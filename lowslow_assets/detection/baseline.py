@@ -1,8 +1,7 @@
 """The window's baseline: which categories are anomalous, per feature.
 
-Everything follows from how many categories occur how often, so Python sees
-counts of counts, never the categories: at most about sqrt(2 N) rows per feature
-for N sign-ins.
+The baseline depends only on how many categories occur how often. So Python sees counts of counts
+and never the categories: for N sign-ins, at most about sqrt(2 N) rows per feature.
 """
 
 import math
@@ -25,7 +24,7 @@ THRESHOLD_SIGMAS = 2.0
 
 @dataclass(frozen=True)
 class SpectrumLine:
-    """How many categories have this many successes, and the failures those hold together."""
+    """How many categories have this many successes, and the sum of their failures."""
 
     successes: int
     categories: int
@@ -102,8 +101,9 @@ def held_usual(
 ) -> Relation:
     """The categories that are not anomalous, but would be without these successes.
 
-    ``entries`` are successes with their features, of those that the window counts. Thresholds stay
-    as they are. Returns rows (feature, category, successes, of_campaigns), the worst first.
+    ``entries`` are successes with their features, and are among those that the window counts. The
+    thresholds are not fitted again. Returns rows (feature, category, successes, of_campaigns), the
+    worst first.
     """
     rows = [{"feature": b.feature, "below": b.anomalous_below} for b in baselines]
     least = entries.engine.from_arrow(pa.Table.from_pylist(rows, _LEAST))
@@ -148,11 +148,11 @@ def fit_baseline(feature: str, spectrum: Iterable[SpectrumLine]) -> FeatureBasel
     """The baseline of one feature.
 
     With N successes, n of them with the category, and K categories among successes and
-    failures: ``log p = log((n + 2) / (N + 2 K))``; mu and sigma are its mean and standard
-    deviation over the successes; a category is anomalous where ``log p < mu - 2 sigma``.
-    A window without successes has no baseline: nothing is anomalous in it.
+    failures: ``log p = log((n + 2) / (N + 2 K))``; mu and sigma are its mean and standard deviation
+    over the successes; a category is anomalous where ``log p < mu - 2 sigma``. A window without
+    successes has no baseline, and no category in it is anomalous.
 
-    Sums are exact (``math.fsum``), so the result does not depend on any order.
+    Sums are exact (``math.fsum``), so the result does not depend on the order of the rows.
     """
     lines = list(spectrum)
     total = sum(line.successes * line.categories for line in lines)

@@ -1,7 +1,8 @@
-"""Conditions that single a campaign out: what it repeats, and what of the tenant's it never shows.
+"""Conditions that single out a campaign: what it repeats, and which usual values it never shows.
 
-A condition is a few terms that all hold. A term says of one feature that it is one of some
-values, or none of them: an attacker has few applications to try, and an address nobody works from.
+A condition is a few terms that all hold. A term says that one feature has one of some values, or
+that it has none of them: an attacker has few applications to try, and uses addresses from which
+nobody works.
 """
 
 from collections import Counter
@@ -18,23 +19,24 @@ from lowslow_assets.engines.schemas import schema
 from lowslow_assets.engines.sql import Columns, sql, transform
 from lowslow_assets.lake.tables import CATEGORIES, FEATURES, SUCCESS
 
-# What a reader still reads, and a rule's text has room for.
+# As many as a reader reads, and as a rule's text has room for.
 MAX_VALUES, MAX_VALUE_LENGTH, MAX_LIST_LENGTH = 50, 128, 2000
 MAX_TERMS = 4
 
 MIN_TERM_SHARE, MIN_CAMPAIGN_SHARE = 0.95, 0.9
-# What is rarer in a campaign is no habit of it, maybe a stray's; what is rarer in the tenant not
-# usual there, maybe an intruder's.
+# A value that is rarer in a campaign is not a habit of it and may be a stray's. A value that is
+# rarer in the tenant is not usual there and may be an attacker's.
 MIN_VALUE_SHARE, MIN_USUAL_SUCCESSES = 0.005, 10
 # A term that most legitimate sign-ins meet is not worth a line.
 MAX_TERM_LEGITIMATE_SHARE = 0.5
-# One more term must spare a fifth of those hit besides, and one in two thousand of all.
+# One more term must exclude a fifth of the other sign-ins that are hit, and one in two thousand of
+# all.
 MAX_EXCESS, SLACK = 1.25, 0.0005
 
 
 @dataclass(frozen=True)
 class Term:
-    """The feature's category is one of ``values``, or none of them."""
+    """The feature's category is one of ``values``, or is not one of them."""
 
     feature: str
     values: tuple[str, ...]
@@ -42,19 +44,19 @@ class Term:
 
     @property
     def systems(self) -> list[str]:
-        """Of a network's values the autonomous systems, as AS64500."""
+        """The autonomous systems among a network's values, as AS64500."""
         return [value for value in self.values if value.startswith("AS")]
 
     @property
     def prefixes(self) -> list[str]:
-        """Of a network's values the address prefixes, as 203.0.113 or 2001:db8:1::/48."""
+        """The address prefixes among a network's values, as 203.0.113 or 2001:db8:1::/48."""
         return [value for value in self.values if not value.startswith("AS")]
 
     @property
     def looked_up(self) -> list[tuple[str, str]]:
-        """Columns of ``encoded_features``, each with a value: it is one of ``values`` with any.
+        """Pairs of a column of ``encoded_features`` and its value, of which one must hold.
 
-        A rule looks at addresses, whether or not the log knows their system.
+        A rule compares addresses, whether or not the log has their autonomous system.
         """
         if self.feature != "network":
             return [(self.feature, value) for value in self.values]
@@ -63,7 +65,7 @@ class Term:
 
 
 class ValueCount(NamedTuple):
-    """A category, and how often the campaign's attempts and the window's successes show it."""
+    """A category, and how many of the campaign's attempts and of the window's successes show it."""
 
     feature: str
     category: str
@@ -82,10 +84,10 @@ _ATTEMPTS = pa.schema([*schema("incident_id string, outcome string"), *CATEGORIE
     window_counts=schema("feature string, category string, successes bigint"),
 )
 def common_values(members: Relation, window_counts: Relation) -> Relation:
-    """The values that each campaign, and the tenant, shows most, and how often each shows them.
+    """The most common values of each campaign and of the tenant, and how often each shows them.
 
-    ``members`` are those of incidents; their attempts count. At most 2 x MAX_VALUES rows per
-    incident and feature.
+    ``members`` are those of incidents; only their attempts count. Returns at most 2 x MAX_VALUES
+    rows per incident and feature.
     """
     return sql(
         """
@@ -162,9 +164,9 @@ def common_values(members: Relation, window_counts: Relation) -> Relation:
 def find_terms(
     incidents: Sequence[str], members: Relation, window_counts: Relation, successes: int
 ) -> list[list[Term]]:
-    """Per incident the terms that may make its rules.
+    """Per incident, the terms that its rules may consist of.
 
-    ``members`` are the ``incident_members``; ``successes`` is how many the window has.
+    ``members`` are the ``incident_members``; ``successes`` is the window's number of successes.
     """
     attempts = {row["incident_id"]: row["attempts"] for row in count_attempts(members).rows()}
     values: dict[str, list[ValueCount]] = {}
@@ -194,10 +196,10 @@ def count_attempts(members: Relation) -> Relation:
 
 
 def candidate_terms(values: Iterable[ValueCount], attempts: int, successes: int) -> list[Term]:
-    """Terms that nearly all of a campaign meets, and at most half of the successes.
+    """Terms that nearly all attempts of a campaign meet, and at most half of the successes.
 
-    ``values`` are the campaign's and the tenant's most common ones; ``attempts`` and
-    ``successes`` the totals of which they are counts.
+    ``values`` are the most common ones of the campaign and of the tenant, with their counts;
+    ``attempts`` and ``successes`` are the totals.
     """
     by_feature: dict[str, list[ValueCount]] = {}
     for value in sorted(values):
@@ -212,10 +214,10 @@ def candidate_terms(values: Iterable[ValueCount], attempts: int, successes: int)
 
 
 def _one_of(feature: str, own: list[ValueCount], attempts: int, successes: int) -> Iterable[Term]:
-    """The most telling values that together hold enough of the campaign."""
+    """The most informative values that together hold enough of the campaign."""
     chosen: list[ValueCount] = []
     habits = [value for value in own if value.attempts >= MIN_VALUE_SHARE * attempts]
-    # One success more: a value that none shows is not infinitely telling.
+    # One success is added, so that a value without a success is not infinitely informative.
     for value in sorted(habits, key=lambda v: -v.attempts / (v.successes + 1)):
         chosen.append(value)
         if sum(v.attempts for v in chosen) >= MIN_TERM_SHARE * attempts:
@@ -230,7 +232,7 @@ def _one_of(feature: str, own: list[ValueCount], attempts: int, successes: int) 
 def _none_of(
     feature: str, usual: list[ValueCount], attempts: int, successes: int
 ) -> Iterable[Term]:
-    """The tenant's own values, as long as they cost little of the campaign."""
+    """The tenant's own values, as long as excluding them loses little of the campaign."""
     chosen: list[ValueCount] = []
     common = [value for value in usual if value.successes >= MIN_USUAL_SUCCESSES]
     for value in sorted(common, key=lambda v: (v.attempts + 1) / v.successes):
@@ -249,12 +251,12 @@ def _fits(chosen: Sequence[ValueCount]) -> bool:
 
 
 def _values(chosen: Sequence[ValueCount]) -> tuple[str, ...]:
-    """Most common first, for the reader."""
+    """The values, the most common first, for the reader."""
     order = sorted(chosen, key=lambda v: (-v.attempts - v.successes, v.category))
     return tuple(value.category for value in order)
 
 
-# The columns that terms look at.
+# The columns that terms compare.
 _LOOKED_AT = ("ip_prefix", *FEATURES)
 _CLASSES = ", ".join(f"{column} int" for column in _LOOKED_AT)
 _SIGNINS = pa.schema([*schema("outcome string, ip_prefix string"), *CATEGORIES])
@@ -267,9 +269,10 @@ _SIGNINS = pa.schema([*schema("outcome string, ip_prefix string"), *CATEGORIES])
     classes=schema("feature string, value string, class int"),
 )
 def count_classes(signins: Relation, members: Relation, classes: Relation) -> Relation:
-    """How many successes and attempts have which classes of values, each column's own.
+    """How many successes and attempts have which classes of values, per combination of columns.
 
-    Those of the window have no incident, and ``members`` theirs. A value of no class is of 0.
+    Rows of the window have no incident; rows of ``members`` have that of the member. A value
+    without a class has class 0.
     """
     return sql(
         """
@@ -342,7 +345,8 @@ def count_classes(signins: Relation, members: Relation, classes: Relation) -> Re
 class PatternCount(NamedTuple):
     """How many sign-ins meet which of a campaign's terms: bit i is set where the i-th holds.
 
-    ``campaign`` is a place in the list of terms; ``incident_id`` is null for the window's.
+    ``campaign`` is a position in the list of terms; ``incident_id`` is null for the window's
+    sign-ins.
     """
 
     incident_id: str | None
@@ -357,9 +361,10 @@ def count_patterns(
 ) -> list[PatternCount]:
     """How many sign-ins meet which of each campaign's terms, in one pass over the window.
 
-    ``signins`` are the window's, ``members`` those of incidents; other outcomes do not count.
+    ``signins`` are the window's, ``members`` are those of incidents. Outcomes other than successes
+    and attempts do not count.
     """
-    # Values that the same terms name are of one class: what comes back are few combinations.
+    # Values that the same terms name are one class, so that few combinations come back.
     named: dict[tuple[str, str], list[tuple[int, int]]] = {}
     for campaign, own in enumerate(terms):
         for bit, term in enumerate(own):
@@ -395,7 +400,7 @@ def count_patterns(
 
 
 class Hits(NamedTuple):
-    """What a condition hits: of the campaign attempts and entries, of others the rest."""
+    """What a condition hits: attempts and entries of the campaign, and sign-ins of others."""
 
     attempts: int
     entries: int
@@ -409,7 +414,7 @@ def count_hits(
     signins: Relation,
     members: Relation,
 ) -> list[dict[int, np.ndarray]]:
-    """Per incident and pattern of its terms the number of sign-ins, in the order of Hits.
+    """The number of sign-ins per incident and pattern of its terms, in the order of Hits.
 
     ``signins`` are the window's ``encoded_features``, ``members`` the ``incident_members``.
     """
@@ -420,7 +425,7 @@ def count_hits(
             hits = Hits(0, 0, number, 0) if of_success else Hits(0, 0, 0, number)
         else:
             own = number if found.incident_id == incidents[found.campaign] else 0
-            # What belongs to an incident, to this one or another, is nobody else's.
+            # A sign-in that belongs to any incident does not count as one of others.
             hits = Hits(0, own, -number, 0) if of_success else Hits(own, 0, 0, -number)
         of_campaign = counts[found.campaign]
         of_campaign.setdefault(found.pattern, np.zeros(len(hits), dtype=int))
@@ -454,9 +459,10 @@ def conditions(
 
 
 def for_attempts(found: Sequence[Condition], others: int) -> Condition | None:
-    """The one to look for attempts with: the simplest that hits few sign-ins of others.
+    """The condition to look for attempts with: the simplest that hits few sign-ins of others.
 
-    Few: at most MAX_EXCESS times the fewest of any, and SLACK of all ``others``' sign-ins.
+    Few means at most MAX_EXCESS times the fewest that any condition hits, plus SLACK of all
+    ``others``' sign-ins.
     """
 
     def bystanders(condition: Condition) -> int:
@@ -468,7 +474,7 @@ def for_attempts(found: Sequence[Condition], others: int) -> Condition | None:
 
 
 def for_entries(found: Sequence[Condition], legitimate: int) -> Condition | None:
-    """The one to look for successes with: it hits few legitimate ones, and most known entries."""
+    """The one to look for successes with: it hits few legitimate ones and most known entries."""
     least = min((c.hits.legitimate for c in found), default=0)
     good = [c for c in found if c.hits.legitimate <= MAX_EXCESS * least + SLACK * legitimate]
     return min(good, key=lambda c: (-c.hits.entries, len(c.terms), c.hits.legitimate), default=None)

@@ -16,8 +16,8 @@ from lowslow_assets.detection.mixture import (
 class _CountedCategorical(Multinomial):
     """``count`` equal draws as one node, which Mixture takes for a Categorical.
 
-    A Multinomial's moments are the expected counts: a Categorical's moments times the
-    count, which is what the mixture's messages need. Only their type is in the way.
+    A Multinomial's moments are the expected counts: a Categorical's moments times the count, which
+    is what the mixture's messages need. Only the node's type prevents this.
     """
 
     @classmethod
@@ -47,13 +47,13 @@ class CountedMixture:
         self.anomalous.initialize_from_parameters(np.stack([alpha, beta], axis=-1))
 
     def sweep(self, sweeps: int) -> np.ndarray:
-        """Update Z, R, X, P so many times; the bound after each."""
+        """Update Z, R, X, P ``sweeps`` times; returns the bound after each sweep."""
         before = self.inference.iter
         self.inference.update(repeat=sweeps, tol=0, verbose=False)
         return np.asarray(self.inference.L)[before : self.inference.iter]
 
     def converge(self) -> np.ndarray:
-        """Sweep until one gains nothing that counts; the bound after each sweep."""
+        """Sweep until a sweep gains next to nothing; returns the bound after each sweep."""
         bounds = self.sweep(2)
         while bounds[-1] - bounds[-2] > CONVERGED_GAIN and len(bounds) < MAX_SWEEPS:
             bounds = np.concatenate([bounds, self.sweep(1)])

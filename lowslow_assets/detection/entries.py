@@ -1,10 +1,10 @@
-"""Entries: sign-ins with a right password that may be a campaign's.
+"""Entries: sign-ins with a right password that may belong to a campaign.
 
-An attacker who guessed a password comes once, from a source as fresh as those of the failures,
-looks around and is gone; or something else stops it, and it tries once or twice more. So do some
-honest people: travellers, users of a VPN. Such lone visits are few; each is compared with the
-campaign's failures and with the other lone visits of its outcome, by what was new to the user and
-what was unusual in the tenant.
+An attacker who guessed a password comes once, from a source as new as those of the failures, looks
+around and does not return. Or something else stops the attacker, who then tries once or twice more.
+Some honest people do the same: travellers, users of a VPN. Such lone visits are few. Each is
+compared with the campaign's failures and with the other lone visits of its outcome, by what was new
+to the user and what was unusual in the tenant.
 """
 
 import math
@@ -25,7 +25,7 @@ SHARED_BY_ACCOUNTS = 2
 """A prefix from which a campaign tries so many accounts is one of its own."""
 HONEST_FROM_SOURCE = 1e-5
 """The share of honest visits that come from such a prefix: hardly any."""
-# Factors are less independent than naive Bayes takes them for.
+# Factors are less independent than naive Bayes assumes.
 _TEMPER = 0.8
 _ROUNDS = 10
 
@@ -89,10 +89,10 @@ PREFIXES = schema("outcome string, ip_prefix string, cluster_id int, since times
 
 @transform(VISITORS, sources=_SOURCES, signins=ENCODED_FEATURES.dated)
 def visitors(sources: Relation, signins: Relation) -> Relation:
-    """From where users showed a right password: one row per outcome, prefix and user.
+    """From where users gave a right password: one row per outcome, prefix and user.
 
-    ``sources`` and ``signins`` are the window's ``success_sources`` and ``encoded_features``.
-    Prompts that were answered are no visits of their own.
+    ``sources`` and ``signins`` are the window's ``success_sources`` and ``encoded_features``. A
+    prompt that was answered is not a separate visit.
     """
     return sql(
         """
@@ -129,10 +129,11 @@ def visitors(sources: Relation, signins: Relation) -> Relation:
 
 @transform(schema("outcome string, ip_prefix string, first_visit timestamp"), visitors=VISITORS)
 def lone_prefixes(visitors: Relation) -> Relation:
-    """Prefixes from which one user alone showed a right password, all within two hours.
+    """Prefixes from which only one user gave a right password, all within two hours.
 
-    In a network that is new: the user succeeds from no other prefix of it. Who is stopped where
-    anybody succeeds is no stranger; an attacker who is stopped may come again from elsewhere.
+    The network is new to the user, who succeeds from no other prefix of it. A user who is stopped
+    at a prefix from which anybody succeeds does not make a lone visit. An attacker who is stopped
+    may come again from another prefix.
     """
     return sql(
         """
@@ -170,9 +171,9 @@ def lone_prefixes(visitors: Relation) -> Relation:
 def visited_prefixes(visitors: Relation, members: Relation, clusters: Relation) -> Relation:
     """Prefixes from which visits may be a campaign's: one row per outcome, prefix and campaign.
 
-    Lone prefixes visited while the campaign went on, and prefixes that the campaign itself uses
-    for several accounts, where no more accounts succeed than it tries. ``members`` are rows of
-    ``cluster_members``, ``clusters`` of ``cluster_statistics``.
+    These are lone prefixes visited during the campaign, and prefixes that the campaign itself uses
+    for several accounts, if no more accounts succeed from there than the campaign tries.
+    ``members`` are rows of ``cluster_members``, ``clusters`` are rows of ``cluster_statistics``.
     """
     return sql(
         """
@@ -259,11 +260,12 @@ def lone_visits(signins: Relation, prefixes: Relation) -> Relation:
     ),
 )
 def with_news(judged: Relation, signins: Relation) -> Relation:
-    """Add ``new_<property>``: whether no other success of the user's shows it.
+    """Add ``new_<property>``: whether no other success of the user shows the same value.
 
-    ``signins`` are the window's. Neither a visit makes itself known, nor another visit of the same
-    user, nor a success from a prefix that the campaign uses: whoever got in comes again. A device
-    is one of another operating system: versions of a browser are always new.
+    ``signins`` are the window's. Three kinds of success do not make a value known: the visit
+    itself, another visit of the same user, and a success from a prefix that the campaign uses,
+    because an attacker who succeeded comes again. A device is new if its operating system is,
+    because versions of a browser are always new.
     """
     return sql(
         """
@@ -317,7 +319,7 @@ def with_news(judged: Relation, signins: Relation) -> Relation:
                 bool_or(_seen.displayName = _kinds.displayName) AS known_name
             FROM _seen
             JOIN _kinds ON _seen."user" = _kinds."user"
-            -- Without a prefix it is from another one than any visit's.
+            -- A sign-in without a prefix counts as one from another prefix than any visit's.
             WHERE coalesce(_seen.ip_prefix, '') <> _kinds.ip_prefix
             GROUP BY
                 _kinds."user",
@@ -368,13 +370,13 @@ def with_news(judged: Relation, signins: Relation) -> Relation:
 
 @transform(TRAITED, judged=_NEWS)
 def with_traits(judged: Relation) -> Relation:
-    """The level of each of TRAITS, from ``new_*``, ``mask`` and what else the campaign tried.
+    """Add the level of each of TRAITS, from ``new_*``, ``mask`` and what else the campaign tried.
 
     application, client, device, place: 0 known to the user, 1 new, 2 new and anomalous in the
-    tenant. network: 1 if anomalous. own: 1 on a device with a name that the user is known to
-    have. tried: 1 if the campaign tried the account (at least once more). source: 1 if the
-    campaign tried several other accounts from the prefix. Visits from a network that the user is
-    known in are left out.
+    tenant. network: 1 if anomalous. own: 1 on a device with a name that is known to be the user's.
+    tried: 1 if the campaign tried the account (at least once more). source: 1 if the campaign tried
+    several other accounts from the prefix. Visits from a network that is known to be the user's are
+    left out.
     """
     return sql(
         """
@@ -402,7 +404,7 @@ def with_traits(judged: Relation) -> Relation:
                 new_place,
                 new_network,
                 new_name,
-                -- An attempt is not what makes its own account one that had been tried.
+                -- An attempt does not count as an attempt before itself on its account.
                 count(CASE WHEN outcome = 'failure' THEN 1 END)
                     OVER (PARTITION BY _judged.cluster_id, "user")
                     > CASE WHEN _attempts.signin_id IS NULL THEN 0 ELSE 1 END AS tried,
@@ -478,12 +480,13 @@ def entry_probability(
     """Probability that a visit with these traits is a campaign's entry, by outcome.
 
     Two classes, entries and honest visits, fitted to the visits by expectation-maximisation. Each
-    is naive Bayes over FACTORS, half a count added to each level. That of entries is known: the
-    campaign's failures. That of honest visits is estimated from those of both outcomes (of the
-    stopped alone there may be hardly any), and the share of entries from each by itself, beginning
-    with one entry in all visits: where honest people make many odd visits, one must be all the
-    more like the campaign. That they come from its own sources is not learned from visits, which
-    may all be entries. Both arguments count sign-ins by their levels, in the order of TRAITS.
+    class is naive Bayes over FACTORS, with half a count added to each level. The class of entries
+    is known: it is estimated from the campaign's failures. The class of honest visits is estimated
+    from the visits of both outcomes, because hardly any may be stopped ones. The share of entries
+    is estimated for each outcome separately, beginning with one entry in all visits. Where honest
+    people make many odd visits, an entry must therefore resemble the campaign all the more. The
+    factor of the campaign's own sources is not learned from visits, which may all be entries. Both
+    arguments count sign-ins by their levels, in the order of TRAITS.
     """
     combinations = [(o, combination) for o, counts in visits.items() for combination in counts]
     if not combinations:
@@ -498,7 +501,7 @@ def entry_probability(
     from_source = np.log(sources / honest_sources)[_levels(seen, ("source",))]
     honest, probability = np.ones(len(numbers)), np.zeros(len(numbers))
     for _ in range(_ROUNDS):
-        # As if as many visits had been seen before, one of them an entry.
+        # The prior weighs as much as the visits themselves, and one of its visits is an entry.
         share = (np.bincount(outcome, (1 - honest) * numbers) + 1) / (2 * of_outcome + 1)
         odds = (share / (1 - share))[outcome]
         evidence = from_source.copy()
@@ -536,9 +539,9 @@ def _shares(levels: np.ndarray, numbers: np.ndarray, count: int) -> np.ndarray:
 
 @transform(SCORED, traited=TRAITED, probabilities=PROBABILITIES)
 def likely_entries(traited: Relation, probabilities: Relation) -> Relation:
-    """Lone visits that are likelier a campaign's than a traveller's, each with one campaign.
+    """Lone visits that are likelier an entry than an honest visit, each with one campaign.
 
-    ``probabilities`` are those of a cluster's combinations of traits. ``evidence`` says in words
+    ``probabilities`` are given per cluster and combination of traits. ``evidence`` says in words
     why a visit looks like the campaign's.
     """
     return sql(
@@ -556,7 +559,7 @@ def likely_entries(traited: Relation, probabilities: Relation) -> Relation:
                 _traited.trait_device,
                 _traited.trait_place,
                 _traited.trait_source,
-                -- Sign-ins of one visit are one entry: as likely as the likeliest of them.
+                -- Sign-ins of one visit are one entry, which is as likely as the likeliest of them.
                 max(_probabilities.probability)
                     OVER (PARTITION BY _traited.cluster_id, _traited.outcome, _traited.ip_prefix)
                     AS score
@@ -622,9 +625,9 @@ def trait_key(row: Mapping[str, int]) -> tuple[int, ...]:
 
 @transform(ACCOUNTS, members=INCIDENT_MEMBERS.schema)
 def entered_accounts(members: Relation, most: int) -> Relation:
-    """Per incident the accounts that it may have got into, likeliest first, at most so many.
+    """Per incident, at most ``most`` possibly compromised accounts, the likeliest first.
 
-    An account's evidence is that of its likeliest success, of equals the earliest.
+    An account's evidence is that of its likeliest success; of equally likely ones, the earliest.
     """
     return sql(
         """

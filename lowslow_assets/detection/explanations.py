@@ -1,15 +1,17 @@
-"""Failures that something harmless, or something loud, explains.
+"""Failures that something harmless or something loud explains.
 
-So are sign-ins that were stopped behind a right password, and those refused before it counted: a
-campaign's attempts are all of these. Most honest ones are prompts that are answered at once.
+The same is asked of sign-ins that were stopped although the password was right, and of those that
+were refused before the password counted, because all three are attempts of a campaign. Most of the
+honest stopped ones are prompts that are answered at once.
 
-What is left are suspects: a single failure, from a source that is new to the user, that nobody
-repeats and that no success follows. Nearly all of a low-and-slow spray is among them, and hardly
-anything else. The rules say what people, devices and loud attacks do and such a spray cannot
-afford to do; none of them knows what a spray looks like.
+The failures that remain are suspects. A suspect is a single failure from a source that is new to
+the user; nobody repeats it, and no success follows it. The suspects contain nearly all of a
+low-and-slow spray, and hardly anything else. The rules describe what people, devices and loud
+attacks do and what such a spray cannot afford to do. No rule describes what a spray looks like.
 
-Most failures are explained by their own day. That is asked once, when the day is ingested; a hunt
-asks the window about those left open, and sees the others only summed up.
+Most failures are explained by other sign-ins of the same day. These explanations are made once,
+when the day is ingested. A hunt compares only the failures that remain open with the window, and
+reads the others only as sums.
 """
 
 from dataclasses import dataclass
@@ -55,14 +57,14 @@ KNOWN = "known: "
 
 RESOLVED_SECONDS = 30 * 60
 RETRY_SECONDS = 60 * 60
-# With one client, and with others beside.
+# With one client, and with several clients.
 MAX_FAILURES_A_DAY, MAX_FURTHER_FAILURES_A_DAY = 5, 15
-# More failures are not from one source by chance. A prefix is seen again by chance, the more often
-# the longer the window.
+# It is no accident if more failures come from one source. A prefix is seen again by chance, and the
+# longer the window is, the more often.
 MAX_FAILURES_AN_ADDRESS = 3
 MAX_FAILURES_A_PREFIX, DAYS_A_PREFIX_FAILURE = 10, 6
 BURST_FAILURES, BURST_DAYS = 10, 2
-# A spray tries an account seldom, a service knows no patience.
+# A spray seldom tries an account. A service tries it often.
 SERVICE_TRIES, SERVICE_DAYS_A_TRY = 5, 8
 SERVICE_RETURNS = 5
 FEW_ACCOUNTS, FEW_ACCOUNTS_TRIES = 20, 2
@@ -85,7 +87,7 @@ def explain_by_day(failures: Relation) -> Relation:
         _neighbours AS (
             SELECT
                 *,
-                -- Prompts are many, and no failures.
+                -- There are many prompts, and they are not failures.
                 CASE WHEN outcome = 'stopped' THEN 1 ELSE 0 END AS is_prompt,
                 count(*) OVER (
                     PARTITION BY
@@ -106,7 +108,7 @@ def explain_by_day(failures: Relation) -> Relation:
         _counted AS (
             SELECT
                 *,
-                -- A device that fails all day hides nobody else's tries.
+                -- A device that fails all day does not hide another client's attempts.
                 count(CASE WHEN of_client <= {busy} THEN 1 END)
                     OVER (PARTITION BY date, "user", is_prompt) AS of_others
             FROM _neighbours
@@ -139,7 +141,7 @@ def explain_by_day(failures: Relation) -> Relation:
     ),
 )
 def sum_failures(explained: Relation) -> Relation:
-    """From where each user failed, by day and explanation: rows of ``failure_sources``."""
+    """Per day and explanation, from where each user failed: rows of ``failure_sources``."""
     return sql(
         """
         SELECT
@@ -167,10 +169,10 @@ def explain_by_window(
 ) -> Relation:
     """Add ``explanation`` to a window's ``open_failures``; null for suspects.
 
-    The sources are the tables of these names, of the same window. A row that several days hold is
-    one: its copies on later days are left out, unless something explains them all.
+    The sources are the tables of these names, for the same window. A row that several days hold
+    counts once: its copies on later days are left out, unless something explains all of them.
     """
-    # Each step leaves a few in a hundred for the next.
+    # Each step leaves a few per cent of the failures to the next step.
     verdicts = explain_sources(
         failure_sources,
         success_sources,
@@ -178,7 +180,7 @@ def explain_by_window(
     ).held()
     by_failures = explain_by_failures(failures, failure_sources, verdicts).held()
     by_successes = explain_by_successes(left_open(by_failures).held(), success_sources).held()
-    # As many rows as the window has hours, at most.
+    # At most one row per hour of the window.
     hours = hours_of_suspects(by_successes).rows()
     usual = sum(row["suspects"] for row in hours) / (24 * window_days)
     crowded = [row["hour"] for row in hours if row["suspects"] > CROWD + CROWD_FACTOR * usual]
@@ -186,9 +188,9 @@ def explain_by_window(
 
 
 def explain_failures(failures: Relation, success_sources: Relation, window_days: int) -> Relation:
-    """Both at once: the explanation of a window's failures among ``encoded_features``.
+    """By the day and by the window at once: explanations of the failures in ``encoded_features``.
 
-    As (date, signin_id, explanation).
+    Rows are (date, signin_id, explanation).
     """
     by_day = explain_by_day(failures).held()
     still_open = unexplained_failures(by_day)
@@ -211,12 +213,12 @@ _SOURCE_VERDICTS = schema(
 
 @transform(_SOURCE_VERDICTS, sources=FAILURE_SOURCES.dated, successes=SUCCESS_SOURCES.dated)
 def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int) -> Relation:
-    """What many failures from an address or a prefix are, by whose they are.
+    """What explains the many failures from an address or a prefix, by the accounts that fail.
 
-    A row of a prefix has no address. Sources with few failures are left out. Where nothing
-    explains a source, its failures are many accounts', each tried seldom, for days, and hardly
-    anybody succeeds from there: this is what the servers of a spray look like. A service tries
-    the same accounts often, or all of them by turns in less than SERVICE_DAYS_A_TRY days.
+    The row of a prefix has no address. Sources with few failures are left out. If nothing explains
+    a source, many accounts fail from it for days, each seldom, and hardly anybody succeeds from it:
+    the servers of a spray look like this. A service tries the same accounts often, or tries all of
+    them in turn in less than SERVICE_DAYS_A_TRY days.
     """
     return sql(
         """
@@ -249,7 +251,7 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
             LEFT JOIN _friends
                 ON _friends.ip_prefix = sources.ip_prefix AND _friends."user" = sources."user"
             WHERE sources.ip_prefix IS NOT NULL
-                -- A prompt answered says nothing of its source.
+                -- An answered prompt says nothing about its source.
                 AND coalesce(sources.explanation, '') <> 'interrupted'
         ),
         _summed AS (
@@ -278,7 +280,7 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
                 WHEN _summed.failures > {service} * _summed.accounts
                     AND _summed.failures * {service_days} > _summed.accounts * _summed.span
                     THEN 'service'
-                -- By turns, as a clock: the standard deviation is a quarter of the mean.
+                -- In turn, as regular as a clock: the standard deviation is a quarter of the mean.
                 WHEN _summed.returns >= {returns}
                     AND _summed.returns * 2 >= _summed.accounts
                     AND _summed.hours <= _summed.returns * {service_days} * 24
@@ -315,10 +317,10 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
     verdicts=_SOURCE_VERDICTS,
 )
 def explain_by_failures(failures: Relation, sources: Relation, verdicts: Relation) -> Relation:
-    """Add ``explanation`` to open failures as far as other failures of the window explain them.
+    """Add ``explanation`` to open failures that other failures of the window explain.
 
-    ``verdicts`` are those of the sources. What is known of an address counts before what is
-    known of its prefix.
+    ``verdicts`` are the explanations of the sources. That of an address counts before that of its
+    prefix.
     """
     return sql(
         """
@@ -329,7 +331,7 @@ def explain_by_failures(failures: Relation, sources: Relation, verdicts: Relatio
                 epoch_seconds(first_failure) AS began,
                 epoch_seconds(first_failure) + seconds AS ended
             FROM {sources}
-            -- A prompt answered says nothing of its source.
+            -- An answered prompt says nothing about its source.
             WHERE coalesce(explanation, '') <> 'interrupted'
         ),
         _seen AS (
@@ -348,9 +350,10 @@ def explain_by_failures(failures: Relation, sources: Relation, verdicts: Relatio
         SELECT
             {of_failures},
             CASE
-                -- On the day itself its own explanation knows; this is about midnight. Not below
-                -- zero: a row's time and its folder's day differ at times. Nor zero: the other
-                -- day may hold the same row once more.
+                -- Failures of the same day were compared when the day was explained; this compares
+                -- failures on both sides of midnight. The difference must not be below zero,
+                -- because a row's time and its folder's day sometimes differ. Nor may it be zero,
+                -- because the other day may hold a copy of the same row.
                 WHEN epoch_seconds(failures.time_generated) - _seen.day_before_ended
                     BETWEEN 1 AND {retry} THEN 'retried'
                 WHEN _seen.day_after_began - epoch_seconds(failures.time_generated)
@@ -382,7 +385,7 @@ def explain_by_failures(failures: Relation, sources: Relation, verdicts: Relatio
 
 @transform(OPEN_FAILURES.dated, explained=_EXPLAINED)
 def left_open(explained: Relation) -> Relation:
-    """Those that nothing explains yet, each once: a copy that a later day has is no second one."""
+    """The failures that nothing explains yet, each once: a later day's copy does not count."""
     return sql(
         """
         SELECT {columns}
@@ -397,14 +400,15 @@ def left_open(explained: Relation) -> Relation:
 
 @transform(_EXPLAINED, failures=OPEN_FAILURES.dated, sources=SUCCESS_SOURCES.dated)
 def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
-    """Add ``explanation`` to failures as far as successes of the window explain them."""
+    """Add ``explanation`` to failures that successes of the window explain."""
     return sql(
         """
         WITH _of_user AS (
             SELECT
                 failures.date,
                 failures.signin_id,
-                -- On the day itself seconds_to_success knows; after midnight the next day does.
+                -- seconds_to_success covers the same day; the next day's successes cover the time
+                -- after midnight.
                 bool_or(
                     epoch_seconds(sources.first_success) - epoch_seconds(failures.time_generated)
                     BETWEEN 0 AND {resolved}
@@ -473,7 +477,7 @@ def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
 
 @transform(OPEN_FAILURES.dated, explained=_EXPLAINED)
 def unexplained_failures(explained: Relation) -> Relation:
-    """Those that nothing explains: the suspects."""
+    """The failures that nothing explains: the suspects."""
     return sql(
         "SELECT {columns} FROM {explained} WHERE explanation IS NULL",
         columns=_COLUMNS,
@@ -483,7 +487,7 @@ def unexplained_failures(explained: Relation) -> Relation:
 
 @transform(FAILURE_SOURCES.schema, sources=FAILURE_SOURCES.dated, explained=_EXPLAINED)
 def explained_sources(sources: Relation, explained: Relation) -> Relation:
-    """A window's explained failures, summed up: by their day, and by the window."""
+    """Sums of a window's explained failures, whether their day or the window explains them."""
     return sql(
         """
         SELECT "user", ip_prefix, ip_address, explanation, failures, first_failure, seconds
@@ -517,7 +521,7 @@ def hours_of_suspects(explained: Relation) -> Relation:
 
 @transform(_EXPLAINED, by_failures=_EXPLAINED, by_successes=_EXPLAINED)
 def explain_crowds(by_failures: Relation, by_successes: Relation, crowded: list[int]) -> Relation:
-    """All failures with what explains them, at last the crowded hours of those left."""
+    """All failures with their explanation; the last explanation is a crowded hour."""
     return sql(
         """
         SELECT {columns}, explanation
@@ -544,7 +548,7 @@ def explain_crowds(by_failures: Relation, by_successes: Relation, crowded: list[
 class ExplainedGroup:
     """Failures with one explanation; the fields are the columns of ``explained_failures``.
 
-    A group of its own (``example``) for the accounts and addresses that fail most.
+    The accounts and addresses that fail most have their own groups (``example``).
     """
 
     explanation: str
@@ -565,9 +569,9 @@ _GROUPS = schema(
 
 
 def describe_groups(failures: Relation) -> list[ExplainedGroup]:
-    """What was explained and how often, and of each explanation the largest groups.
+    """Each explanation with its number of failures, and its largest groups.
 
-    ``failures`` are rows as those of ``failure_sources``. At most MAX_EXAMPLES groups per
+    ``failures`` have the columns of ``failure_sources``. At most MAX_EXAMPLES groups per
     explanation leave the engine.
     """
     found: dict[str, list[ExplainedGroup]] = {}
@@ -616,7 +620,7 @@ def largest_groups(failures: Relation) -> Relation:
         )
         SELECT explanation, example, failures, users, addresses, seconds, is_group
         FROM _groups
-        -- Not the sum of all, nor the groups that no example stands for.
+        -- Without the sum of all, and without the groups that no example stands for.
         WHERE explanation IS NOT NULL AND (NOT is_group OR example IS NOT NULL)
         QUALIFY row_number() OVER (
             PARTITION BY explanation, is_group ORDER BY failures DESC, example NULLS FIRST

@@ -1,25 +1,28 @@
-"""Which campaign a cluster is: one id for life, however often and in whatever order it is hunted.
+"""Which campaign a cluster is. A campaign keeps one id, however often and in any order of hunts.
 
-A hunt numbers its clusters afresh. Here the kept ones, the day's *candidates*, are compared with
-the campaigns that other hunts knew:
+Each hunt numbers its clusters anew. This module compares the kept clusters, the day's *candidates*,
+with the campaigns that other hunts knew:
 
-1. **Shared members** decide where two windows overlap: of the members there, the smaller side has
-   at least 3, and at least half of them are the other's as well.
-2. **The fingerprint** decides where the overlap holds too few to tell: the unusual values that
-   both keep repeating are the same, in two properties or more, and no other campaign and no other
-   candidate has them.
-3. The pairs most alike are taken first, each side once. The campaign is *continued* if the hunt
-   before had it as a candidate, else *resumed*.
-4. A campaign that is left over, but linked to a candidate, is *merged*: the one with the earliest
-   attempt keeps its id. The other id is never given to another campaign; should the same attempts
-   come apart again, they get it back, lest a model in two minds make a new case a day.
-5. A candidate that is left over, but linked to a campaign, is *split* off it: the more alike part,
-   which is the larger, keeps the id. Linked to none, it is *new*.
-6. A campaign without a candidate is *quiet*, and listed for a year.
+1. **Shared members** decide if the two windows overlap. In the overlap, the side with fewer members
+   must have at least 3, and at least half of these must also be members of the other side.
+2. **The fingerprint** decides if the overlap holds too few members. Both must repeat the same
+   unusual values in two properties or more, and no other campaign and no other candidate may have
+   these values.
+3. The most similar pairs are taken first, and each side is paired once. The campaign is *continued*
+   if it had a candidate in the previous hunt, else *resumed*.
+4. A campaign that remains unpaired, but is linked to a candidate, is *merged*: the campaign with
+   the earliest attempt keeps its id. The other id is never given to another campaign. If the same
+   attempts separate again, they get this id back, so that a model that changes its answer every day
+   does not make one new incident per day.
+5. A candidate that remains unpaired, but is linked to a campaign, is *split* off it: the more
+   similar part, which is the larger one, keeps the id. A candidate that is linked to no campaign is
+   *new*.
+6. A campaign without a candidate is *quiet*, and is listed for a year.
 
-The id of a new campaign comes from its earliest sign-in, which is the same whichever hunt finds it
-first. Where hunts differ in that (members come and go, windows roll on), a day that is made after
-later ones takes the id that those use, by the same rules read backwards.
+The id of a new campaign comes from its earliest sign-in, which is the same whichever hunt finds the
+campaign first. Hunts may differ in this sign-in, because members and windows change. So a day that
+is hunted after later days takes the id that the later days use, by the same rules in the opposite
+direction of time.
 """
 
 import math
@@ -38,7 +41,7 @@ from lowslow_assets.detection.statistics import FeatureVariation
 NEW, CONTINUED, RESUMED, SPLIT = "new", "continued", "resumed", "split"
 QUIET, MERGED = "quiet", "merged"
 
-# A share of so many is known to within 6 % (two standard deviations).
+# A sample of this size gives a share to within 6 % (two standard deviations).
 SAMPLE_SIZE = 256
 MEMORY_DAYS = 365
 _MIN_MEMBERS, _MIN_SHARE = 3, 0.5
@@ -56,11 +59,11 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Sighting:
-    """A campaign as one hunt saw it: what it is recognised by.
+    """A campaign as one hunt saw it, by what other hunts recognise it.
 
-    ``sample`` holds, by the hash of its id, the day of each of the ``SAMPLE_SIZE`` members with
-    the smallest hashes. Two hunts draw the same members, so their samples compare as the whole
-    would.
+    ``sample`` maps the hash of a member's id to its day, for the ``SAMPLE_SIZE`` members with the
+    smallest hashes. Two hunts draw the same members, so comparing the samples is like comparing all
+    members.
     """
 
     hunted: date
@@ -86,7 +89,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Campaign:
-    """A campaign known as of a day; the fields are the columns of the table ``campaigns``."""
+    """A campaign as known as of a day; the fields are the columns of the table ``campaigns``."""
 
     campaign_id: str
     state: str
@@ -108,7 +111,7 @@ class Campaign:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Campaign":
-        """From a row as the lake gives it."""
+        """Made from a row as the lake gives it."""
         plain = {
             "fingerprint": [Invariant(**line) for line in row["fingerprint"]],
             "attempts_by_day": dict(row["attempts_by_day"]),
@@ -119,10 +122,10 @@ class Campaign:
 
 @dataclass(frozen=True)
 class Descent(Generic[Before, After]):
-    """What became of campaigns, and where those after come from, by their keys.
+    """What became of the campaigns before, and where those after come from, by their keys.
 
-    ``continues`` and ``split`` go from after to before, ``merged`` from before to after;
-    ``matched_by`` says of what continues whether members or the fingerprint told.
+    ``continues`` and ``split`` map a key after to one before, ``merged`` maps a key before to one
+    after. ``matched_by`` says of each continuation whether members or the fingerprint decided.
     """
 
     continues: dict[After, Before]
@@ -132,7 +135,7 @@ class Descent(Generic[Before, After]):
 
 
 def fingerprint(variation: Iterable[FeatureVariation]) -> list[Invariant]:
-    """What a cluster keeps repeating and the tenant's successes seldom or never show."""
+    """The values that a cluster keeps repeating and that successes seldom or never show."""
     return invariants(v for v in variation if v.anomalous_share >= _MIN_ANOMALOUS_SHARE)
 
 
@@ -145,8 +148,8 @@ def follow(
 ) -> list[Campaign]:
     """The campaigns known as of ``day``: those with a candidate, oldest first, then the others.
 
-    ``earlier`` and ``later`` are hunts and what they knew, the nearest first; a former hunt as of
-    the same day is a later one. Of later ones nothing but ids is taken.
+    ``earlier`` and ``later`` are hunts and the campaigns that they knew, the nearest hunt first. A
+    previous hunt as of the same day counts as a later one. Only ids are taken from later hunts.
     """
     memory = day - timedelta(days=max(MEMORY_DAYS, lookback_days))
     known = {id_: c for id_, c in _nearest(earlier).items() if c.last_hunted >= memory}
@@ -191,7 +194,7 @@ def follow(
 def descent(
     before: Mapping[Before, Sighting], after: Mapping[After, Sighting], lookback_days: int
 ) -> Descent[Before, After]:
-    """Which sighting goes on in which, by the rules above; hunts before precede those after."""
+    """Which sighting continues in which, by the rules above; hunts before precede those after."""
     likeness = {
         (b, a): _likeness(one, other, lookback_days)
         for b, one in before.items()
@@ -207,11 +210,11 @@ def descent(
     most_like = _first(linked)
     for a, b in continues.items():
         left = [x for x, into in most_like.items() if into == a and x not in continues.values()]
-        # One that was merged before is not the one to stay.
+        # A campaign that was merged before does not keep its id.
         continues[a] = min(
             [b, *left], key=lambda b: (before[b].merged, before[b].first_activity, b)
         )
-    # What had to give way may go on in a part that is free.
+    # A campaign that lost its pair may continue in a part that is still unpaired.
     continues = _pairs(linked, continues)
     merged = {b: a for b, a in most_like.items() if b not in continues.values()}
     split = {a: b for a, b in _first((a, b) for b, a in linked).items() if a not in continues}
@@ -236,7 +239,7 @@ def descent(
 def _pairs(
     linked: Iterable[tuple[Before, After]], paired: Mapping[After, Before]
 ) -> dict[After, Before]:
-    """Pair what is linked, the first ones first, where neither side is paired yet."""
+    """Pair the links in their order, if neither side is paired yet."""
     found = dict(paired)
     for b, a in linked:
         if a not in found and b not in found.values():
@@ -253,7 +256,7 @@ def _first(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, Value]:
 
 
 def same_fingerprint(one: Iterable[Invariant], other: Iterable[Invariant]) -> bool:
-    """Whether both repeat the same in two properties or more, and differ in none they share.
+    """Whether both repeat the same values in two properties or more, and differ in no shared one.
 
     Browser and operating system are one property, as are country, state and city.
     """
@@ -264,12 +267,12 @@ def same_fingerprint(one: Iterable[Invariant], other: Iterable[Invariant]) -> bo
 
 
 def _likeness(before: Sighting, after: Sighting, lookback_days: int) -> float | None:
-    """Jaccard similarity of the members in both windows, 0 where they are not linked.
+    """Jaccard similarity of the members in both windows; 0 if the two are not linked.
 
-    None where the windows share too few members of either to tell.
+    None if the overlap of the windows holds too few members of either to decide.
     """
     begin = _window_begin(after.hunted, lookback_days)
-    # Of a full sample, what has a larger hash than all of it is not known.
+    # A full sample says nothing about members with larger hashes than all of the sample.
     known = min(_largest(before.sample), _largest(after.sample))
     one, other = (
         {h for h, day in s.sample.items() if begin <= day <= before.hunted and h <= known}
@@ -305,7 +308,8 @@ def _sighting(campaign: Campaign) -> Sighting:
 
 
 def _new_id(earliest_signin: str, taken: set[str]) -> str:
-    # Taken where a campaign went on in another part than the one with its earliest sign-in.
+    # The id is taken if a campaign continued in another part than the one with its earliest
+    # sign-in.
     ids = (str(uuid5(_NAMESPACE, f"{earliest_signin}/{number}")) for number in count())
     return next(id_ for id_ in ids if id_ not in taken)
 
@@ -319,9 +323,9 @@ def _with_candidate(
     hunts: tuple[date | None, date],
     window_begin: date,
 ) -> Campaign:
-    """A row of today; ``before`` is what was known of it, ``parent`` what it split off.
+    """A row of today; ``before`` is what it continues, ``parent`` is what it split off.
 
-    ``hunts`` are the days of the last one and of today's.
+    ``hunts`` are the days of the last hunt and of today's hunt.
     """
     last_hunt, day = hunts
     since = before or parent
@@ -331,7 +335,7 @@ def _with_candidate(
         split_from = before.merged_into or before.split_from
     if parent or (before and before.merged_into):
         state = SPLIT
-    # Before the window as hunts of that time counted, within it as today's does.
+    # Days before the window as the hunts of that time counted them, days within it as today's does.
     rolled_out = before.attempts_by_day.items() if before else ()
     by_day = {d: n for d, n in rolled_out if d < window_begin} | candidate.attempts_by_day
     return Campaign(

@@ -1,8 +1,8 @@
-"""What an organisation knows of its own sign-ins: penetration tests, scanners, connectors, egress.
+"""Sources that an organisation knows: penetration tests, scanners, connectors, egress.
 
-An attempt is known where it meets all that an entry names, between the entry's dates. It is then
-explained by that, and counts for nothing else: what comes from the same source and is not named
-stays what it is.
+An attempt is known if it meets everything that an entry names, between the entry's dates. The entry
+then explains the attempt, which counts for no other explanation. An attempt from the same source
+that the entry does not name is judged as before.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,10 +26,11 @@ from lowslow_assets.lake.tables import FAILURE_SOURCES, MAX_CATEGORY_LENGTH, OPE
 
 @dataclass(frozen=True)
 class KnownSource:
-    """One entry: an attempt that meets one of each kind that is named is this organisation's own.
+    """One entry: an attempt that meets one value of each named kind is the organisation's own.
 
     ``start`` and ``end`` are days (UTC), both included. Addresses are networks in CIDR form, which
-    may be single hosts; a user agent that ends with ``*`` stands for all that begin so.
+    may be single hosts. A user agent that ends with ``*`` stands for all that begin with the text
+    before it.
     """
 
     reason: str
@@ -43,11 +44,11 @@ class KnownSource:
 
     @property
     def explanation(self) -> str:
-        """As which it is shown."""
+        """The explanation that is shown for attempts that meet the entry."""
         return f"{KNOWN}{self.reason}"
 
     def ranges(self) -> Iterator[tuple[str, str, str]]:
-        """What it names, as kind, lowest and highest text of it."""
+        """What the entry names, each as its kind, its lowest and its highest text."""
         for account in self.accounts:
             yield "account", account.lower(), account.lower()
         for address in self.addresses:
@@ -64,14 +65,14 @@ class KnownSource:
 
 
 def _key(address: IPv4Address | IPv6Address) -> str:
-    """What the engines' ``address_key`` makes of it."""
+    """The key that the engines' ``address_key`` makes of the address."""
     if address.version == 6:
         return f"v6 {address.packed.hex()}"
     return "v4 " + "".join(f"{octet:03d}" for octet in address.packed)
 
 
 _EVER = date(1970, 1, 1)
-# ``kinds``: how many of them the entry names. Its time is from ``begins`` on, before ``ends``.
+# ``kinds``: how many kinds the entry names. It holds from ``begins`` (included) until ``ends``.
 _RANGES = schema(
     "entry int, explanation string, begins timestamp, ends timestamp, kinds int, kind string, "
     "low string, high string"
@@ -81,7 +82,7 @@ _EXPLAINED = extended(OPEN_FAILURES.dated, "explanation string")
 
 
 def ranges_of(engine: Engine, entries: Sequence[KnownSource]) -> Relation:
-    """The entries as rows: one for each text that they name."""
+    """The entries as rows: one per text that an entry names."""
     rows = []
     for number, entry in enumerate(entries):
         named = [*entry.ranges()]
@@ -94,7 +95,7 @@ def ranges_of(engine: Engine, entries: Sequence[KnownSource]) -> Relation:
 
 @transform(_MATCHES, failures=OPEN_FAILURES.dated, ranges=_RANGES)
 def match_known(failures: Relation, ranges: Relation) -> Relation:
-    """Which attempts meet all that an entry names, at or after its time: a row for each of both."""
+    """Attempts that meet all an entry names in or after its time: one row per attempt and entry."""
     return sql(
         """
         WITH _named AS (
@@ -140,7 +141,7 @@ def match_known(failures: Relation, ranges: Relation) -> Relation:
 
 @transform(_EXPLAINED, failures=OPEN_FAILURES.dated, matches=_MATCHES)
 def explain_by_knowledge(failures: Relation, matches: Relation) -> Relation:
-    """Add ``explanation`` to open failures: of the first entry that they meet in time, or null."""
+    """Add ``explanation`` to open failures: of the first entry that each meets in time, or null."""
     return sql(
         """
         WITH _first AS (
@@ -162,7 +163,7 @@ def explain_by_knowledge(failures: Relation, matches: Relation) -> Relation:
 
 @transform(FAILURE_SOURCES.dated, sources=FAILURE_SOURCES.dated, unknown=OPEN_FAILURES.dated)
 def sources_of_unknown(sources: Relation, unknown: Relation) -> Relation:
-    """The window's ``failure_sources`` where only these attempts are open."""
+    """The window's ``failure_sources``, with only the ``unknown`` attempts as open ones."""
     return sql(
         """
         SELECT {columns} FROM {sources} WHERE explanation IS NOT NULL
@@ -178,7 +179,7 @@ def sources_of_unknown(sources: Relation, unknown: Relation) -> Relation:
 
 
 def without_known(failures: Relation, entries: Sequence[KnownSource]) -> Relation:
-    """Those of a window's ``open_failures`` that no entry explains."""
+    """The rows of a window's ``open_failures`` that no entry explains."""
     return unexplained_failures(_explained(failures, entries)) if entries else failures
 
 
@@ -189,9 +190,10 @@ def explain_window(
     window_days: int,
     entries: Sequence[KnownSource],
 ) -> Relation:
-    """``explain_by_window`` of what is not known, and what is; an attempt's own day comes before.
+    """``explain_by_window`` with known sources; the explanation by an attempt's day comes first.
 
-    What is known is no sign of an office, a burst or a service: it counts for no other attempt.
+    A known attempt is not a sign of an office, a burst or a service: it does not count when other
+    attempts are explained.
     """
     if not entries:
         return explain_by_window(failures, failure_sources, success_sources, window_days)
@@ -219,7 +221,7 @@ def _explained(failures: Relation, entries: Sequence[KnownSource]) -> Relation:
 
 @dataclass(frozen=True)
 class KnownUse:
-    """What an entry does in a window: attempts that meet it in time, and after its end."""
+    """How many attempts of a window meet an entry in time, and how many after its end."""
 
     entry: KnownSource
     explained: int
@@ -227,7 +229,7 @@ class KnownUse:
 
 
 def in_words(use: KnownUse) -> str:
-    """What became of an entry that has ended."""
+    """A sentence about an entry that has ended."""
     now = f"{use.too_late:,} later attempts meet it and are not explained"
     before = f"it explains {use.explained:,} of before" if use.explained else "take it out"
     return (
@@ -237,7 +239,7 @@ def in_words(use: KnownUse) -> str:
 
 
 def uses(failures: Relation, entries: Sequence[KnownSource]) -> list[KnownUse]:
-    """What each entry does to the ``open_failures`` of a window."""
+    """How many ``open_failures`` of a window each entry meets."""
     counts = {}
     if entries:
         matches = match_known(failures, ranges_of(failures.engine, entries))

@@ -28,15 +28,15 @@ def mask_signins(
 ) -> Relation:
     """The mask of each sign-in, as (date, signin_id, mask); bit i is the i-th of ``baselines``.
 
-    ``window_counts`` are the window's counts per (feature, category). Categories can be
-    millions, so they are joined; a category that the window does not know has no successes.
-    Rows of one ``date`` and ``signin_id`` are one sign-in, and have one mask.
+    ``window_counts`` are the window's counts per (feature, category). There can be millions of
+    categories, so they are joined. A category that is missing from the window has no successes.
+    Rows with one ``date`` and ``signin_id`` are one sign-in and have one mask.
     """
     bits = [
         {
             "feature": b.feature,
             "below": b.anomalous_below,
-            # Where no number of successes is too few, no category is anomalous.
+            # If no number of successes is too few, no category is anomalous.
             "bit": 1 << bit if b.anomalous_below > 0 else 0,
         }
         for bit, b in enumerate(baselines)
@@ -59,7 +59,7 @@ def join_bits(signins: Relation, counts: Relation, bits: Relation) -> Relation:
                 category FOR feature IN ({features})
             )
         ),
-        -- Normal categories are the few: what finds no partner is anomalous.
+        -- Normal categories are few, so they are joined: a row without a match is anomalous.
         _normal AS (
             SELECT counts.feature, counts.category
             FROM {counts} AS counts
@@ -105,7 +105,7 @@ def with_outcomes(signins: Relation, masks: Relation) -> Relation:
     made=ANOMALY_MASKS.schema,
 )
 def with_masks_of_day(masks: Relation, today: Relation, made: Relation) -> Relation:
-    """Masks of earlier days, and those that a day's ``anomaly_masks`` have of some of its rows."""
+    """Masks of earlier days, and those that a day's ``anomaly_masks`` have for some of its rows."""
     return sql(
         """
         SELECT date, signin_id, mask FROM {masks}

@@ -1,4 +1,4 @@
-"""Which suspects of a component belong to one campaign, by what the anomaly mask does not say.
+"""Which suspects of a component belong to one campaign, by what the anomaly mask does not show.
 
 A component holds all suspects that are anomalous in the same respects: a campaign, and stray
 failures that happen to look like it. The campaign has habits (its hours, its days, its accounts,
@@ -30,11 +30,11 @@ MIN_MEMBER_PROBABILITY = 0.5
 _CONCENTRATIONS = 10.0 ** np.arange(-1, 5)
 _STRAYS_AT_FIRST, _FEWEST_STRAYS, _MOST_STRAYS = 0.1, 0.01, 0.95
 _ROUNDS = 10
-# A device that a tool repeats makes this share of a component, and no other a tenth of it.
+# A device that a tool repeats has this share of a component, and no other has a tenth of it.
 _KIT_SHARE, _RIVAL_SHARE = 0.15, 0.1
 _DEVICE, _NETWORK = (list(MODEL_PROPERTIES).index(name) for name in ("device", "network"))
 _ACCOUNTS_OF_PREFIX = 3
-# There are so many prefixes in use that strays hardly share one.
+# So many prefixes are in use that two strays hardly ever share one.
 _PREFIXES = 10_000
 
 
@@ -42,9 +42,9 @@ _PREFIXES = 10_000
 class Suspects:
     """Attempts to be judged: arrays of shape (n,), texts as objects, times in UTC.
 
-    ``pattern`` is what the model was fitted on. ``odd`` has shape (n, len(MODEL_PROPERTIES)):
-    whether each is anomalous in each property. An address can be None. ``invented``: whether the
-    name is no account.
+    ``pattern`` holds the bits on which the model was fitted. ``odd`` has shape (n,
+    len(MODEL_PROPERTIES)) and says whether each attempt is anomalous in each property. An address
+    can be None. ``invented`` says whether the name has no account.
     """
 
     signin_id: np.ndarray
@@ -91,17 +91,17 @@ class Suspects:
         return len(self.signin_id)
 
     def at(self, chosen: np.ndarray) -> "Suspects":
-        """Those at some positions, or where an array of booleans is true."""
+        """The suspects at some positions, or where an array of booleans is true."""
         return Suspects(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 
     @property
     def device(self) -> np.ndarray:
-        """What each claims to be: browser and operating system."""
+        """What each attempt claims to be: browser and operating system."""
         return self.browser + "\0" + self.operating_system
 
     @property
     def odd_device(self) -> np.ndarray:
-        """Whether each one's device is anomalous in the tenant."""
+        """Whether each attempt's device is anomalous in the tenant."""
         return self.odd[:, _DEVICE]
 
     @property
@@ -112,9 +112,9 @@ class Suspects:
 
 @dataclass(frozen=True)
 class Population:
-    """What strays are spread over, and how many of them honest people make.
+    """Over what strays are spread, and how many of them honest people make.
 
-    accounts: of the tenant. days: of the window.
+    accounts: number of accounts of the tenant. days: number of days of the window.
     honest_strays_a_day: failures to be expected from sources and on devices new to their user.
     successes: by hour of the calendar (UTC): when people are at work.
     """
@@ -125,7 +125,7 @@ class Population:
     successes: Mapping[datetime, int] = field(default_factory=dict)
 
 
-# People mistype more often where they are not at home.
+# People mistype more often away from their usual networks and devices.
 AWAY_FACTOR = 3
 
 
@@ -136,12 +136,12 @@ def population_of(
     successes: Mapping[datetime, int],
     days: int,
 ) -> Population:
-    """The population of a window of so many days, from its own log.
+    """The population of a window of ``days`` days, from the window's own log.
 
     ``explained`` are rows of ``explained_failures``; ``successes`` are counted by hour. How often
-    people give up is seen where they are at home: failures of their own network or device that no
-    success follows, per visit. Of visits that are as new to their user as a suspect's source is,
-    the same share, times AWAY_FACTOR, is expected to be given up.
+    people give up is measured on their own networks and devices: failures there that no success
+    follows, per visit. Of the visits that are as new to their user as a suspect's source, the same
+    share times AWAY_FACTOR is expected to be given up.
     """
     [counted] = count_population(success_sources, suspects).rows()
     given_up = sum(
@@ -161,9 +161,10 @@ def population_of(
 def count_population(success_sources: Relation, suspects: Relation) -> Relation:
     """Accounts that succeed or are suspect, and their visits, in one row.
 
-    A visit is a day on which a user succeeds from a prefix. A new visit is a prefix that would
-    leave a failure of the user's unexplained: but for it, the user succeeds neither from the
-    network nor with the operating system from the place, or nobody else from the prefix.
+    A visit is a day on which a user succeeds from a prefix. A new visit is a visit from a prefix
+    that would leave a failure of the user unexplained. Apart from this prefix, the user succeeds
+    neither from the network nor with the operating system from the place; or nobody else succeeds
+    from the prefix.
     """
     return sql(
         """
@@ -262,10 +263,10 @@ def members_by_pattern(failures: Relation, assigned: Relation) -> Relation:
 
 
 def split_by_kit(suspects: Suspects) -> np.ndarray:
-    """Part 1 where one odd device repeats itself among others that are odd as well, else 0.
+    """Part 1 for the suspects with an odd device that repeats among other odd ones, else part 0.
 
-    Two sprays that are anomalous in the same respects are one component. One that always shows
-    the same odd device differs from one that makes up another each time. The result has shape
+    Two sprays that are anomalous in the same respects are one component. A spray that always shows
+    the same odd device differs from one that invents another device each time. The result has shape
     (n,).
     """
     odd, device = suspects.odd_device, suspects.device
@@ -284,15 +285,16 @@ def member_probability(suspects: Suspects, population: Population) -> np.ndarray
     """Probability, shape (n,), that each suspect is the campaign's and not a stray.
 
     A two-class naive Bayes model, fitted to the suspects themselves. A stray's account, day and
-    hour are uniform over the tenant's, its prefix is hardly anybody else's, its tools are those of
-    the other strays. A campaign's are Dirichlet-multinomial around base weights: with c other
-    members of the n that share a value of weight w, ``p = (c + a w) / (n + a)``, the
-    concentration a being the one that predicts the members best, each from the others
-    (leave-one-out). Where a campaign has no habit, a is large and the attribute says nothing.
+    hour are uniform over those of the tenant, its prefix is hardly ever shared, and its tools are
+    those of the other strays. The values of a campaign are Dirichlet-multinomial around base
+    weights: if c of the n other members share a value of weight w, then
+    ``p = (c + a w) / (n + a)``. The concentration a is the one that predicts the members best, each
+    from the others (leave-one-out). If a campaign has no habit, a is large and the attribute has no
+    influence.
 
-    It is fitted from several beginnings: all suspects as members, and those that share what a
-    campaign may repeat. The best fit counts. Sums in another order end in other last digits: the
-    result is that of this order.
+    The model is fitted from several starts: all suspects as members, and the suspects that share
+    what a campaign may repeat. The best fit is taken. Sums in another order differ in their last
+    digits, so the result is the one of this order of suspects.
     """
     if not len(suspects):
         return np.zeros(0)
@@ -303,9 +305,9 @@ def member_probability(suspects: Suspects, population: Population) -> np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class _Attribute:
-    """The value of each suspect as a number, the base weight of that value, arrays of shape (n,).
+    """The value of each suspect as a number, and that value's base weight: arrays of shape (n,).
 
-    ``tool``: what strays show is learned from them; else the base weights are theirs.
+    ``tool``: the weights of strays are learned from the strays; else strays have the base weights.
     """
 
     codes: np.ndarray
@@ -331,7 +333,7 @@ def _fit_members(attributes: list[_Attribute], members: np.ndarray) -> tuple[flo
 
 
 def _cores(suspects: Suspects) -> Iterator[np.ndarray]:
-    """Who may be a campaign's members at first: booleans of shape (n,)."""
+    """Which suspects may be a campaign's members at first: booleans of shape (n,)."""
     yield np.ones(len(suspects), dtype=bool)
     for repeated in (
         shares_prefix(suspects),
@@ -351,7 +353,7 @@ def shares_prefix(suspects: Suspects) -> np.ndarray:
 
 
 def _prefixes(suspects: Suspects) -> np.ndarray:
-    """The prefix of each; one that is unknown is nobody else's."""
+    """The prefix of each suspect; a suspect without a known prefix gets one that no other has."""
     return np.array([prefix or f"unknown {i}" for i, prefix in enumerate(suspects.ip_prefix)], str)
 
 
@@ -404,7 +406,7 @@ def _campaigns_log_ratio(attribute: _Attribute, members: np.ndarray) -> np.ndarr
 
 
 def _strays_log_ratio(attribute: _Attribute, members: np.ndarray) -> np.ndarray:
-    """The same of a stray: as many of it as there are values come with the base weights."""
+    """The same for a stray; the base weights count as one stray per value."""
     if not attribute.tool:
         return np.zeros(len(members))
     others, size = _others(attribute.codes, ~members)
@@ -413,6 +415,6 @@ def _strays_log_ratio(attribute: _Attribute, members: np.ndarray) -> np.ndarray:
 
 
 def _others(codes: np.ndarray, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Per suspect how many others are members of its value, and members at all."""
+    """Per suspect, how many other suspects are members with its value, and members in all."""
     alike = np.bincount(codes[members], minlength=codes.max() + 1)[codes] - members
     return alike, members.sum() - members

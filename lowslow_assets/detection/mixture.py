@@ -5,17 +5,17 @@
     P_fk ~ Beta(1/2, 1/2)               probability that feature f is anomalous in k
     x_nf ~ Bernoulli(P_f,z_n)           bit f of its mask
 
-F bits allow 2^F masks, so the model is fitted on (mask, count) instead of a row a
-failure: the same posterior and bound, at a cost that does not grow with sign-ins.
+F bits allow 2^F masks, so the model is fitted on (mask, count) instead of one row per failure. The
+posterior and the bound are the same, and the cost does not grow with the number of sign-ins.
 
-BayesPy fits the model. The fit depends on where it starts and needs thousands of
-sweeps to converge, so starts are first followed to convergence by the same updates in
-plain NumPy, and BayesPy continues from the best of them. Where to start from:
+BayesPy fits the model. The fit depends on where it starts and needs thousands of sweeps to
+converge. So each start is first followed to convergence by the same updates in plain NumPy, and
+BayesPy continues from the best one. There are two ways to choose the starts:
 
-- ``fit_by_restarts``: K components at random, several times (the guided hunt's way).
-- ``fit_by_births``: one component, and another wherever the masks that occur most exceed
-  what the model expects, as long as the bound rises. It needs no K and no luck, and finds
-  a spray that is a thousandth of the failures, which random starts seldom do.
+- ``fit_by_restarts``: K random components, several times (as the guided hunt does).
+- ``fit_by_births``: one component at first, and then one more where the counts of masks most exceed
+  what the model expects, as long as the bound rises. It needs neither K nor luck, and finds a spray
+  that is a thousandth of the failures. Random starts seldom find such a spray.
 """
 
 from dataclasses import dataclass
@@ -25,17 +25,17 @@ from scipy.special import betaln, digamma, gammaln
 
 WEIGHT_CONCENTRATION = 1e-5
 ANOMALY_PRIOR = 0.5
-# In nats a sweep. Plateaus of 1e-3 a sweep still climb tens of nats.
+# In nats per sweep. The bound can rise by tens of nats on plateaus of 1e-3 per sweep.
 CONVERGED_GAIN = 1e-6
 MAX_SWEEPS = 20_000
-# In nats: with less, births go on in circles.
+# In nats. With a smaller gain, births could repeat in circles.
 _LEAST_BIRTH = 1.0
 _BIRTHS_TRIED = 5
 
 
 @dataclass(frozen=True)
 class MixtureFit:
-    """A fitted mixture, components by falling weight.
+    """A fitted mixture; its components are in the order of falling weight.
 
     concentration: Dirichlet parameters, shape (K,).
     alpha, beta: Beta parameters of anomalous and normal, shape (F, K).
@@ -74,10 +74,10 @@ class MixtureFit:
 
 @dataclass(frozen=True)
 class FitTrace:
-    """How the fit went.
+    """The course of a fit.
 
-    elbo: evidence lower bound in nats after each sweep of the start that was taken.
-    start_elbos: the converged bound of every start, in the order they were made.
+    elbo: evidence lower bound in nats after each sweep of the chosen start.
+    start_elbos: the converged bound of every start, in the order of the starts.
     """
 
     elbo: np.ndarray
@@ -99,11 +99,11 @@ def fit_by_restarts(
 
 
 def fit_by_births(bits: np.ndarray, counts: np.ndarray) -> tuple[MixtureFit, FitTrace]:
-    """Fit as many components as the masks ``bits`` (n, F), ``counts`` (n,) speak for.
+    """Fit as many components as the masks ``bits`` (n, F) with ``counts`` (n,) justify.
 
-    A birth is tried around the masks whose counts, together with those one bit away, most
-    exceed the model's, and kept where the bound rises by more than a nat. Deterministic in
-    its arguments. Raises ValueError on an empty window.
+    A birth is tried around the masks whose counts, together with those of masks one bit away, most
+    exceed the model's. It is kept if the bound rises by more than one nat. Deterministic in its
+    arguments. Raises ValueError on an empty window.
     """
     _require_failures(bits)
     near = (bits[:, None, :] != bits[None, :, :]).sum(axis=2) <= 1
@@ -115,7 +115,7 @@ def fit_by_births(bits: np.ndarray, counts: np.ndarray) -> tuple[MixtureFit, Fit
             _bear(bits, counts, fit, near[seed]) for seed in _excesses(bits, counts, fit, near)
         )
         components = len(fit[0])
-        # An empty component would lower the bound by this: the Dirichlet's normaliser.
+        # An empty component would lower the bound by this value: the Dirichlet's normaliser.
         padding = np.log1p(1 / components)
         born = next((b for b in births if b[-1][-1] + padding > bounds[-1] + _LEAST_BIRTH), None)
         if born is None:
@@ -155,15 +155,15 @@ def _bear(bits: np.ndarray, counts: np.ndarray, fit: Posterior, around: np.ndarr
 
 
 def _inside(probability: np.ndarray) -> np.ndarray:
-    """Away from 0 and 1, from where no update leads back."""
+    """The probability, kept away from 0 and 1, which no update can leave."""
     return np.clip(probability, 0.01, 0.99)
 
 
 def _confirm(
     bits: np.ndarray, counts: np.ndarray, fit: Posterior, start_elbos: list[float]
 ) -> tuple[MixtureFit, FitTrace]:
-    """Let BayesPy go on from a converged fit; components come out by falling weight."""
-    # BayesPy takes as long to import as all of a daily ingest's Python: not before it is used.
+    """Let BayesPy continue from a converged fit; returns components in order of falling weight."""
+    # BayesPy takes as long to import as all Python of a daily ingest, so it is imported on use.
     from lowslow_assets.detection.counted_mixture import CountedMixture
 
     *posterior, bounds = fit
@@ -238,7 +238,7 @@ def _log_joint(log_weights, log_anomalous, log_normal, anomalous_bits, normal_bi
 def _normalize(log_joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Each row's softmax, shape (n, K), and logsumexp, shape (n,).
 
-    SciPy's are right but, on arrays this small, half of a fit's time.
+    SciPy's functions are correct, but take half of a fit's time on such small arrays.
     """
     greatest = log_joint.max(axis=1, keepdims=True)
     scaled = np.exp(log_joint - greatest)

@@ -1,8 +1,8 @@
 """The properties of a sign-in in which a suspect is anomalous.
 
-Browser and operating system, or country, state and city, say the same thing twice. A mixture
-whose bits are independent within a component spends components on such ties, and a campaign
-falls into pieces. So the features that tell of one property are one bit.
+Browser and operating system describe one property, and so do country, state and city. A mixture
+whose bits are independent within a component would spend components on such dependent features, and
+would split a campaign into pieces. So the features that describe one property are one bit.
 """
 
 from lowslow_assets.engines.base import Relation
@@ -22,7 +22,7 @@ no name, or one of its own, says nothing of a failure."""
 
 
 def property_bits(name: str) -> int:
-    """The bits of an anomaly mask that belong to a property: anomalous where one of them is set."""
+    """A property's bits of an anomaly mask; it is anomalous if at least one of them is set."""
     return sum(1 << FEATURES.index(feature) for feature in MODEL_PROPERTIES[name])
 
 
@@ -31,7 +31,7 @@ PATTERNS = schema("date date, signin_id string, mask int, pattern int")
 
 @transform(PATTERNS, masks=schema("date date, signin_id string, mask int"))
 def with_patterns(masks: Relation) -> Relation:
-    """Add the pattern of each mask: bit i is set where it is anomalous in the i-th property."""
+    """Add each mask's pattern: bit i is set if the mask is anomalous in the i-th property."""
     return sql(
         """
         SELECT

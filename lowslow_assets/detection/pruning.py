@@ -1,4 +1,4 @@
-"""From mixture components to candidates: which clusters could be a spray at all."""
+"""From mixture components to candidates: which clusters could be a spray."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ class Cluster:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Cluster":
-        """From a row as the lake gives it."""
+        """Made from a row as the lake gives it."""
         return cls(**{**row, "tests": [SprayTest(**test) for test in row["tests"]]})
 
 
@@ -55,9 +55,10 @@ class Assignment:
 def assign(
     fit: "MixtureFit", masks: Sequence[int], bits: np.ndarray, rules: PruningRules
 ) -> list[Assignment]:
-    """The masks that belong to one component with enough probability, each with that component.
+    """The masks that belong to one component with enough probability, with that component.
 
-    ``bits`` are the masks as booleans, shape (len(masks), F). A tie goes to the heavier one.
+    ``bits`` are the masks as booleans, shape (len(masks), F). A tie is decided for the component
+    with the larger weight.
     """
     probability = fit.responsibilities(bits)
     best = probability.argmax(axis=1)
@@ -76,7 +77,7 @@ def prune(
     lookback_days: int,
     rules: PruningRules,
 ) -> list[Cluster]:
-    """Judge every component, given its number of members (component to failures)."""
+    """Judge every component by its number of members (``members`` maps component to failures)."""
     least_members = rules.min_avg_attempts_per_day * lookback_days
     clusters = []
     for k, weight in enumerate(fit.weights):
@@ -88,7 +89,7 @@ def prune(
         failures = members.get(k, 0)
         enough_features = len(consistent) >= rules.min_anomalous_features
         attempts_per_day = failures / lookback_days
-        # Rounded like the rule itself: 1.1 * 10 is more than 11.
+        # Rounded as the rule itself is, because 1.1 * 10 is more than 11.
         enough_members = attempts_per_day >= rules.min_avg_attempts_per_day and failures > 0
         if not failures:
             reason = "no failure belongs to it"

@@ -1,6 +1,7 @@
-"""What today's clusters are recognised by in other hunts, from ``cluster_members``.
+"""What other hunts recognise today's clusters by, from ``cluster_members``.
 
-Both are a query; what comes to Python is bounded by days and by the sample.
+The calendars and the samples are one query each. Python receives no more rows than there are days,
+and than the samples hold.
 """
 
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ def calendars(members: Relation) -> dict[int, Calendar]:
 
 
 def samples(members: Relation) -> dict[int, dict[int, date]]:
-    """Of each cluster the members with the smallest hashes of their ids: hash to day."""
+    """Per cluster, the members with the smallest hashes of their ids, as hash to day."""
     rows = draw_members(members).rows()
     found: dict[int, dict[int, date]] = {}
     for row in sorted(rows, key=lambda row: (row["cluster_id"], row["hash"])):
@@ -73,9 +74,9 @@ def count_days(members: Relation) -> Relation:
 
 @transform(schema("cluster_id int, hash bigint, day date"), members=_MEMBERS)
 def draw_members(members: Relation) -> Relation:
-    """Of each cluster the few members with the smallest hashes of their ids.
+    """Per cluster, the few members with the smallest hashes of their ids.
 
-    An id that comes twice is one member: a sample that is short of one passes as the whole.
+    An id that occurs twice is one member; otherwise a sample that lacks one would pass as complete.
     """
     return sql(
         """

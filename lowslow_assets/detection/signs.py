@@ -1,9 +1,9 @@
-"""Signs that a cluster's attempts are of one hand, and no strays.
+"""Signs that a cluster's attempts come from one attacker, and are not strays.
 
-Strays are failures that have nothing to do with each other: noise of the internet, people who
-mistype in odd places. They come at random times, to random accounts, each from a source of its
-own. Whoever works through a list of accounts does not look like that: each sign is something that
-strays do by chance only, and says how improbable the chance is.
+Strays are failures that are unrelated to each other: noise of the internet, and people who mistype
+in odd places. They come at random times, on random accounts, each from its own source. The attempts
+of an attacker who works through a list of accounts look different. Each sign is something that
+strays show only by chance, with the probability of that chance.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ REPEATED_SHARE = 0.3
 MIN_ATTEMPTS = 12
 """With fewer, only their number counts."""
 _MIN_STEADY_SPAN_DAYS = 20
-# With more events a place than this on average, no place is left out anyway.
+# With more events per place than this on average, no place stays empty anyway.
 _ALL_BUT_SURE = 20
 _HOURS_A_BLOCK = 4
 _LEAST_OF_USUAL, _LEAST_EXPECTED = 0.1, 5
@@ -38,9 +38,9 @@ class Sign:
 def signs_of_size(
     size: ClusterSize, honest_strays_a_day: float, noise_a_day: float
 ) -> Iterator[Sign]:
-    """Signs in the number of attempts, and in how they fill the days.
+    """Signs in the number of attempts, and in how they are spread over the days.
 
-    Strays are what honest people make, and the noise of the internet, whose rate is assumed.
+    Strays are the failures of honest people, and the noise of the internet at an assumed rate.
     """
     strays = (noise_a_day + honest_strays_a_day) * size.span_days
     yield Sign(
@@ -61,8 +61,8 @@ def signs_of_size(
 def signs_of_members(members: Suspects, among: Suspects, population: Population) -> Iterator[Sign]:
     """Signs in what the attempts try, when, from where and with which tool.
 
-    The members were chosen ``among`` suspects for what they repeat, so that a repeated source or
-    tool counts by its share of all of those.
+    The members were chosen from the suspects ``among`` for what they repeat. So a repeated source
+    or tool counts by its share of all suspects in ``among``.
     """
     n = len(members)
     if n < MIN_ATTEMPTS:
@@ -105,12 +105,12 @@ def _signs_of_time(members: Suspects, population: Population) -> Iterator[Sign]:
         f"all within {span} of {population.days} days",
     )
     gaps = np.diff(np.sort(members.time).astype("datetime64[ms]").astype(np.float64))
-    # All at once there are no gaps.
+    # Attempts that all come at one time have no gaps.
     if gaps.any():
         variation = float(gaps.std() / gaps.mean())
         yield Sign(
             "even gaps",
-            # Of exponential gaps it is 1, with standard error 1 / sqrt(n).
+            # For exponential gaps it is 1, with standard error 1 / sqrt(n).
             float(stats.norm.sf((1 - variation) * np.sqrt(n))),
             f"gaps between attempts vary by {variation:.0%} of their mean; those of strays by "
             "about 100%",
@@ -136,7 +136,7 @@ def _signs_of_time(members: Suspects, population: Population) -> Iterator[Sign]:
 def _usual_times(
     population: Population, first_day: int, span: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The tenant's successes on each day from a first one, and in each block of hours."""
+    """The tenant's successes on each day from the first one on, and in each block of hours."""
     days, blocks = np.zeros(span), np.zeros(24 // _HOURS_A_BLOCK)
     for hour, successes in population.successes.items():
         day = (hour.date() - date(1970, 1, 1)).days - first_day
@@ -147,19 +147,19 @@ def _usual_times(
 
 
 def _differs(counts: np.ndarray, usual: np.ndarray) -> float:
-    """How probable it is for strays to be spread so: noise evenly, or people as their successes.
+    """Probability that strays are spread so: noise evenly, or people's as their successes are.
 
-    The larger p-value of both chi-square tests.
+    It is the larger p-value of the two chi-square tests.
     """
     from scipy import stats
 
-    # Chi-square holds where enough are expected of each: what lies side by side is summed up.
+    # Chi-square is valid if each bin expects enough events, so neighbouring bins are added up.
     blocks = min(len(counts), int(counts.sum()) // _LEAST_EXPECTED)
     if blocks < 2:
         return 1.0
     edges = np.arange(blocks) * len(counts) // blocks
     found = np.add.reduceat(counts, edges)
-    # A day off has hardly a success: what comes on it is not impossible.
+    # A day off has hardly any success, but an attempt on it is not impossible.
     people = usual + usual.mean() * _LEAST_OF_USUAL if usual.any() else np.ones(len(counts))
     expected = [np.add.reduceat(e, edges) for e in (np.ones(len(counts)), people)]
     return max(float(stats.chisquare(found, e / e.sum() * found.sum()).pvalue) for e in expected)
@@ -172,19 +172,19 @@ def _share_p_value(number: int, of: int) -> float:
 
 
 def at_least(events: int, expected: float) -> float:
-    """How probable so many events or more are where so many are expected (Poisson)."""
-    # Takes half a second to import: not before there is a cluster.
+    """Probability of ``events`` or more if ``expected`` are expected (Poisson)."""
+    # This takes half a second to import, so it is imported when there is a cluster.
     from scipy.special import pdtrc
 
     return float(pdtrc(events - 1, expected)) if events > 0 else 1.0
 
 
 def occupancy_p_value(events: int, places: int, occupied: int) -> float:
-    """Probability that events scattered over places at random fall on at least so many of them.
+    """Probability that randomly scattered events fall on at least ``occupied`` places.
 
     The classical occupancy distribution (Feller, An Introduction to Probability Theory and Its
-    Applications I, section IV.2), by adding one event after the other. It needs no assumption on
-    how many strays there are.
+    Applications I, section IV.2), computed by adding one event after the other. It needs no
+    assumption about the number of strays.
     """
     most = min(events, places)
     probability = np.zeros(most + 1)

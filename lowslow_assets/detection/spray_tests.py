@@ -1,4 +1,4 @@
-"""What tells a low-and-slow spray from other clusters of odd failures, and what it repeats."""
+"""What distinguishes a low-and-slow spray from other clusters of odd failures; what it repeats."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -10,21 +10,22 @@ from lowslow_assets.detection.statistics import ClusterSize, FeatureVariation
 from lowslow_assets.settings import Thresholds
 
 DEFAULTS = Thresholds()
-# Of ``min_active_days`` so many are enough within so many times as many: weekends, for weeks.
+# This share of ``min_active_days`` is enough in a span this many times as long: weekends, for
+# weeks.
 SPREAD_DAYS, SPREAD_SPAN = 4 / 7, 20 / 7
 STRAYS_ARE_LIKELIER = 10
 # Few people are odd in three properties at once.
 ODD_PROPERTIES, VERY_ODD_FACTOR = 3, 0.1
 
-# A feature is an invariant where the campaign varies much less than the tenant does,
-# or hardly at all.
+# A feature is an invariant if the campaign varies much less in it than the tenant does, or hardly
+# at all.
 MAX_INVARIANT_VARIABILITY = 0.1
 MIN_INVARIANT_SHARE = 0.95
 
 
 @dataclass(frozen=True)
 class SprayTest:
-    """One thing sprays do and look-alikes don't; ``explanation`` is for an analyst."""
+    """One thing that sprays do and look-alikes do not; ``explanation`` is for an analyst."""
 
     name: str
     passed: bool
@@ -34,7 +35,7 @@ class SprayTest:
 
 @dataclass(frozen=True)
 class Invariant:
-    """A feature that a campaign repeats, the value it repeats, and in which share of attempts."""
+    """A feature that a campaign repeats, the repeated value, and its share of the attempts."""
 
     feature: str
     value: str
@@ -42,7 +43,7 @@ class Invariant:
 
 
 def honest_strays_a_day(population: Population, odd_properties: int) -> float:
-    """How many failures a day the tenant's people may have in a cluster as odd as this."""
+    """How many failures per day the tenant's people may have in a cluster as odd as this."""
     honest = population.honest_strays_a_day
     return honest if odd_properties < ODD_PROPERTIES else honest * VERY_ODD_FACTOR
 
@@ -53,10 +54,10 @@ def spray_tests(
     honest_strays_a_day: float,
     thresholds: Thresholds = DEFAULTS,
 ) -> list[SprayTest]:
-    """Judge a cluster by how sprays work: many accounts, few tries each, for long, by one hand.
+    """Judge a cluster by how sprays work: many accounts, few attempts each, a long time.
 
-    ``honest_strays_a_day`` are to be expected of the tenant's people: whatever signs there are,
-    people have habits too.
+    ``honest_strays_a_day`` are to be expected from the tenant's people. They count whatever signs
+    there are, because people have habits too.
     """
     monthly = cluster.attempts_per_user * 30 / max(cluster.span_days, 30)
     clearest = min(signs, key=lambda sign: sign.p_value)
@@ -99,12 +100,12 @@ def spray_tests(
 
 
 def confidence(tests: Sequence[SprayTest]) -> float:
-    """How sure it is, 0 to 1, that a cluster is a campaign and no strays.
+    """Confidence, from 0 to 1, that a cluster is a campaign and not a set of strays.
 
-    From the p-value against strays by the bound of Sellke, Bayarri and Berger (Calibration of p
-    values for testing precise null hypotheses, The American Statistician 55, 2001) on the Bayes
-    factor, where STRAYS_ARE_LIKELIER times as many clusters are strays. Less by the share of its
-    spray tests that it fails.
+    It follows from the p-value against strays, by the bound of Sellke, Bayarri and Berger
+    (Calibration of p values for testing precise null hypotheses, The American Statistician 55,
+    2001) on the Bayes factor. STRAYS_ARE_LIKELIER times as many clusters are assumed to be strays.
+    The confidence is reduced by the share of spray tests that the cluster fails.
     """
     p_value = min(max(tests[-1].value, 1e-300), 1 / math.e)
     odds = STRAYS_ARE_LIKELIER * -math.e * p_value * math.log(p_value)
@@ -116,7 +117,7 @@ def _accounts(number: int) -> str:
 
 
 def verdict(tests: Sequence[SprayTest], odd: Sequence[str]) -> tuple[bool, str]:
-    """Whether a cluster is a candidate, and why, in a sentence."""
+    """Whether a cluster is a candidate, and why, in one sentence."""
     failed = [test for test in tests if not test.passed]
     unusual = f"unusual in {', '.join(odd)}" if odd else "of a new source, else of usual kind"
     if failed:
@@ -127,7 +128,7 @@ def verdict(tests: Sequence[SprayTest], odd: Sequence[str]) -> tuple[bool, str]:
 
 
 def invariants(variation: Iterable[FeatureVariation]) -> list[Invariant]:
-    """What the campaign cannot help repeating, steadiest first: its fingerprint."""
+    """The campaign's fingerprint: the values that it repeats, the steadiest first."""
     found = [
         Invariant(line.feature, line.top_category, line.top_share)
         for line in variation

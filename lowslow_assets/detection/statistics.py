@@ -20,9 +20,9 @@ from lowslow_assets.signins.outcomes import INVENTED_NAMES
 
 @dataclass(frozen=True)
 class ClusterSize:
-    """How large a cluster is and how long it goes on.
+    """How large a cluster is and how long it lasts.
 
-    ``users`` are accounts; names that are none are ``invented_names``.
+    ``users`` counts accounts; ``invented_names`` counts names without an account.
     """
 
     cluster_id: int
@@ -83,7 +83,7 @@ def size_of(cluster_id: int, members: Suspects) -> ClusterSize:
         cluster_id=cluster_id,
         failures=len(members),
         users=_distinct(members.user[~members.invented]),
-        # An account that was made meanwhile is one.
+        # A name whose account was created in the meantime counts as an account.
         invented_names=len({*members.user[members.invented]} - {*members.user[~members.invented]}),
         ip_addresses=_distinct(members.ip_address),
         countries=_distinct(members.country),
@@ -121,7 +121,7 @@ def _size(
         active_days=active_days,
         span_days=span_days,
         attempts_per_user=failures / (users + invented_names),
-        # Rows without an address count as one address.
+        # All rows without an address count as one address.
         attempts_per_address=failures / max(ip_addresses, 1),
         attempts_per_day=failures / span_days,
     )
@@ -139,7 +139,7 @@ def _size(
     ),
 )
 def count_members(members: Relation) -> Relation:
-    """Count what makes a cluster's size: one row per cluster."""
+    """Count the members, accounts and addresses of each cluster: one row per cluster."""
     return sql(
         """
         WITH _members AS (
@@ -170,8 +170,8 @@ def cluster_statistics(
 ) -> list[ClusterStatistics]:
     """Statistics of each cluster of ``cluster_members``.
 
-    The successes' counts by hour of day (0 to 23) and ISO weekday (1 to 7) are what its
-    rhythm is compared with.
+    A cluster's rhythm is compared with the successes' counts by hour of day (0 to 23) and by ISO
+    weekday (1 to 7).
     """
     distances = {row["cluster_id"]: row["distance"] for row in measure_unevenness(members).rows()}
     hours: dict[int, Counter[int]] = {}
@@ -200,7 +200,7 @@ def cluster_statistics(
 
 
 def _ks_p_value(distance: float, number: int) -> float:
-    # Takes a second to import: not before there is a cluster.
+    # This takes a second to import, so it is imported when there is a cluster.
     from scipy import stats
 
     return float(stats.kstwo.sf(distance, number))
@@ -211,11 +211,11 @@ def _ks_p_value(distance: float, number: int) -> float:
     members=schema("cluster_id int, signin_id string, time_generated timestamp"),
 )
 def measure_unevenness(members: Relation) -> Relation:
-    """Kolmogorov-Smirnov distance of each cluster's times from uniform.
+    """Kolmogorov-Smirnov distance of each cluster's times from the uniform distribution.
 
-    Uniform between the first and the last member. Given those two, the n - 2 times between
-    them are what can be uniform or not, so the distance is theirs. No row for a cluster of
-    fewer than three members, or all of whose members are at one time.
+    The distribution is uniform between the first and the last member. Only the n - 2 times between
+    these two can be uniform or not, so the distance is computed from them. A cluster has no row if
+    it has fewer than three members, or if all its members have the same time.
     """
     return sql(
         """
@@ -273,12 +273,12 @@ def count_rhythm(members: Relation) -> Relation:
 
 
 def compare_counts(one: Mapping[int, int], other: Mapping[int, int]) -> tuple[float, float | None]:
-    """How differently two sets of events fall into the same bins.
+    """How differently two sets of events are distributed over the same bins.
 
-    Returns the total variation distance of the two distributions (0 same, 1 disjoint) and
-    the p-value of the chi-squared test of homogeneity on the counts; it is a test on counts
-    because one on the shares would not know how many events they stand for. The p-value is
-    None, and the distance 1, where one side has no events, and None where all are in one bin.
+    Returns the total variation distance of the two distributions (0 same, 1 disjoint) and the
+    p-value of the chi-squared test of homogeneity. The test uses the counts, because shares do not
+    show how many events they stand for. If one side has no events, the p-value is None and the
+    distance is 1. If all events are in one bin, the p-value is None.
     """
     bins = sorted({*one, *other})
     table = np.array([[side.get(b, 0) for b in bins] for side in (one, other)])
@@ -293,8 +293,8 @@ def compare_counts(one: Mapping[int, int], other: Mapping[int, int]) -> tuple[fl
 
 
 def _homogeneity_p_value(table: np.ndarray) -> float:
-    """Of Pearson's chi-squared test, for two rows of counts without an empty column."""
-    # Takes half a second to import: not before there is a cluster.
+    """The p-value of Pearson's chi-squared test, for two rows of counts without an empty column."""
+    # This takes half a second to import, so it is imported when there is a cluster.
     from scipy.special import chdtrc
 
     expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
@@ -307,7 +307,7 @@ def feature_variation(
 ) -> list[FeatureVariation]:
     """How much each feature varies within each cluster of ``cluster_members``.
 
-    In the order of ``cluster_id``, then of the features' names.
+    The result is in the order of ``cluster_id``, then of the features' names.
     """
     bits = {
         "feature": FEATURES,
@@ -347,11 +347,12 @@ def feature_variation(
     bits=schema("feature string, bit int"),
 )
 def count_spectra(members: Relation, bits: Relation) -> Relation:
-    """How many categories of each feature have how many members, by cluster.
+    """Per cluster, how many categories of each feature have how many members.
 
-    ``anomalous`` counts the members with one of them for which it is anomalous; ``category`` is
-    the first of them by name. ``bits`` says which bit of a mask is a feature's. As for the
-    baseline these are counts of counts: the categories stay in the engine.
+    ``anomalous`` counts the members that have one of these categories and for which the category is
+    anomalous; ``category`` is the first of the categories by name. ``bits`` says which bit of a
+    mask belongs to a feature. As in the baseline, these are counts of counts: the categories stay
+    in the engine.
     """
     return sql(
         """
@@ -391,7 +392,7 @@ def count_spectra(members: Relation, bits: Relation) -> Relation:
 def variation_by_cluster(
     rows: Iterable[Mapping[str, Any]],
 ) -> dict[int, list[FeatureVariation]]:
-    """Rows of ``cluster_features``, by cluster."""
+    """The rows of ``cluster_features`` for each cluster."""
     found: dict[int, list[FeatureVariation]] = {}
     for row in rows:
         found.setdefault(row["cluster_id"], []).append(FeatureVariation(**row))

@@ -1,4 +1,4 @@
-"""The successes in a few small tables: what plots and rhythm tests compare with."""
+"""The successes in a few small tables, with which plots and rhythm tests compare."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -17,7 +17,8 @@ from lowslow_assets.lake.tables import (
 
 MOST_COMMON_LOCATIONS = 5_000
 SAMPLE_SIZE = 10_000
-# More than five standard deviations: hardly a window in ten million has fewer than SAMPLE_SIZE.
+# More than five standard deviations: fewer than one window in ten million has less than
+# SAMPLE_SIZE.
 _SAMPLE_MARGIN = 600
 
 
@@ -93,7 +94,8 @@ def most_common_locations(sources: Relation) -> Relation:
 def sample(signins: Relation, successes: int) -> Relation:
     """A sample of the successes, without replacement, that depends on nothing but their ids.
 
-    ``successes`` is how many there are: most need not be sorted, nor read whole.
+    ``successes`` is how many there are. With it, most successes need not be sorted or read
+    completely.
     """
     share = min((SAMPLE_SIZE + _SAMPLE_MARGIN) / max(successes, 1), 1)
     return sql(
