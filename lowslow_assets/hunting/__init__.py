@@ -1,1 +1,1 @@
-"""One hunt as of the end of a day, from what the lake holds: nothing of Dagster."""
+"""One hunt as of the end of a day, from the tables of the lake. No Dagster."""

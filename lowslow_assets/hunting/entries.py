@@ -1,4 +1,4 @@
-"""Which right passwords of the window may be a campaign's, and the sign-ins of each incident."""
+"""Which right passwords of the window a campaign may know, and the sign-ins of each incident."""
 
 from collections.abc import Callable
 
@@ -43,13 +43,13 @@ def find_entries(
     clusters: Relation,
     mask: Callable[[Relation], Relation],
 ) -> Relation:
-    """The sign-ins with which a kept cluster may have had a right password, each with one cluster.
+    """The sign-ins in which a kept cluster may have used a right password, each with one cluster.
 
-    Successes, and those that were stopped. ``members`` are the clusters' attempts and ``clusters``
-    their rows of ``cluster_statistics``; ``signins`` and ``sources`` the window's
-    ``encoded_features`` and ``success_sources``. ``mask`` gives sign-ins (date, signin_id and
-    features) their mask, as (date, signin_id, mask). Returns rows of ``incident_members`` with the
-    cluster in place of the incident.
+    These are successes and stopped sign-ins. ``members`` are the clusters' attempts and
+    ``clusters`` are their rows of ``cluster_statistics``; ``signins`` and ``sources`` are the
+    window's ``encoded_features`` and ``success_sources``. ``mask`` makes rows (date, signin_id,
+    mask) from sign-ins with date, signin_id and features. Returns rows of ``incident_members`` with
+    the cluster in place of the incident.
     """
     prefixes = visited_prefixes(visitors(sources, signins).held(), members, clusters).held()
     visits = lone_visits(signins, prefixes).held()
@@ -60,9 +60,9 @@ def find_entries(
 
 
 def _probabilities(traited: Relation) -> Relation:
-    """Per cluster, outcome and combination of traits, the probability of an entry."""
+    """The probability of an entry per cluster, outcome and combination of traits."""
     counts: dict[int, dict[str, dict[tuple[int, ...], int]]] = {}
-    # In order: sums in another order end in other last digits.
+    # Rows are ordered, because sums in another order differ in their last digits.
     for row in sorted(count_traits(traited).rows(), key=trait_key):
         of_cluster = counts.setdefault(row["cluster_id"], {})
         of_cluster.setdefault(row["outcome"], {})[trait_key(row)] = row["number"]
@@ -82,7 +82,7 @@ def _probabilities(traited: Relation) -> Relation:
 
 @transform(JUDGED, members=CLUSTER_MEMBERS.schema, visits=_VISITS, masks=_MASKS)
 def to_judge(members: Relation, visits: Relation, masks: Relation) -> Relation:
-    """Attempts and visits side by side; a right password that was stopped may be both."""
+    """Attempts and visits in one relation; a right password that was stopped may be both."""
     return sql(
         """
         SELECT
@@ -127,7 +127,7 @@ def to_judge(members: Relation, visits: Relation, masks: Relation) -> Relation:
 
 @transform(ENTRIES, visits=_VISITS, masks=_MASKS, scored=SCORED)
 def entries_of_visits(visits: Relation, masks: Relation, scored: Relation) -> Relation:
-    """The visits that are entries, with all that ``incident_members`` says of them."""
+    """The visits that are entries, with the columns of ``incident_members``."""
     return sql(
         """
         SELECT
@@ -207,7 +207,7 @@ def signins_of_incidents(members: Relation, entries: Relation, campaigns: Relati
                 state,
                 city
             FROM {members} AS members
-            -- As an entry it has its evidence.
+            -- An attempt that is also an entry is left out: the entry has the evidence.
             WHERE NOT EXISTS (
                 SELECT 1 FROM {entries} AS entries WHERE entries.signin_id = members.signin_id
             )

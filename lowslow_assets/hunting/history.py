@@ -1,4 +1,4 @@
-"""What other hunts knew of campaigns: of all that a hunt reads, this alone is of other hunts."""
+"""What other hunts knew of campaigns. A hunt reads nothing else from other hunts."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -13,8 +13,8 @@ from lowslow_assets.lake.tables import CAMPAIGNS, CLUSTER_MEMBERS
 
 
 def read_history(hunt: Hunt, days: Iterable[date]) -> Iterator[tuple[date, list[Campaign]]]:
-    """The hunts as of those days that can be compared with this one, and what each knew."""
-    # Members compare whatever the length of the windows; another preset's clusters do not.
+    """The comparable hunts as of ``days``, and the campaigns that each of them knew."""
+    # Members can be compared for windows of any length, but not with another preset's clusters.
     fits = {"preset": hunt.settings.preset}
     for day in days:
         with suppress(LakeError):
@@ -23,7 +23,7 @@ def read_history(hunt: Hunt, days: Iterable[date]) -> Iterator[tuple[date, list[
 
 
 def _is_old(hunt: Hunt, day: date) -> bool:
-    """Whether that hunt is of the release that drew samples by another hash (xxHash64).
+    """Whether the hunt as of ``day`` was made by the release that drew samples with xxHash64.
 
     Its partitions do not name the hunt's settings.
     """
@@ -32,10 +32,11 @@ def _is_old(hunt: Hunt, day: date) -> bool:
 
 
 def _drawn_again(hunt: Hunt, day: date, known: list[Campaign]) -> list[Campaign]:
-    """What that hunt knew, with samples of its members that compare with today's.
+    """The campaigns that the hunt as of ``day`` knew, with samples that compare with today's.
 
-    Raises LakeError where its members are gone, or are of a hunt that was made later. What was
-    quiet on that day had none: it is recognised by its fingerprint.
+    Raises LakeError if the members of that hunt are missing, or belong to a hunt that was made
+    later. A campaign that was quiet on that day had no members: it is recognised by its
+    fingerprint.
     """
     fits = {"preset": hunt.settings.preset, "settings": None}
     drawn: dict[int | None, dict[int, date]] = {

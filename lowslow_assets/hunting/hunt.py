@@ -1,4 +1,4 @@
-"""What a hunt reads: the window's tables, and those that the hunt itself has made."""
+"""What a hunt reads: the window's tables, and the tables that the hunt itself has made."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from lowslow_assets.lake.tables import (
 )
 from lowslow_assets.signins.users import renamed_users, under_usual_names
 
-# The export's folders and the times of their rows differ by minutes, at times by hours.
+# The export's folders and the times of their rows differ by minutes, sometimes by hours.
 _TIME_SLACK = timedelta(days=1)
 
 
@@ -42,9 +42,9 @@ class Hunt:
     settings: HuntSettings
 
     def window_counts(self) -> Relation:
-        """The window's counts per (feature, category), of the days that have been ingested; held.
+        """The window's counts per (feature, category), over its ingested days; held.
 
-        Raises LakeError where a day was ingested with other settings than the hunt's day.
+        Raises LakeError if a day was ingested with other settings than the hunt's day.
         """
         days = self.lake.read(CATEGORY_COUNTS, self.ingested_days(), self._encoding)
         return sum_counts(days).held()
@@ -73,21 +73,21 @@ class Hunt:
     def signins(self, days: Sequence[date] | None = None) -> Relation:
         """The window's ``encoded_features``, or those of some of its days.
 
-        Without the few whose time is nowhere near the window, whatever folder they were in:
+        The few sign-ins with a time far from the window are left out, whatever folder they were in:
         one sign-in of the year 2000 would make a campaign 26 years long.
         """
         chosen = self.ingested_days() if days is None else days
         return self._in_window(self._read(ENCODED_FEATURES, chosen))
 
     def ingested_days(self) -> list[date]:
-        """The window's days that have been ingested, in order; the hunt's own is required."""
+        """The window's ingested days, in order; the hunt's own day must be one of them."""
         there = set(self.lake.days(CATEGORY_COUNTS))
         return [day for day in self._window if day in there or day == self.day]
 
     def result(self, table: Table) -> Relation:
-        """This hunt's own partition of a table made before, with its columns alone.
+        """This hunt's partition of a table that was made before, with only the table's columns.
 
-        Raises LakeError where that was made over another window or from other settings.
+        Raises LakeError if the partition was made over another window or from other settings.
         """
         read = self.lake.read(table, [self.day], self.made_from)
         return sql("SELECT {columns} FROM {read}", columns=Columns(table.schema), read=read)
@@ -102,7 +102,7 @@ class Hunt:
         return [found[feature] for feature in FEATURES]
 
     def mask(self, signins: Relation) -> Relation:
-        """Sign-ins (date, signin_id and features) as (date, signin_id, mask), as of this day."""
+        """Rows (date, signin_id, mask), as of this day, of sign-ins with their features."""
         return mask_signins(signins, self.window_counts(), self.baselines())
 
     def no_rows(self, table: Table) -> Relation:
@@ -112,8 +112,8 @@ class Hunt:
     def write(self, table: Table, made: Relation | Sequence[Any]) -> int:
         """Write this hunt's partition of a table; returns its number of rows.
 
-        A relation has the table's columns; its ``date``, where it has one, is a row's own and no
-        column of a hunt's table: the partition's day is the hunt's.
+        A relation has the table's columns. It may also have a ``date``, which is that of a row and
+        is not written: the partition's day is the hunt's day.
         """
         if isinstance(made, Relation):
             text = "SELECT {columns}, {day} AS date FROM {made}"
@@ -134,11 +134,11 @@ class Hunt:
 
     @property
     def model_features(self) -> tuple[str, ...]:
-        """What the bits of the model's masks stand for."""
+        """The features or properties that the bits of the model's masks stand for."""
         return FEATURES if self.settings.of_notebook else tuple(MODEL_PROPERTIES)
 
     def _read(self, table: Table, days: Sequence[date]) -> Relation:
-        """Days of a table with users, each under the name that it usually has in the window."""
+        """Days of a table with users; each user has the name that is usual for it in the window."""
         rows = self.lake.read(table, days, self._encoding)
         names = self.lake.read(USER_NAMES, self.ingested_days())
         return under_usual_names(table, rows, renamed_users(names, self.day).held())

@@ -1,13 +1,14 @@
-"""The judgement of a hunt: which of the window's failures are a campaign.
+"""The judgement of a hunt: which of the window's failures belong to a campaign.
 
-It stands here once. The assets, the detection limit and the benchmarks call it with plain inputs:
-nothing in here knows of an orchestrator, of the lake or of an engine. In order:
+The judgement is implemented only here. The assets, the detection limit and the benchmarks call it
+with plain inputs: this module uses no orchestrator, no lake and no engine. In order:
 
 1. ``fit_patterns`` fits the mixture to the failures, counted by pattern.
-2. ``judge_suspects`` gives each suspect to its component, finds the component's campaigns by their
-   habits and tests each of them. ``judge_patterns`` is the notebook's way: rules on components.
-3. What comes out says of every cluster whether it is kept and why, with tests and confidence. It is
-   stored in ``pruned_clusters`` and read from there.
+2. ``judge_suspects`` assigns each suspect to its component, finds the component's campaigns by
+   their habits and tests each of them. ``judge_patterns`` judges as the notebook does, by rules on
+   components.
+3. The result says whether each cluster is kept and why, with tests and confidence. It is stored in
+   ``pruned_clusters`` and read from there.
 """
 
 from collections import Counter
@@ -47,11 +48,11 @@ _LEAST_ODD_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Recipe:
-    """The steps from a component's suspects to a verdict; benchmarks leave one out.
+    """The steps from a component's suspects to a verdict; benchmarks leave single steps out.
 
     ``split`` gives each suspect its part, 0 or 1, of the component. ``membership`` gives each
-    suspect of a part its probability of belonging to the part's campaign. ``tests`` are those of a
-    cluster of some size and signs, where people make so many strays a day, by some thresholds.
+    suspect of a part its probability of belonging to the part's campaign. ``tests`` takes a
+    cluster's size, its signs, the strays that people make per day, and the thresholds.
     """
 
     split: Callable[[Suspects], np.ndarray] = split_by_kit
@@ -67,8 +68,8 @@ RECIPE = Recipe()
 class Members:
     """Suspects that belong to a cluster, kept or not; arrays of shape (m,).
 
-    ``position`` is a member's among the suspects; ``chosen_among`` has per cluster those of all
-    that could have been its members.
+    ``position`` is a member's position among the suspects; ``chosen_among`` has, per cluster, the
+    suspects that could have been its members.
     """
 
     position: np.ndarray
@@ -77,7 +78,7 @@ class Members:
     chosen_among: Mapping[int, np.ndarray]
 
     def of(self, cluster_ids: Sequence[int]) -> "Members":
-        """Those of some clusters."""
+        """The members of some clusters."""
         chosen = np.isin(self.cluster_id, cluster_ids)
         return Members(
             self.position[chosen],
@@ -90,14 +91,14 @@ class Members:
 def fit_patterns(
     failures: Mapping[int, int], features: int, settings: HuntSettings
 ) -> tuple["MixtureFit", "FitTrace"]:
-    """Fit the mixture to the number of failures per pattern of so many bits.
+    """Fit the mixture to the number of failures per pattern.
 
-    Raises ValueError where there is no failure.
+    Raises ValueError if there is no failure.
     """
-    # SciPy takes half a second to import: not before there is something to fit.
+    # SciPy takes half a second to import, so it is imported when there is something to fit.
     from lowslow_assets.detection.mixture import fit_by_births, fit_by_restarts
 
-    # In the order of patterns: sums in another order end in other last digits.
+    # In the order of patterns, because sums in another order differ in their last digits.
     patterns = sorted(failures)
     bits = mask_bits(patterns, features)
     counts = np.array([failures[pattern] for pattern in patterns])
@@ -114,10 +115,10 @@ def judge_suspects(
     settings: HuntSettings,
     recipe: Recipe = RECIPE,
 ) -> tuple[list[Cluster], Members]:
-    """Every cluster of the suspects with its verdict, in the order of ``cluster_id``; its members.
+    """Every cluster of the suspects with its verdict, in the order of ``cluster_id``; the members.
 
-    ``fit`` is that of the suspects' patterns. A cluster has the number of its component; a second
-    campaign in the component has that plus the number of components.
+    ``fit`` is the fit of the suspects' patterns. A cluster has the number of its component. A
+    second campaign in the component has this number plus the number of components.
     """
     members = _find_members(suspects, fit, population, settings, recipe)
     clusters = []
@@ -168,7 +169,7 @@ def _find_members(
     among = {}
     for k in np.unique(component[component >= 0]):
         of_component = np.flatnonzero(component == k)
-        # In an order of its own: sums in another order end in other last digits.
+        # In a fixed order, because sums in another order differ in their last digits.
         of_component = of_component[np.argsort(suspects.signin_id[of_component], kind="stable")]
         parts = recipe.split(suspects.at(of_component))
         for part in np.unique(parts):
@@ -186,7 +187,7 @@ def _find_members(
 def _components(
     patterns: np.ndarray, fit: "MixtureFit", settings: HuntSettings
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The component of each suspect, -1 where none is clearly its own, and its probability."""
+    """The component of each suspect, -1 if none is clearly the most probable; its probability."""
     values, position = np.unique(patterns, return_inverse=True)
     distinct = values.tolist()
     assigned = assign(fit, distinct, mask_bits(distinct, len(fit.alpha)), settings.pruning)
@@ -198,9 +199,10 @@ def _components(
 def judge_patterns(
     failures: Mapping[int, int], fit: "MixtureFit", features: Sequence[str], settings: HuntSettings
 ) -> tuple[list[Cluster], list[Assignment]]:
-    """The notebook's judgement: every component by its rules, and whose patterns are whose.
+    """The notebook's judgement: every component by its rules, and the patterns of each component.
 
-    ``failures`` are counted by pattern, whose bits are ``features``. No cluster is tested yet.
+    ``failures`` are counts by pattern, and the pattern's bits are ``features``. No cluster is
+    tested yet.
     """
     patterns = sorted(failures)
     bits = mask_bits(patterns, len(features))
@@ -215,9 +217,10 @@ def judge_patterns(
 def with_tests(
     clusters: Iterable[Cluster], sizes: Iterable[ClusterSize], thresholds: Thresholds
 ) -> list[Cluster]:
-    """The clusters with tests and confidence as sprays, where their sizes are given.
+    """The clusters with spray tests and confidence, for those whose sizes are given.
 
-    The notebook has none of them: they do not decide, but tell its analyst how far to trust it.
+    The notebook has no such tests. They do not decide here: they show the analyst how far to trust
+    a cluster of the notebook.
     """
     of_cluster = {size.cluster_id: size for size in sizes}
 

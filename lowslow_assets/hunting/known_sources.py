@@ -1,7 +1,8 @@
-"""The file of known sources: read, checked, and what to think of each entry.
+"""The file of known sources: how it is read and checked, and which entries need a review.
 
-TOML, an entry a ``[[known]]``; docs/tuning.md describes it. A file with anything wrong in it is
-not used at all: an entry that is half understood would explain what nobody meant.
+The file is TOML with one ``[[known]]`` per entry; docs/tuning.md describes it. A file with any
+error is not used at all, because a partly understood entry would explain attempts that nobody
+meant.
 """
 
 import re
@@ -19,7 +20,7 @@ from lowslow_assets.settings import SettingsError
 
 SOON = timedelta(days=14)
 """Before its end an entry is said to end soon."""
-# A wider network is a provider's or a country's, in which anybody can rent an address.
+# A wider network belongs to a provider or a country, and anybody can rent an address in it.
 _WIDE_PREFIX = {4: 16, 6: 32}
 _LONG = timedelta(days=366)
 _MAX_ENTRIES, _MAX_NAMED, _MAX_LENGTH = 500, 1_000, 256
@@ -80,10 +81,9 @@ _KINDS = ("accounts", "addresses", "as_numbers", "applications", "user_agents")
 
 
 def read_known_sources(path: str) -> tuple[KnownSource, ...]:
-    """The entries of a file, in its order; no path, no entries.
+    """The entries of a file, in its order; an empty path has no entries.
 
-    Raises SettingsError with everything that is wrong, each with the number and the line of its
-    entry.
+    Raises SettingsError with all errors, each with the number and the line of its entry.
     """
     if not path:
         return ()
@@ -97,7 +97,7 @@ def read_known_sources(path: str) -> tuple[KnownSource, ...]:
 
 
 def _read(path: str) -> tuple[list[KnownSource], list[str]]:
-    """The entries that are right, and what is wrong with the others."""
+    """The valid entries, and the errors of the others."""
     try:
         with Path(path).expanduser().open("rb") as file:
             read = file.read(_MAX_BYTES + 1)
@@ -131,7 +131,7 @@ def _read(path: str) -> tuple[list[KnownSource], list[str]]:
 
 
 def _problems(error: ValidationError) -> Iterator[str]:
-    """What is wrong with an entry, a sentence each."""
+    """The errors of an entry, one sentence per error."""
     for each in error.errors(include_url=False):
         field, *place = each["loc"] or ("as a whole",)
         where = f"{_shown(field)}{f' {int(place[0]) + 1}' if place else ''}"
@@ -153,7 +153,7 @@ def _shown(value: object) -> str:
 
 
 def doubts(entry: KnownSource, today: date) -> list[str]:
-    """What a person should look at again: an end that is past or near, and what hides much."""
+    """What a person should check again: a past or near end, and an entry that hides much."""
     said = []
     if entry.end < today:
         said.append(f"ended on {entry.end}: it explains nothing that comes after that day")
@@ -177,7 +177,7 @@ def doubts(entry: KnownSource, today: date) -> list[str]:
 
 
 def check(path: str, today: date) -> tuple[list[str], bool]:
-    """What there is to say of a file, a line each, and whether it can be used."""
+    """The report on a file, as lines, and whether the file can be used."""
     entries, problems = _read(path)
     lines = [f"WRONG  {problem}" for problem in problems]
     for entry in entries:

@@ -1,9 +1,9 @@
-"""The detection limit: which sprays of falling rate would be found in this very window.
+"""The detection limit: down to which rate a spray would be found in this window.
 
-Synthetic attempts are put among the tenant's own sign-ins and take the way of every failure. A
-spray at a lower rate is a part of one at the highest rate, so what explains an attempt is asked
-once. Categories are judged by the whole window, also for a hunt as of an earlier day. Right
-passwords that were stopped are put beside the attempts: how many of them would be named?
+Generated attempts are added to the tenant's own sign-ins and are processed as every failure is. A
+spray at a lower rate is a part of the spray at the highest rate, so the attempts are explained only
+once. Categories are judged by the whole window, also for a hunt as of an earlier day. Stopped
+sign-ins with a right password are added too, to measure how many of these passwords would be named.
 """
 
 from collections import Counter
@@ -35,11 +35,12 @@ STOPPED_PASSWORDS = 10
 
 @dataclass(frozen=True)
 class Kind:
-    """How the attempts of a synthetic spray look.
+    """How the attempts of a generated spray look.
 
-    ``made_up`` are the features that it makes up; the others are those of the tenant's successes,
-    each attempt's from the next one. ``prefixes`` are how many it comes from, each with so many
-    ``addresses``, and each with its own value of what is made up; None: every attempt from its own.
+    ``made_up`` are the features that the spray invents. Each attempt takes its other features from
+    the next of the tenant's successes. ``prefixes`` is the number of prefixes that the spray uses;
+    each has ``addresses`` addresses and its own value of each invented feature. None means that
+    every attempt has its own prefix.
     """
 
     made_up: tuple[str, ...] = ()
@@ -65,7 +66,7 @@ _STEP_DAYS = 5
 
 @dataclass(frozen=True)
 class Limit:
-    """One synthetic spray; the fields are the columns of the table ``detection_limit``."""
+    """One generated spray; the fields are the columns of the table ``detection_limit``."""
 
     kind: str
     attempts_per_day: int
@@ -75,7 +76,7 @@ class Limit:
 
 @transform(schema("user string"), signins=schema("user string"))
 def draw_accounts(signins: Relation, number: int) -> Relation:
-    """So many of the accounts, or all of them, in an order that depends on nothing but names."""
+    """At most ``number`` accounts, in an order that depends only on their names."""
     return sql(
         """
         WITH _accounts AS (
@@ -96,18 +97,19 @@ def draw_accounts(signins: Relation, number: int) -> Relation:
 def synthetic_attempts(
     models: Sequence[Mapping[str, Any]], accounts: Sequence[str], first_day: date, days: int
 ) -> pa.Table:
-    """Attempts of one spray of each kind at the highest rate, at random times in so many days.
+    """Attempts of one spray of each kind at the highest rate, at random times of the given days.
 
-    They fail; STOPPED_PASSWORDS more of each are stopped. ``models`` are rows of
-    ``success_sample``: an attempt has what it does not make up from the next of them. It tries the
-    next of ``accounts``. Without either there is no attempt. The columns are those of SYNTHETIC.
+    The attempts fail; STOPPED_PASSWORDS further ones of each spray are stopped. ``models`` are rows
+    of ``success_sample``: an attempt takes the features that it does not invent from the next
+    model. It tries the next of ``accounts``. Without models or without accounts there is no
+    attempt. The columns are those of SYNTHETIC.
     """
     failures = RATES[0] * days
     attempts = failures + STOPPED_PASSWORDS if models and accounts else 0
     midnight = datetime.combine(first_day, time(), UTC)
     rows = []
     for place, (name, kind) in enumerate(KINDS.items()):
-        # At random: an attacker who keeps a steadier pace is found sooner.
+        # Times are random, because an attacker with a steadier pace is found sooner.
         rng = np.random.default_rng(place)
         moments = rng.uniform(0, days, attempts).tolist()
         prefixes = rng.integers(kind.prefixes or 1, size=attempts).tolist()
@@ -115,7 +117,7 @@ def synthetic_attempts(
         for number, moment in enumerate(moments):
             at = midnight + timedelta(days=moment)
             prefix = number if kind.prefixes is None else prefixes[number]
-            # From the range set aside for documentation: nobody signs in from there.
+            # From the range that is reserved for documentation, from which nobody signs in.
             network = f"2001:db8:{(prefix * len(KINDS) + place) % 65_536:x}"
             stopped = number >= failures
             rows.append(
@@ -139,7 +141,7 @@ def synthetic_attempts(
 
 @transform(ENCODED_FEATURES.dated, signins=ENCODED_FEATURES.dated, attempts=ENCODED_FEATURES.dated)
 def failures_and_attempts(signins: Relation, attempts: Relation) -> Relation:
-    """The attempts among the sign-ins, and synthetic ones."""
+    """The attempts among the sign-ins, and the generated ones."""
     return sql(
         """
         SELECT {columns} FROM {signins} WHERE outcome NOT IN ('success', 'other')
@@ -160,8 +162,8 @@ def find_limits(
 ) -> Iterator[Limit]:
     """The limit of one kind of spray, per rate.
 
-    ``rows`` are those of ``suspect_failures`` with ``number``: the tenant's own, where that is
-    null, and the spray's at the highest rate.
+    ``rows`` are rows of ``suspect_failures`` with ``number``, which is null for the tenant's own
+    attempts. The others are those of the spray at the highest rate.
     """
     suspects = Suspects.of(rows)
     number = rows.column("number").fill_null(-1).to_numpy()
@@ -204,10 +206,10 @@ def _finds(
 def with_known_passwords(
     limits: Sequence[Limit], attempts: pa.Table, stopped: pa.Table, hunt: Hunt
 ) -> list[Limit]:
-    """The limits of one kind; the least rate that is found has its share of known passwords.
+    """The limits of one kind; the lowest rate that is found has its share of known passwords.
 
-    That is the share of the ``stopped`` right passwords that a hunt names. ``attempts`` are the
-    spray's that nothing explains, at the highest rate: rows of SYNTHETIC with ``mask``.
+    This is the share of the ``stopped`` right passwords that a hunt names. ``attempts`` are the
+    unexplained attempts of the spray at the highest rate: rows of SYNTHETIC with ``mask``.
     """
     found = [limit for limit in limits if limit.found_after_days is not None]
     if not found or not stopped.num_rows:
@@ -231,7 +233,7 @@ def with_known_passwords(
 
 @transform(CLUSTER_MEMBERS.schema, attempts=extended(SYNTHETIC, "mask int, pattern int"))
 def members_at_rate(attempts: Relation, attempts_per_day: int) -> Relation:
-    """The part of a synthetic spray that one at a lower rate is, as members of cluster 0."""
+    """The part of a generated spray that makes the lower rate, as members of cluster 0."""
     return sql(
         """
         SELECT
@@ -256,7 +258,7 @@ _OF_MEMBER = without(CLUSTER_MEMBERS.schema, "signin_id", "cluster_id", "assignm
     members=CLUSTER_MEMBERS.schema,
 )
 def time_of(members: Relation) -> Relation:
-    """From when to when each cluster was active."""
+    """The first and the last time of each cluster."""
     return sql(
         """
         SELECT
@@ -271,7 +273,7 @@ def time_of(members: Relation) -> Relation:
 
 
 def in_words(limits: Sequence[Limit]) -> list[str]:
-    """A sentence a kind: from which rate on it is found, and after how long."""
+    """One sentence per kind: from which rate on a spray is found, and after how long."""
     sentences = []
     for kind in KINDS:
         found = [x for x in limits if x.kind == kind and x.found_after_days is not None]

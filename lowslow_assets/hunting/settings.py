@@ -14,10 +14,10 @@ RULES_VERSION = 4
 
 @dataclass(frozen=True)
 class HuntSettings:
-    """What a hunt depends on beside the lake.
+    """What a hunt depends on besides the lake.
 
-    ``components``, ``restarts`` and ``seed`` are those of the notebook's fit; of ``pruning`` our
-    own way to hunt knows only the assignment probability.
+    ``components``, ``restarts`` and ``seed`` belong to the notebook's fit. Our own hunt uses only
+    the assignment probability of ``pruning``.
     """
 
     lookback_days: int = 240
@@ -36,6 +36,6 @@ class HuntSettings:
 
     @property
     def digest(self) -> str:
-        """Changes when any of them does, or the rules."""
+        """A digest that changes when any of the settings or the rules changes."""
         described = json.dumps([RULES_VERSION, asdict(self)], sort_keys=True, default=str)
         return hashlib.sha256(described.encode()).hexdigest()[:12]
