@@ -22,9 +22,9 @@ from lowslow_assets.lake.tables import ENCODED_FEATURES, INCIDENT_MEMBERS
 LONGEST_VISIT_SECONDS = 2 * 60 * 60
 MIN_ENTRY_PROBABILITY = 0.5
 SHARED_BY_ACCOUNTS = 2
-"""A prefix from which a campaign tries so many accounts is one of its own."""
+"""A prefix from which a campaign tries this many accounts is one of the campaign's own."""
 HONEST_FROM_SOURCE = 1e-5
-"""The share of honest visits that come from such a prefix: hardly any."""
+"""The share of honest visits that come from a campaign's own prefix: hardly any."""
 # Factors are less independent than naive Bayes assumes.
 _TEMPER = 0.8
 _ROUNDS = 10
@@ -39,14 +39,14 @@ TRAITS = {
     "tried": 2,
     "source": 2,
 }
-"""Per trait the number of its levels (see ``with_traits``)."""
+"""The number of levels of each trait (see ``with_traits``)."""
 FACTORS = (
     ("application", "client"),
     ("device", "own"),
     ("place", "network"),
     ("tried",),
 )
-"""Traits that go together: a traveller is in a new place and in a new network."""
+"""Traits that occur together: a traveller is in a new place and in a new network."""
 TRAIT_COLUMNS = [f"trait_{name}" for name in TRAITS]
 _LEVELS = ", ".join(f"{column} int" for column in TRAIT_COLUMNS)
 
@@ -55,10 +55,11 @@ JUDGED = schema(
     "AppDisplayName string, ClientAppUsed string, operatingSystem string, city string, "
     "network string, displayName string, mask int"
 )
-"""Attempts of campaigns (``outcome`` is failure), and lone visits that may be a campaign's (success
-or stopped): one row per campaign.
+"""Attempts of campaigns, and lone visits that may belong to a campaign: one row per campaign.
 
-Of an attempt ``date`` is null.
+``outcome`` is failure for an attempt, success or stopped for a visit.
+
+The ``date`` of an attempt is null.
 """
 _NEWS = extended(
     JUDGED,

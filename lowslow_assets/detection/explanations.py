@@ -51,9 +51,9 @@ EXPLANATIONS = {
     "misspelt": "there is no such account, and people succeed from the prefix: a name misspelt",
     "crowded hour": "far more unexplained failures in that hour than in others: a burst",
 }
-"""Why a failure is no suspect; what its day says comes first."""
+"""Why a failure is not a suspect. The explanation by its own day comes first."""
 KNOWN = "known: "
-"""So begins the explanation of what an organisation knows: its reason follows."""
+"""The beginning of the explanation by a known source; the organisation's reason follows."""
 
 RESOLVED_SECONDS = 30 * 60
 RETRY_SECONDS = 60 * 60

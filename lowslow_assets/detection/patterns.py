@@ -17,8 +17,8 @@ MODEL_PROPERTIES = {
     "place": ("Location", "state", "city"),
     "network": ("network",),
 }
-"""Bit i of a pattern belongs to the i-th property. ``displayName`` is left out: that a device has
-no name, or one of its own, says nothing of a failure."""
+"""Bit i of a pattern belongs to the i-th property. ``displayName`` is left out, because a missing
+or a unique name of a device says nothing about a failure."""
 
 
 def property_bits(name: str) -> int:

@@ -16,9 +16,9 @@ from lowslow_assets.detection.members import Population, Suspects, shares_prefix
 from lowslow_assets.detection.statistics import ClusterSize
 
 REPEATED_SHARE = 0.3
-"""Of unrelated attempts so many may share a prefix with others, or one device."""
+"""This share of unrelated attempts may share a prefix with others, or one device."""
 MIN_ATTEMPTS = 12
-"""With fewer, only their number counts."""
+"""With fewer attempts, only their number is a sign."""
 _MIN_STEADY_SPAN_DAYS = 20
 # With more events per place than this on average, no place stays empty anyway.
 _ALL_BUT_SURE = 20

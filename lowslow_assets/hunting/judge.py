@@ -61,7 +61,7 @@ class Recipe:
 
 
 RECIPE = Recipe()
-"""A hunt's own."""
+"""The recipe of a hunt."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +98,7 @@ def fit_patterns(
     # SciPy takes half a second to import, so it is imported when there is something to fit.
     from lowslow_assets.detection.mixture import fit_by_births, fit_by_restarts
 
-    # In the order of patterns, because sums in another order differ in their last digits.
+    # The order is that of the patterns, because sums in another order differ in their last digits.
     patterns = sorted(failures)
     bits = mask_bits(patterns, features)
     counts = np.array([failures[pattern] for pattern in patterns])

@@ -19,7 +19,7 @@ from lowslow_assets.detection.known_sources import KnownSource
 from lowslow_assets.settings import SettingsError
 
 SOON = timedelta(days=14)
-"""Before its end an entry is said to end soon."""
+"""This long before its end, an entry is reported as ending soon."""
 # A wider network belongs to a provider or a country, and anybody can rent an address in it.
 _WIDE_PREFIX = {4: 16, 6: 32}
 _LONG = timedelta(days=366)

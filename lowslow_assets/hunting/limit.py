@@ -1,6 +1,6 @@
 """The detection limit: down to which rate a spray would be found in this window.
 
-Generated attempts are added to the tenant's own sign-ins and are processed as every failure is. A
+Synthetic attempts are added to the tenant's own sign-ins and are processed as every failure is. A
 spray at a lower rate is a part of the spray at the highest rate, so the attempts are explained only
 once. Categories are judged by the whole window, also for a hunt as of an earlier day. Stopped
 sign-ins with a right password are added too, to measure how many of these passwords would be named.
@@ -28,14 +28,14 @@ from lowslow_assets.lake.tables import CLUSTER_MEMBERS, ENCODED_FEATURES, FAILUR
 from lowslow_assets.signins.outcomes import SECOND_FACTOR, WRONG_PASSWORD
 
 RATES = (16, 8, 4, 2, 1)
-"""Attempts a day; each divides the first."""
+"""Attempts per day; each rate divides the first."""
 STOPPED_PASSWORDS = 10
-"""Right passwords of each spray."""
+"""Number of right passwords of each spray."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """How the attempts of a generated spray look.
+    """How the attempts of a synthetic spray look.
 
     ``made_up`` are the features that the spray invents. Each attempt takes its other features from
     the next of the tenant's successes. ``prefixes`` is the number of prefixes that the spray uses;
@@ -57,16 +57,16 @@ KINDS = {
     "common clients, from one server": Kind(_ELSEWHERE, 1),
     "common clients, from 300 gateways of a cloud": Kind(_ELSEWHERE, 20, 15),
 }
-"""Those that have no prefixes of their own have a fresh address per attempt."""
+"""The kinds of sprays. A kind without ``prefixes`` uses a new address for each attempt."""
 SYNTHETIC = extended(ENCODED_FEATURES.dated, "kind string, number bigint")
-"""The columns of a synthetic attempt; ``number`` is its place in its spray, null if stopped."""
+"""The columns of a synthetic attempt; ``number`` is its position in the spray, null if stopped."""
 
 _STEP_DAYS = 5
 
 
 @dataclass(frozen=True)
 class Limit:
-    """One generated spray; the fields are the columns of the table ``detection_limit``."""
+    """One synthetic spray; the fields are the columns of the table ``detection_limit``."""
 
     kind: str
     attempts_per_day: int
@@ -141,7 +141,7 @@ def synthetic_attempts(
 
 @transform(ENCODED_FEATURES.dated, signins=ENCODED_FEATURES.dated, attempts=ENCODED_FEATURES.dated)
 def failures_and_attempts(signins: Relation, attempts: Relation) -> Relation:
-    """The attempts among the sign-ins, and the generated ones."""
+    """The attempts among the sign-ins, and the synthetic ones."""
     return sql(
         """
         SELECT {columns} FROM {signins} WHERE outcome NOT IN ('success', 'other')
@@ -233,7 +233,7 @@ def with_known_passwords(
 
 @transform(CLUSTER_MEMBERS.schema, attempts=extended(SYNTHETIC, "mask int, pattern int"))
 def members_at_rate(attempts: Relation, attempts_per_day: int) -> Relation:
-    """The part of a generated spray that makes the lower rate, as members of cluster 0."""
+    """The part of a synthetic spray that makes the lower rate, as members of cluster 0."""
     return sql(
         """
         SELECT

@@ -9,7 +9,7 @@ from lowslow_assets.detection.pruning import PruningRules
 from lowslow_assets.settings import CAMPAIGNS, NOTEBOOK, Thresholds
 
 RULES_VERSION = 4
-"""Raised when a change of the rules by which a hunt judges changes what its tables say."""
+"""Raised when a change of a hunt's rules changes the contents of its tables."""
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ _ANY_HOST = (bytes(4), bytes(16))
 
 @lru_cache(1 << 13)
 def bare_address(text: str) -> str | None:
-    """The first public address in a text, else its first address; None where there is none.
+    """The first public address in a text, else its first address; None if it has no address.
 
-    As ``203.0.113.7`` or ``2001:db8::5``: without port, brackets and zone, and the IPv4 host that
-    is mapped into an IPv6 address. 0.0.0.0 is no host.
+    The result looks like ``203.0.113.7`` or ``2001:db8::5``, without port, brackets and zone. An
+    IPv4 host that is mapped into an IPv6 address becomes the IPv4 address. 0.0.0.0 is not a host.
     """
     found = [packed for part in _SEPARATOR.split(text) if (packed := _packed(part))]
     if not found:
@@ -49,7 +49,7 @@ def _packed(text: str) -> bytes | None:
             text = match[1]
     bare = text.partition("%")[0].removesuffix("/32").removesuffix("/128")
     try:
-        # Ten times as fast as Python's ipaddress, with the same idea of what an address is.
+        # Ten times as fast as Python's ipaddress, and it accepts the same addresses.
         packed = inet_pton(AF_INET6 if ":" in bare else AF_INET, bare)
     except (OSError, ValueError):
         return None
@@ -58,7 +58,7 @@ def _packed(text: str) -> bytes | None:
 
 
 def _is_public(packed: bytes) -> bool:
-    """Whether a host is none of a private network, of its own link or of itself."""
+    """Whether an address is neither private, nor link-local, nor loopback."""
     if len(packed) == 16:
         return packed[0] & 0xFE != 0xFC and packed[:2] < b"\xfe\x80" and packed[:8] != bytes(8)
     first, second = packed[:2]

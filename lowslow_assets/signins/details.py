@@ -1,4 +1,4 @@
-"""The detail columns of a sign-in: device, place and status, each an object in one field."""
+"""The detail columns of a sign-in: device, place and status. Each is an object in one field."""
 
 import ast
 from collections.abc import Callable, Sequence
@@ -18,14 +18,15 @@ from lowslow_assets.signins.json_text import (
 )
 from lowslow_assets.signins.values import bounded_text, parse_degrees
 
-# How many texts are kept, and of how many bytes at most.
+# How many texts are kept, and the most bytes of a kept text.
 _MOST_KEPT_TEXTS = 1 << 14
 _MOST_KEPT_LENGTH = 512
 
 _TEXT, _DOUBLE = pa.string(), pa.float64()
 
 
-# Of a text that is quoted again and again; of one in Python's spelling, which is parsed as code.
+# Limits of a text that is quoted repeatedly, and of one in Python's spelling, which is parsed as
+# code.
 _MOST_QUOTES = 3
 _MOST_PYTHON_LENGTH = 4096
 _NOTHING = (b"", b"null", b"None", b"[]", b"-")
@@ -41,9 +42,9 @@ _QUOTED = msgspec.json.Decoder(_Quoted)
 class Detail:
     """A detail column: a JSON object, or the JSON text of one, with entries of these names.
 
-    ``make`` takes the entries in their order, None for one that is not there. What it makes is kept
-    for the texts that repeat, as nearly all do. Names are taken in any case, and a text that is
-    quoted twice or written as Python does is read, too.
+    ``make`` takes the entries in their order, with None for a missing one. Its result is kept for
+    texts that repeat, as nearly all do. Upper and lower case of names are the same. A text that is
+    quoted twice, or written as Python writes it, is read too.
     """
 
     def __init__(
@@ -62,9 +63,9 @@ class Detail:
         self._read_short = lru_cache(_MOST_KEPT_TEXTS)(self._read)
 
     def read(self, written: bytes) -> tuple[Any, ...]:
-        """What is made of the entries of a value, by how it is written in JSON.
+        """The result of ``make`` for the entries of a value, given as its JSON text.
 
-        At last whether it could be read; nothing can.
+        The last item says whether the value could be read; a value without content counts as read.
         """
         return (self._read_short if len(written) <= _MOST_KEPT_LENGTH else self._read)(written)
 
@@ -122,7 +123,7 @@ def _place(
 
 
 def _point(latitude: Any, longitude: Any) -> tuple[float | None, float | None]:
-    """Both coordinates or neither; 0,0 is how the log writes an unknown point."""
+    """Both coordinates or neither; the log writes 0,0 for an unknown point."""
     north, east = parse_degrees(latitude, 90), parse_degrees(longitude, 180)
     return (None, None) if north is None or east is None or north == east == 0 else (north, east)
 

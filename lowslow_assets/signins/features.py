@@ -1,7 +1,7 @@
 """The properties of a sign-in that the hunt treats as categorical variables.
 
-A category is a short string. What is null or empty becomes ``NODATA``, so that
-"the log does not say" is a category like any other.
+A category is a short string. A null or empty value becomes ``NODATA``, so that a missing value is a
+category like any other.
 """
 
 from collections.abc import Sequence
@@ -27,8 +27,9 @@ def encode_features(
     """Turn ``raw_signins`` rows into ``encoded_features`` rows (same number of rows).
 
     ``failure``, ``stopped`` and ``refused`` are the result codes of these outcomes.
-    ``seconds_to_success`` of an attempt are those until its user's next success from the same
-    network on that day; one in the same second counts. Null where there is none.
+    ``seconds_to_success`` of an attempt is the time until its user's next success from the same
+    network on that day. A success in the same second counts. It is null if there is no such
+    success.
     """
     return sql(
         """
@@ -86,7 +87,7 @@ def encode_features(
                 coalesce(nullif(substr(Location, 1, {length}), ''), 'NODATA') AS Location,
                 coalesce(nullif(substr(state, 1, {length}), ''), 'NODATA') AS state,
                 coalesce(nullif(substr(city, 1, {length}), ''), 'NODATA') AS city,
-                -- Nothing asks it of a success.
+                -- Nothing reads this of a success.
                 CASE
                     WHEN outcome NOT IN ('success', 'other')
                         THEN nullif(substr(user_agent, 1, {length}), '')
@@ -98,7 +99,8 @@ def encode_features(
         _followed AS (
             SELECT
                 *,
-                -- From the day's end on: the other way round Spark takes the square of the time.
+                -- The frame runs backwards from the day's end: forwards, Spark's time grows with
+                -- the square of the rows.
                 min(CASE WHEN outcome = 'success' THEN second END) OVER (
                     PARTITION BY date, "user", network ORDER BY second DESC
                 ) AS next_success
@@ -140,22 +142,22 @@ def encode_features(
 
 
 def of_outcome(signins: Relation, outcome: str) -> Relation:
-    """Those of the sign-ins that ended so, with all of their columns."""
+    """The sign-ins with this outcome, with all of their columns."""
     return sql(
         "SELECT * FROM {signins} WHERE outcome = {outcome}", signins=signins, outcome=outcome
     )
 
 
 def attempts(signins: Relation) -> Relation:
-    """Those of the sign-ins that failed, were stopped or refused, with all of their columns."""
+    """The sign-ins that failed, were stopped or were refused, with all of their columns."""
     return sql("SELECT * FROM {signins} WHERE outcome NOT IN ('success', 'other')", signins=signins)
 
 
 def password_failures(signins: Relation) -> Relation:
-    """Those of the sign-ins whose password was wrong or expired, with all of their columns.
+    """The sign-ins whose password was wrong or expired, with all of their columns.
 
-    The failures of the guided-hunting notebook, and of all statistics of what is usual: who was
-    stopped or refused mistyped nothing.
+    These are the failures of the guided-hunting notebook, and of all statistics of what is usual. A
+    user who was stopped or refused did not mistype.
     """
     return sql(
         "SELECT * FROM {signins} WHERE outcome = 'failure' OR result_type = {expired}",
@@ -166,7 +168,7 @@ def password_failures(signins: Relation) -> Relation:
 
 @transform(SUCCESS_SOURCES.dated, encoded=ENCODED_FEATURES.dated)
 def sum_sources(encoded: Relation) -> Relation:
-    """From where each user succeeded, by day: rows of ``success_sources``."""
+    """Per day, from where each user succeeded: rows of ``success_sources``."""
     return sql(
         """
         SELECT

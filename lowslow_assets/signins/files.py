@@ -1,4 +1,4 @@
-"""A file to its records, by its first bytes: packed or not, a text in any encoding, or a table."""
+"""The records of a file. Its first bytes show compression, the encoding of a text, or a table."""
 
 import codecs
 import csv
@@ -33,7 +33,7 @@ _NOT_READ = {
     b"7z\xbc\xaf": "a 7z archive: unpack it",
     b"%PDF": "a PDF",
 }
-# Longer marks before those that they begin with.
+# A longer mark comes before the shorter mark with which it begins.
 _MARKS = [
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -43,7 +43,7 @@ _MARKS = [
 _HEAD_BYTES = 64 << 10
 _MOST_DEPTH = 2
 _ROWS_AT_ONCE = 1024
-# Names in the header of a table of sign-ins: of the portal's and of Log Analytics' downloads.
+# Names in the header of a table of sign-ins, as the portal and Log Analytics download it.
 _HEADERS = (
     ("Request ID", "Date (UTC)"),
     ("Id", "TimeGenerated"),
@@ -53,10 +53,10 @@ _HEADERS = (
 
 
 def read_records(content: IO[bytes]) -> Iterator[bytes | Reject]:
-    """The records of a file as JSON texts of up to ``MAX_RECORD_BYTES``, and what is none.
+    """The records of a file as JSON texts of up to ``MAX_RECORD_BYTES``, and its rejects.
 
-    A text is what may be one object: only who decodes it knows. Never raises for what the content
-    is. Where reading it fails, or it is nothing that is read, a last reject says so.
+    A text may be one object; only decoding it shows this. No content raises an exception. If
+    reading fails, or if the format is not one that is read, a last reject says so.
     """
     try:
         yield from _read(content, 0)
@@ -102,7 +102,7 @@ def _unpack_zstd(content: IO[bytes]) -> Any:
 
 
 class _Raw(io.RawIOBase):
-    """What is read by ``_next``, as a file."""
+    """The bytes that ``_next`` returns, as a file."""
 
     def readable(self) -> bool:
         return True
@@ -117,7 +117,7 @@ class _Raw(io.RawIOBase):
 
 
 class _Joined(_Raw):
-    """The first bytes of a file, which were looked at, and the others behind them."""
+    """The first bytes of a file, which were inspected, and the bytes after them."""
 
     def __init__(self, head: bytes, rest: IO[bytes]) -> None:
         self._head, self._rest = head, rest
@@ -133,11 +133,11 @@ class _Joined(_Raw):
 
 
 def _encoding(head: bytes) -> str | None:
-    """The encoding of a text that is none of ASCII's kind; None for UTF-8."""
+    """The encoding of a text that does not extend ASCII; None for UTF-8."""
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return encoding
-    # Without a mark: of JSON and headers the first character is ASCII, and so are nearly all.
+    # Without a mark: the first character of JSON and of headers is ASCII, as nearly all others are.
     evens, odds = head[:64:2], head[1:64:2]
     if _are_halves(evens, odds):
         return "utf-16-le"
@@ -155,7 +155,7 @@ def _are_halves(of_ascii: bytes, nulls: bytes) -> bool:
 
 
 class _InUtf8(_Raw):
-    """A text of another encoding in UTF-8; what is none of it becomes U+FFFD."""
+    """A text of another encoding, in UTF-8; invalid bytes become U+FFFD."""
 
     def __init__(self, content: IO[bytes], encoding: str) -> None:
         self._content, self._data = content, b""
@@ -185,7 +185,7 @@ def _header(head: bytes) -> list[str] | None:
 
 
 def _csv_rows(content: Any, header: list[str]) -> Iterator[bytes | Reject]:
-    """The rows of a table in CSV as JSON, every value a text; an empty one is none."""
+    """The rows of a table in CSV as JSON. Every value is a text; an empty one is left out."""
     lines = io.TextIOWrapper(content, "utf-8-sig", errors="replace", newline="")
     rows = csv.reader(iter(lambda: lines.readline(MAX_RECORD_BYTES), ""))
     next(rows)

@@ -1,8 +1,8 @@
-"""Sign-ins in other forms than the documented two, as rows of SigninLogs.
+"""Sign-ins in other forms than the two documented ones, as rows of SigninLogs.
 
 Objects of Microsoft Graph, rows in lower or camel case, tables of the query API and the portal's
-downloads name the same fields differently. A name is compared without case and without what is
-neither letter nor digit.
+downloads name the same fields differently. Names are compared by their letters and digits only,
+without case.
 """
 
 import re
@@ -14,7 +14,7 @@ import msgspec
 from lowslow_assets.signins.json_text import ANY_OBJECT, NotAnObject, read_object
 from lowslow_assets.signins.values import bounded_text
 
-# By the name in a row the folded names it may have, the likeliest first.
+# For each name in a row, the folded names that it may have, the likeliest first.
 _NAMES = {
     "Id": ("id", "requestid"),
     "UserPrincipalName": ("userprincipalname", "username"),
@@ -29,14 +29,14 @@ _NAMES = {
     "IPAddress": ("ipaddress", "calleripaddress"),
     "AutonomousSystemNumber": ("autonomoussystemnumber",),
 }
-# When the log was written, as a row and a record have it; else when the sign-in was.
+# The time at which the log was written, as a row and a record name it; else that of the sign-in.
 _TIMES = ("timegenerated", "timegeneratedutc", "time", "dateutc", "createddatetime")
 _DETAILS = {
     "DeviceDetail": ("devicedetail",),
     "LocationDetails": ("locationdetails", "location"),
     "status": ("status",),
 }
-# The entries of a detail that is not there, as fields of their own.
+# The entries of a missing detail, as separate fields.
 _ENTRIES = {
     "DeviceDetail": {
         "browser": ("devicedetailbrowser", "browser"),
@@ -49,10 +49,10 @@ _ENTRIES = {
         "countryOrRegion": ("locationdetailscountryorregion", "locationcountryorregion"),
     },
 }
-# "Graz, Steiermark, AT" is how the portal writes a place.
+# The portal writes a place as "Graz, Steiermark, AT".
 _PLACE = re.compile(r"([^,]*), ([^,]*), ([A-Z]{2})")
 
-# Names by which a record tells that it is something else.
+# Names that show that a record is something else.
 _OTHERS = {
     "accountupn": "a row of Microsoft Defender's tables, not of SigninLogs",
     "activitydisplayname": "a record of AuditLogs, not a sign-in",
@@ -66,9 +66,10 @@ _MOST_NAME_LENGTH = 64
 
 
 def as_row(record: bytes) -> bytes:
-    """The JSON of a row of SigninLogs with what the record says; raises NotAnObject.
+    """The JSON of a row of SigninLogs with the record's values; raises NotAnObject.
 
-    Of one name the field beside a record's properties counts before the one within.
+    If a field beside a record's properties and one within them have the same name, the first
+    counts.
     """
     beside, within = _fields(record)
     row = {name: _first_of(spellings, beside, within) for name, spellings in _NAMES.items()}
@@ -86,14 +87,14 @@ def as_row(record: bytes) -> bytes:
             if match := _PLACE.fullmatch(location):
                 city, state, row["Location"] = match.groups()
                 row["LocationDetails"] = {"city": city, "state": state}
-    # The portal gives a code to what failed only.
+    # The portal gives a code only to sign-ins that failed.
     if row["resultType"] is None and beside.get("status") == "Success":
         row["resultType"] = "0"
     return msgspec.json.encode(row)
 
 
 def what_it_is(record: bytes) -> str | None:
-    """What a record is that is no sign-in, where that can be told."""
+    """What kind of record this is, if it is recognised as something other than a sign-in."""
     beside, within = _fields(record)
     for name, reason in _OTHERS.items():
         if name in beside or name in within:
@@ -105,7 +106,7 @@ def what_it_is(record: bytes) -> str | None:
 
 
 def _fields(record: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What stands beside the properties of a record, and within them, by folded name."""
+    """The fields beside the properties of a record, and those within them, by folded name."""
     beside = _folded(read_object(ANY_OBJECT, record))
     properties = beside.get("properties")
     if isinstance(properties, str):
@@ -117,7 +118,7 @@ def _fields(record: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _folded(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """By folded name the fields that have a value."""
+    """The fields that have a value, by folded name."""
     return {
         re.sub(r"[^a-z0-9]", "", name[:_MOST_NAME_LENGTH].lower()): value
         for name, value in fields.items()

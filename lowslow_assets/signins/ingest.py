@@ -1,4 +1,4 @@
-"""What the parser made of files as the rows of ``raw_signins`` and ``rejected_signins``."""
+"""The parser's results as the rows of ``raw_signins`` and ``rejected_signins``."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
@@ -17,7 +17,7 @@ PARSED_INPUTS = extended(PARSED, "date date")
 
 
 def parse_inputs(files: Iterable[tuple[InputFile, IO[bytes]]]) -> Iterator[pa.RecordBatch]:
-    """The records of files as batches of ``PARSED_INPUTS``: with the day of the file's folder."""
+    """The records of files as batches of ``PARSED_INPUTS``, with the day of the file's folder."""
     days: dict[str, date] = {}
 
     def named() -> Iterator[tuple[str, IO[bytes]]]:
@@ -34,9 +34,10 @@ def parse_inputs(files: Iterable[tuple[InputFile, IO[bytes]]]) -> Iterator[pa.Re
 
 @transform(SIGNINS, parsed=PARSED_INPUTS)
 def signins_of(parsed: Relation) -> Relation:
-    """The sign-ins, each as often as the files have it.
+    """The sign-ins, each as often as the files contain it.
 
-    Of a file that could not be read to its end nothing is taken: what it lacks nobody knows.
+    Nothing is taken from a file that could not be read to its end, because the missing part is
+    unknown.
     """
     return sql(
         """
@@ -58,7 +59,7 @@ def signins_of(parsed: Relation) -> Relation:
 
 @transform(SIGNINS, signins=SIGNINS)
 def by_own_days(signins: Relation) -> Relation:
-    """The sign-ins of the days of their own times, whatever folder they were in."""
+    """The sign-ins, dated by their own times, whatever folder they were in."""
     return sql(
         "SELECT {columns}, CAST(time_generated AS DATE) AS date FROM {signins}",
         columns=Columns(without(SIGNINS, "date")),
@@ -70,9 +71,10 @@ def by_own_days(signins: Relation) -> Relation:
 def deduplicate(signins: Relation) -> Relation:
     """Keep one row per (date, signin_id), and count its ``copies``: rows of ``raw_signins``.
 
-    The export repeats rows, exactly or with other details. Kept is the latest
-    ``time_generated``, then a success, then the greatest row in column order, where null is less
-    than any value: a total order, so the choice does not depend on what was read first.
+    The export repeats rows, exactly or with other details. The row with the latest
+    ``time_generated`` is kept; among equals a success; among equals the greatest row in column
+    order, with null below any value. This is a total order, so the choice does not depend on the
+    order of reading.
     """
     return sql(
         """
@@ -82,7 +84,7 @@ def deduplicate(signins: Relation) -> Relation:
             GROUP BY date, signin_id
             HAVING count(*) > 1
         ),
-        -- Few of all rows: to rank all would cost more than the rest.
+        -- Few rows are repeated, and ranking all rows would cost more than everything else.
         _ranked AS (
             SELECT
                 {columns},
@@ -133,10 +135,10 @@ def deduplicate(signins: Relation) -> Relation:
 
 @transform(REJECTED_SIGNINS.dated, parsed=PARSED_INPUTS, refused=REJECTED_SIGNINS.dated)
 def rejects_of(parsed: Relation, refused: Relation) -> Relation:
-    """What is no sign-in, and the files that are not read: rows of ``rejected_signins``.
+    """Lines that are not sign-ins, and files that are not read: rows of ``rejected_signins``.
 
-    ``refused`` are files that were not even opened. Of a file that could not be read to its end
-    only this is said.
+    ``refused`` are files that were not opened. A file that could not be read to its end has only
+    the row that says so.
     """
     return sql(
         """
@@ -168,7 +170,7 @@ def rejects_of(parsed: Relation, refused: Relation) -> Relation:
     signins=RAW_SIGNINS.dated,
 )
 def count_days(signins: Relation, failure_codes: Sequence[str]) -> Relation:
-    """Per day, what there is to hunt in; ``failure_codes`` are the result codes of a failure."""
+    """Per day, the counts of its sign-ins; ``failure_codes`` are the result codes of a failure."""
     return sql(
         """
         SELECT
@@ -200,7 +202,7 @@ def count_reasons(rejected: Relation) -> Relation:
     signins=RAW_SIGNINS.dated,
 )
 def count_lines(signins: Relation) -> Relation:
-    """Per day, what became of its good lines."""
+    """Per day, how many valid lines and how many copies it has."""
     return sql(
         """
         SELECT

@@ -1,4 +1,4 @@
-"""JSON objects that a strict reader refuses for how they are written, and why others are none."""
+"""JSON objects that a strict reader refuses, and the reasons why other texts are not objects."""
 
 import json
 import math
@@ -24,11 +24,11 @@ T = TypeVar("T")
 
 
 class NotAnObject(ValueError):
-    """The text is no JSON object; the message is the reason."""
+    """The text is not a JSON object; the message is the reason."""
 
 
 def read_object(decoder: msgspec.json.Decoder[T], text: bytes) -> T:
-    """What the decoder makes of a text, mended if need be; raises NotAnObject."""
+    """The object that the decoder reads from a text, mended if necessary; raises NotAnObject."""
     try:
         return decoder.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -40,7 +40,7 @@ def read_object(decoder: msgspec.json.Decoder[T], text: bytes) -> T:
 
 
 def mend(text: bytes) -> bytes:
-    """The same JSON object in strict JSON; raises NotAnObject where the text is none.
+    """The same JSON object in strict JSON; raises NotAnObject if the text is not an object.
 
     Bytes that are not UTF-8 and halves of surrogate pairs become U+FFFD. An integer of more than
     18 digits becomes the text of its digits, a number that no double can hold becomes null.
@@ -64,9 +64,9 @@ def mend(text: bytes) -> bytes:
 
 
 def split_objects(text: bytes) -> list[bytes]:
-    """The JSON objects that stand one behind the other, with blanks or commas between them.
+    """The JSON objects that follow each other, with blanks or commas between them.
 
-    None of them where there is anything else, or one ends nowhere.
+    The list is empty if the text has anything else, or if an object does not end.
     """
     decoder, at, found = json.JSONDecoder(), 0, []
     characters = text.decode(errors="replace")

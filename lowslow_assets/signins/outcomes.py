@@ -1,8 +1,9 @@
-"""What a result code says of the password: the outcome of a sign-in, in one table.
+"""What a result code says about the password: the outcome of a sign-in, in one table.
 
-An attempt of a spray is more than a wrong password. Entra says of a right one, too, that it was
-right, where something else then said no, and spray tools read just that; and it refuses some
-attempts before the password counts. What is not in the table says nothing of a password.
+A spray's attempts are not only wrong passwords. If the password was right and something else
+stopped the sign-in, Entra's code shows that, and spray tools read this code. Entra also refuses
+some attempts before the password counts. A code that is not in the table says nothing about the
+password.
 """
 
 import hashlib
@@ -26,15 +27,16 @@ KINDS = {
     STOPPED: "the password was right, and something else said no",
     REFUSED: "refused before the password counted",
 }
-"""The outcomes of an attempt that is no success; of one with any other code it is ``other``."""
+"""The outcomes of a sign-in that is not a success, if its code is in the table; else ``other``."""
 
 
 @dataclass(frozen=True)
 class ResultCode:
     """A code of Entra ID: what it means, and who says so.
 
-    ``meaning`` goes on after "stopped by" where the outcome is ``stopped``. ``read_by`` are
-    published spray tools, with what they take it for. ``no_account``: the name is nobody's.
+    If the outcome is ``stopped``, ``meaning`` continues a sentence after "stopped by". ``read_by``
+    names published spray tools, with their reading of the code. ``no_account`` means that the name
+    has no account.
     """
 
     code: str
@@ -167,11 +169,11 @@ TABLE = (
 )
 RESULT_CODES = {each.code: each for each in TABLE}
 INVENTED_NAMES = [each.code for each in TABLE if each.no_account]
-"""Codes of names that are nobody's: an attacker's list has them, or somebody's typo."""
+"""Codes of names without an account: they come from an attacker's list or from a typo."""
 
 
 def codes_by_outcome(changes: Mapping[str, str] | None = None) -> dict[str, list[str]]:
-    """The codes of each of KINDS, in order; ``changes`` give codes another outcome."""
+    """The codes of each of KINDS, in order; ``changes`` gives codes another outcome."""
     outcomes = {each.code: each.outcome for each in TABLE} | dict(changes or {})
     return {kind: sorted(code for code in outcomes if outcomes[code] == kind) for kind in KINDS}
 
@@ -182,19 +184,19 @@ def attempt_codes(changes: Mapping[str, str] | None = None) -> list[str]:
 
 
 def table_digest() -> str:
-    """Changes when the outcome of a code in the table does."""
+    """A digest that changes when the outcome of a code in the table changes."""
     described = json.dumps(codes_by_outcome())
     return hashlib.sha256(described.encode()).hexdigest()[:12]
 
 
 def stopped_by(code: str) -> str:
-    """What said no to a right password, in words."""
+    """What stopped a right password, in words."""
     known = RESULT_CODES.get(code)
     return known.meaning if known and known.outcome == STOPPED else f"result {code}"
 
 
 def to_markdown(table: Iterable[ResultCode] = TABLE) -> str:
-    """The table as ``docs/outcomes.md`` has it."""
+    """The table as ``docs/outcomes.md`` contains it."""
     rows = [
         f"| {each.code} | {each.outcome} | {each.meaning} | {each.source} | {each.read_by or '–'} |"
         for each in table

@@ -1,13 +1,13 @@
-"""The one parser: the bytes of a file to typed sign-ins, and to the reasons why others are none.
+"""The only parser: it makes typed sign-ins, and reasons for rejects, from the bytes of a file.
 
 Two schemas are read at once: rows of SigninLogs and the tables beside it as Microsoft Sentinel
 exports them, and the records of Entra's own diagnostic settings (``{time, properties}``). A field
-that the one lacks is taken from the other. The detail columns come as JSON text or as nested
-objects. Of a name that is there twice, the last counts. What lacks an Id, a time or a result in
-both is looked at once more, as one of the other forms (``forms.as_row``).
+that one schema lacks is taken from the other. The detail columns come as JSON text or as nested
+objects. If a name occurs twice, the last one counts. A record that lacks an Id, a time or a result
+in both schemas is read once more, as one of the other forms (``forms.as_row``).
 
-What a value of another type than documented becomes is the same everywhere: all columns are read
-as text first (``values.as_text``), times, numbers and truth values from it.
+A value of another type than documented is treated in the same way everywhere: all columns are first
+read as text (``values.as_text``), and times, numbers and truth values are read from that text.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,7 +38,7 @@ from lowslow_assets.signins.values import (
     unless_placeholder,
 )
 
-# Most of its functions are made when it is imported, where no type checker sees them.
+# Most of its functions are created at import, where no type checker sees them.
 pc: Any = pyarrow.compute
 
 NO_ID = "no Id"
@@ -76,7 +76,7 @@ PARSED = pa.schema(
         ("line", _TEXT),
     ]
 )
-# Each with the reason why a record without it is no sign-in.
+# Each with the reason why a record without it is not a sign-in.
 _REQUIRED = {
     "signin_id": NO_ID,
     "time_generated": NO_TIME,
@@ -84,19 +84,21 @@ _REQUIRED = {
     "result_type": NO_RESULT_TYPE,
 }
 
-# Of a batch. Its rows are Python's objects, which may weigh much more, in smaller chunks.
+# Limits of a batch. Its rows are Python objects, which may need much more memory, so they are kept
+# in smaller chunks.
 _MOST_ROWS, _MOST_BYTES = 8192, 16 << 20
 _CHUNK_ROWS, _CHUNK_BYTES = 256, 1 << 20
 
 
 def parse_files(files: Iterable[tuple[str, IO[bytes]]]) -> Iterator[pa.RecordBatch]:
-    """The records of files as batches of ``PARSED``, a row each; never raises for the content.
+    """The records of files as batches of ``PARSED``, one row per record; no content raises.
 
-    Files are names with contents. Of small files many make one batch.
+    Files are names with contents. Many small files make one batch.
 
-    A row is a sign-in, with null for ``reason`` and ``line``, or what is none: with the reason
-    and the first 1,024 characters of its text, all else but ``file`` null. A file whose reading
-    fails ends with such a row, without text. What a file is, its bytes say, not its name.
+    A row is a sign-in, with null for ``reason`` and ``line``, or a reject: with the reason and the
+    first 1,024 characters of its text, and null in all other columns but ``file``. A file whose
+    reading fails ends with a reject without text. The bytes of a file decide its format, not its
+    name.
     """
     batch = _Batch()
     for name, content in files:
@@ -112,8 +114,8 @@ def parse_files(files: Iterable[tuple[str, IO[bytes]]]) -> Iterator[pa.RecordBat
 class _Batch:
     """Records on their way to Arrow, bounded in rows and bytes.
 
-    The values of some hundred rows become Arrow arrays while the processor has them at hand; what
-    is done with the arrays is done for some thousand rows at once.
+    The values of some hundred rows become Arrow arrays while they are in the processor's cache. The
+    arrays of some thousand rows are then processed at once.
     """
 
     def __init__(self) -> None:
@@ -151,7 +153,7 @@ class _Batch:
         return len(self.texts) + len(self.rejects) >= _MOST_ROWS or self.bytes >= _MOST_BYTES
 
     def parsed(self) -> Iterator[pa.RecordBatch]:
-        """At most two batches: the sign-ins, and what is none."""
+        """At most two batches: the sign-ins, and the rejects."""
         if self.texts:
             self._pack()
             fields = zip(_COLUMNS, zip(*self.chunks, strict=True), strict=True)
@@ -203,7 +205,7 @@ def _line(text: bytes | None) -> str | None:
 
 # --- what is read of a record --------------------------------------------------------------------
 
-# Values by their names in a row and in a record's properties.
+# Values, by their names in a row and in a record's properties.
 _FIELDS = {
     "signin_id": ("Id", "id"),
     "user_principal_name": ("UserPrincipalName", "userPrincipalName"),
@@ -220,7 +222,7 @@ _FIELDS = {
     "place": ("LocationDetails", "location"),
     "status": ("status", "status"),
 }
-# Those that stand beside the properties of a record, or in a row only.
+# Values that are beside the properties of a record, or only in a row.
 _TOP_FIELDS = {
     "time_generated": "TimeGenerated",
     "time_of_record": "time",
@@ -234,7 +236,7 @@ _COLUMNS = [*_FIELDS, *_TOP_FIELDS]
 
 
 def _struct(name: str, fields: dict[str, str], *more: tuple[str, Any, Any]) -> type[msgspec.Struct]:
-    """Details stay as they are written."""
+    """A struct of these fields, in which details stay as they are written."""
     kinds = ((field, msgspec.Raw if column in DETAILS else Any) for column, field in fields.items())
     return msgspec.defstruct(
         name, [*((field, kind, None) for field, kind in kinds), *more], gc=False
@@ -272,7 +274,7 @@ def _values(row: msgspec.Struct) -> tuple[Any, ...]:
 
 def _is_other(values: tuple[Any, ...], record: bytes) -> bool:
     """Whether a record is of neither of the two schemas, or has details as fields of their own."""
-    # Asked of each line, so it is written out.
+    # This is evaluated for each line, so it is written out.
     return (
         values[_ID] is None
         or (values[_TIME_OF_ROW] is None and values[_TIME_OF_RECORD] is None)
@@ -286,7 +288,7 @@ def _is_other(values: tuple[Any, ...], record: bytes) -> bool:
 
 
 def _array(column: str, values: Sequence[Any]) -> pa.Array:
-    """Values as text, of details as their JSON."""
+    """Values as text; the values of details as their JSON."""
     if column in DETAILS:
         return pa.array([None if value is None else bytes(value) for value in values], pa.binary())
     try:
@@ -300,7 +302,7 @@ def _array(column: str, values: Sequence[Any]) -> pa.Array:
 
 
 def _columns(raw: dict[str, pa.Array]) -> dict[str, pa.Array]:
-    """The columns of sign-ins, null where a row does not say, from the arrays of ``_COLUMNS``."""
+    """The columns of sign-ins, null if a row has no value, from the arrays of ``_COLUMNS``."""
     texts = {column: _bounded(raw[column]) for column in _COLUMNS if column not in DETAILS}
     details = {column: _read_details(DETAILS[column], raw[column]) for column in DETAILS}
     browser, device_name, operating_system, device_is_read = details["device"]
@@ -309,7 +311,7 @@ def _columns(raw: dict[str, pa.Array]) -> dict[str, pa.Array]:
     named = ("user_principal_name", "user_id", "location", "location_of_record")
     texts |= {column: _by_value(unless_placeholder, texts[column]) for column in named}
     name, id_ = texts["user_principal_name"], texts["user_id"]
-    # A service principal is looked at only where the log names no user.
+    # The service principal is read only if the log names no user.
     user_name = _first(name, pc.if_else(id_.is_null(), texts["service_principal_name"], None))
     logged_id = _first(id_, pc.if_else(name.is_null(), texts["service_principal_id"], None))
     user_id = _by_value(str.lower, logged_id)
@@ -353,7 +355,7 @@ def _columns(raw: dict[str, pa.Array]) -> dict[str, pa.Array]:
 
 
 def _result(*given: pa.Array) -> pa.Array:
-    """The first code of an error, else that of a success, else a text that is no code."""
+    """The first code of an error, else that of a success, else a text that is not a code."""
     results = [_by_value(parse_result, texts) for texts in given]
     codes = [pc.if_else(pc.ascii_is_decimal(texts), texts, None) for texts in results]
     errors = [pc.if_else(pc.equal(texts, "0"), None, texts) for texts in codes]
@@ -361,7 +363,7 @@ def _result(*given: pa.Array) -> pa.Array:
 
 
 def _named(are: dict[str, pa.Array]) -> pa.Array:
-    """Row by row the names of what is true, null where nothing is."""
+    """Per row, the names of the values that are true; null if none is."""
     flags = [pc.fill_null(is_so, False) for is_so in are.values()]
     if not any(pc.any(flag).as_py() for flag in flags):
         return pa.nulls(len(flags[0]), _TEXT)
@@ -381,21 +383,21 @@ def _bounded(texts: pa.Array) -> pa.Array:
 
 
 def _first(*arrays: pa.Array) -> pa.Array:
-    """Row by row the first that is not null."""
+    """Per row, the first value that is not null."""
     return pc.coalesce(*arrays) if arrays[0].null_count else arrays[0]
 
 
 def _by_value(
     function: Callable[[str], Any], texts: pa.Array, kind: pa.DataType = _TEXT
 ) -> pa.Array:
-    """What a function makes of each text, called once for each that differs."""
+    """The results of a function for all texts; it is called once per distinct text."""
     encoded = texts.dictionary_encode()
     values = pa.array(map(function, encoded.dictionary.to_pylist()), kind)
     return values.take(encoded.indices)
 
 
 def _read_details(detail: Detail, written: pa.Array) -> list[pa.Array]:
-    """What is made of the entries of a detail column, one array for each value."""
+    """What the detail makes of a column, one array for each of its values."""
     encoded = written.dictionary_encode()
     made = zip(*map(detail.read, encoded.dictionary.to_pylist()), strict=True)
     arrays = [
@@ -410,7 +412,7 @@ def _read_details(detail: Detail, written: pa.Array) -> list[pa.Array]:
 def _times(texts: pa.Array) -> pa.Array:
     """``parse_time`` of all texts."""
     try:
-        # Thirty times as fast, and the same where minutes are given and digits are at most nine.
+        # Thirty times as fast, and the same if minutes are given and there are at most nine digits.
         minutes = pc.utf8_slice_codeunits(texts, 13, 14)
         if not pc.all(pc.equal(minutes, ":")).as_py():
             raise pa.ArrowInvalid("another form of time")

@@ -1,4 +1,4 @@
-"""Whether a day's sign-ins look like those before: what an export that broke shows first."""
+"""Whether a day's sign-ins look like those before. A broken export shows here first."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -23,9 +23,9 @@ from lowslow_assets.lake.tables import (
 )
 
 COMPARED_DAYS = 56
-# Eight weeks hold eight days of a weekday; of fewer than three nothing follows.
+# Eight weeks hold eight days of a weekday; fewer than three days of it say nothing.
 _MIN_SAME_WEEKDAYS, _MIN_DAYS = 3, 7
-# A public holiday keeps more of its weekday's sign-ins than that, half a lost export less.
+# A public holiday has more of its weekday's sign-ins than this share, half a lost export has less.
 _FAR_EMPTIER = 0.25
 _SHARE_JUMP, _MIN_FAILURES = 3.0, 50
 _NODATA_JUMP = 0.5
@@ -46,7 +46,7 @@ class Outcomes:
 
     @property
     def signins(self) -> int:
-        """All of them."""
+        """The number of all sign-ins."""
         return self.successes + self.failures + self.others + self.stopped + self.refused
 
     @property
@@ -64,11 +64,11 @@ def count_outcomes(hours: Iterable[Mapping[str, Any]]) -> Outcomes:
 
 
 def unusual_volume(day: date, of_days: Mapping[date, Outcomes]) -> list[str]:
-    """What is odd of a day's numbers, in words; ``of_days`` has it and days before.
+    """What is odd about a day's numbers, in words; ``of_days`` has this day and days before it.
 
-    A day is far emptier than usual with less than a quarter of the median of its weekday. The
-    share of failures jumped where it is three times the median of the days before, or a third,
-    and that is 50 failures or more. Of too few days before nothing is said.
+    A day is far emptier than usual if it has less than a quarter of the median of its weekday. The
+    share of failures jumped if it is three times the median of the days before, or a third, and the
+    day has 50 failures or more. With too few days before, nothing is reported.
     """
     today = of_days[day]
     if not today.signins:
@@ -103,9 +103,10 @@ def unusual_volume(day: date, of_days: Mapping[date, Outcomes]) -> list[str]:
     signins=RAW_SIGNINS.dated,
 )
 def count_doubts(signins: Relation) -> Relation:
-    """Per day, and what of its sign-ins could not be read, what makes them doubtful.
+    """Per day and unreadable part of its sign-ins, the counts that make the day doubtful.
 
-    ``errors`` are those with an error's code, ``without_source`` those of them without an address.
+    ``errors`` counts the sign-ins with an error's code, ``without_source`` those errors that have
+    no address.
     """
     return sql(
         """
@@ -126,9 +127,9 @@ def count_doubts(signins: Relation) -> Relation:
 
 
 def doubts(counted: Iterable[Mapping[str, Any]]) -> tuple[dict[date, list[str]], bool]:
-    """What is doubtful of days, in words, from rows of ``count_doubts``.
+    """What is doubtful about days, in words, from rows of ``count_doubts``.
 
-    Also whether most errors of a day have no address: then there is nothing to judge them by.
+    Also returns whether most errors of a day have no address, because they cannot be judged then.
     """
     by_day: dict[date, list[Mapping[str, Any]]] = defaultdict(list)
     for row in counted:
@@ -162,7 +163,7 @@ def doubts(counted: Iterable[Mapping[str, Any]]) -> tuple[dict[date, list[str]],
 
 @transform(schema("date date, feature string, share double"), counts=CATEGORY_COUNTS.dated)
 def shares_without_value(counts: Relation) -> Relation:
-    """Per day and feature the share of the successes for which the log has no value."""
+    """Per day and feature, the share of the successes for which the log has no value."""
     return sql(
         """
         SELECT
@@ -184,7 +185,7 @@ def shares_without_value(counts: Relation) -> Relation:
     rejected=REJECTED_SIGNINS.dated,
 )
 def count_rejects(rejected: Relation) -> Relation:
-    """Per day the rejects, and the whole files among them: how many, one, and a reason."""
+    """Per day, the rejects and the whole files among them: number, one example, one reason."""
     return sql(
         """
         SELECT
@@ -201,9 +202,9 @@ def count_rejects(rejected: Relation) -> Relation:
 
 
 def silent_features(day: date, nodata: Mapping[date, Mapping[str, float]]) -> dict[str, str]:
-    """The features that the log stopped to give, or never gives, each with the fact in words.
+    """The features that the log no longer gives, or never gave, each with the fact in words.
 
-    ``nodata`` as of ``stopped_features``.
+    ``nodata`` is as in ``stopped_features``.
     """
     shares = nodata.get(day, {})
     never = {name: f"no success has {name}" for name, share in shares.items() if share == 1}
@@ -211,10 +212,10 @@ def silent_features(day: date, nodata: Mapping[date, Mapping[str, float]]) -> di
 
 
 def stopped_features(day: date, nodata: Mapping[date, Mapping[str, float]]) -> dict[str, str]:
-    """The features that the log stopped to give, each with the fact in words.
+    """The features that the log no longer gives, each with the fact in words.
 
-    ``nodata`` is, by day, the share of successes without a value, by feature. It stopped where
-    that share is half of all above the median of the days before.
+    ``nodata`` has, by day and feature, the share of successes without a value. A feature stopped if
+    this share is higher than the median of the days before by half of all successes.
     """
     found = {}
     before = _before(day, nodata)

@@ -1,9 +1,9 @@
-"""A text to its records: single JSON objects, whatever stands around them.
+"""The records of a text: single JSON objects, whatever surrounds them.
 
 Records are lines, or items of a JSON array on one line or many, or objects indented over many
-lines. They may lie in an envelope (``{"records": [...]}`` of Event Hubs, ``{"value": [...]}`` of
-Microsoft Graph) or be rows of a table of the query API. What is none of these ends with its line;
-the next line is looked at anew. No more than some MiB of a text are held at a time.
+lines. They may be in an envelope (``{"records": [...]}`` of Event Hubs, ``{"value": [...]}`` of
+Microsoft Graph) or be rows of a table of the query API. A text that is none of these ends with its
+line, and reading starts again at the next line. At most some MiB of a text are held at a time.
 """
 
 import re
@@ -25,67 +25,66 @@ NOT_AN_ITEM = "a JSON array in which an item is not an object"
 NOT_A_ROW = "a row of a table that does not have the table's columns"
 
 _READ_BYTES = 64 << 10
-# Of 1,024 characters.
+# The most bytes of 1,024 characters.
 MOST_KEPT_BYTES = 4 << 10
 
 _BLANK = re.compile(rb"(?:[ \t\r\n]++|\xef\xbb\xbf)*+")
 _BETWEEN_ITEMS = re.compile(rb"(?:[ \t\r\n,\[\]]++|\xef\xbb\xbf)*+")
 _REST_OF_LINE = re.compile(rb"(?:[ \t\r]++|\xef\xbb\xbf)*+(?:\n|\Z)")
 _BRACKET = re.compile(rb"[\[\]]")
-# Up to a bracket that is not part of a string: group 1 where it opens, group 2 where it closes.
-# Neither where a string does not end, or in a line where that ends.
+# Up to a bracket that is not part of a string: group 1 if it opens, group 2 if it closes. There is
+# no group if a string does not end, or, for a line, if the line ends first.
 _TO_BRACKET = re.compile(
     rb'(?:[^"{}\[\]]++|"(?:[^"\\\n]++|\\.)*+")*+(?:([{\[])|([}\]])|)',
 )
 _TO_BRACKET_IN_LINE = re.compile(
     rb'(?:[^"{}\[\]\n]++|"(?:[^"\\\n]++|\\.)*+")*+(?:([{\[])|([}\]])|)',
 )
-# What opens an envelope, up to the bracket before its first item.
+# The beginning of an envelope, up to the bracket before its first item.
 _WORD = rb'"(?:@odata\.\w+|\$schema|nextLink|count)"\s*:\s*(?:"(?:[^"\\\n]++|\\.)*+"|\d+)\s*,\s*'
 _ENVELOPE = re.compile(rb'\{\s*(?:%b)*+"(?:records|value)"\s*:\s*\[' % _WORD)
 _TABLE = re.compile(
     rb'\{\s*"tables"\s*:\s*\[\s*\{\s*(?:"name"\s*:\s*"[^"\n]*"\s*,\s*)?'
     rb'"columns"\s*:\s*(\[(?:[^"\[\]]++|"(?:[^"\\\n]++|\\.)*+")*+\])\s*,\s*"rows"\s*:\s*\['
 )
-# What may be one: cheaper to ask of every line.
+# A possible envelope, which is cheaper to test on every line.
 _OPENS = re.compile(rb'\{\s*"(?:records|value|tables|@odata\.|\$schema|nextLink|count)')
-# What stands before the first item; envelopes within each other.
+# The most bytes before the first item, and the most envelopes within each other.
 _MOST_ENVELOPE_BYTES, _MOST_ENVELOPES = 32 << 10, 8
 _BETWEEN_ROWS = re.compile(rb"[ \t\r\n,]*+")
 _SCALAR = re.compile(rb'"(?:[^"\\\n]++|\\.)*+"|[^,\[\]{}"\n]++')
 
 
 class Reject(NamedTuple):
-    """What is no record: why, and how it begins; no text where it is a whole file."""
+    """Text that is not a record: the reason, and its beginning, which is None for a whole file."""
 
     reason: str
     text: bytes | None
 
 
 def read_text(content: IO[bytes]) -> Iterator[bytes | Reject]:
-    """The records of a text as JSON texts of up to ``MAX_RECORD_BYTES``, and what is none.
+    """The records of a text as JSON texts of up to ``MAX_RECORD_BYTES``, and its rejects.
 
-    A text is what may be one object: only who decodes it knows. Never raises for what the content
-    is.
+    A JSON text may be one object; only decoding it shows this. No content raises an exception.
     """
     return _Text(content).records()
 
 
 class _Text:
-    """A window on a text; what is before ``at`` is done with."""
+    """A window on a text; the bytes before ``at`` have been processed."""
 
     def __init__(self, content: IO[bytes]) -> None:
         self.content = content
         self.data = b""
         self.at = 0
-        # Bytes of the text before the window.
+        # How many bytes of the text are before the window.
         self.passed = 0
         # How many arrays are open, and how many items the outermost has had so far.
         self.depth = 0
         self.items = 0
-        # How many were open where an envelope began, for each that is open.
+        # For each open envelope, how many arrays were open where it began.
         self.envelopes: list[int] = []
-        # Before this byte of the text, only objects that end on the line they begin on are read.
+        # Before this byte of the text, only objects on a single line are read.
         self.lines_until = 0
 
     def records(self) -> Iterator[bytes | Reject]:
@@ -112,7 +111,7 @@ class _Text:
             yield Reject(UNCLOSED_ARRAY, b"")
 
     def _plain_lines(self) -> Iterator[bytes]:
-        """The lines that hold an object each, as nearly all do; shorter than a loop for any."""
+        """Lines that hold one object each, as nearly all do; faster than the loop for all forms."""
         data, at = self.data, self.at
         while data.startswith(b"{", at):
             end = data.find(b"\n", at, at + MAX_RECORD_BYTES)
@@ -123,9 +122,10 @@ class _Text:
         self.at = at
 
     def _open(self) -> list[str] | None:
-        """Step into an envelope or table that begins here, up to the first of what it holds.
+        """Step into an envelope or table that begins here, up to its first item or row.
 
-        The columns of a table, none of an envelope; None where an object begins that is neither.
+        Returns the columns of a table, an empty list for an envelope, and None for any other
+        object.
         """
         while len(self.data) - self.at < _MOST_ENVELOPE_BYTES and self._grow():
             pass
@@ -146,7 +146,7 @@ class _Text:
         return None
 
     def _rows_of_table(self, columns: list[str]) -> Iterator[bytes | Reject]:
-        """The rows of a table, each an array, as objects; behind them its other tables are left."""
+        """The rows of a table, which are arrays, as objects; the tables after it are skipped."""
         while True:
             self.at = _end(_BETWEEN_ROWS, self.data, self.at)
             while self.at == len(self.data) and self._grow():
@@ -156,7 +156,7 @@ class _Text:
                 return
             if self.data[self.at] == ord("]"):
                 self.at += 1
-                # Its rows were within the table, that in the tables, those in the answer.
+                # The rows were in the table, the table in the tables, the tables in the answer.
                 self._leave(3)
                 return
             end = self._object_end() if self.data[self.at] == ord("[") else None
@@ -175,7 +175,7 @@ class _Text:
                 yield Reject(NOT_A_ROW, text[:MOST_KEPT_BYTES])
 
     def _leave(self, depth: int) -> None:
-        """Pass over what is left of so many objects and arrays that are open."""
+        """Skip the rest of ``depth`` open objects and arrays."""
         while True:
             for match in _TO_BRACKET.finditer(self.data, self.at):
                 if match.lastindex is None:
@@ -206,7 +206,7 @@ class _Text:
             return self._reject_line(TOO_LONG if is_long else UNCLOSED_OBJECT)
         text = self.data[self.at : end]
         if b"\n" in text:
-            # A line that was cut would take good ones behind it along.
+            # A line that was cut would otherwise consume valid lines after it.
             if not _is_object(text):
                 self.lines_until = self.passed + end
                 return self._reject_line(UNCLOSED_OBJECT)
@@ -216,7 +216,7 @@ class _Text:
         return text
 
     def _scalar(self) -> Reject:
-        """An item that is no object."""
+        """An item that is not an object."""
         match = _SCALAR.match(self.data, self.at)
         while match is None or match.end() == len(self.data):
             if len(self.data) - self.at > MAX_RECORD_BYTES or not self._grow():
@@ -228,7 +228,7 @@ class _Text:
         return Reject(NOT_AN_ITEM, match[0][:MOST_KEPT_BYTES])
 
     def _between_items(self) -> Iterator[Reject]:
-        """Pass over what separates items. Arrays within the array are no items, theirs are."""
+        """Skip what separates items. An array in the array is not an item, but its items are."""
         while True:
             end = _end(_BETWEEN_ITEMS, self.data, self.at)
             closing = self._count_brackets(end)
@@ -247,9 +247,9 @@ class _Text:
                 return
 
     def _count_brackets(self, end: int) -> int | None:
-        """Count arrays up to a byte, or up to what closes the outermost one or an envelope's.
+        """Count arrays up to a byte, or up to the end of the outermost or an envelope's array.
 
-        Returns where that ends.
+        Returns the position of that end, or None.
         """
         if self.data.find(b"]", self.at, end) < 0:
             self.depth += self.data.count(b"[", self.at, end)
@@ -267,14 +267,14 @@ class _Text:
             self.at = _end(_BLANK, self.data, self.at)
 
     def _line_end(self) -> int:
-        """Where the line ends, if it does so within ``MAX_RECORD_BYTES``, else the window."""
+        """The end of the line if it is within ``MAX_RECORD_BYTES``, else the end of the window."""
         while (end := self.data.find(b"\n", self.at)) < 0:
             if len(self.data) - self.at > MAX_RECORD_BYTES or not self._grow():
                 return len(self.data)
         return end
 
     def _object_end(self) -> int | None:
-        """Where the object that begins here ends, if it does so within ``MAX_RECORD_BYTES``."""
+        """The end of the object that begins here, if it is within ``MAX_RECORD_BYTES``."""
         is_line = self.passed + self.at < self.lines_until
         pattern = _TO_BRACKET_IN_LINE if is_line else _TO_BRACKET
         while True:
@@ -289,7 +289,7 @@ class _Text:
                         return at if at - self.at <= MAX_RECORD_BYTES else None
                 else:
                     break
-            # Did a string or the line end the search, or the window?
+            # Either a string or the line ended the search, or the window did.
             if self.data.find(b"\n", at) >= 0 or len(self.data) - self.at > MAX_RECORD_BYTES:
                 break
             if not self._grow():
@@ -298,7 +298,7 @@ class _Text:
         return None
 
     def _reject_line(self, reason: str) -> Reject:
-        """Whatever is left of the line."""
+        """Reject the rest of the line."""
         end = self.data.find(b"\n", self.at)
         stop = self.at + MOST_KEPT_BYTES
         kept = self.data[self.at : stop if end < 0 else min(end, stop)]
@@ -311,9 +311,9 @@ class _Text:
         return Reject(reason, kept)
 
     def _grow(self) -> bool:
-        """Read on, after leaving behind what is done with; False at the end of the text."""
+        """Read more, after dropping the processed bytes; False at the end of the text."""
         parts = [self.data[self.at :]]
-        # As much again as there is: what is looked at anew is then seen twice on average.
+        # The window doubles, so that bytes that are scanned again are scanned twice on average.
         missing = max(_READ_BYTES, len(parts[0]))
         while missing > 0 and (part := self.content.read(missing)):
             parts.append(part)
@@ -324,14 +324,14 @@ class _Text:
 
 
 def _end(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
-    """Where a pattern that matches anywhere ends."""
+    """The end of a match; the pattern matches everywhere."""
     match = pattern.match(data, at)
     assert match
     return match.end()
 
 
 class _Object(msgspec.Struct):
-    """Any object; its values are looked at no further than that they are JSON."""
+    """Any object; its values are only checked to be JSON."""
 
 
 _ANY_OBJECT = msgspec.json.Decoder(_Object)

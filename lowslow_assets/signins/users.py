@@ -1,8 +1,8 @@
-"""Who a user is: the log's user id where there is one, under the name that it usually has.
+"""Who a user is: the log's user id if there is one, under the name that it usually has.
 
-The log calls an account by its id where it could not look the name up, as of many failures; a guest
-by the name at home or by one with ``#EXT#``; an account that was renamed by both names. A day's
-sign-ins get the day's usual name when they are ingested. What the days disagree in is resolved at
+The log names an account by its id if it could not look up the name, as in many failures. It names a
+guest by the name at home or by a name with ``#EXT#``, and a renamed account by both names. When a
+day is ingested, its sign-ins get the day's usual name. Differences between the days are resolved by
 the hunt, over its window, so that no day depends on another.
 """
 
@@ -16,17 +16,17 @@ from lowslow_assets.lake.tables import RAW_SIGNINS, USER_NAMES, Table
 SIGNINS = without(RAW_SIGNINS.dated, "copies")
 """The columns of sign-ins before repeated ones are left out."""
 
-# An account has no more ids or names in a window. What has more is a placeholder, which somebody
-# put in the place of what was there.
+# An account has no more ids or names in a window. An id or name with more is a placeholder that
+# somebody put in place of the real value.
 _MOST_IDS, _MOST_NAMES = 3, 10
 _GUID = "________-____-____-____-____________"
 
 
 @transform(USER_NAMES.dated, signins=SIGNINS)
 def count_names(signins: Relation) -> Relation:
-    """How often each day's sign-ins call which user id by which name: rows of ``user_names``.
+    """Per day, how many sign-ins have which user id and name: rows of ``user_names``.
 
-    Where a sign-in has no id, but a GUID for a name, that is the id.
+    If a sign-in has no id, but a GUID as its name, the GUID is the id.
     """
     return sql(
         """
@@ -42,11 +42,12 @@ def count_names(signins: Relation) -> Relation:
 
 @transform(USER_NAMES.dated, names=USER_NAMES.dated)
 def usual_names(names: Relation) -> Relation:
-    """Of the rows of ``user_names`` one an id and day: its usual name, with all its sign-ins.
+    """From ``user_names``, one row per id and day: its usual name, with all its sign-ins.
 
-    That is the one that most sign-ins have. A guest's with ``#EXT#`` is taken only where there is
-    no other, and the id itself only where there is no name: a GUID is none, nor is what several
-    accounts are called. An id that has many names is nobody's, and is left out.
+    The usual name is the one that most sign-ins have. A guest's name with ``#EXT#`` is taken only
+    if there is no other, and the id itself only if there is no name. A GUID does not count as a
+    name, nor does a text that names several accounts. An id with many names does not belong to one
+    account, and is left out.
     """
     return sql(
         """
@@ -90,7 +91,7 @@ def usual_names(names: Relation) -> Relation:
 
 @transform(SIGNINS, signins=SIGNINS)
 def name_users(signins: Relation) -> Relation:
-    """Give all sign-ins that a day has of one user id its usual name of the day: ``user``."""
+    """Add ``user``: all sign-ins of one user id on a day get its usual name of that day."""
     return sql(
         """
         WITH _named AS (
@@ -114,10 +115,10 @@ RENAMED = schema("day date, called string, name string")
 
 @transform(RENAMED, names=USER_NAMES.dated)
 def renamed_users(names: Relation, last_day: date) -> Relation:
-    """The accounts that have another name on a day than usual in the window: both names.
+    """The accounts whose name on a day differs from the usual one of the window, with both names.
 
-    ``names`` are the ``user_names`` of the window's days. Of several ids that a day calls by one
-    name, the one of most sign-ins has it.
+    ``names`` are the ``user_names`` of the window's days. If a day uses one name for several ids,
+    the name belongs to the id with the most sign-ins.
     """
     of_window = sql(
         """
@@ -152,7 +153,7 @@ def renamed_users(names: Relation, last_day: date) -> Relation:
 
 
 def under_usual_names(table: Table, rows: Relation, renamed: Relation) -> Relation:
-    """Rows of a table with ``user`` and ``date`` as they are, but for the names of ``renamed``."""
+    """The rows of a table with ``user`` and ``date``, with the names of ``renamed`` replaced."""
     return sql(
         """
         WITH _named AS (

@@ -1,4 +1,4 @@
-"""What a value in a log means: text of any JSON value, and times, truth and numbers of texts."""
+"""The meaning of a log's values: text of any JSON value; times, truth and numbers of texts."""
 
 import math
 import re
@@ -13,11 +13,11 @@ LATEST = datetime(2067, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
 
 def as_text(value: Any) -> str | None:
-    """The text of a value of any type in a JSON field for which text is documented.
+    """The text of a value of any type, in a JSON field that is documented as text.
 
-    A string is itself. ``true`` and ``false`` are these words. An integer is its digits, and so
-    is a float that is a whole number (``50126.0`` is ``50126``); another float is written as
-    Python does. Null, an object and an array are no text.
+    A string is itself. ``true`` and ``false`` are these words. An integer is its digits, and so is
+    a float that is a whole number (``50126.0`` is ``50126``); another float is written as Python
+    does. Null, an object and an array have no text.
     """
     write = _WRITTEN.get(type(value))
     return write(value) if write else None
@@ -36,7 +36,7 @@ _WRITTEN: dict[type, Callable[[Any], str]] = {
 
 
 def bounded_text(value: Any) -> str | None:
-    """``as_text``, trimmed of spaces and cut to 1,024 characters; None where nothing is left."""
+    """``as_text``, trimmed of spaces and cut to 1,024 characters; None if nothing is left."""
     text = as_text(value)
     return text.strip(" ")[:MAX_TEXT_LENGTH] or None if text else None
 
@@ -55,12 +55,12 @@ _BLANKS = re.compile(r"\s+")
 
 
 def parse_time(text: str) -> datetime | None:
-    """A time in UTC from ISO 8601, to the minute at least, or ``M/d/yyyy h:mm:ss AM``.
+    """A time in UTC, from ISO 8601 with at least minutes, or from ``M/d/yyyy h:mm:ss AM``.
 
-    Or ``/Date(1782785100000)/``, milliseconds since 1970. Digits beyond microseconds are cut, and
-    any blanks are one space; without an offset it is UTC. A time before ``EARLIEST`` or
-    after ``LATEST`` is a default value (year 1 is .NET's), and more than pandas or a count of
-    seconds can hold.
+    Also from ``/Date(1782785100000)/``, which has milliseconds since 1970. Digits beyond
+    microseconds are cut, any number of blanks counts as one space, and a time without an offset is
+    in UTC. A time before ``EARLIEST`` or after ``LATEST`` is a default value (year 1 is .NET's),
+    and outside of what pandas or a count of seconds can hold.
     """
     text = _BLANKS.sub(" ", text.strip())
     try:
@@ -101,7 +101,7 @@ _OUTCOMES = {"success": "0", "succeeded": "0"}
 
 
 def parse_result(text: str) -> str:
-    """The code of a result: ``0`` for a success, else of an error; a text without one as it is.
+    """The code of a result: ``0`` for a success, else an error's code; other texts as they are.
 
     ``50126.0``, ``0050126``, ``AADSTS50126`` and ``50126: Invalid password`` are ``50126``.
     """
@@ -116,14 +116,14 @@ _SEPARATOR = re.compile(r"(?<=\d)[,.'_\s](?=\d{3}(?!\d))")
 def parse_number(text: str) -> int | None:
     """The first number in a text (``AS64500``, ``64,500``), if it fits 63 bits.
 
-    0 is an unknown system, and one below it is none.
+    0 is an unknown system, and a negative number is not a system.
     """
     match = _NUMBER.search(_SEPARATOR.sub("", text))
     number = int(match[0]) if match else 0
     return number if 0 < number < 1 << 63 else None
 
 
-# What stands where a value would: words, and the GUID of nobody.
+# What the log writes in place of a value: words, and the GUID of zeros.
 _PLACEHOLDER = re.compile(
     r"[^\w@]*(?:not available|not applicable|n/a|null|none|unknown|redacted|(?:pii )?removed[^@]*"
     r"|0{8}-0{4}-0{4}-0{4}-0{12})[^\w@]*(?:@.*)?",
@@ -132,7 +132,7 @@ _PLACEHOLDER = re.compile(
 
 
 def unless_placeholder(text: str) -> str | None:
-    """The text; None where it only says that there is no value."""
+    """The text; None if it only says that there is no value."""
     return None if _PLACEHOLDER.fullmatch(text) else text
 
 
@@ -143,5 +143,5 @@ def parse_degrees(value: Any, bound: int) -> float | None:
     """A number, or a text that is one, from ``-bound`` to ``bound``."""
     text = bounded_text(value)
     degrees = float(text) if text and _DEGREES.fullmatch(text) else math.inf
-    # Never -0.0, which equals 0.0 and is told from it by an engine's order.
+    # Never -0.0, which equals 0.0 but is distinguished from it by an engine's order.
     return degrees + 0.0 if abs(degrees) <= bound else None
