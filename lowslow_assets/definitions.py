@@ -1,4 +1,4 @@
-"""What ``dagster -m lowslow_assets.definitions`` loads: the definitions for the environment."""
+"""The definitions for the environment, for ``dagster -m lowslow_assets.definitions``."""
 
 from lowslow_assets.orchestration.definitions import build_defs
 from lowslow_assets.settings import read_settings

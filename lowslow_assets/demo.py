@@ -1,6 +1,7 @@
 """The whole hunt on the sample tenant: ``python -m lowslow_assets.demo``, or ``make demo``.
 
-Everything it makes is below ``demo/`` in the current folder. It does not make again what is there.
+Everything that the demo makes is below ``demo/`` in the current folder. It does not repeat what is
+already there.
 """
 
 import base64
@@ -28,14 +29,14 @@ _IMAGE = re.compile(r"!\[[^]]*\]\(data:image/png;base64,([^)]+)\)")
 
 
 def main() -> None:
-    """Make the tenant, ingest it, hunt as of its last day, and say what was found."""
+    """Make the tenant, ingest it, hunt as of its last day, and report what was found."""
     tenant = Tenant()
     first, last = tenant.start, tenant.start + timedelta(days=tenant.days - 1)
     print(f"1/3 Sample tenant: {tenant.days} days from {first}", flush=True)
     summary = generate(tenant, Path(DEMO_SOURCE), _LABELS)
     print(f"    {summary.signins:,} sign-ins in {DEMO_SOURCE}; who is who in {_LABELS}")
 
-    # Dagster takes seconds to import: after the first line is on the screen.
+    # Dagster takes seconds to import, so it is imported after the first line is on the screen.
     from lowslow_assets.orchestration.definitions import build_defs
 
     engine = read_settings().engine
@@ -50,7 +51,7 @@ def main() -> None:
 
 
 def _instance() -> dg.DagsterInstance:
-    """A Dagster instance of its own, so that the UI can show the runs."""
+    """A separate Dagster instance, so that the UI can show the runs."""
     home = DEMO / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     config = home / "dagster.yaml"
@@ -68,7 +69,7 @@ def _run(
     first: date,
     last: date,
 ) -> bool:
-    """Run a job over a range of days, and print a line per asset; False if all of it is there."""
+    """Run a job over some days, and print one line per asset; False if all of it exists."""
     keys = dg.AssetSelection.groups(group).resolve(defs.resolve_asset_graph())
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     folders = (Path(DEMO_LAKE, key.to_user_string(), f"date={day}") for key in keys for day in days)
@@ -96,7 +97,7 @@ def _run(
 
 
 def _save_pictures(instance: dg.DagsterInstance, day: date) -> None:
-    """The pictures that the assets' metadata shows, as files."""
+    """Save the pictures of the assets' metadata as files."""
     _PICTURES.mkdir(parents=True, exist_ok=True)
     for name in ("mixture_model", "enriched_incidents"):
         records = instance.fetch_materializations(
@@ -111,7 +112,7 @@ def _save_pictures(instance: dg.DagsterInstance, day: date) -> None:
 
 
 def _report(first: date, day: date) -> None:
-    """Say what the hunt of ``day`` found, where it is and how to look at it."""
+    """Report what the hunt of ``day`` found, where the results are and how to view them."""
     lake = Path(DEMO_LAKE)
     (rows,) = lake.glob(f"{ENRICHED_INCIDENTS.name}/date={day}/*.parquet")
     print(f"\n{incidents_as_text(pq.read_table(rows).to_pylist(), day)}")

@@ -1,9 +1,9 @@
-"""A first look at sign-ins that lie in files: ``python -m lowslow_assets.first_look FILES``.
+"""A first look at sign-ins in files: ``python -m lowslow_assets.first_look FILES``.
 
-Or ``make try FILES="..."``. No Azure, no settings: files in any form that is read, each sign-in of
-the day of its own time. In place of a file a URL as LOWSLOW_SOURCE has it, of all its days that are
-over: ``graph://graph.microsoft.com``. Everything it makes is below ``first-look/`` in the current
-folder.
+``make try FILES="..."`` does the same. It needs no Azure and no settings. Files may have any form
+that ingest reads, and each sign-in belongs to the day of its own time. In place of a file, it takes
+a URL in the form of LOWSLOW_SOURCE, such as ``graph://graph.microsoft.com``, and reads all of its
+days that are over. Everything that it makes is below ``first-look/`` in the current folder.
 """
 
 import argparse
@@ -47,13 +47,13 @@ from lowslow_assets.signins.users import name_users
 ROOT = Path("first-look")
 LAKE = ROOT / "lake"
 _MOST_DAYS = 240
-# A day with fewer sign-ins than this share of the busiest one is of a clock that is wrong.
+# A day with fewer sign-ins than this share of the busiest day's comes from a wrong clock.
 _LEAST_SHARE = 0.001
 _GOOD_DAYS, _MOST_REASONS = 30, 5
 
 
 def main() -> None:
-    """Read the files, hunt as of their last day, and say what was found and what is missing."""
+    """Read the files, hunt as of their last day, and report what was found and what is missing."""
     parser = argparse.ArgumentParser(prog="python -m lowslow_assets.first_look")
     parser.add_argument("files", nargs="+", help="files or folders of sign-ins, or a source's URL")
     given = parser.parse_args().files
@@ -85,7 +85,7 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Found:
-    """What the files hold: counts of days that are over, and of rejects by reason."""
+    """Counts of the files' sign-ins by day that is over, and of their rejects by reason."""
 
     counts: dict[date, dict[str, Any]]
     rejected: Counter[str]
@@ -93,7 +93,7 @@ class Found:
 
     @property
     def days(self) -> list[date]:
-        """The days to hunt over, in order: up to 240, and those between them without sign-ins."""
+        """The days to hunt over, in order: at most 240, including days between without sign-ins."""
         most = max((row["signins"] for row in self.counts.values()), default=0)
         there = sorted(d for d, row in self.counts.items() if row["signins"] > _LEAST_SHARE * most)
         if not there:
@@ -102,12 +102,12 @@ class Found:
         return [there[-1] - timedelta(days=back) for back in range(length - 1, -1, -1)]
 
     def total(self, name: str) -> int:
-        """A count over the days that are hunted over."""
+        """The sum of a count over the days of the hunt."""
         days = set(self.days)
         return sum(row[name] for day, row in self.counts.items() if day in days)
 
     def sentences(self) -> list[str]:
-        """What was read, and what was not and why."""
+        """What was read, what was not read, and why."""
         days = self.days
         said = [
             f"{self.total('signins'):,} sign-ins"
@@ -128,7 +128,7 @@ class Found:
         return said
 
     def shortcomings(self) -> list[str]:
-        """What a good hunt lacks here."""
+        """What is missing here for a good hunt."""
         days, signins = self.days, max(self.total("signins"), 1)
         said = []
         if len(days) < _GOOD_DAYS:
@@ -150,7 +150,7 @@ class Found:
 
 
 def _files(given: Iterable[Path]) -> Iterable[InputFile]:
-    """The files given and those in folders given; their day is to be found."""
+    """The given files and those in the given folders; their days are not known yet."""
     for path in given:
         path = path.expanduser()
         if not path.exists():
@@ -163,7 +163,7 @@ def _files(given: Iterable[Path]) -> Iterable[InputFile]:
 
 
 def _files_of_source(url: str, opened: ExitStack) -> Sequence[InputFile]:
-    """What a source has of the days that are over, copied here until ``opened`` is closed."""
+    """A source's files of days that are over, copied to this machine until ``opened`` is closed."""
     from lowslow_assets.orchestration.resources import SourceResource
 
     try:
@@ -176,7 +176,7 @@ def _files_of_source(url: str, opened: ExitStack) -> Sequence[InputFile]:
 
 
 def _ingest(engine: Engine, files: Sequence[InputFile]) -> Found:
-    """Make ``raw_signins`` and ``rejected_signins`` of the files."""
+    """Make ``raw_signins`` and ``rejected_signins`` from the files."""
     parsed = engine.from_files(files, parse_inputs, open_local, PARSED_INPUTS)
     signins = deduplicate(name_users(by_own_days(signins_of(parsed)))).held()
     rejects = rejects_of(parsed, engine.from_arrow(REJECTED_SIGNINS.dated.empty_table()))
@@ -200,7 +200,7 @@ def _ingest(engine: Engine, files: Sequence[InputFile]) -> Found:
 
 
 def _hunt(first: date, last: date, days: int) -> None:
-    # Read when Dagster's definitions are imported.
+    # The variables are read when Dagster's definitions are imported.
     os.environ["LOWSLOW_START_DATE"] = str(first)
     import dagster as dg
 

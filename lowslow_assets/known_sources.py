@@ -1,6 +1,7 @@
 """Check a file of known sources: ``python -m lowslow_assets.known_sources [FILE]``.
 
-Without a file, the one that LOWSLOW_KNOWN_SOURCES names. Ends with 1 where it cannot be used.
+Without FILE, it checks the file that LOWSLOW_KNOWN_SOURCES names. The exit code is 1 if the file
+cannot be used.
 """
 
 import argparse
@@ -12,7 +13,7 @@ from lowslow_assets.settings import read_settings
 
 
 def main() -> None:
-    """Say of every entry whether it is right, and what to look at again."""
+    """Report for every entry whether it is valid, and what a person should check again."""
     parser = argparse.ArgumentParser(prog="python -m lowslow_assets.known_sources")
     parser.add_argument("file", nargs="?", default=read_settings().known_sources)
     path = parser.parse_args().file

@@ -26,11 +26,11 @@ or by Spark's connector."""
 
 SIGNIN_LOGS, SERVICE_PRINCIPALS = "SigninLogs", "AADServicePrincipalSignInLogs"
 LOGS = (SIGNIN_LOGS, "AADNonInteractiveUserSignInLogs", "ADFSSignInLogs", SERVICE_PRINCIPALS)
-"""The logs that can be hunted in, by their tables in Log Analytics: interactive sign-ins,
-sign-ins by a client for a user (password grants among them), of AD FS, of service principals."""
+"""The logs that can be hunted in, by their tables in Log Analytics: interactive sign-ins; sign-ins
+by a client for a user (password grants among them); those of AD FS; those of service principals."""
 
 OUTCOMES = ("failure", "stopped", "refused", "other")
-"""What a result code can be set to mean."""
+"""The outcomes that can be set for a result code."""
 
 SENTINEL, LOG_ANALYTICS = "sentinel", "log_analytics"
 SINKS = (SENTINEL, LOG_ANALYTICS)
@@ -47,10 +47,10 @@ def _threshold(default: float, least: float, most: float, effect: str) -> Any:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What a cluster of suspects must show to become an incident; docs/tuning.md says more.
+    """What a cluster of suspects must show to become an incident; docs/tuning.md describes it.
 
-    ``effect`` in a field's metadata says what rises and falls with it, ``least`` and ``most`` what
-    it can be. Raises SettingsError where one is out of that.
+    In a field's metadata, ``effect`` says what rises and falls with it, and ``least`` and ``most``
+    are its bounds. Raises SettingsError if a field is outside of its bounds.
     """
 
     min_accounts: int = _threshold(
@@ -95,7 +95,7 @@ class Thresholds:
 
 
 def known_thresholds(named: Iterable[str], start: Thresholds | None = None) -> Thresholds:
-    """The thresholds (the defaults, or others) with those changed that ``min_accounts=8`` names.
+    """The default thresholds, or those of ``start``, with changes such as ``min_accounts=8``.
 
     Raises SettingsError.
     """
@@ -115,7 +115,7 @@ def known_thresholds(named: Iterable[str], start: Thresholds | None = None) -> T
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """Which engine, and what it may use; an empty value or 0 means what the machine has."""
+    """Which engine, and what it may use; an empty value or 0 means all that the machine has."""
 
     name: str = DUCKDB
     memory: str = ""
@@ -126,7 +126,7 @@ class EngineSettings:
 
 @dataclass(frozen=True)
 class EnrichmentSettings:
-    """Where a campaign's addresses are looked up: nowhere, by default."""
+    """Where a campaign's addresses are looked up; by default, nowhere."""
 
     indicators: str = ""
     ti_providers: list[str] = field(default_factory=list)
@@ -137,7 +137,7 @@ class EnrichmentSettings:
 
 @dataclass(frozen=True)
 class SinkSettings:
-    """Where incidents are sent: nowhere by default (docs/sinks.md)."""
+    """Where incidents are sent; by default, nowhere (docs/sinks.md)."""
 
     names: tuple[str, ...] = ()
     dry_run: bool = False
@@ -151,7 +151,7 @@ class SinkSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment says; the defaults are those of the sample tenant."""
+    """The settings of the environment; the defaults are those for the sample tenant."""
 
     source: str = DEMO_SOURCE
     lake: str = DEMO_LAKE
@@ -249,7 +249,7 @@ def _read_engine(value: Callable[[str, object], str]) -> EngineSettings:
 
 
 def known_logs(names: Iterable[str]) -> tuple[str, ...]:
-    """The logs of these names as they are spelt in ``LOGS``, each once. Raises SettingsError."""
+    """The logs of these names, spelt as in ``LOGS``, each once. Raises SettingsError."""
     spelt = {log.lower(): log for log in LOGS}
     named = [name.strip() for name in names if name.strip()] or [""]
     for name in named:

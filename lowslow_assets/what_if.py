@@ -1,8 +1,8 @@
 """What other settings would have changed: ``python -m lowslow_assets.what_if --thresholds ...``.
 
 Each of the last 30 days whose hunt is in the lake is hunted again with the changed settings, and
-its incidents are compared with the lake's. Nothing is written into the lake, nothing is looked up
-or sent.
+its incidents are compared with the lake's. Nothing is written into the lake, and nothing is looked
+up or sent.
 """
 
 import argparse
@@ -31,10 +31,10 @@ DAYS = 30
 
 @dataclass(frozen=True)
 class Trial:
-    """The incidents of some hunts as the lake has them, and as they would be.
+    """The incidents of some hunts, as the lake has them and as they would be.
 
-    ``outdated`` of the lake's are of other settings than those in force. ``known`` has the attempts
-    that each known source explains as of the last day.
+    ``outdated`` is how many of the lake's hunts were made with other settings than those in force.
+    ``known`` has the attempts that each known source explains as of the last day.
     """
 
     before: Incidents
@@ -44,13 +44,13 @@ class Trial:
 
 
 def main() -> None:
-    """Hunt again, and say which incidents come, go and change."""
+    """Hunt again, and report which incidents appear, disappear and change."""
     parser = argparse.ArgumentParser(prog="python -m lowslow_assets.what_if")
     parser.add_argument("--days", type=int, default=DAYS, help="how far back (default: 30)")
     parser.add_argument("--thresholds", default="", help="as min_accounts=8,noise_a_day=2")
     parser.add_argument("--known-sources", help="a file; without it, that of the settings")
     options = parser.parse_args()
-    # Takes seconds: after the help is on the screen.
+    # This takes seconds to import, so it is imported after the help is on the screen.
     from dagster import Failure
 
     try:
@@ -79,13 +79,13 @@ def main() -> None:
 def try_out(settings: Settings, changed: Settings, days: int) -> Trial:
     """Hunt with the changed settings on each of the last days whose hunt the lake has.
 
-    Raises LakeError where it has none, and SettingsError.
+    Raises LakeError if the lake has no such hunt, and SettingsError.
     """
     import dagster as dg
 
     from lowslow_assets.orchestration.definitions import build_defs
 
-    # Nothing is looked up: what others know of an address changes no incident but its text.
+    # Nothing is looked up: knowledge about an address changes only the text of an incident.
     defs = build_defs(replace(changed, enrichment=EnrichmentSettings()))
     resources: Any = defs.resources
     of_lake = resources["lake"]
@@ -130,7 +130,7 @@ def try_out(settings: Settings, changed: Settings, days: int) -> Trial:
 
 
 def _last_days(lake: Lake, number: int) -> list[date]:
-    """Of the last days, counted from the newest hunt, those whose hunt can be read."""
+    """The days whose hunt can be read, among the last days, counted from the newest hunt."""
     days = lake.days(ENRICHED_INCIDENTS)
     found = lake.readable(
         ENRICHED_INCIDENTS, [day for day in days if day > days[-1] - timedelta(days=number)]
@@ -141,7 +141,7 @@ def _last_days(lake: Lake, number: int) -> list[date]:
 
 
 def stretches(days: Sequence[date]) -> Iterator[tuple[date, date]]:
-    """The days as stretches without gaps, each by its first and last day."""
+    """The days as ranges without gaps, each as its first and last day."""
     first = last = days[0]
     for day in days[1:]:
         if day - last > timedelta(days=1):

@@ -1,1 +1,1 @@
-"""The sign-in log where it lies: folders, containers, workspaces, Microsoft Graph."""
+"""The sign-in log at its source: folders, containers, workspaces, Microsoft Graph."""

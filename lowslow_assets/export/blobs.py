@@ -1,8 +1,9 @@
 """An export in Azure Storage, and the ways in which its files are read.
 
-Listing goes level by level to the folders of days (a call each), and once through a day's: what
-years of five minutes' files cost a look is a dozen calls. A blob is read as far as it was listed:
-those of the export grow by whole lines, and what came later is another version.
+Listing descends level by level to the folders of days (one call per level), and lists a day's files
+in one pass. So one look at an export costs a dozen calls, even with years of five-minute files. A
+blob is read up to the size that was listed: the export's blobs grow by whole lines, and lines that
+came later belong to another version.
 """
 
 import io
@@ -36,14 +37,14 @@ if TYPE_CHECKING:
     from pyarrow.fs import AzureFileSystem
 
 _CALLS_AT_ONCE = 16
-# After Arrow's own tries, which take half a minute; it does not try again after 429.
+# In addition to Arrow's own retries, which take half a minute; Arrow does not retry after 429.
 _WAITS = (1, 2, 4, 8)
 
 
 def open_blobs(url: str, read: str) -> Export:
-    """The export at a URL, to be read in this way (one of ``settings.READS``).
+    """The export at a URL; ``read`` is the way to read it (one of ``settings.READS``).
 
-    Credentials are the environment's. Raises SourceError where the URL names no container.
+    Credentials are the environment's. Raises SourceError if the URL names no container.
     """
     ways: Mapping[str, Callable[..., Export]] = {
         NATIVE: NativeExport,
@@ -93,7 +94,7 @@ class BlobExport(FolderExport):
 
 
 class ExecutorsExport(BlobExport):
-    """Each process that parses reads the blobs itself: nothing is copied to a disk."""
+    """Each process that parses reads the blobs itself. Nothing is copied to a disk."""
 
     @property
     def open_files(self) -> Open:
@@ -105,7 +106,7 @@ class StagedExport(CopiedExport, BlobExport):
     """The blobs are copied to this machine first."""
 
     def _copy(self, copies: Mapping[ExportFile, Path]) -> None:
-        """Each comes whole or not at all, several at once."""
+        """Copies several blobs at once. Each is copied completely or not at all."""
         arrow = _connect(self._place)
 
         def copy(file: ExportFile, target: Path) -> None:
@@ -120,9 +121,9 @@ class StagedExport(CopiedExport, BlobExport):
 
 
 class NativeExport(BlobExport):
-    """Spark's own connector reads the blobs, with credentials of its own.
+    """Spark's own connector reads the blobs, with its own credentials.
 
-    An executor holds a file whole in memory.
+    An executor holds a whole file in memory.
     """
 
     open_files = None
@@ -137,7 +138,7 @@ class NativeExport(BlobExport):
 
 
 def read_blobs(files: Iterable[InputFile]) -> Iterator[tuple[InputFile, IO[bytes]]]:
-    """The content of blobs by their URLs, each as far as it was listed; some are asked for ahead.
+    """The content of blobs by their URLs, up to the listed size; some are requested in advance.
 
     Credentials are those of the environment of the process that runs it.
     """
@@ -170,7 +171,7 @@ def read_blobs(files: Iterable[InputFile]) -> Iterator[tuple[InputFile, IO[bytes
 
 
 def fetch(arrow: "AzureFileSystem", path: str, size: int) -> bytes:
-    """The first ``size`` bytes of a blob. Tries again for a while; raises OSError."""
+    """The first ``size`` bytes of a blob. Retries for a limited time; raises OSError."""
     waits = iter(_WAITS)
     while True:
         try:

@@ -11,9 +11,9 @@ from lowslow_assets.export.source import DayFiles, ExportFile
 
 
 class CopiedExport(ABC):
-    """The copies lie in the folder for temporary files.
+    """The copies are in the folder for temporary files.
 
-    They go at the end of the ``with`` statement, and with the next call of ``inputs``.
+    They are removed at the end of the ``with`` statement, and by the next call of ``inputs``.
     """
 
     open_files: Open | None = staticmethod(open_local)
@@ -30,7 +30,7 @@ class CopiedExport(ABC):
         self.__exit__()
         self._folder = TemporaryDirectory(prefix="lowslow-export-")
         files = [(listed.day, file) for listed in listing for file in listed.readable]
-        # Names of blobs need not be names of files.
+        # Names of blobs are not always valid names of files.
         copies = {
             file: Path(self._folder.name, str(number)) for number, (_, file) in enumerate(files)
         }

@@ -1,4 +1,4 @@
-"""An export as a tree of folders, which several stores have; and that of a local path."""
+"""An export as a tree of folders, for several kinds of store, and the export of a local path."""
 
 import heapq
 import io
@@ -31,17 +31,17 @@ _CIRCLE = "unreadable file: a link to a folder, which is not followed"
 class FolderExport(ABC):
     """An ``Export`` whose root is the folder that holds the ``y=YYYY`` folders.
 
-    Names are those below the root, with ``/`` between folders.
+    Names are relative to the root, with ``/`` between folders.
     """
 
     where: str
-    """The root, for people."""
+    """The root, as it is shown to people."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:  # noqa: B027
-        """Nothing is kept."""
+        """Keeps nothing, so removes nothing."""
 
     def require_days(self) -> None:
         """Raise SourceError, in one sentence, unless the export is there and has a day."""
@@ -52,7 +52,7 @@ class FolderExport(ABC):
             )
 
     def days(self) -> Iterator[date]:
-        """The days that have a folder, newest first; lists no further than it is asked to."""
+        """The days that have a folder, newest first; folders are listed only as far as needed."""
         with self._listing():
             top = list(self._subfolders(""))
             by_day = [self._days_below(top, keys) for keys in DAY_KEYS]
@@ -78,12 +78,12 @@ class FolderExport(ABC):
         ]
 
     def _name_problem(self, name: str) -> str | None:
-        """Why a file of this name is not read, if so."""
+        """Why a file of this name is not read; None if it is read."""
         return name_problem(name)
 
     @abstractmethod
     def _listing(self) -> AbstractContextManager[None]:
-        """Turns what goes wrong while listing into one sentence."""
+        """Turns an error while listing into one sentence."""
 
     @abstractmethod
     def _subfolders(self, folder: str) -> Iterable[str]:
@@ -95,7 +95,7 @@ class FolderExport(ABC):
 
     @abstractmethod
     def _location(self, name: str) -> str:
-        """Where a file is opened."""
+        """The location at which a file is opened."""
 
     def _days_below(self, top: list[str], keys: tuple[str, str, str]) -> Iterator[date]:
         for year, years in _numbered(top, keys[0]):
@@ -105,7 +105,7 @@ class FolderExport(ABC):
                         yield date(year, month, day)
 
     def _folders(self, day: date) -> list[str]:
-        """The day's folders: one, or one an hour, or its number with and without leading zero."""
+        """The day's folders: one, one per hour, or one with and one without a leading zero."""
         top = list(self._subfolders(""))
         found = [name for name in top if day_of_hour(name) == day]
         for of_year, of_month, of_day in DAY_KEYS:
@@ -166,7 +166,7 @@ class LocalExport(FolderExport):
 
 
 def open_local(files: Iterable[InputFile]) -> Iterator[tuple[InputFile, IO[bytes]]]:
-    """Files at paths of this machine; one that cannot be opened fails when it is read."""
+    """Files at paths of this machine. A file that cannot be opened fails when it is read."""
     for file in files:
         with _open(file.location) as content:
             yield file, content
@@ -175,7 +175,7 @@ def open_local(files: Iterable[InputFile]) -> Iterator[tuple[InputFile, IO[bytes
 def _open(path: str) -> IO[bytes]:
     try:
         mode = os.stat(path).st_mode
-        # To open a pipe is to wait for its other end.
+        # Opening a pipe would wait for its other end.
         if not stat.S_ISREG(mode):
             raise OSError("not a regular file")
         return open(path, "rb")
@@ -197,7 +197,7 @@ class _Unreadable(io.BytesIO):
 
 
 def _numbered(folders: Iterable[str], key: str) -> list[tuple[int, list[str]]]:
-    """The folders that are named ``key=<number>``, by number, greatest first."""
+    """The folders named ``key=<number>``, by number, the greatest first."""
     found: dict[int, list[str]] = defaultdict(list)
     for folder in folders:
         if match := re.search(rf"(?:^|/){key}=(\d{{1,4}})\Z", folder):
@@ -206,7 +206,7 @@ def _numbered(folders: Iterable[str], key: str) -> list[tuple[int, list[str]]]:
 
 
 def _size(entry: os.DirEntry[str]) -> int:
-    """In bytes; 0 where the file is gone or a link leads nowhere."""
+    """The size in bytes; 0 if the file is missing or a link is broken."""
     try:
         return entry.stat().st_size
     except OSError:

@@ -1,8 +1,8 @@
-"""A log without an export: Microsoft Graph is asked for each day's sign-ins.
+"""A log without an export: each day's sign-ins are requested from Microsoft Graph.
 
-Graph keeps 30 days of a tenant with a licence, and gives a page of at most 1,000 sign-ins at a
-time, the newest first. A day is one file of the export that there is not: its pages as they came.
-Graph does not say how many sign-ins a day has before they are read.
+Graph keeps 30 days for a tenant with a licence, and returns pages of at most 1,000 sign-ins, the
+newest first. A day is treated as one file of an export: it holds the day's pages as they came.
+Graph does not say how many sign-ins a day has until they have been read.
 """
 
 import re
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
 SCHEME = "graph://"
 TOKEN = "LOWSLOW_GRAPH_TOKEN"
-"""The environment variable, or the Key Vault's secret, with a token; else an identity is used."""
+"""The variable or the Key Vault's secret with a token; without a token, an identity is used."""
 
 KEPT_DAYS = 30
 _VERSIONS = _STABLE, _BETA = ("v1.0", "beta")
-# The stable version has no others than interactive ones, and cannot be asked for a kind.
+# The stable version has only interactive sign-ins, and cannot be filtered by kind.
 _EVENT_TYPES = {
     SIGNIN_LOGS: "interactiveUser",
     "AADNonInteractiveUserSignInLogs": "nonInteractiveUser",
     SERVICE_PRINCIPALS: "servicePrincipal",
 }
 _MOST_OF_PAGE = 1000
-# A guess, so that a run of many days holds few of them at once.
+# A guess that makes a run of many days hold few of them at once.
 _BYTES_A_DAY = 256 << 20
-# Graph writes sign-ins minutes to hours late: a day is of another version once it has all.
+# Graph writes sign-ins minutes to hours late: a day gets another version once it is complete.
 _COMPLETE_AFTER = timedelta(days=1)
 _TRIES = 6
 _LONGEST_WAIT_SECONDS, _CONNECT_SECONDS, _READ_SECONDS = 300, 20, 120
@@ -56,7 +56,7 @@ _REFUSALS = {
 
 
 class _Page(msgspec.Struct):
-    """What of an answer is looked at; its sign-ins stay as they are written."""
+    """The parts of an answer that are read; its sign-ins stay as they are written."""
 
     value: list[msgspec.Raw]
     next_link: str | None = msgspec.field(default=None, name="@odata.nextLink")
@@ -66,13 +66,13 @@ _PAGE = msgspec.json.Decoder(_Page)
 
 
 class _Newest(msgspec.Struct):
-    """What tells a sign-in from others."""
+    """The fields that distinguish a sign-in from others."""
 
     id: str
 
 
 class GraphExport(CopiedExport):
-    """The last 30 days, that of today included, as those of an export; pages are copied here."""
+    """The last 30 days, today included, as an export's days; pages are copied to this machine."""
 
     def __init__(self, url: str, client: "PipelineClient[Any, Any]", log: str) -> None:
         self.where = url
@@ -98,17 +98,17 @@ class GraphExport(CopiedExport):
             )
 
     def days(self) -> Iterator[date]:
-        """The days that have sign-ins, newest first; asks no further than it is asked to."""
+        """The days that have sign-ins, newest first; Graph is asked only as far as needed."""
         for back in range(KEPT_DAYS):
             day = self._today - timedelta(days=back)
             if self.list_day(day).files:
                 yield day
 
     def list_day(self, day: date) -> DayFiles:
-        """One file; its version is the newest sign-in, and whether late ones may still come.
+        """One file. Its version is the newest sign-in and whether late ones may still come.
 
-        Raises SourceError for a day that Graph has lost: as one without sign-ins it would replace
-        what the lake has of it.
+        Raises SourceError for a day that Graph no longer keeps. As a day without sign-ins, it would
+        replace the day in the lake.
         """
         if (self._today - day).days >= KEPT_DAYS:
             raise SourceError(
@@ -145,7 +145,7 @@ class GraphExport(CopiedExport):
                 pages.write(text + b"\n")
             if page.next_link is None:
                 return
-            # It holds all of the query. A token is for this service alone.
+            # The link contains the whole query. The token must be sent to this service only.
             before, link, query = link, page.next_link, {}
             if link == before or not link.startswith(f"{self._service}/"):
                 raise SourceUnavailable(
@@ -158,7 +158,7 @@ class GraphExport(CopiedExport):
         return {"$filter": of_day + self._kind, "$top": str(most)}
 
     def _ask(self, url: str, query: dict[str, str]) -> tuple[bytes, _Page]:
-        """A page, as it came and as it is looked at."""
+        """A page, as it came and as it was parsed."""
         from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
         from azure.core.rest import HttpRequest
 
@@ -167,7 +167,7 @@ class GraphExport(CopiedExport):
                 try:
                     answer = self._client.send_request(HttpRequest("GET", url, params=query))
                 except ClientAuthenticationError:
-                    # It is the credential's: what Graph answers is not raised here.
+                    # This is the credential's error: an answer of Graph is not raised here.
                     answer = None
                 if answer and answer.status_code != 200:
                     raise HttpResponseError(response=answer)
@@ -191,11 +191,12 @@ def is_graph(url: str) -> bool:
 
 
 def open_graph(url: str, log: str) -> GraphExport:
-    """A log by Microsoft Graph, with LOWSLOW_GRAPH_TOKEN or the identity that azure-identity finds.
+    """A log from Microsoft Graph, by LOWSLOW_GRAPH_TOKEN or the identity that azure-identity finds.
 
-    ``graph://graph.microsoft.com``, or another cloud's host; ``graph://graph.microsoft.com/beta``
-    has networks' numbers and user agents, which the stable version has not. A server on this
-    machine (``graph://127.0.0.1:8080``) is asked without TLS. Raises SourceError.
+    The URL is ``graph://graph.microsoft.com``, or has another cloud's host. The version
+    ``graph://graph.microsoft.com/beta`` has the numbers of networks and user agents, which the
+    stable version lacks. A server on this machine (``graph://127.0.0.1:8080``) is used without TLS.
+    Raises SourceError.
     """
     from azure.core import PipelineClient
     from azure.core.credentials import AzureKeyCredential
@@ -234,7 +235,7 @@ def _retries() -> Any:
 
 
 def _service_of(url: str) -> tuple[str, str]:
-    """The service's URL and the version that is asked. Raises SourceError where there is none."""
+    """The service's URL and its version. Raises SourceError if the URL is not valid."""
     parts = urlsplit(url)
     version = parts.path.strip("/") or _STABLE
     if not re.fullmatch(r"[\w.-]+(:\d+)?", parts.netloc) or version not in _VERSIONS:

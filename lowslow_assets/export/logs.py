@@ -1,7 +1,8 @@
 """Several sign-in logs as one export.
 
-Each is exported to a container of its own, which is named for its table (``am-adfssigninlogs``) or,
-by Entra's diagnostic settings, for its category (``insights-logs-adfssigninlogs``).
+Each log is exported to its own container. The container is named after the log's table
+(``am-adfssigninlogs``) or, by Entra's diagnostic settings, after its category
+(``insights-logs-adfssigninlogs``).
 """
 
 import heapq
@@ -39,10 +40,10 @@ def root_of(root: str, log: str) -> str:
 
 
 class JoinedExport:
-    """The exports of several logs, by log, as one. All lie in one kind of store.
+    """The exports of several logs, by log, as one export. All are in one kind of store.
 
-    Names of files begin with their log's, except those of SigninLogs, which are what they are
-    without other logs beside it.
+    Names of files begin with the name of their log. The names of SigninLogs' files do not, so that
+    they are the same with and without other logs.
     """
 
     def __init__(self, exports: Mapping[str, Export]) -> None:
@@ -52,14 +53,14 @@ class JoinedExport:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leaves each."""
+        """Leaves each export."""
         with ExitStack() as stack:
             for export in self._exports.values():
                 stack.push(export)
 
     @property
     def open_files(self) -> Open | None:
-        """What opens the files of any of them."""
+        """A function that opens the files of all logs."""
         return next(iter(self._exports.values())).open_files
 
     def require_days(self) -> None:
@@ -114,8 +115,8 @@ def _days_of(log: str, days: Iterable[DayFiles]) -> list[DayFiles]:
 
 
 def _name_in(log: str, name: str) -> str | None:
-    """A file's name within a log's export; None where it is another log's."""
-    # Files of SigninLogs lie in folders of times, whose names have a sign.
+    """A file's name within a log's export; None if the file belongs to another log."""
+    # Files of SigninLogs are in folders of times, whose names contain an equals sign.
     of, _, rest = name.partition("/")
     if log == SIGNIN_LOGS:
         return name if "=" in of else None

@@ -1,8 +1,8 @@
-"""A log without an export: a Log Analytics workspace is asked for each day's rows.
+"""A log without an export: each day's rows are queried from a Log Analytics workspace.
 
-For small tenants: a query returns at most 500,000 rows or 100 MB, and workspaces keep months, not
-years. A day is one file of the export that there is not; it is asked for in slices, and a slice
-that comes back cut is asked for again in halves.
+This is for small tenants: a query returns at most 500,000 rows or 100 MB, and workspaces keep
+months, not years. A day is treated as one file of an export. It is queried in slices, and a slice
+whose answer is cut is queried again in halves.
 """
 
 import json
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from azure.monitor.query import LogsQueryClient
 
 SCHEME = "loganalytics://"
-# As many days as a query for their counts is about, and as a workspace answers queries for.
+# The number of days in one query for counts, and the number of days that a workspace can query.
 _DAYS_A_PAGE = 31
 _LONGEST_RETENTION_DAYS = 2 * 366
 _BYTES_A_SLICE = 32 << 20
@@ -33,7 +33,7 @@ _COUNT = (
     f"{_SINCE} | summarize Rows = count(), Bytes = sum(_BilledSize), Newest = max(ingestion_time())"
     " by Day = startofday(TimeGenerated)"
 )
-# No table has all of these, but all have the others.
+# No table has all of these columns, but all tables have the others.
 _SOME_HAVE = (
     *("UserPrincipalName", "UserId", "ServicePrincipalName", "ServicePrincipalId"),
     *("AppDisplayName", "ClientAppUsed", "DeviceDetail", "LocationDetails"),
@@ -50,7 +50,7 @@ _REFUSALS = {
 
 
 class QueriedExport(CopiedExport):
-    """The days of a workspace, as those of an export; what the queries return is copied here."""
+    """The days of a workspace, as an export's days; query results are copied to this machine."""
 
     def __init__(self, url: str, client: "LogsQueryClient", table: str) -> None:
         self.where = url
@@ -71,18 +71,18 @@ class QueriedExport(CopiedExport):
             )
 
     def days(self) -> Iterator[date]:
-        """The days that have rows, newest first; asks no further than it is asked to."""
+        """The days that have rows, newest first; the workspace is queried only as far as needed."""
         newest = datetime.now(UTC).date().toordinal() // _DAYS_A_PAGE
         for page in range(newest, newest - _LONGEST_RETENTION_DAYS // _DAYS_A_PAGE - 1, -1):
             yield from sorted(self._page(page), reverse=True)
 
     def list_day(self, day: date) -> DayFiles:
-        """One file, by the bytes that were billed; its version is the count and the newest row."""
+        """One file, with the billed bytes as its size; its version is its count and newest row."""
         found = self._page(day.toordinal() // _DAYS_A_PAGE).get(day)
         return DayFiles(day, (found[0],) if found else ())
 
     def _copy(self, copies: Mapping[ExportFile, Path]) -> None:
-        """Ask for the rows of each file's day. Raises SourceUnavailable if any are missing."""
+        """Query the rows of each file's day. Raises SourceUnavailable if any row is missing."""
         for file, target in copies.items():
             day = date(*map(int, re.findall(r"\d+", file.name)[:3]))
             _, expected = self._page(day.toordinal() // _DAYS_A_PAGE)[day]
@@ -94,7 +94,7 @@ class QueriedExport(CopiedExport):
                 )
 
     def _page(self, page: int) -> dict[date, tuple[ExportFile, int]]:
-        """The page's days that have rows, each with its file and how many rows it has."""
+        """The page's days that have rows, each with its file and its number of rows."""
         if page not in self._pages:
             start = _midnight(date.fromordinal(page * _DAYS_A_PAGE))
             counts = self._ask(_COUNT, start, start + timedelta(days=_DAYS_A_PAGE))
@@ -133,7 +133,7 @@ class QueriedExport(CopiedExport):
             yield from self._slice(middle, end)
 
     def _ask(self, query: str, start: datetime, end: datetime) -> list[dict[str, Any]] | None:
-        """The rows of an answer; None where it is but a part."""
+        """The rows of an answer; None if the answer is incomplete."""
         from azure.monitor.query import LogsQueryResult
 
         bounds = {"start": _text(start), "end": _text(end)}
@@ -142,7 +142,7 @@ class QueriedExport(CopiedExport):
                 self._workspace,
                 query.format(table=self._table, **bounds),
                 timespan=(start, end),
-                # It is a question: asking twice does no harm.
+                # A query reads only, so sending it twice does no harm.
                 retry_on_methods=["POST"],
             )
         if not isinstance(answer, LogsQueryResult):
@@ -157,7 +157,7 @@ def is_workspace(url: str) -> bool:
 
 
 def workspace_of(url: str) -> str:
-    """The workspace's id. Raises SourceError where the URL has none."""
+    """The workspace's id. Raises SourceError if the URL has none."""
     workspace = url.removeprefix(SCHEME).strip("/")
     if not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", workspace):
         raise SourceError(
@@ -179,7 +179,7 @@ def open_queries(url: str, table: str) -> QueriedExport:
             "LOWSLOW_SOURCE in a workspace needs the extra azure: "
             "pip install 'lowslow-assets[azure]'."
         ) from error
-    # A throttled caller is told when to come back.
+    # The service says when a throttled caller may ask again.
     retries = RetryPolicy(retry_total=_TRIES, retry_backoff_max=_LONGEST_WAIT_SECONDS)
     client = LogsQueryClient(DefaultAzureCredential(), retry_policy=retries)
     return QueriedExport(url, client, table)
@@ -191,7 +191,7 @@ def _write(rows: list[dict[str, Any]], lines: IO[bytes]) -> int:
 
 
 def _line(row: Mapping[str, Any]) -> bytes:
-    """A row of typed values as a line of JSON, as an export has it."""
+    """A row of typed values as a line of JSON, as in an export."""
     present = {name: value for name, value in row.items() if value is not None}
     text = json.dumps(present, ensure_ascii=False, separators=(",", ":"), default=_text)
     return f"{text}\n".encode(errors="replace")
@@ -202,5 +202,5 @@ def _midnight(day: date) -> datetime:
 
 
 def _text(moment: datetime) -> str:
-    """In UTC, as all times of a workspace are."""
+    """The text of a time in UTC, as all times of a workspace are."""
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""What goes wrong when a log is read from Azure, in one sentence."""
+"""Errors of reading a log from Azure, in one sentence each."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,10 +12,10 @@ _NONE: Mapping[int, str] = MappingProxyType({})
 
 @contextmanager
 def told(where: str, refusals: Mapping[int, str] = _NONE) -> Iterator[None]:
-    """Raise SourceError for what was refused, SourceUnavailable for what should pass.
+    """Raise SourceError for a refused call, SourceUnavailable for an error that should pass.
 
-    ``refusals`` says what a status means where its code does not. Nothing is said of the call,
-    which may hold a token.
+    ``refusals`` gives the meaning of a status whose code does not show it. The message does not
+    mention the call, which may hold a token.
     """
     from azure.core.exceptions import AzureError
 

@@ -11,22 +11,22 @@ from lowslow_assets.export.names import printable
 
 
 class SourceError(Exception):
-    """The source cannot be what the settings say it is: a person has to mend one of them."""
+    """The source does not fit the settings: a person must correct one of the two."""
 
 
 class SourceUnavailable(Exception):
-    """The source did not answer as it should this time: another try may find it well."""
+    """The source did not answer as it should this time: a retry may succeed."""
 
 
 @dataclass(frozen=True)
 class ExportFile:
-    """A file by its name within the export; ``version`` is what the store has for one."""
+    """A file, by its name within the export; ``version`` is the store's version of it."""
 
     name: str
     size: int
     version: str = ""
     problem: str | None = None
-    """Why it is not read, if so, whatever it holds."""
+    """Why the file is not read, whatever it contains; None if it is read."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class DayFiles:
 
     @property
     def total_bytes(self) -> int:
-        """As stored."""
+        """The sum of the files' sizes as stored."""
         return sum(file.size for file in self.files)
 
     @property
     def version(self) -> str:
-        """Changes when a file comes, grows or goes, and if the store has versions, is replaced."""
+        """Changes when a file is added, grows or is removed; with versions, also if replaced."""
         digest = hashlib.sha256()
         for file in self.files:
             facts = [file.name, str(file.size), *([file.version] if file.version else [])]
@@ -52,19 +52,19 @@ class DayFiles:
 
     @property
     def readable(self) -> list[ExportFile]:
-        """Those that are read."""
+        """The files that are read."""
         return [file for file in self.files if not file.problem]
 
     @property
     def refused(self) -> list[tuple[str, str]]:
-        """The names of the others, each with the reason."""
+        """The names of the files that are not read, each with the reason."""
         return [(printable(file.name), file.problem) for file in self.files if file.problem]
 
 
 class Export(Protocol):
-    """A sign-in log as files by day, wherever it lies.
+    """A sign-in log as files by day, wherever it is stored.
 
-    Used in a ``with`` statement: what reading needs to keep for as long is removed at its end.
+    It is used in a ``with`` statement: copies that reading needs are removed at its end.
     """
 
     def __enter__(self) -> Self: ...
@@ -76,15 +76,15 @@ class Export(Protocol):
         ...
 
     def days(self) -> Iterator[date]:
-        """The days that it has, newest first; lists no further than it is asked to."""
+        """The days of the export, newest first; it is listed only as far as needed."""
         ...
 
     def list_day(self, day: date) -> DayFiles:
-        """Names and sizes of the day's files; a day that it has not has none."""
+        """Names and sizes of the day's files; a day that is missing has no files."""
         ...
 
     def inputs(self, listing: Sequence[DayFiles]) -> list[InputFile]:
-        """The readable files, where ``open_files`` finds them until the next call of this.
+        """The readable files, at locations that are valid for ``open_files`` until the next call.
 
         Raises SourceError and SourceUnavailable.
         """
@@ -92,8 +92,9 @@ class Export(Protocol):
 
     @property
     def open_files(self) -> Open | None:
-        """What opens them in any process; None where only a connector of Spark's does.
+        """The function that opens files in any process; None if only Spark's connector can.
 
-        It raises SourceError and SourceUnavailable where that is not for what the file is.
+        The function raises SourceError and SourceUnavailable for errors that the file's content
+        does not cause.
         """
         ...

@@ -1,4 +1,4 @@
-"""The URL at which a Log Analytics workspace exports a table, from what the portal shows.
+"""The URL to which a Log Analytics workspace exports a table, from values that the portal shows.
 
 ``python -m lowslow_assets.export.workspace --help``
 """
@@ -18,10 +18,10 @@ _NAMES = {
 def export_url(
     account: str, subscription: str, resource_group: str, workspace: str, table: str = "SigninLogs"
 ) -> str:
-    """What LOWSLOW_SOURCE is for an export rule of the workspace to the storage account.
+    """The value of LOWSLOW_SOURCE for an export rule of the workspace to the storage account.
 
     The export writes the workspace's id in lower case, however the portal writes it. Raises
-    ValueError, in one sentence, for what can be no such name.
+    ValueError, in one sentence, for a value that cannot be such a name.
     """
     for name, text in locals().copy().items():
         if not re.fullmatch(_NAMES[name], text):
