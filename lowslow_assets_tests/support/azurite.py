@@ -31,7 +31,7 @@ class NotInstalled(Exception):
 
 @dataclass(frozen=True)
 class Emulator:
-    """A running emulator, or what stands between us and it."""
+    """A running emulator, or a proxy in front of it."""
 
     port: int
 
@@ -53,7 +53,7 @@ class Emulator:
 
 
 def install(folder: Path) -> None:
-    """Install Azurite below the folder, once. Raises NotInstalled where npm cannot."""
+    """Install Azurite below the folder, once. Raises NotInstalled if npm cannot install it."""
     shutil.copy(_PACKAGE, folder)
     if (folder / "node_modules" / "azurite" / "dist").is_dir():
         return
@@ -66,7 +66,7 @@ def install(folder: Path) -> None:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Emulator]:
-    """Azurite's Blob service on a free port of the loopback; what it holds is in memory."""
+    """Azurite's Blob service on a free port of the loopback; its contents are in memory."""
     with closing(socket.socket()) as probe:
         probe.bind((HOST, 0))
         port = probe.getsockname()[1]

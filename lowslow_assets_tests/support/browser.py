@@ -1,4 +1,4 @@
-"""A headless Chromium, spoken to over a pipe by its DevTools protocol."""
+"""A headless Chromium, controlled over a pipe by its DevTools protocol."""
 
 import json
 import os
@@ -26,7 +26,7 @@ _PATIENCE_SECONDS = 60
 
 
 class Tab:
-    """A page that is open; what happened on it is in ``events``."""
+    """An open page; ``events`` has what happened on it."""
 
     def __init__(self, requests: int, replies: int) -> None:
         self._requests, self._replies, self._left, self._number = requests, replies, b"", 0
@@ -39,7 +39,7 @@ class Tab:
             self.send(f"{domain}.enable")
 
     def open(self, path: Path, width: int = 1200, dark: bool = False) -> None:
-        """Show a file, and wait until its script has run."""
+        """Show a file, and wait until the file's script has run."""
         self.send(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -91,7 +91,7 @@ class Tab:
         return [event["params"] for event in self.events if event["method"] in methods]
 
     def send(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """One command, and its answer."""
+        """Send one command and return its answer."""
         self._number += 1
         message = {"id": self._number, "method": method, "params": parameters}
         if self._session:
@@ -121,7 +121,7 @@ class Tab:
 
 @contextmanager
 def chromium(profile: Path) -> Iterator[Tab]:
-    """A browser of one's own, gone afterwards."""
+    """A separate browser, which is closed afterwards."""
     assert CHROMIUM
     to_browser, requests = os.pipe()
     replies, from_browser = os.pipe()

@@ -1,7 +1,7 @@
-"""Damaged sign-ins, and a count of what became of them that asks no parser.
+"""Damaged sign-ins, and a count of what became of them that does not use the parser.
 
-Each sign-in has a mark in its first bytes. What goes in is counted by marks in the text that a file
-has, what comes out by marks in ids and in the texts of rejects.
+Each sign-in has a mark in its first bytes. The input is counted by marks in the text of the files,
+the result by marks in ids and in the texts of rejects.
 """
 
 import gzip
@@ -33,7 +33,7 @@ _JUNK += ['"\ud83d"'.encode(errors="replace"), b"\\ud800", b"[" * 200, b'{"a":' 
 
 
 def record(mark: int) -> bytes:
-    """A sign-in in one of several forms, with its mark at the begin."""
+    """A sign-in in one of several forms, with its mark at the beginning."""
     common = {
         "userPrincipalName": "ann@example.com",
         "ipAddress": "203.0.113.7",
@@ -50,7 +50,7 @@ def record(mark: int) -> bytes:
 
 
 def damaged(draw: random.Random, mark: int) -> bytes:
-    """A line that is cut, spliced, overwritten or nested behind its mark; one in five is sound."""
+    """A line that is cut, spliced, overwritten or nested after its mark; one in five is whole."""
     line = bytearray(record(mark))
     kept = line.index(b"m,") if b"m," in line else line.index(b'm"') + 2
     for _ in range(draw.choice((0, 1, 1, 2, 4))):
@@ -68,10 +68,10 @@ def damaged(draw: random.Random, mark: int) -> bytes:
 
 
 def damaged_lines(draw: random.Random, marks: Iterable[int]) -> bytes:
-    """A text of damaged lines, of which some are there twice.
+    """A text of damaged lines, some of which occur twice.
 
-    A first line that is none says that the file is a text. Without one between them, a line that
-    was cut and the next one may be an object together.
+    The first line is not a sign-in, and shows that the file is a text. Such lines also separate the
+    others: otherwise a line that was cut and the next line could together be one object.
     """
     lines = [damaged(draw, mark) for mark in marks]
     lines += draw.sample(lines, len(lines) // 20)
@@ -79,7 +79,7 @@ def damaged_lines(draw: random.Random, marks: Iterable[int]) -> bytes:
 
 
 def damaged_file(draw: random.Random, lines: list[bytes]) -> bytes:
-    """Sound lines in a file that is wrapped, re-encoded, packed or cut."""
+    """Undamaged lines in a file that is wrapped, re-encoded, packed or cut."""
     wrap = draw.choice(
         [
             b"\n".join,
@@ -105,10 +105,11 @@ def damaged_file(draw: random.Random, lines: list[bytes]) -> bytes:
 
 
 def ingested(engine: Engine, files: Mapping[str, bytes]) -> Counter[str]:
-    """Ingest files, and count what became of their sign-ins.
+    """Ingest files, and count the results for their sign-ins.
 
-    Raises AssertionError unless each that a file has is, as often as it is there, a row, one of a
-    row's copies or a reject; of a file that is rejected as a whole nothing else is taken.
+    Raises AssertionError unless each sign-in of a file becomes, as often as it occurs, a row, one
+    of a row's copies or a reject. From a file that is rejected as a whole, nothing else may be
+    taken.
     """
     inputs = [(InputFile(_DAY, name, len(data)), io.BytesIO(data)) for name, data in files.items()]
     batches = list(parse_inputs(inputs))
@@ -139,7 +140,7 @@ def ingested(engine: Engine, files: Mapping[str, bytes]) -> Counter[str]:
 
 
 def _text_of(data: bytes) -> bytes:
-    """What of a file can be read, as ASCII."""
+    """The readable part of a file, as ASCII."""
     if data.startswith(b"\x1f\x8b"):
         unpacked = gzip.GzipFile(fileobj=io.BytesIO(data))
         data = b""

@@ -1,4 +1,4 @@
-"""Incidents as hunts would give them."""
+"""Incidents as hunts would make them."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -21,7 +21,7 @@ def day(number: int) -> date:
 
 
 def incident(number: int, of_day: int, **changes: Any) -> dict[str, Any]:
-    """The row of campaign ``number`` as of a day; changes are columns."""
+    """The row of campaign ``number`` as of a day; ``changes`` are columns."""
     until = datetime.combine(day(of_day), time(22, 30, 15), UTC)
     users = list(changes.get("compromised_users", ()))
     known = [
@@ -63,7 +63,7 @@ def incident(number: int, of_day: int, **changes: Any) -> dict[str, Any]:
 
 
 def update(number: int, of_day: int, **changes: Any) -> IncidentUpdate:
-    """The update of campaign ``number`` as of a day; ``accounts`` and ``addresses`` are its own."""
+    """The update of campaign ``number`` as of a day, with the given accounts and addresses."""
     own = {key: changes.pop(key) for key in ("accounts", "addresses") if key in changes}
     row: Mapping[str, Any] = incident(number, of_day, **changes)
     split_from = changes.get("split_from")

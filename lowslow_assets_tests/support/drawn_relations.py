@@ -1,6 +1,6 @@
 """Tables drawn from their schemas: small pools of values, so that joins and ties happen.
 
-What the log says is hostile or odd; a sign-in is the same wherever its id occurs.
+Values from the log are hostile or odd. A sign-in has the same values wherever its id occurs.
 """
 
 import string
@@ -47,7 +47,7 @@ DAYS = (
     date(2026, 7, 2),
     date(2067, 12, 31),
 )
-# From midnight, in microseconds: the borders of a second, an hour, a day.
+# Microseconds from midnight: the limits of a second, an hour, a day.
 _MOMENTS = (0, 1, 999_999, 1_000_000, 3_599_999_999, 3_600_000_000, 86_399_999_999, 43_200_123_456)
 _ADDRESSES = (
     "192.0.2.1",
@@ -71,16 +71,16 @@ _NULLS = 0.12
 
 
 class Tenant:
-    """What relations of one drawing have in common: a pool of values for each column's name."""
+    """What the relations of one drawing have in common: one pool of values per column name."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
     def table(self, schema: pa.Schema, rows: int, number: int, repeats: bool = False) -> pa.Table:
-        """The relation with this number: so many rows of the schema.
+        """The relation with this number, with ``rows`` rows of the schema.
 
-        Unless it ``repeats`` ids, no two rows have both day and id of a sign-in in common (of such
-        the first is left out), and those with one id differ in their day alone.
+        Unless it ``repeats`` ids, no two rows have both day and id of a sign-in in common (the
+        first of two such rows is left out), and rows with one id differ only in their day.
         """
         random = Random(f"{self._seed} table {number}")
         made: dict[Any, dict[str, Any]] = {}
@@ -92,7 +92,8 @@ class Tenant:
                 row["signin_id"] = id_
                 made[id_, row.get("date")] = row
             else:
-                # In the log the first follows from the others, and the prefix from the address.
+                # In the log, the first value follows from the others, and the prefix from the
+                # address.
                 if repeats:
                     row["user"] = row["user_principal_name"] or row["user_id"]
                     row["ip_prefix"] = row["ip_address"]
@@ -127,6 +128,6 @@ class Tenant:
             return random.sample(_DEGREES, 5)
         if field.name in ("mask", "pattern", "bit"):
             return random.sample(range(1 << len(FEATURES)), size)
-        # Counts, seconds, numbers of clusters; one that no int of 32 bits holds, where it may be.
+        # Counts, seconds, numbers of clusters; and, for wide columns, a number over 32 bits.
         largest = 2**40 if kind == pa.int64() else 86_400
         return [*range(size), 1_000, largest]

@@ -1,4 +1,4 @@
-"""Many drawn values at once: a Spark job a value would take minutes."""
+"""Many drawn values at once, because one Spark job per value would take minutes."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from hypothesis.strategies import SearchStrategy
 
 
 def draw_many(strategy: SearchStrategy[Any], count: int) -> list[Any]:
-    """Up to ``count`` values of a strategy, the same ones at every run."""
+    """Up to ``count`` values of a strategy, the same in every run."""
     drawn: list[Any] = []
 
     @settings(

@@ -1,4 +1,4 @@
-"""What can go wrong between us and Azure Storage: a proxy that every so often does it."""
+"""What can fail between us and Azure Storage: a proxy that fails at regular intervals."""
 
 import socket
 import struct
@@ -18,15 +18,16 @@ BUSY, THROTTLED, RESET, LOST, TRUNCATED, SLOW = (
     *("503", "429", "reset", "lost", "truncated", "slow"),
 )
 FAULTS = (BUSY, THROTTLED, RESET, LOST, TRUNCATED, SLOW)
-"""An answer of 503; of 429 with Retry-After; the connection reset before the call is passed on;
-the same after, so that a write was done and its writer does not know; half a body; a slow one."""
+"""An answer of 503; an answer of 429 with Retry-After; the connection reset before the call is
+passed on; the connection reset afterwards, so that a write was done but its writer does not know;
+half a body; a slow body."""
 
 _SLOW_SECONDS = 1
 
 
 @dataclass
 class Proxy:
-    """A running proxy: where it is, and what it has seen and done."""
+    """A running proxy: its address, and what it has seen and done."""
 
     emulator: Emulator
     calls: list[str] = field(default_factory=list)
@@ -39,7 +40,7 @@ def proxy(
 ) -> Iterator[Proxy]:
     """A proxy on the loopback; each ``one_in``-th call gets the next fault in turn.
 
-    With ``only`` faults come to calls whose path holds it. No fault at all: ``faults=()``.
+    With ``only``, only calls whose path contains it meet faults. ``faults=()`` makes no faults.
     """
     turn, lock = cycle(faults or [""]), threading.Lock()
     counted = 0
@@ -118,7 +119,7 @@ def proxy(
             self.connection.close()
 
         def log_message(self, format: str, *args: object) -> None:
-            """Nothing: tests ask for ``calls``."""
+            """Log nothing: tests read ``calls``."""
 
     server = ThreadingHTTPServer((HOST, 0), Handler)
     server.daemon_threads = True

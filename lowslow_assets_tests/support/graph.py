@@ -1,4 +1,4 @@
-"""Microsoft Graph on the loopback: pages of sign-ins as the service is documented to give them."""
+"""Microsoft Graph on the loopback: pages of sign-ins as the service's documentation describes."""
 
 import json
 import re
@@ -19,20 +19,20 @@ Answer = int | str
 
 @dataclass
 class Graph:
-    """The sign-ins of a tenant, and what the service does besides giving them."""
+    """The sign-ins of a tenant, and how the service behaves besides returning them."""
 
     signins: list[dict[str, Any]]
-    """Objects with ``createdDateTime``, and ``signInEventTypes`` where they are not interactive."""
+    """Objects with ``createdDateTime``, and with ``signInEventTypes`` if not interactive."""
     most_of_page: int = 1000
     faults: list[Answer | None] = field(default_factory=list)
-    """Of the next calls: statuses, CUT, NO_PAGE; none where one is answered as it should be."""
+    """Faults of the next calls: statuses, CUT, NO_PAGE; None for a call that succeeds."""
     retry_after: int = 1
     next_link: Callable[[str], str] = str
     """What becomes of a link to the next page."""
     asked: list[str] = field(default_factory=list)
 
     def page(self, host: str, path: str, query: dict[str, str]) -> dict[str, Any]:
-        """A page, as a client of this version gets it that asks with this query."""
+        """The page that a client of this version gets for this query."""
         version, rest = path.strip("/").split("/", 1)
         assert (version, rest) in {("v1.0", "auditLogs/signIns"), ("beta", "auditLogs/signIns")}
         condition = query["$filter"]
@@ -59,7 +59,7 @@ class Graph:
 
 @contextmanager
 def serve(graph: Graph) -> Iterator[str]:
-    """A server of these sign-ins; its URL as LOWSLOW_SOURCE has it."""
+    """A server of these sign-ins; gives its URL in the form of LOWSLOW_SOURCE."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -90,7 +90,7 @@ def serve(graph: Graph) -> Iterator[str]:
             self.wfile.write(content)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

@@ -1,4 +1,4 @@
-"""Microsoft's own KQL parser, on the Node that pyright's package brings."""
+"""Microsoft's own KQL parser, on the Node of pyright's package."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ CheckKql = Callable[[Sequence[str]], list[dict[str, Any]]]
 
 @pytest.fixture(scope="session")
 def check_kql(pytestconfig: pytest.Config) -> CheckKql:
-    """Per query its ``problems`` and its string ``literals``.
+    """A function that returns a query's ``problems`` and its string ``literals``.
 
     The parser is installed once, into pytest's cache; it has no dependencies.
     """

@@ -1,4 +1,4 @@
-"""Whether two lakes hold the same: keys, texts, numbers and times equal, fractions to 1e-9."""
+"""Whether two lakes are the same: keys, texts, numbers and times equal, fractions to 1e-9."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ _TABLES = {table.name: table for table in TABLES}
 
 
 def compare(one: Path, other: Path) -> Iterator[tuple[str, str | None]]:
-    """Each partition of a table or of documents that either has, and how they differ, or None."""
+    """Each partition of tables or documents in either lake, with the difference, or None."""
     found = {
         f"{folder.parent.name}/{folder.name}"
         for lake in (one, other)
@@ -27,7 +27,7 @@ def compare(one: Path, other: Path) -> Iterator[tuple[str, str | None]]:
 
 
 def assert_same_lakes(one: Path, other: Path, tables: Iterable[str], days: Iterable[date]) -> None:
-    """Both have the same in all of the days' tables."""
+    """Assert that both lakes have the same rows in all tables of the days."""
     for name in [f"{table}/date={day}" for table in sorted(tables) for day in days]:
         assert (name, _difference(name, one / name, other / name)) == (name, None)
 
@@ -43,7 +43,7 @@ def _difference(name: str, one: Path, other: Path) -> str | None:
     lakes = [sorted_rows(folder) for folder in (one, other)]
     declared = [(field.name, field.type) for field in table.schema]
     for rows in lakes:
-        # Not the whole schema: Spark also says which columns are never null.
+        # The whole schema is not compared, because Spark also says which columns are never null.
         if [(field.name, field.type) for field in rows.schema] != declared:
             return f"columns are not those of the table: {rows.schema}"
     return _first_difference(*lakes)
@@ -62,9 +62,9 @@ def _first_difference(one: pa.Table, other: pa.Table) -> str | None:
 
 
 def sorted_rows(folder: Path) -> pa.Table:
-    """A partition's rows in an order that depends on nothing but the rows.
+    """A partition's rows in an order that depends only on the rows.
 
-    Fractions, which may differ in their last digits, come last in it.
+    Fractions, which may differ in their last digits, come last in this order.
     """
     rows = ds.dataset(folder, format="parquet").to_table()
     plain = [field for field in rows.schema if not pa.types.is_nested(field.type)]

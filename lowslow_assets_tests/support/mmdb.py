@@ -11,7 +11,7 @@ _SEPARATOR = b"\x00" * 16
 
 
 def write_mmdb(records: Mapping[str, Any], ip_version: int = 6) -> bytes:
-    """The file, from network to record. IPv4 lies at the beginning of IPv6, as it should."""
+    """The file for records by network. IPv4 is at the beginning of IPv6, as the format says."""
     nodes: list[list[int | bytes | None]] = [[None, None]]
     for text, record in records.items():
         network = ip_network(text)

@@ -1,10 +1,9 @@
-"""Thresholds, anomalous categories and masks once more, in plain pandas.
+"""Thresholds, anomalous categories and masks, computed a second time in plain pandas.
 
-An independent computation of the design's formulas from ``encoded_features``, compared
-with what a hunt left in its lake:
-``python -m lowslow_assets_tests.support.notebook_parity LAKE DAY DAYS``.
-Thresholds and masks are the same whatever the preset; the patterns of the window's masks are
-a hunt's only where it was made with the preset ``notebook``.
+This is an independent computation of the design's formulas from ``encoded_features``. It is
+compared with what a hunt left in its lake: ``python -m lowslow_assets_tests.support.notebook_parity
+LAKE DAY DAYS``. Thresholds and masks are the same for both presets. The patterns of the window's
+masks are the hunt's only if it was made with the preset ``notebook``.
 """
 
 import json
@@ -22,7 +21,7 @@ from lowslow_assets.settings import NOTEBOOK
 
 @dataclass(frozen=True)
 class Report:
-    """How far the hunt is from the plain computation; what was not compared is None."""
+    """How far the hunt is from the plain computation; None for what was not compared."""
 
     preset: str
     signins: int
@@ -35,11 +34,11 @@ class Report:
 
 
 def compare(lake: Path, day: date, lookback_days: int) -> Report:
-    """Compare the hunt as of ``day`` in ``lake`` with a computation of its own."""
+    """Compare the hunt as of ``day`` in ``lake`` with the plain computation."""
     window = [day - timedelta(days=back) for back in range(lookback_days)]
     folders = [lake / "encoded_features" / f"date={d}" for d in window]
     signins = pd.concat([pd.read_parquet(f) for f in folders if f.is_dir()], ignore_index=True)
-    # The notebook's two codes, and whatever else was set to be a wrong password.
+    # The notebook's two codes, and any other code that was set to be a wrong password.
     signins = signins.query("outcome in ('success', 'failure') or result_type == '50055'")
     today = pd.read_parquet(lake / "encoded_features" / f"date={day}")
     baseline = pd.read_parquet(lake / "feature_baseline" / f"date={day}").set_index("feature")
@@ -65,7 +64,7 @@ def compare(lake: Path, day: date, lookback_days: int) -> Report:
 
     masks = pd.read_parquet(lake / "anomaly_masks" / f"date={day}")
     counted = (today["outcome"].isin(["success", "failure"])) | (today["result_type"] == "50055")
-    # Our own hunt masks other attempts, too, whose categories the baseline need not know.
+    # Our own hunt also masks other attempts, whose categories may be missing from the baseline.
     masks = masks[masks["signin_id"].isin([*today["signin_id"][counted]])]
     preset = preset_of(lake, day)
     return Report(
@@ -106,7 +105,7 @@ def _differences(ours: dict, expected: dict) -> int:
 
 
 def main(lake: str, day: str, lookback_days: str) -> None:
-    """Print the comparison, a line a number."""
+    """Print the comparison, one line per number."""
     report = compare(Path(lake), date.fromisoformat(day), int(lookback_days))
     for name, value in asdict(report).items():
         if value is not None:

@@ -1,4 +1,4 @@
-"""A small campaign whose figures can be counted on one hand, with any value from the log in it."""
+"""A small campaign whose figures can be counted on one hand, with any value from the log."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -47,7 +47,7 @@ def window_of(days: int = 7) -> Window:
 
 
 def page_of(value: str = "plain", members: int = 3) -> CampaignPage:
-    """A campaign of four attempts and one entry; whatever the log may say is ``value``."""
+    """A campaign of four attempts and one entry; every text from the log is ``value``."""
     incident = {
         "incident_id": "00000000-0000-5000-8000-000000000001",
         "cluster_id": 0,
@@ -153,7 +153,7 @@ def page_of(value: str = "plain", members: int = 3) -> CampaignPage:
 
 
 def members_of(value: str, number: int) -> pa.Table:
-    """Columns as the asset gives them; every time and id is another one."""
+    """Columns as the asset gives them; all times and ids are different."""
     times = [f"2026-06-{1 + i % 7:02} {i % 24:02}:{i // 24 % 60:02}:00" for i in range(number)]
     return pa.table(
         {
@@ -188,6 +188,6 @@ def hunt_of(value: str = "plain") -> HuntDay:
 
 
 def quiet_hunt() -> HuntDay:
-    """Nothing failed, nothing was found, and most days are missing."""
+    """A hunt in which nothing failed and nothing was found, and most days are missing."""
     window = replace(window_of(1), days=[FIRST, DAY], successes={}, success_places=[])
     return HuntDay(window, failures=0, suspects=0, explanations=[], clusters=[], campaigns=[])

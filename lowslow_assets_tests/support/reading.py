@@ -29,7 +29,7 @@ class SignIn:
 
 
 def lines(source: Path) -> Iterator[tuple[Path, str]]:
-    """Every line with its file, malformed ones included."""
+    """Every line with its file, including malformed lines."""
     for path in sorted(source.rglob("*.json")):
         for line in path.read_text(encoding="utf-8").splitlines():
             yield path, line
@@ -64,7 +64,7 @@ def parse(line: str) -> SignIn | None:
 
 
 def signins(source: Path) -> dict[str, SignIn]:
-    """One sign-in an id, the one with the latest TimeGenerated."""
+    """One sign-in per id: the one with the latest TimeGenerated."""
     latest: dict[str, SignIn] = {}
     for _, line in lines(source):
         signin = parse(line)

@@ -13,7 +13,7 @@ def relation(
 ) -> Relation:
     """A relation of these rows: names to values, or values in the schema's order.
 
-    What a mapping does not name is null.
+    Columns that a mapping does not name are null.
     """
     named = [
         row if isinstance(row, Mapping) else dict(zip(schema.names, row, strict=True))

@@ -1,4 +1,4 @@
-"""What runs a rule's text on rows of the log as they are: KQL on DuckDB, Sigma by hand."""
+"""Runs a rule's text on unchanged rows of the log: KQL on DuckDB, Sigma by our own matcher."""
 
 import json
 import re
@@ -30,7 +30,7 @@ _DETAILS = ("DeviceDetail", "LocationDetails")
 
 
 def run_kql(query: str, events: Sequence[Event]) -> set[str]:
-    """The ids of the events that a query over both sign-in tables finds; each has every other."""
+    """The ids of the events that a query over both tables finds; events alternate between them."""
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     tables = {"SigninLogs": "JSON", "AADNonInteractiveUserSignInLogs": "VARCHAR"}
@@ -83,7 +83,7 @@ def _matches(wanted: Any, value: str | None) -> bool:
         except ValueError:
             return False
     assert isinstance(wanted, SigmaString)
-    # Wildcards as fnmatch has them; of Sigma's own none is expected to be left.
+    # Wildcards are those of fnmatch; no other Sigma wildcard is expected to remain.
     pattern = "".join(
         re.sub(r"([*?[])", r"[\1]", part) if isinstance(part, str) else "*" for part in wanted.s
     )

@@ -1,4 +1,4 @@
-"""An export as if some of its sign-ins had come in another log."""
+"""An export in which some sign-ins are moved to another log."""
 
 import json
 import zlib
@@ -13,14 +13,14 @@ FOLDER = (
 
 
 def root_in(account: Path, log: str) -> Path:
-    """Where a workspace exports the table to."""
+    """The folder to which a workspace exports the table."""
     return account / f"am-{log.lower()}" / FOLDER
 
 
 def spread(export: Path, account: Path, log: str, pattern: str = "*") -> None:
-    """Write each line of the export to one of two containers, other than text files whole.
+    """Write each line of the export to one of two containers; files that are not text stay whole.
 
-    Copies of a line go either way, as the same sign-in may be in two logs.
+    Copies of a line may be in both containers, as one sign-in may be in two logs.
     """
     roots = [root_in(account, SIGNIN_LOGS), root_in(account, log)]
     for path in filter(Path.is_file, export.rglob(pattern)):
@@ -35,7 +35,7 @@ def spread(export: Path, account: Path, log: str, pattern: str = "*") -> None:
 
 
 def _of_log(line: bytes, log: str) -> bytes:
-    """A sign-in as the other log has it; what is none stays as it is, to be recognized."""
+    """A sign-in as the other log has it; any other line stays unchanged, to be recognised."""
     try:
         row = json.loads(line)
         if not (row["Id"] and row["TimeGenerated"] and row["UserPrincipalName"]):

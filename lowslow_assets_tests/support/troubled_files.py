@@ -1,4 +1,4 @@
-"""Files to be parsed by an engine, some of which are trouble; light, as processes import it."""
+"""Files for an engine to parse, some of which fail. Imports are few, as processes load this."""
 
 import io
 import os
@@ -16,23 +16,23 @@ from lowslow_assets.engines.schemas import schema
 LINES = schema("file string, n bigint, date date")
 DAYS = (date(2026, 6, 1), date(2026, 6, 2))
 ROWS = 200
-"""Rows of a file, in two batches."""
+"""The number of rows of a file, in two batches."""
 RAISES, KILLED, KILLED_WRITING = "raise", "killed", "killed while it writes"
 
 
 def inputs(*contents: str) -> list[InputFile]:
-    """Files with such contents, on one day and the other in turn."""
+    """Files with these contents, on two days in turn."""
     return [InputFile(DAYS[i % 2], f"f{i}", 1 + i, text) for i, text in enumerate(contents)]
 
 
 def opened(files: Iterable[InputFile]) -> Iterator[tuple[InputFile, IO[bytes]]]:
-    """Each with its location as its content."""
+    """Each file with its location as its content."""
     for file in files:
         yield file, io.BytesIO(file.location.encode())
 
 
 def parse(files: Iterable[tuple[InputFile, IO[bytes]]]) -> Iterator[pa.RecordBatch]:
-    """Two batches of each file, unless it is trouble: that comes after the first."""
+    """Two batches of each file; a file that fails does so after the first batch."""
     half = ROWS // 2
     for file, content in files:
         text = content.read().decode()

@@ -1,7 +1,7 @@
-"""A workspace on loopback that behaves as Azure's interfaces document, and the way to it.
+"""A workspace on loopback that behaves as Azure's documentation says, and connections to it.
 
-It takes what the documented schemas allow and nothing else, has etags, throttles, loses requests
-and answers, and knows which tokens are good. What it had to refuse as malformed is in
+It accepts what the documented schemas allow and nothing else, has etags, throttles, loses requests
+and answers, and knows which tokens are valid. Requests that it refused as malformed are in
 ``violations``.
 """
 
@@ -73,11 +73,11 @@ _JSON_TYPES: dict[str, Any] = {
 
 
 class Refused(Exception):
-    """An answer that is no success: status and code."""
+    """An answer that is not a success: status and code."""
 
 
 class Malformed(Exception):
-    """What the documented schema does not allow."""
+    """A document that the documented schema does not allow."""
 
 
 def require(condition: object, what: str) -> None:
@@ -91,7 +91,7 @@ def units(text: str) -> int:
 
 @dataclass
 class Workspace:
-    """The state behind the interfaces, and what happened to requests."""
+    """The state of the workspace, and what happened to requests."""
 
     incidents: dict[str, dict[str, Any]] = field(default_factory=dict)
     comments: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -124,7 +124,7 @@ class Workspace:
         return self._incident(method, name, document)
 
     def edit(self, name: str, **properties: Any) -> None:
-        """As an analyst does in the portal."""
+        """Edit an incident as an analyst does in the portal."""
         incident = self.incidents[name]
         incident["properties"].update(properties)
         incident["etag"] = f'"{next(self._etags)}"'
@@ -135,7 +135,7 @@ class Workspace:
         return {**self.incidents[name]["properties"], "additionalData": number}
 
     def state(self) -> Any:
-        """All that a reader of the workspace sees, to compare."""
+        """Everything that a reader of the workspace sees, for comparisons."""
         rows = {(row["RowId"], row["ContentHash"]): row for row in self.rows}
         return {name: self.shown(name) for name in self.incidents}, self.comments, rows
 
@@ -206,7 +206,7 @@ class Workspace:
 
 
 def check_incident(document: Any) -> None:
-    """Raise Malformed where the body is not one of an incident."""
+    """Raise Malformed if the body is not that of an incident."""
     require(document.keys() <= {"etag", "properties"}, "etag and properties")
     properties = document["properties"]
     require(
@@ -228,7 +228,7 @@ def check_incident(document: Any) -> None:
 
 
 class Credential:
-    """Gives tokens that are good for a few requests, and must be asked for each."""
+    """Gives tokens that are valid for a few requests, and must be called for each request."""
 
     def __init__(self, workspace: Workspace, requests_a_token: int = 3) -> None:
         self.workspace = workspace
@@ -242,7 +242,7 @@ class Credential:
         self.workspace.tokens.clear()
         self.workspace.tokens.add(token)
         self.given.append(token)
-        # So near its end that the SDK does not use it twice.
+        # So near its expiry that the SDK does not use it twice.
         return AccessToken(token, int(time.time()) + 1)
 
 
@@ -251,7 +251,7 @@ class Killed(BaseException):
 
 
 class Loopback(HTTPAdapter):
-    """Leads https addresses to the server, after the SDK has asked for them as it would."""
+    """Redirects https addresses to the server, after the SDK has built its usual requests."""
 
     def __init__(self, port: int) -> None:
         super().__init__()
@@ -274,7 +274,7 @@ class Loopback(HTTPAdapter):
 
 
 class Unhurried(RequestsTransport):
-    """Notes how long it was told to wait, and does not."""
+    """Records how long it should wait, and does not wait."""
 
     def __init__(self, session: requests.Session) -> None:
         super().__init__(session=session, use_env_settings=False)
@@ -286,7 +286,7 @@ class Unhurried(RequestsTransport):
 
 @dataclass
 class Connection:
-    """A workspace, the sinks that lead to it and what can be done to them on the way."""
+    """A workspace, the sinks that send to it, and the faults that requests can meet on the way."""
 
     workspace: Workspace
     sinks: list[Sink]
@@ -305,12 +305,13 @@ class Connection:
 
 @contextmanager
 def serve() -> Iterator[Callable[[Workspace], Connection]]:
-    """A server, and connections to a workspace of one's own behind it."""
+    """A server, and a function that connects to a separate workspace behind it."""
     served: list[Workspace] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        # Head and body in one packet: else each waits for the other side's delayed acknowledgement.
+        # Head and body are in one packet; otherwise each waits for the other's delayed
+        # acknowledgement.
         wbufsize = -1
 
         def _answer(self) -> None:
@@ -335,7 +336,7 @@ def serve() -> Iterator[Callable[[Workspace], Connection]]:
                 except Refused as refused:
                     status, code = refused.args
                     if status == workspace.stale:
-                        # To send the same again would be in vain, whatever this says.
+                        # Sending the same request again would not help, whatever this says.
                         headers["Retry-After"] = str(workspace.retry_after)
                     document = {"error": {"code": code, "message": str(self.headers)}}
                 except Malformed as malformed:
@@ -357,7 +358,7 @@ def serve() -> Iterator[Callable[[Workspace], Connection]]:
         do_GET = do_PUT = do_POST = _answer
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Nothing: what is printed is searched for secrets."""
+            """Log nothing, because printed text is searched for secrets."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
