@@ -1,9 +1,10 @@
-"""The sample tenant from a container, by each way to read one that runs here, and from a folder.
+"""The sample tenant read from a container, in each way that runs here, and from a folder.
 
-``python -m benchmarks.azure OUT``: 60 days of 200,000 sign-ins in Azurite as a workspace exports
-them, the lake in a container beside them. By each way, with the command line as a person would:
-what the sensor requests, the days before the last one in one run, and the last one as it was
-requested. Printed are the times side by side, and what is not as from the folder.
+``python -m benchmarks.azure OUT``: Azurite holds 60 days with 200,000 sign-ins, as a workspace
+exports them, and the lake in another container. For each way, the command line is used as a person
+would use it: what the sensor requests, the days before the last one in one run, and the last day as
+it was requested. The command prints the times side by side, and every difference from the results
+of the folder.
 """
 
 import argparse
@@ -44,7 +45,7 @@ UPLOADS_AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Way:
-    """A way from an export to a lake: Dagster's command line in an environment of its own."""
+    """A way from an export to a lake: Dagster's command line in its own environment."""
 
     name: str
     source: str
@@ -52,7 +53,7 @@ class Way:
     home: Path
 
     def requests(self) -> list[dg.RunRequest]:
-        """What the sensor requests at its first look."""
+        """The runs that the sensor requests in its first tick."""
         resource = SourceResource(root=self.source)
         result = new_days(dg.build_sensor_context(resources={"source": resource}))
         assert isinstance(result, dg.SensorResult)
@@ -61,7 +62,7 @@ class Way:
         return list(result.run_requests)
 
     def materialize(self, *options: str) -> float:
-        """Make assets by the command line, to the end; the seconds it took."""
+        """Make assets with the command line; returns the seconds that it took."""
         self.home.mkdir(parents=True, exist_ok=True)
         command = [Path(sys.executable).parent / "dagster", "asset", "materialize"]
         began = time.monotonic()
@@ -89,7 +90,7 @@ class Way:
 
 
 def main() -> None:
-    """Run it, printing what happens; exits with what differs."""
+    """Run the benchmark and print what happens; the exit message says what differs."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.azure")
     parser.add_argument("out", type=Path, help="a folder for all that it makes, without runs")
     out = parser.parse_args().out.absolute()
@@ -122,7 +123,7 @@ def main() -> None:
 
 
 def upload(folder: Path, container: ContainerClient, prefix: str) -> int:
-    """Put an export's files into a container, as the kind of blobs that the export writes."""
+    """Upload an export's files to a container, as the kind of blobs that the export writes."""
     files = [path for path in folder.rglob("*") if path.is_file()]
 
     def put(path: Path) -> None:
@@ -135,7 +136,7 @@ def upload(folder: Path, container: ContainerClient, prefix: str) -> int:
 
 
 def measure(way: Way) -> None:
-    """Fill an empty lake by a way, and print how long each step takes."""
+    """Fill an empty lake in one way, and print how long each step takes."""
     began = time.monotonic()
     requests = way.requests()
     looked = time.monotonic() - began
@@ -152,7 +153,7 @@ def measure(way: Way) -> None:
 
 
 def fetch(container: ContainerClient, prefix: str, folder: Path) -> None:
-    """Copy a lake: what each provenance names, and nothing else, as another engine would."""
+    """Copy what each provenance of a lake names, and nothing else, as another engine does."""
     for name in list(container.list_blob_names(name_starts_with=prefix)):
         place, _, file_name = name.rpartition("/")
         if file_name != PROVENANCE:

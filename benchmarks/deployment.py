@@ -1,11 +1,11 @@
 """Six days on deploy/'s instance: each is made once, a late file again, whoever is killed.
 
-Code server, daemon and webserver run as processes of their own with records in the PostgreSQL
-that DAGSTER_PG_HOST, _PORT, _DB, _USERNAME and _PASSWORD name, a database without runs. Half of
-a small tenant's days are there, half come later. The daemon is killed when the sensor has begun
-to request the first ones. The code server is killed in the midst of a run, and again when one is
-about to start: with all its processes, as a container is. Each is started again. The last thing
-to come is a file that a day had lacked.
+Code server, daemon and webserver run as separate processes. Their records are in the PostgreSQL
+that DAGSTER_PG_HOST, _PORT, _DB, _USERNAME and _PASSWORD name, in a database without runs. Half of
+a small tenant's days exist at first, and half come later. The daemon is killed when the sensor has
+begun to request the first days. The code server is killed in the middle of a run, and again when a
+run is about to start, each time with all its processes, as a container is. Each server is started
+again. At last, a file arrives that a day had lacked.
 """
 
 import argparse
@@ -35,12 +35,12 @@ _CUT_SHORT, _LATE, _NOT_STARTED = _DAYS[1:4]
 _AWAY_SECONDS = 30
 _LONGEST_SECONDS = 3600
 _PARTITION = "dagster/partition"
-# Of a run, an asset about halfway and the last one.
+# An asset about halfway through a run, and the last one.
 _AMID, _LAST = dg.AssetKey("anomaly_masks"), dg.AssetKey("delivered_incidents")
 
 
 def main() -> None:
-    """Run it, printing what happens; exits with what was not as it should be."""
+    """Run the benchmark and print what happens; the exit message says what was wrong."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("out", type=Path, help="new folder for all that it makes")
     parser.add_argument("--port", type=int, default=4000, help="code server; the webserver's is +1")
@@ -48,7 +48,7 @@ def main() -> None:
     out = options.out.absolute()
     environment = _prepare(out, options.port)
     os.environ.update(environment)
-    # Dagster's servers take SIGTERM as SIGINT, which a shell lets what it starts with & ignore.
+    # Dagster's servers treat SIGTERM as SIGINT, which processes ignore that a shell starts with &.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     began = time.monotonic()
     workspace = ["--workspace", str(out / "workspace.yaml")]
@@ -91,7 +91,7 @@ def main() -> None:
         code_server = start_code_server()
         subprocess.run([_BIN / "dagster", "sensor", "start", "new_days", *workspace], check=True)
         first_daemon = start(daemon)
-        # As soon as the sensor has made the first run of several: mostly within its tick.
+        # As soon as the sensor has made the first of several runs, mostly during its tick.
         _wait(lambda: _runs(instance).total() > 0)
         first_daemon.kill()
         say("daemon killed")
@@ -123,7 +123,7 @@ def main() -> None:
 
 
 def _prepare(out: Path, port: int) -> Mapping[str, str]:
-    """Make the tenant and Dagster's home; returns what the processes' environment has more."""
+    """Make the tenant and Dagster's home; returns further variables for the processes."""
     generate(_TENANT, out / "tenant", out / "labels.csv")
     (out / "source").mkdir()
     home = out / "home"
@@ -143,7 +143,7 @@ def _prepare(out: Path, port: int) -> Mapping[str, str]:
 
 @contextmanager
 def _process(out: Path, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A server, which is told to end at the end, unless it was killed."""
+    """A server, which is asked to stop at the end unless it was killed."""
     with (out / f"{command[0]}.log").open("ab") as log:
         process = subprocess.Popen(
             [_BIN / command[0], *command[1:]], stdout=log, stderr=log, start_new_session=True
@@ -160,14 +160,14 @@ def _folder(day: date) -> str:
 
 
 def _held_back(out: Path) -> Path:
-    """The file of the late day that comes last: its largest."""
+    """The file of the late day that comes last: the day's largest file."""
     files = (out / "tenant" / _folder(_LATE)).rglob("*.json")
     return max(files, key=lambda file: (file.stat().st_size, file.name))
 
 
 def _put(out: Path, day: date) -> None:
     late = _held_back(out)
-    # A folder is copied under another name first: the sensor must not see half a day.
+    # A folder is first copied under another name, because the sensor must not see half a day.
     target = out / "source" / _folder(day)
     copied = out / "coming"
     shutil.copytree(
@@ -187,7 +187,7 @@ def _put_late(out: Path) -> None:
 
 
 def _runs(instance: dg.DagsterInstance) -> Counter[str]:
-    """Runs by their day."""
+    """The number of runs by day."""
     return Counter(run.tags[_PARTITION] for run in instance.get_runs())
 
 

@@ -1,9 +1,9 @@
-"""What the driver does at ten million failures: ``python -m benchmarks.driver``.
+"""The driver's work at ten million failures: ``python -m benchmarks.driver``.
 
-Only patterns and counts come to it, whatever the number of failures, so the time should not grow.
-Patterns are drawn from a tenant's usual ones and a spray's, over the model's five properties and
-over the notebook's nine features. Then, where that still runs, one of the notebook's five starts
-on one row per failure.
+The driver receives only patterns and counts, whatever the number of failures, so its time should
+not grow. Patterns are drawn from a tenant's usual ones and from a spray's, over the model's five
+properties and over the notebook's nine features. Then one of the notebook's five starts is run on
+one row per failure, for the numbers at which that still runs.
 """
 
 import argparse
@@ -21,12 +21,12 @@ from lowslow_assets.lake.tables import FEATURES
 _RUNS = 3
 _FAILURES = (10_000, 100_000, 1_000_000, 10_000_000)
 _BITS = (len(MODEL_PROPERTIES), len(FEATURES))
-# In proportion ten times as many take half an hour and 34 GB.
+# In proportion, ten times as many would take half an hour and 34 GB.
 _MOST_ROWS = 1_000_000
 
 
 def main() -> None:
-    """Print the median time of three fits per number of failures and of bits; then that on rows."""
+    """Print the median time of three fits per number of failures and bits, then that on rows."""
     argparse.ArgumentParser(prog="python -m benchmarks.driver").parse_args()
     print("| failures | bits | distinct patterns | components | median seconds | peak MB |")
     print("| --- | --- | --- | --- | --- | --- |")
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def _peak_mb() -> float:
-    """Of this process, so far."""
+    """The peak memory of this process so far, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

@@ -1,4 +1,4 @@
-"""Our fit against the notebook's setup on the masks of a hunt: bound and time.
+"""Our fit compared with the notebook's setup on the masks of a hunt: bound and time.
 
 ``python -m benchmarks.elbo LAKE DAY`` (a hunt with the preset ``notebook``)
 """
@@ -21,7 +21,7 @@ COMPONENTS, STARTS = 10, 5
 
 
 def notebook(rows: np.ndarray, seed: int) -> float:
-    """The bound that BayesPy stops at on one row per failure, at its default tolerance."""
+    """The bound at which BayesPy stops with its default tolerance, on one row per failure."""
     np.random.seed(seed)  # noqa: NPY002 (BayesPy draws from the global state)
     weights = Dirichlet(COMPONENTS * [1e-5])
     classes = Categorical(weights, plates=(len(rows), 1))
@@ -35,7 +35,7 @@ def notebook(rows: np.ndarray, seed: int) -> float:
 
 
 def main() -> None:
-    """Print both, on the same masks."""
+    """Print bound and time of both, on the same masks."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.elbo")
     parser.add_argument("lake", type=Path)
     parser.add_argument("day", help="YYYY-MM-DD, of a hunt with the preset notebook")

@@ -1,10 +1,10 @@
 """Both engines on one lake, step by step: ``python -m benchmarks.engines LAKE DAY DAYS``.
 
-From the sign-ins of the DAYS days to DAY that the lake holds, each engine makes all that an ingest
-and a hunt make, in a lake of its own, twice: a first time as a new process does it, then as one
-that has done it before. Printed are the seconds of every step that an engine computes, and what
-differs between the two lakes. A step has the name of the function that asks for its rows, or of
-the table that is written.
+The lake holds the sign-ins of the DAYS days until DAY. From them, each engine makes everything that
+an ingest and a hunt make, in its own lake and twice: first as a new process does, then as a process
+that has done it before. The command prints the seconds of every step that an engine computes, and
+the differences between the two lakes. A step has the name of the function that requests its rows,
+or of the table that is written.
 """
 
 import argparse
@@ -37,26 +37,26 @@ _JOBS = {
     "hunt_as_of_day": dg.AssetSelection.groups("hunt"),
 }
 _COMPUTES = ("hold", "arrow", "write")
-# Whoever asks for rows is above these.
+# The function that requests rows is above these in the stack.
 _BELOW = ("lowslow_assets.engines.", "lowslow_assets.lake.")
 
 
 Seconds = dict[str, float]
-"""By step, in the order in which they come."""
+"""Seconds by step, in the order of the steps."""
 
 
 class Stopwatch:
-    """Takes down what an engine computes."""
+    """Records the time of what an engine computes."""
 
     def __init__(self, engine: Engine) -> None:
-        """Relations know their engine: its own methods are replaced by timed ones."""
+        """Replaces the engine's own methods by timed ones, because relations hold their engine."""
         self._seconds: Seconds = {}
         self._busy = False
         for name in _COMPUTES:
             setattr(engine, name, self._timed(getattr(engine, name)))
 
     def taken(self) -> Seconds:
-        """What it took since this was last asked."""
+        """The seconds since the last call of this method."""
         taken, self._seconds = self._seconds, {}
         return taken
 
@@ -79,22 +79,22 @@ class Stopwatch:
 class KeptEngine(EngineResource):
     """An engine that several runs share."""
 
-    # Dagster makes copies of a resource that another has.
+    # Dagster copies a resource that another resource holds.
     _engines: ClassVar[dict[str, Engine]] = {}
 
     def open(self) -> Engine:
-        """The same for all runs."""
+        """The same engine for all runs."""
         if self.name not in self._engines:
             self._engines[self.name] = self._open()
         return self._engines[self.name]
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        """Left running for the next run."""
+        """Leaves the engine running for the next run."""
         self.open().forget()
 
 
 def main() -> None:
-    """Print the steps of both engines side by side; exits with what differs."""
+    """Print the steps of both engines side by side; the exit message says what differs."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engines")
     parser.add_argument("lake", type=Path, help="a lake with sign-ins, such as demo/lake")
     parser.add_argument("day", type=date.fromisoformat)
@@ -144,7 +144,7 @@ def _ingest_and_hunt(engine: KeptEngine, lake: Path, days: list[date]) -> None:
 
 
 def _step(given: tuple[Any, ...]) -> str:
-    """What is computed, by the schema it is written in or by who asks for it."""
+    """The name of a step, by the schema that is written or by the function that requests it."""
     for table in TABLES:
         if any(isinstance(value, pa.Schema) and value is table.schema for value in given):
             return f"write {table.name}"
@@ -157,7 +157,7 @@ def _step(given: tuple[Any, ...]) -> str:
 
 
 def _table(first: dict[str, Seconds], again: dict[str, Seconds]) -> str:
-    """A line per step, in the order in which they come, and one of their sums."""
+    """One line per step, in the order of the steps, and one line with their sums."""
     columns = [counts[name] for name in (DUCKDB, SPARK) for counts in (first, again)]
     lines = [
         "| step | DuckDB s | again s | Spark s | again s | Spark over DuckDB, again |",

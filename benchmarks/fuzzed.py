@@ -1,10 +1,10 @@
 """Damaged lines and files: ``python -m benchmarks.fuzzed [LINES] [FILES] [--seed N]``.
 
-Sign-ins in several forms, each with a mark in its first bytes, are cut, spliced, nested and
-overwritten behind it, and some lines are there twice; sound ones are written to files that are
-wrapped, re-encoded, packed and cut. All of it is ingested. Each is a row, a copy of a row or a
-reject, as often as it is there, or its file is rejected as a whole; nothing raises. What is there
-is counted by a pattern of its own: the parser is not asked.
+Sign-ins in several forms have a mark in their first bytes. They are cut, spliced, nested and
+overwritten after the mark, and some lines occur twice. Undamaged sign-ins are written to files that
+are wrapped, re-encoded, packed and cut. Everything is ingested. Each sign-in must become a row, a
+copy of a row or a reject, as often as it occurs, or its file must be rejected as a whole; nothing
+may raise. The input is counted by a separate pattern, without the parser.
 """
 
 import argparse
@@ -20,7 +20,7 @@ _LINES_AT_ONCE, _FILES_AT_ONCE, _LINES_A_FILE = 20_000, 200, 50
 
 
 def main() -> None:
-    """Make, damage and ingest as many as asked, and say what became of them."""
+    """Make, damage and ingest the given numbers, and report what became of them."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzzed")
     parser.add_argument("lines", type=int, nargs="?", default=200_000)
     parser.add_argument("files", type=int, nargs="?", default=2_000)

@@ -1,8 +1,8 @@
 """Runs that are killed: ``python -m benchmarks.killed [TIMES] [--seed N]``.
 
 A small tenant is ingested and hunted by `dagster asset materialize`, in processes that get SIGKILL
-after random times. After each kill every partition is either whole or not there. At last a run is
-left to end, and its lake is compared, table by table, with one that was never disturbed.
+after random times. After each kill, every partition must be either complete or missing. The last
+run is not killed, and its lake is compared, table by table, with a lake that was never disturbed.
 """
 
 import argparse
@@ -24,12 +24,12 @@ from lowslow_assets.sample_tenant import Tenant, generate
 from lowslow_assets_tests.support.lakes import compare
 
 _TENANT = Tenant(seed=3, days=40, users=600, signins_per_day=2_000)
-# What a hunt says of when and after which hunts it was made.
+# Columns that say when, and after which hunts, a hunt was made.
 _OF_THE_RUN = {"delivered_incidents", "campaigns", "enriched_incidents"}
 
 
 def main() -> None:
-    """Kill as often as asked, and say what was found."""
+    """Kill the given number of times, and report what was found."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.killed")
     parser.add_argument("times", type=int, nargs="?", default=10)
     parser.add_argument("--seed", type=int, default=0)
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def _seconds(root: Path, lake: Path) -> list[float]:
-    """How long ingest and hunt take undisturbed."""
+    """The seconds that ingest and hunt take undisturbed."""
     found = []
     for stage in (0, 1):
         began = time.monotonic()
@@ -69,7 +69,7 @@ def _seconds(root: Path, lake: Path) -> list[float]:
 
 
 def _run(root: Path, lake: Path, stage: int, kill_after: float | None) -> int | None:
-    """Ingest (0) or hunt (1); the exit code, None where it was killed."""
+    """Run ingest (stage 0) or hunt (1); returns the exit code, None if the run was killed."""
     first, last = _TENANT.start, _TENANT.day(_TENANT.days - 1)
     what = (
         ["group:ingest", "--partition-range", f"{first}...{last}"],
@@ -93,14 +93,14 @@ def _run(root: Path, lake: Path, stage: int, kill_after: float | None) -> int | 
     try:
         return process.wait(kill_after)
     except subprocess.TimeoutExpired:
-        # The processes that parse files, too.
+        # This also kills the processes that parse files.
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         return None
 
 
 def _whole_partitions(lake: Path) -> int:
-    """How many partitions there are; ends the program where one is not whole."""
+    """The number of partitions; ends the program if one is incomplete."""
     found = 0
     for folder in lake.glob("[!.]*/date=*"):
         if not (folder / PROVENANCE).is_file():
@@ -117,7 +117,7 @@ def _whole_partitions(lake: Path) -> int:
 
 
 def _compare(one: Path, other: Path) -> int:
-    """How many partitions of tables are equal; ends the program at the first that is not."""
+    """The number of equal partitions of tables; ends the program at the first that differs."""
     names = {table.name for table in TABLES} - _OF_THE_RUN
     found = [(p, how) for p, how in compare(one, other) if p.partition("/")[0] in names]
     for partition, how in found:

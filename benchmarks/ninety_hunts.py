@@ -1,9 +1,9 @@
-"""Ninety daily hunts over three sprays, into a workspace on loopback that is anything but reliable.
+"""Ninety daily hunts over three sprays, sent to an unreliable workspace on loopback.
 
-``python -m benchmarks.ninety_hunts OUT``: a tenant, a hunt a day in a lake in the folder OUT, and
-its incidents sent as they are to Azure. A third of all requests meet a fault, and ten of the runs
-die at a request and are made again. Printed are the campaigns' ids and what is in the workspace in
-the end, beside what the same hunts leave in one where nothing goes wrong.
+``python -m benchmarks.ninety_hunts OUT``: a tenant is hunted once per day in a lake in the folder
+OUT, and its incidents are sent as they are sent to Azure. A third of all requests meet a fault, and
+ten of the runs die at a request and are made again. The command prints the campaigns' ids and the
+final contents of the workspace, next to what the same hunts leave in a workspace without faults.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from lowslow_assets_tests.support.workspace import (
 
 HUNTS, KILLS = 90, 10
 DELIVERED = dg.AssetSelection.assets("delivered_incidents")
-# Beside the faults, for one in three.
+# Besides the faults, so that one in three calls meets a fault.
 NO_FAULTS = [None] * (2 * len(FAULTS))
 TENANT = Tenant(
     seed=90,
@@ -51,7 +51,7 @@ TENANT = Tenant(
 
 
 def main() -> None:
-    """Hunt, send, and say what came of it."""
+    """Hunt, send, and report the result."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ninety_hunts")
     parser.add_argument("out", type=Path, help="a folder that is not there yet")
     lake = parser.parse_args().out.absolute()
@@ -85,7 +85,7 @@ def lead_to(at: Connection) -> None:
 
 
 def hunt(hunting: Hunting, at: Connection, day: date, fate: random.Random | None) -> int:
-    """Hunt as of the day and send until all is sent; the number of runs that died."""
+    """Hunt as of the day and send until all is sent; returns the number of runs that died."""
     deaths = 0
     if fate:
         when = at.adapter.number + fate.randint(1, 4)
@@ -101,12 +101,12 @@ def hunt(hunting: Hunting, at: Connection, day: date, fate: random.Random | None
         except Killed:
             deaths += 1
         except dg.Failure:
-            # Some could not be sent, by too many faults in a row: the run is made again.
+            # Too many faults in a row prevented some deliveries, so the run is made again.
             assets = DELIVERED
 
 
 def report(hunting: Hunting, days: list[date], workspace: Workspace) -> None:
-    """Print the campaigns of all days, and the incidents."""
+    """Print the campaigns of all days, and the incidents of the workspace."""
     with closing(DuckDBEngine()) as engine:
         lake = Lake(str(hunting.lake), engine)
         rows = [row for day in days for row in lake.rows(CAMPAIGNS, [day])]

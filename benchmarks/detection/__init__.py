@@ -1,1 +1,1 @@
-"""Sprays planted in made-up tenants: what the hunt finds of them, and what published rules do."""
+"""Sprays planted in generated tenants: what the hunt and published rules find of them."""

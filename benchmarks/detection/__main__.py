@@ -15,7 +15,7 @@ from lowslow_assets.platform.machine import cores
 
 
 def main() -> None:
-    """Run what the results do not hold yet, then print the tables of all, as Markdown."""
+    """Run what is missing from the results, then print the tables of all results, as Markdown."""
     parser = parser_of_runs("benchmarks.detection", REPORT_SEEDS)
     parser.add_argument("--ours-only", action="store_true", help="no notebook, no rules")
     options = parser.parse_args()

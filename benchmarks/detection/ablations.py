@@ -1,8 +1,8 @@
-"""What each ingredient is worth: ``python -m benchmarks.detection.ablations``.
+"""The effect of each ingredient: ``python -m benchmarks.detection.ablations``.
 
-The same tenants, each ingested once, hunted as of their last day with one ingredient left out at a
-time. Every hunt is the project's own assets; what is left out is a function or a number of theirs
-that is replaced while they run.
+The same tenants are ingested once each, and hunted as of their last day with one ingredient left
+out at a time. Every hunt runs the project's own assets; to leave out an ingredient, one of their
+functions or numbers is replaced while they run.
 """
 
 import shutil
@@ -61,18 +61,18 @@ HABITS = (
     *("account", "day", "hour", "address prefix", "application", "client", "device", "network"),
     "IP version",
 )
-"""What a campaign may repeat, in the order in which membership looks at it."""
+"""What a campaign may repeat, in the order in which membership uses it."""
 
 Instead = Callable[[Any, pa.Table], Any]
-"""From what is replaced, and a tenant's attempts with their ``explanation``, what is instead."""
+"""Makes the replacement from the replaced thing and a tenant's attempts with ``explanation``."""
 
 
 @dataclass(frozen=True)
 class Ablation:
-    """An ingredient left out: since which table the hunt is made again, and what is replaced where.
+    """One ingredient left out: from which table on the hunt is made again, and what is replaced.
 
-    Without such a table the whole hunt is made. Clusters and their members are two tables of one
-    asset: whatever judges them is made again since the mixture.
+    Without such a table, the whole hunt is made. Clusters and their members are two tables of one
+    asset, so an ablation of their judgement makes the hunt again from the mixture on.
     """
 
     since: Table | None = None
@@ -80,7 +80,7 @@ class Ablation:
 
     @contextmanager
     def left_out(self, explained: pa.Table) -> Iterator[None]:
-        """The hunts within do without it; ``explained`` are those of ``explained_attempts``."""
+        """Hunts in the block lack the ingredient; ``explained`` is from ``explained_attempts``."""
         with ExitStack() as stack:
             for owner, name, instead in self.replaced:
                 made = instead(getattr(owner, name), explained)
@@ -89,7 +89,7 @@ class Ablation:
 
 
 def suspect_too(*explanations: str) -> Ablation:
-    """What these explain is suspect, in place of what only they explain by then."""
+    """Suspects are the attempts that nothing explains, and those that these explain first."""
 
     def instead(_: Any, explained: pa.Table) -> Any:
         names = pc.field("explanation").isin(pa.array(explanations, pa.string()))
@@ -100,7 +100,7 @@ def suspect_too(*explanations: str) -> Ablation:
 
 
 def _without_sign(name: str) -> Ablation:
-    """The sign is there, but proves nothing."""
+    """The sign exists, but proves nothing."""
 
     def instead(signs: Any, _: pa.Table) -> Any:
         return lambda *given: [
@@ -112,7 +112,7 @@ def _without_sign(name: str) -> Ablation:
 
 
 def _judged(**changes: Any) -> Ablation:
-    """Judged by a recipe in which a step is another."""
+    """Judged by a recipe with changed steps."""
     recipe = replace(judge.RECIPE, **changes)
     instead = lambda whole, _: partial(whole, recipe=recipe)  # noqa: E731
     return Ablation(MIXTURE_MODEL, ((clusters, "judge_suspects", instead),))
@@ -129,7 +129,7 @@ def _without_test(name: str) -> Ablation:
 
 
 def _without_habit(name: str) -> Ablation:
-    """Membership does not look at one thing."""
+    """Membership ignores one habit."""
 
     def instead(attributes: Any, _: pa.Table) -> Any:
         def without(*given: Any) -> list[Any]:
@@ -156,7 +156,7 @@ def _of_people(**changes: Any) -> Ablation:
 
 
 def _by_patterns(pattern: Callable[[pa.Table], np.ndarray], bits: int) -> Ablation:
-    """The mixture fitted to other patterns of the suspects, of so many bits."""
+    """The mixture fitted to other patterns of the suspects, of ``bits`` bits."""
 
     def read(of: Any, _: pa.Table) -> Any:
         return lambda rows: replace(of(rows), pattern=pattern(rows))
@@ -180,8 +180,8 @@ def _each_its_own_prefix(found: members.Suspects) -> np.ndarray:
     return np.arange(len(found)).astype(str)
 
 
-# By the first table that differs, from the last one to the first: a hunt makes again what differs
-# from the one before it.
+# Ordered by the first table that differs, from the last table to the first: a hunt makes again what
+# differs from the previous hunt.
 ABLATIONS = {
     WHOLE: Ablation(),
     **{
@@ -225,7 +225,7 @@ ABLATIONS = {
 
 
 def main() -> None:
-    """Run what the results do not hold yet, then print the table of all, as Markdown."""
+    """Run what is missing from the results, then print the table of all results, as Markdown."""
     options = parser_of_runs("benchmarks.detection.ablations", TUNING_SEEDS[:1]).parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     threads = max(cores() // options.jobs, 1)
@@ -236,7 +236,7 @@ def main() -> None:
 
 
 def run(scenario: str, seed: int, threads: int, path: Path) -> str:
-    """Write what comes of one tenant with each ablation; returns where the time went, in a line."""
+    """Write the results of one tenant with each ablation; returns one line on the time spent."""
     folder = Path(mkdtemp(prefix="lowslow-benchmark-"))
     began, found = time.monotonic(), Results()
     try:
@@ -263,7 +263,7 @@ def explained_attempts(hunting: Hunting) -> pa.Table:
     with closing(DuckDBEngine(threads=hunting.threads)) as engine:
         hunt = Hunt(day, Lake(str(hunting.lake), engine), HuntSettings(lookback_days=days))
         found = attempts(hunt.signins()).held()
-        # A drawn sign-in is in one day's folder only: its id is enough.
+        # A drawn sign-in is in one day's folder only, so its id identifies it.
         return sql(
             """
             SELECT {columns}, explained.explanation

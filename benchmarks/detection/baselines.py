@@ -1,4 +1,4 @@
-"""Published rules against password sprays, to compare with: what defenders run today.
+"""Published rules against password sprays, for comparison: what defenders run today.
 
 Each is written from the published query, on pandas, over one tenant's window. ``signins`` has one
 row per sign-in: signin_id, time (naive, UTC), user, outcome ("success", "failure" or "other"),
@@ -21,7 +21,7 @@ import pandas as pd
 from benchmarks.detection.scoring import Alert
 
 Frame = Any
-"""A pandas frame or series. pandas 2 has no types that a checker could follow through a query."""
+"""A pandas frame or series. pandas 2 has no types that a checker can follow through a query."""
 
 
 def ip_and_app_bins(signins: Frame) -> list[Alert]:
@@ -33,8 +33,8 @@ def ip_and_app_bins(signins: Frame) -> list[Alert]:
     from it as failed. Runs daily.
 
     One alert per run: the rule does not set event grouping, and Sentinel's default puts all rows of
-    a result into one alert. Non-interactive sign-ins are evaluated apart in the rule; here the
-    two kinds are one table.
+    a result into one alert. The rule evaluates non-interactive sign-ins separately; here the two
+    kinds are one table.
 
     Source: Azure/Azure-Sentinel, Solutions/Microsoft Entra ID/Analytic Rules/
     SigninPasswordSpray.yaml, version 1.0.4.
@@ -131,10 +131,10 @@ _BRUTE_FORCE_CODES = (
 def volatile_addresses(signins: Frame) -> list[Alert]:
     """Microsoft Sentinel, hunting: "Low & slow password attempts with volatile IP addresses".
 
-    Built for low-and-slow attempts on single accounts. A failure (wrong or expired password)
-    counts when it is the only one of its address, country and account; nobody has succeeded from
-    the address, or only the same account and once. An account is a hit when such failures come
-    from more than 5 countries. Looks back 365 days, hence over all of the window so far.
+    Built for low-and-slow attempts on single accounts. A failure (wrong or expired password) counts
+    when it is the only one of its address, country and account; nobody has succeeded from the
+    address, or only the same account and once. An account is a hit when such failures come from
+    more than 5 countries. It looks back 365 days, and therefore over the whole window so far.
 
     One alert per account: each row of the result is one. A hunting query has no schedule; it is
     run at the end of each day here. An alert holds what its row held when the account was last
@@ -154,7 +154,7 @@ def volatile_addresses(signins: Frame) -> list[Alert]:
     )
     codes = _result_codes(signins)
     failures = keys[codes.isin((50055, 50126))]
-    # Only addresses that fail matter: successes elsewhere are most of the log.
+    # Only successes of addresses that also fail matter; all others are most of the log.
     successes = keys[codes.eq(0) & keys["address"].isin(failures["address"])]
     raised: dict[str, date] = {}
     members: dict[str, frozenset[str]] = {}
@@ -188,17 +188,17 @@ def slow_spray_ranges(signins: Frame) -> list[Alert]:
     least 3 such attempts and failures outweigh successes: coverage, a product of three ratios and
     of the entropies of the gaps between attempts in bins of 30 minutes, of at least 1 percent.
 
-    Two kinds of alerts, as the query groups its rows. Sprays with access: one a range, naming
-    the accounts that succeeded from it. Sprays without access, which the query's author has
-    informational: one a run for all ranges not seen before. Either holds what its ranges hold in
-    later runs, too, which the query marks as recurrent.
+    Two kinds of alerts, as the query groups its rows. Sprays with access have one alert per range,
+    which names the accounts that succeeded from it. Sprays without access, which are informational
+    in the query, have one alert per run for all ranges that were not seen before. Both also hold
+    what their ranges hold in later runs, which the query marks as recurrent.
 
     In its favour, its watchlists of expected addresses hold what an operator would put there:
     ranges from which at least 20 accounts succeed in the 14 days, such as offices. Its third kind,
-    ranges that only succeed, holds no failures and is left out; so are its grouping by
-    correlation id (each attempt has its own) and its restriction to interactive sign-ins and to
-    members (not in the comparison). Which results are successes is as in the watchlist beside
-    it: an expired password is one. It is scheduled hourly and run daily here.
+    ranges that only succeed, holds no failures and is left out; so are its grouping by correlation
+    id (each attempt has its own) and its restriction to interactive sign-ins and to members (not in
+    the comparison). Results are successes as in the query's watchlist: an expired password is one.
+    It is scheduled hourly and run daily here.
 
     Source: ep3p/Sentinel_KQL, Functions/Analytics-SlowPasswordSpray.kql and
     Watchlists/ResultType-SignInLogsErrorCodes.csv.
@@ -251,7 +251,7 @@ def _range_events(signins: Frame) -> Frame:
             "success": _result_codes(signins).isin(_PARTIAL_SUCCESSES),
         }
     ).dropna(subset="range")
-    # Numbers for names: they are grouped by for each day of the window.
+    # Numbers replace names, because rows are grouped by them for each day of the window.
     for name, column in (("account", "user"), ("address", "address"), ("range", "range")):
         events[name] = pd.factorize(events[column])[0]
     users = events[~events["success"]].groupby("range")["account"].nunique()
@@ -259,7 +259,7 @@ def _range_events(signins: Frame) -> Frame:
 
 
 def _address_range(address: str) -> str | None:
-    """The /23 or /119 it is in; None for what is no address, or a private or local one."""
+    """The /23 or /119 of an address; None for a private or local one and for other texts."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
@@ -278,7 +278,7 @@ def _range_stages(window: Frame) -> Frame:
     both = window.groupby(["range", "address"])["success"].nunique()
     shared = both.index[both == 2].get_level_values("range")
     joined = failing.index.to_series().isin(shared)
-    # In percent. Without attempts that follow one another there is no rhythm to compare.
+    # In per cent. Without attempts that follow each other there is no rhythm to compare.
     coverage = (
         100
         * (failing["count"] / passing["accounts"])
@@ -309,7 +309,7 @@ def _range_activity(window: Frame) -> Frame:
     gap = firsts.groupby(key)["time"].shift(-1) - firsts["time"]
     near = firsts.assign(step=gap // pd.Timedelta(minutes=30))[gap <= pd.Timedelta(days=7)]
     steps = near.groupby([*key, "step"]).size().reset_index(name="n")
-    # The query asks of successes two more attempts for every 5 hours between them.
+    # The query requires two more attempts of successes for every 5 hours between them.
     steps = steps[~(steps["success"] & (steps["n"] < 2 * steps["step"] / 10))]
     count = 1 + steps.groupby(key)["n"].sum().rename("count")
     result = result.merge(count.reset_index(), on=key, how="left").fillna({"count": 1})
@@ -317,24 +317,25 @@ def _range_activity(window: Frame) -> Frame:
     share = steps["n"] / steps["count"]
     bits = (-share * np.log2(share)).groupby([steps[name] for name in key]).sum().rename("bits")
     result = result.merge(bits.reset_index(), on=key, how="left").fillna({"bits": 0.0})
-    # As in the query: one attempt of noise, and doubt below 5 attempts.
+    # As in the query: one attempt counts as noise, and fewer than 5 attempts as doubtful.
     noise = np.log2(result["count"]) / result["count"]
     doubt = (5 - result["count"]).clip(lower=0) / 5
     return result.assign(entropy=result["bits"] + noise + doubt).drop(columns="bits")
 
 
 def network_gap_entropy(signins: Frame) -> list[Alert]:
-    """Networks that fail on many accounts, few times each, at no machine's even pace.
+    """Networks that fail on many accounts, a few times each, at an uneven pace.
 
-    The idea of `slow_spray_ranges` carried on to wider networks, for sprays that share a provider
-    but no range; thresholds are ours. Within 14 days and by /23 (IPv4), /48 (IPv6) or autonomous
-    system: failures on at least 10 accounts, on average at most 2 an account, no success, and
-    gaps between failures whose entropy, in bins that double from a second to 14 days, is at
-    least half of the highest possible. (An even pace, as of a broken service, has an entropy of
-    about 0.) Runs daily.
+    This applies the idea of `slow_spray_ranges` to wider networks, for sprays that share a provider
+    but no range. The thresholds are ours. Within 14 days and by /23 (IPv4), /48 (IPv6) or
+    autonomous
+    system: failures on at least 10 accounts, on average at most 2 per account, no success, and gaps
+    between failures whose entropy, in bins that double from a second to 14 days, is at least half
+    of the highest possible. (An even pace, such as a broken service has, has an entropy of about
+    0.) Runs daily.
 
-    One alert per network: later runs add to it. A network whose failures are all in an alert on a
-    wider one, raised no later, is no alert of its own.
+    There is one alert per network, to which later runs add. A network has no alert if an alert on a
+    wider network, raised no later, holds all its failures.
     """
     events = signins[["signin_id", "time", "user", "outcome"]].assign(asn=signins["asn"])
     ranges = {a: _wide_range(a) for a in signins["ip_address"].dropna().unique()}
@@ -354,7 +355,7 @@ _LEAST_ENTROPY = 0.5
 
 
 def _wide_range(address: str, bits: int = 23) -> str | None:
-    """The /23 or so (IPv4) or /48 (IPv6) an address is in; None for what is no address."""
+    """The range of ``bits`` bits (IPv4) or the /48 (IPv6) of an address; None for other texts."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
@@ -365,9 +366,9 @@ def _wide_range(address: str, bits: int = 23) -> str | None:
 def ranges_by_users(signins: Frame) -> list[Alert]:
     """Ranges from which several accounts fail, on several days, and fewer succeed.
 
-    What a defender writes in a minute; thresholds are ours. By /24 (IPv4) or /48 (IPv6) over the
-    window so far: wrong or expired passwords or locked accounts of at least 5 accounts, on at least
-    3 days (UTC), and of more accounts than succeed from there. Runs daily.
+    A defender writes this in a minute. The thresholds are ours. By /24 (IPv4) or /48 (IPv6) over
+    the window so far: wrong or expired passwords or locked accounts of at least 5 accounts, on at
+    least 3 days (UTC), and of more accounts than succeed from there. Runs daily.
 
     One alert per range, first raised when it is a hit; it holds what it held in the last such run.
     """
@@ -376,7 +377,7 @@ def ranges_by_users(signins: Frame) -> list[Alert]:
 
 
 def networks_by_users(signins: Frame) -> list[Alert]:
-    """Like `ranges_by_users`, by autonomous system."""
+    """The same as `ranges_by_users`, by autonomous system."""
     return _by_users(signins, signins["asn"])
 
 
@@ -412,7 +413,7 @@ _FEWEST_USERS, _FEWEST_DAYS = 5, 3
 
 
 def _so_far(events: Frame, of: str, networks: Frame, days: int) -> Any:
-    """Distinct values of a column, a network and day of the window so far, as a matrix."""
+    """Distinct values of a column in the window so far, as a matrix by network and day."""
     firsts = events[events["network"].isin(networks)].groupby(["network", of])["day"].min()
     counts = np.zeros((len(networks), days), dtype=int)
     rows = networks.get_indexer(firsts.index.get_level_values("network"))
@@ -421,7 +422,7 @@ def _so_far(events: Frame, of: str, networks: Frame, days: int) -> Any:
 
 
 def _networks(events: Frame, network: str, signins: Frame) -> list[Alert]:
-    """Alerts of `network_gap_entropy` on one kind of network, a column of ``events``."""
+    """Alerts of `network_gap_entropy` on one kind of network, which is a column of ``events``."""
     failures = events[events["outcome"] == "failure"]
     users = failures.groupby(network)["user"].nunique()
     events = events[events[network].isin(users.index[users >= _FEWEST_ACCOUNTS])]
@@ -459,7 +460,7 @@ def gap_entropy(times: Frame) -> float:
 
 
 def _without_narrower(alerts: list[Alert]) -> list[Alert]:
-    """The alerts of which no larger one, raised no later, holds everything."""
+    """The alerts that are not contained in a larger alert that was raised no later."""
     kept: list[Alert] = []
     for alert in sorted(alerts, key=lambda a: (-len(a.signins), a.raised)):
         if not any(
@@ -470,7 +471,7 @@ def _without_narrower(alerts: list[Alert]) -> list[Alert]:
 
 
 def _with_news(alerts: list[Alert]) -> list[Alert]:
-    """The alerts, by day, that hold a sign-in which none before them held."""
+    """The alerts, by day, that hold a sign-in which no earlier alert held."""
     seen: set[str] = set()
     kept = []
     for alert in sorted(alerts, key=lambda a: a.raised):
@@ -485,12 +486,12 @@ def _frame(columns: dict[str, Any]) -> Frame:
 
 
 def _midnight(day: date, later: int = 0) -> datetime:
-    """The beginning of the day so many days later."""
+    """The beginning of the day ``later`` days after ``day``."""
     return datetime.combine(day + timedelta(days=later), time())
 
 
 def _runs(events: Frame, signins: Frame, days: int) -> Iterator[tuple[date, Frame]]:
-    """Each day of the window's log, with those of the events that its daily run looks back on."""
+    """Each day of the window, with the events that its daily run looks back on."""
     events = events.sort_values("time", kind="stable")
     times = events["time"].to_numpy()
     for day in _days(signins):
@@ -508,7 +509,7 @@ def _days(signins: Frame) -> list[date]:
 
 
 def _result_codes(signins: Frame) -> Frame:
-    """Result types as numbers, -1 for what is none."""
+    """Result types as numbers; -1 for a text that is not a number."""
     codes = {
         text: int(text) if str(text).isdigit() else -1 for text in signins["result_type"].unique()
     }
@@ -524,7 +525,7 @@ BASELINES: dict[str, Callable[[pd.DataFrame], list[Alert]]] = {
     "/24 by distinct users": ranges_by_users,
     "AS number by distinct users": networks_by_users,
 }
-"""The rules by a short name; the last two are plain ones that nobody published."""
+"""The rules by a short name; the last two are plain rules that nobody published."""
 
 BUILT_FOR: dict[str, str] = {
     "Sentinel password spray": (
@@ -556,4 +557,4 @@ BUILT_FOR: dict[str, str] = {
         "The same by autonomous system. Built for attackers who change addresses, not providers."
     ),
 }
-"""What each rule was built for, in a sentence or two."""
+"""What each rule was built for, in one or two sentences."""

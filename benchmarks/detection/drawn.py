@@ -1,8 +1,9 @@
-"""Tenants drawn from wide ranges, none of them like another.
+"""Tenants drawn from wide ranges, each different from the others.
 
-What is tuned on one recipe of a tenant is tuned to it. Here size, networks, habits, noise and the
-spray itself are drawn, each from a stream of its own, so that a further setting leaves the others
-of a seed as they were. Ranges are guesses that are meant to be wider than what there is.
+A detector that is tuned on one recipe of tenants fits that recipe only. Here size, networks,
+habits, noise and the spray itself are drawn, each from its own random stream, so that a new setting
+leaves the other settings of a seed unchanged. The ranges are guesses that are meant to be wider
+than reality.
 """
 
 from dataclasses import dataclass
@@ -13,27 +14,27 @@ from lowslow_assets.sample_tenant.streams import stream
 from lowslow_assets.sample_tenant.whereabouts import INFRASTRUCTURE
 
 DRAWN = "drawn"
-"""The name that stands for these tenants where others have a scenario's."""
+"""The name of these tenants in the place of a scenario's name."""
 
 TUNING, CHOOSING, REPORT = range(1_000, 2_000), range(2_000, 3_000), range(3_000, 4_000)
-"""Seeds to look at while something is tuned, to choose between variants by, and to report on."""
+"""Seeds for tuning, for choosing between variants, and for the report."""
 
 _DAYS = 60
 
 
 @dataclass(frozen=True)
 class _Dice:
-    """Draws by name; `of` tells one campaign's from the tenant's and the other's."""
+    """Draws by name; `of` is the campaign, or the tenant, to which the draws belong."""
 
     seed: int
     of: str = "tenant"
 
     def uniform(self, name: str, low: float, high: float) -> float:
-        """Anything in between, equally likely."""
+        """A number between the two; all are equally likely."""
         return low + (high - low) * float(stream(self.seed, f"drawn {self.of}: {name}").random())
 
     def scaled(self, name: str, low: float, high: float) -> float:
-        """Anything in between; every doubling is equally likely."""
+        """A number between the two; every doubling is equally likely."""
         return float(low * (high / low) ** self.uniform(name, 0, 1))
 
     def whole(self, name: str, low: int, high: int) -> int:
@@ -45,7 +46,7 @@ class _Dice:
         return self.uniform(name, 0, 1) < share
 
     def choice(self, name: str, shares: dict[Any, float]) -> Any:
-        """One of the keys, as often as their shares say."""
+        """One of the keys, with the probability of its share."""
         left = self.uniform(name, 0, sum(shares.values()))
         for key, share in shares.items():
             left -= share
@@ -55,9 +56,9 @@ class _Dice:
 
 
 def drawn_tenant(seed: int) -> Tenant:
-    """The tenant of a seed: 200 to 3,000 accounts, 800 to 5,000 sign-ins a day, 60 days.
+    """The tenant of a seed: 200 to 3,000 accounts, 800 to 5,000 sign-ins per day, 60 days.
 
-    Of three seeds in a row one is quiet; of the others a fifth have two campaigns.
+    One of three consecutive seeds is quiet. A fifth of the others have two campaigns.
     """
     dice = _Dice(seed)
     users = round(dice.scaled("users", 200, 3_000))
@@ -102,7 +103,7 @@ def drawn_tenant(seed: int) -> Tenant:
 
 
 def _campaign(seed: int, number: int, users: int) -> Campaign:
-    """A spray of half an attempt to 60 a day, of any make."""
+    """A spray of half an attempt to 60 attempts per day, of any kind."""
     dice = _Dice(seed, f"campaign {number}")
     hours = dice.choice("hours", {"any": 0.55, "business": 0.2, "nights": 0.15, "sundays": 0.1})
     rate = dice.scaled("rate", 0.5, 60)
@@ -119,7 +120,7 @@ def _campaign(seed: int, number: int, users: int) -> Campaign:
     few = round(dice.scaled("targets", 25, users))
     return Campaign(
         name=f"spray {number + 1}",
-        # A Sunday gets what a week would, so that these are found among all rates.
+        # A Sunday gets the attempts of a week, so that such campaigns exist at all rates.
         rate=min(7 * rate, 60) if hours == "sundays" else rate,
         kind=DRAWN,
         first_day=first,

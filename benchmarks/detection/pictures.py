@@ -19,8 +19,9 @@ _INK, _PAPER, _ERROR, _GREY = "#1f3a5f", "#eef1f5", "#c8553d", "#8a94a3"
 def heat_map(campaigns: Sequence[CampaignRow], tenants: Sequence[TenantRow], path: Path) -> None:
     """Save a PNG: scenarios by detectors, the share of a campaign's failures in its one incident.
 
-    A cell's number and colour are the median over the campaigns found, blank where none was;
-    where only some were, it says how many. Below are the false incidents a tenant.
+    A cell's number and colour are the median over the campaigns that were found. The cell is blank
+    if none was found, and says how many if only some were. Below are the false incidents per
+    tenant.
     """
     scenarios = distinct(row.trial.scenario for row in campaigns)
     detectors = distinct(row.trial.detector for row in tenants)
@@ -64,7 +65,7 @@ def heat_map(campaigns: Sequence[CampaignRow], tenants: Sequence[TenantRow], pat
 
 
 def _draw_false(axes, tenants: Sequence[TenantRow], detectors: Sequence[str]) -> None:
-    """Two rows of numbers: false incidents a tenant, where there is a spray and where not."""
+    """Two rows of numbers: false incidents per tenant, with a spray and without one."""
     for y, quiet in enumerate((False, True)):
         for x, detector in enumerate(detectors):
             counts = [
@@ -96,7 +97,7 @@ def _wrapped(name: str, width: int = 15) -> str:
 def found_picture(campaigns: Sequence[CampaignRow], path: Path) -> None:
     """Save a PNG: the share of campaigns that each detector found, by rate and kind of source.
 
-    A panel a band or kind; intervals are at 95 %. The first detector is the one that stands out.
+    There is one panel per band or kind. Intervals are at 95 %. The first detector is highlighted.
     """
     detectors = distinct(row.trial.detector for row in campaigns)
     lines = [("attempts a day: ", rate_band), ("sources: ", sources_of)]
@@ -137,10 +138,11 @@ def _draw_found(axes, campaigns: Sequence[CampaignRow], detectors: Sequence[str]
 
 
 def reliability_diagram(forecasts: Mapping[str, Sequence[Forecast]], path: Path) -> None:
-    """Save a PNG: what share came true of what was given a probability, a column each.
+    """Save a PNG: the true share of what was given a probability, one column per forecast.
 
-    A dot a bin, at its average probability, with the interval of the share at 95 %, beside the
-    diagonal on which it should lie. Below, on a logarithmic scale, how many there are of each.
+    There is one dot per bin, at its average probability, with the 95 % interval of the share. It
+    should lie on the diagonal. Below is the number of forecasts in each bin, on a logarithmic
+    scale.
     """
     figure = Figure(figsize=(3.8 * len(forecasts), 4.8), layout="constrained")
     axes = figure.subplots(

@@ -1,4 +1,4 @@
-"""Whether a probability means what it says: of what is given .9, nine in ten are so."""
+"""Whether probabilities are correct: of ten forecasts of .9, nine should come true."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from scipy.stats import binomtest
 from benchmarks.detection.scoring import Forecast
 
 BINS = 10
-"""Bins of equal width. Of equal mass they would nearly all be next to 0."""
+"""The number of bins, of equal width. Bins of equal mass would nearly all be close to 0."""
 
 
 @dataclass(frozen=True)
 class Bin:
-    """Forecasts whose probability lies from low to high (excluded, but for 1).
+    """Forecasts whose probability is from low to high (excluded, except for 1).
 
-    probability: on average; true: the share that is so.
+    probability: the average; true: the share that came true.
     """
 
     low: float
@@ -26,7 +26,7 @@ class Bin:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Of the share that is so."""
+        """The interval of the share that came true."""
         return share_interval(round(self.true * self.count), self.count)
 
 
@@ -48,7 +48,7 @@ def bins_of(forecasts: Iterable[Forecast]) -> list[Bin]:
 
 
 def calibration_error(forecasts: Sequence[Forecast]) -> float | None:
-    """Expected calibration error: how far a bin is off, on the average of forecasts; None of none.
+    """Expected calibration error: the mean error of bins, by forecasts; None without forecasts.
 
     Naeini, Cooper and Hauskrecht: Obtaining well calibrated probabilities using Bayesian binning,
     AAAI 2015.
@@ -60,6 +60,6 @@ def calibration_error(forecasts: Sequence[Forecast]) -> float | None:
 
 
 def share_interval(part: int, whole: int) -> tuple[float, float]:
-    """Between what the true share lies, at 95 % (Wilson)."""
+    """The 95 % interval of the true share (Wilson)."""
     interval = binomtest(part, whole).proportion_ci(method="wilson")
     return float(interval.low), float(interval.high)

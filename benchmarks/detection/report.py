@@ -1,7 +1,7 @@
 """The comparison for people, in Markdown.
 
-All is made from the rows of `benchmarks.detection.scoring` over scenarios, seeds and detectors.
-Scenarios and detectors keep the order in which the rows first have them: pass ours first. A
+Everything is made from the rows of `benchmarks.detection.scoring` over scenarios, seeds and
+detectors. Scenarios and detectors keep the order of their first rows, so pass ours first. A
 scenario without campaigns is a *quiet* one.
 """
 
@@ -74,8 +74,9 @@ def _built_for(tenants: Iterable[TenantRow]) -> str:
 def detectors_table(campaigns: Sequence[CampaignRow], tenants: Sequence[TenantRow]) -> str:
     """One row per detector, over all scenarios and seeds.
 
-    Share, purity and the first day are medians over the campaigns it found (share in any alert:
-    over all). False incidents are totals and, in brackets, how many a tenant.
+    Share, purity and the first day are medians over the campaigns that the detector found (share in
+    any alert: over all campaigns). False incidents are totals and, in brackets, the number per
+    tenant.
     """
     header = (
         *("detector", "campaigns found", "median share", "median purity", "median first day"),
@@ -104,8 +105,8 @@ def detectors_table(campaigns: Sequence[CampaignRow], tenants: Sequence[TenantRo
 def accounts_table(tenants: Sequence[TenantRow]) -> str:
     """One row per detector that names accounts, over all tenants, quiet ones included.
 
-    Got into and password known: recall, then precision. Innocent ones are those named as got into
-    on tenants with a spray that got into none.
+    The columns of compromised accounts and of known passwords have recall, then precision. Innocent
+    accounts are those named as possibly compromised on tenants with a spray that compromised none.
     """
     header = (
         *("detector", "entered accounts named", "of the named, right", "innocent, where none was"),
@@ -129,23 +130,23 @@ def accounts_table(tenants: Sequence[TenantRow]) -> str:
 
 
 def _accounts(at: Sequence[TenantRow]) -> tuple[str, str]:
-    """Recall and precision of the accounts named as got into."""
+    """Recall and precision of the accounts named as possibly compromised."""
     right = sum(row.named_right for row in at)
     entered, named = sum(row.entered for row in at), sum(row.named for row in at)
     return _part(right, entered), _part(right, named)
 
 
 def _known(at: Sequence[TenantRow]) -> tuple[str, str]:
-    """Recall and precision of the passwords that are said to be known."""
+    """Recall and precision of the passwords that are reported as known."""
     right = sum(row.known_right for row in at)
     known, named = sum(row.known for row in at), sum(row.known_named for row in at)
     return _part(right, known), _part(right, named)
 
 
 def reliability_table(title: str, forecasts: Sequence[Forecast]) -> str:
-    """One row a bin of probabilities: how many, of which average, and the share that is so.
+    """One row per bin of probabilities: the number, the average, and the share that came true.
 
-    Below it the expected calibration error, of all and of those that were named.
+    Below it is the expected calibration error, of all forecasts and of those that were named.
     """
     header = (f"probability: {title}", "number", "average", "share that is so", "at 95 %")
     rows = [
@@ -172,7 +173,7 @@ def reliability_table(title: str, forecasts: Sequence[Forecast]) -> str:
 
 
 RATE_BANDS = {"under 1": 1.0, "1 to 4": 4.0, "4 to 12": 12.0, "12 and more": float("inf")}
-"""Attempts a day by the average of a campaign's week, each band up to its limit (excluded)."""
+"""Attempts per day, averaged over a campaign's week; each band is up to its limit (excluded)."""
 
 
 def rate_band(row: CampaignRow) -> str:
@@ -213,12 +214,12 @@ def grouped_table(
 
 
 def found_cell(campaigns: Sequence[CampaignRow]) -> str:
-    """How many were found."""
+    """How many campaigns were found."""
     return f"{sum(row.found for row in campaigns)} of {len(campaigns)}"
 
 
 def first_day_cell(campaigns: Sequence[CampaignRow]) -> str:
-    """The median first day of those seen, and how many were."""
+    """The median first day of the campaigns that were seen, and their number."""
     seen = [row.first_day for row in campaigns if row.first_day is not None]
     return f"{_median(seen, '.0f')} ({len(seen)} of {len(campaigns)})"
 
@@ -226,10 +227,10 @@ def first_day_cell(campaigns: Sequence[CampaignRow]) -> str:
 def scenarios_table(
     campaigns: Sequence[CampaignRow], tenants: Sequence[TenantRow], detector: str
 ) -> str:
-    """One row per scenario, for one detector, over its seeds (and campaigns, where it has several).
+    """One row per scenario, for one detector, over its seeds (and over several campaigns).
 
-    Share and purity are the lowest and the median over the campaigns found. The first day counts
-    from the campaign's tenant's first, also where the campaign begins later.
+    Share and purity are the lowest and the median over the campaigns that were found. The first day
+    counts from the first day of the tenant, also if the campaign begins later.
     """
     header = (
         *("scenario", "found", "share, min..median", "purity, min..median", "median first day"),
@@ -260,9 +261,9 @@ def scenarios_table(
 
 
 def ablations_table(results: Results) -> str:
-    """One row per ablation, the first detector being the whole, with the difference from it.
+    """One row per ablation, with its difference from the first detector, which is the whole hunt.
 
-    Share is the mean over all campaigns, purity over those found.
+    Share is the mean over all campaigns, purity the mean over those that were found.
     """
     header = (
         *("hunt", "tenants that differ", "campaigns found", "mean share", "mean purity"),
@@ -278,7 +279,7 @@ def ablations_table(results: Results) -> str:
 
 
 def _outcomes(results: Results, detector: str) -> set[tuple[object, ...]]:
-    """All that is known of each tenant, but for whose it is."""
+    """All results of a detector on each tenant, without the detector's name."""
     found: dict[tuple[str, int], list[object]] = {}
     for row in (*results.tenants, *results.campaigns):
         trial = row.trial
@@ -312,7 +313,7 @@ def _with_difference(value: float, whole: float) -> str:
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """Each name once, in the order of their first."""
+    """Each name once, in the order of first occurrence."""
     return list(dict.fromkeys(names))
 
 

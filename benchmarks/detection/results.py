@@ -1,4 +1,4 @@
-"""What came out of each tenant, in files: a stopped run continues where it was."""
+"""The results of each tenant, in files, so that a stopped run continues where it was."""
 
 import json
 import os
@@ -12,21 +12,21 @@ from benchmarks.detection.scoring import CampaignRow, Forecast, Forecasts, Tenan
 
 @dataclass(frozen=True)
 class Results:
-    """The rows of some detectors on some tenants, and our forecasts where there are any."""
+    """The rows of some detectors on some tenants, and our forecasts if there are any."""
 
     campaigns: list[CampaignRow] = field(default_factory=list)
     tenants: list[TenantRow] = field(default_factory=list)
     forecasts: Forecasts = field(default_factory=Forecasts)
 
     def write(self, path: Path) -> None:
-        """Write a file whole or not at all."""
+        """Write a file completely or not at all."""
         unfinished = path.with_suffix(".part")
         unfinished.write_text(json.dumps(asdict(self)), encoding="utf-8")
         os.replace(unfinished, path)
 
     @classmethod
     def read(cls, paths: Iterable[Path]) -> "Results":
-        """All that files hold, one after the other."""
+        """The contents of several files, in their order."""
         found = cls()
         for path in paths:
             rows = json.loads(path.read_text(encoding="utf-8"))
@@ -38,7 +38,7 @@ class Results:
 
 
 def path_of(folder: Path, scenario: str, seed: int, part: str) -> Path:
-    """Where a part of what came out of one tenant is."""
+    """The path of one part of the results of one tenant."""
     return folder / f"{scenario.replace(', ', '-').replace(' ', '-')}-{seed}-{part}.json"
 
 

@@ -1,4 +1,4 @@
-"""Which tenants a command runs on, and many of them side by side."""
+"""The tenants that a command runs on, and how several run in parallel."""
 
 import argparse
 import multiprocessing
@@ -14,7 +14,7 @@ from lowslow_assets.platform.machine import cores
 
 
 def parser_of_runs(module: str, seeds: Sequence[int]) -> argparse.ArgumentParser:
-    """What every command of this benchmark understands; the seeds are those of named tenants."""
+    """The options of every command of this benchmark; ``seeds`` are those of named tenants."""
     parser = argparse.ArgumentParser(prog=f"python -m {module}")
     parser.add_argument("out", type=Path, help="folder of the results; what it holds is kept")
     parser.add_argument("--seeds", type=int, nargs="+", default=seeds, help="of named tenants")
@@ -34,7 +34,7 @@ def parser_of_runs(module: str, seeds: Sequence[int]) -> argparse.ArgumentParser
 
 
 def chosen_tenants(options: argparse.Namespace, default: Iterable[str]) -> list[tuple[str, int]]:
-    """Scenario and seed of the tenants that options ask for."""
+    """Scenario and seed of the tenants that the options choose."""
     names = options.scenarios
     if names is None:
         names = [] if options.drawn else default
@@ -44,8 +44,8 @@ def chosen_tenants(options: argparse.Namespace, default: Iterable[str]) -> list[
 
 
 def side_by_side(jobs: int, run: Callable[..., str], calls: Iterable[Sequence[object]]) -> None:
-    """Make calls in so many processes; what they return is printed on stderr as they end."""
-    # Inherited: libraries of linear algebra would start as many threads in every process.
+    """Make calls in ``jobs`` processes; each result is printed on stderr when its call ends."""
+    # Processes inherit this; otherwise each one's linear algebra would start a thread per core.
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         for done in as_completed([pool.submit(run, *call) for call in calls]):

@@ -1,4 +1,4 @@
-"""The tenants that detectors are tried on: what is planted in each, everything else the same."""
+"""The tenants for all detectors. They differ only in the campaigns that are planted in each."""
 
 from dataclasses import replace
 
@@ -6,10 +6,10 @@ from benchmarks.detection.drawn import DRAWN, drawn_tenant
 from lowslow_assets.sample_tenant import PRESETS, Campaign, Tenant
 
 TUNING_SEEDS = (101, 102)
-"""What thresholds were chosen by. Figures are reported on other seeds only."""
+"""The seeds by which thresholds were chosen. Figures are reported only for other seeds."""
 REPORT_SEEDS = (201, 202)
 
-# Enough entered accounts to tell recall and precision.
+# Enough compromised accounts to measure recall and precision.
 _ENTERED = 5
 
 
@@ -47,13 +47,13 @@ SCENARIOS: dict[str, tuple[Campaign, ...]] = {
     "quiet, small": (),
     "quiet, large": (),
 }
-"""By name the campaigns in a 60-day window of about 200,000 sign-ins, all confusers present."""
+"""Campaigns by name, in a 60-day window of about 200,000 sign-ins with all confusers."""
 
 _SIZES = {"quiet, small": (300, 800), "quiet, large": (3_000, 9_000)}
 
 
 def tenant_of(scenario: str, seed: int) -> Tenant:
-    """The scenario's tenant; another seed makes other people, networks and campaigns."""
+    """The scenario's tenant; another seed gives other people, networks and campaigns."""
     if scenario == DRAWN:
         return drawn_tenant(seed)
     default = Tenant()

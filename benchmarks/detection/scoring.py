@@ -1,9 +1,9 @@
-"""What a detector's alerts are worth on a tenant of which everything is known.
+"""Scores of a detector's alerts on a tenant of which everything is known.
 
-The same few questions for every detector, ours and others': was a planted spray found, how much
-of it is in one alert, how much else is in there, how soon was it seen, which accounts are named as
-got into or as having a known password, and how often was somebody called for nothing. Of ours also
-whether its probabilities mean what they say.
+The same few questions are asked of every detector, ours and others'. Was a planted spray found? How
+much of it is in one alert, and how much else is in this alert? How soon was the spray seen? Which
+accounts are named as possibly compromised, or as having a known password? How many alerts are
+false? For our detector, the forecasts also show whether its probabilities are correct.
 """
 
 from collections import Counter
@@ -23,12 +23,12 @@ _ATTEMPTS = ("spray_failure", "spray_stopped")
 
 @dataclass(frozen=True)
 class Alert:
-    """One incident: what an analyst would open.
+    """One incident, as an analyst would open it.
 
     signins: ids of its failed sign-ins.
-    raised: the day (UTC) at whose end it is there first.
-    accounts: who it says was got into, likeliest first, in lower case as the labels have them.
-    known: whose password it says is known, though something else stopped the sign-in.
+    raised: the first day (UTC) at whose end the alert exists.
+    accounts: the possibly compromised accounts, likeliest first, in lower case as in the labels.
+    known: the accounts whose password is reported as known, though something stopped the sign-in.
     """
 
     signins: frozenset[str]
@@ -39,7 +39,7 @@ class Alert:
 
 @dataclass(frozen=True)
 class Trial:
-    """One detector on one tenant: where a row of results comes from."""
+    """One detector on one tenant: the origin of a row of results."""
 
     scenario: str
     seed: int
@@ -48,18 +48,18 @@ class Trial:
 
 @dataclass(frozen=True)
 class CampaignRow:
-    """What a detector made of one planted campaign.
+    """The result of a detector for one planted campaign.
 
-    The *best* alert is the one with the most of its failures among those that are mostly the
-    campaign's, and where none is, among all.
+    The *best* alert is the one with the most of the campaign's failures, among the alerts that are
+    mostly the campaign's or, if there are none, among all alerts.
 
     failures: failed sign-ins of the campaign.
-    rate: its attempts a day on the average of a week in which it is active, as planted.
-    sources: the kind of its sources, as planted.
+    rate: attempts per day as planted, averaged over a week in which the campaign is active.
+    sources: the kind of the campaign's sources, as planted.
     found: the best alert is mostly the campaign's and holds at least half of its failures.
     share: share of the campaign's failures that the best alert holds; 0 without an alert.
     purity: share of the best alert's sign-ins that are the campaign's; None without an alert.
-    share_in_any: share of its failures that are in any alert at all, pure or not.
+    share_in_any: share of its failures that are in any alert, pure or not.
     first_day: day, counted from 1 on the day of its first attempt, at whose end an alert that is
         mostly the campaign's and holds at least `ENOUGH` of its failures is there first; None if
         never.
@@ -79,20 +79,21 @@ class CampaignRow:
 
 @dataclass(frozen=True)
 class TenantRow:
-    """What a detector made of one tenant.
+    """The result of a detector for one tenant.
 
-    alerts: how many it raised.
-    false_alerts: of them, those of whose sign-ins under half are of any planted spray.
-    burst_alerts: of the false ones, those mostly of a brute-force burst: an attack, though not
-        the one looked for.
+    alerts: how many alerts the detector raised.
+    false_alerts: the alerts in which under half of the sign-ins belong to any planted spray.
+    burst_alerts: the false alerts that are mostly a brute-force burst: an attack, but not of the
+    kind that is looked for.
     planted, found: campaigns in the tenant, and those found.
     merged: one alert holds at least half of each of two campaigns.
-    entered: distinct accounts that any campaign got into.
-    named, named_right: distinct accounts named by any alert, and those of them that were entered.
-    known: distinct accounts whose right password a campaign had, and which none got into: something
-        else stopped the sign-in.
-    known_named, known_right: distinct accounts whose password any alert says is known, and those
-        of them of which that is true.
+    entered: distinct accounts that any campaign compromised.
+    named, named_right: distinct accounts named by any alert, and those of them that were
+    compromised.
+    known: distinct accounts whose right password a campaign had, but which no campaign compromised,
+    because something else stopped the sign-in.
+    known_named, known_right: distinct accounts whose password any alert reports as known, and those
+    of them for which this is true.
     """
 
     trial: Trial
@@ -111,7 +112,7 @@ class TenantRow:
 
 
 class Forecast(NamedTuple):
-    """A probability that a hunt gave, whether it named what it gave it to, and whether it is so."""
+    """A probability that a hunt gave, whether the hunt named its object, and whether it is true."""
 
     probability: float
     named: bool
@@ -120,11 +121,11 @@ class Forecast(NamedTuple):
 
 @dataclass(frozen=True)
 class Judged:
-    """What a hunt thought of all that it could have named.
+    """A hunt's judgement of everything that it could have named.
 
-    clusters: of each cluster its confidence, whether it became an incident, and its sign-ins.
-    entered, known: by account, in lower case, the highest probability that a campaign got into it,
-        and that it had the password and was stopped.
+    clusters: for each cluster its confidence, whether it became an incident, and its sign-ins.
+    entered, known: by account, in lower case, the highest probability that a campaign compromised
+    it, and that a campaign had its password and was stopped.
     """
 
     clusters: list[tuple[float, bool, frozenset[str]]]
@@ -134,7 +135,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Forecasts:
-    """Those of accounts that were got into, of passwords that are known, and of campaigns."""
+    """The forecasts of compromised accounts, of known passwords, and of campaigns."""
 
     entered: list[Forecast] = field(default_factory=list)
     known: list[Forecast] = field(default_factory=list)
@@ -143,7 +144,7 @@ class Forecasts:
 
 @dataclass(frozen=True)
 class _Content:
-    """An alert and its sign-ins in play: how many, which of each campaign, how many of bursts."""
+    """An alert and its sign-ins that count: how many, which per campaign, how many of bursts."""
 
     alert: Alert
     size: int
@@ -151,31 +152,31 @@ class _Content:
     bursts: int
 
     def held(self, campaign: str) -> int:
-        """Failures of a campaign in it."""
+        """Failures of a campaign in the alert."""
         return len(self.members.get(campaign, ()))
 
     def purity(self, campaign: str) -> float:
-        """Share of it that is a campaign's."""
+        """Share of the alert that belongs to a campaign."""
         return self.held(campaign) / self.size if self.size else 0.0
 
     def mostly(self, campaign: str) -> bool:
-        """Whether at least half of it is a campaign's."""
+        """Whether at least half of the alert belongs to a campaign."""
         return self.size > 0 and 2 * self.held(campaign) >= self.size
 
     @property
     def false(self) -> bool:
-        """Whether under half of it is of any campaign."""
+        """Whether under half of the alert belongs to any campaign."""
         return self.size == 0 or 2 * sum(map(len, self.members.values())) < self.size
 
 
 def score(
     trial: Trial, alerts: Sequence[Alert], labels: pd.DataFrame
 ) -> tuple[list[CampaignRow], TenantRow]:
-    """The rows of one detector on one tenant: one a planted campaign, and one of the tenant.
+    """The rows of one detector on one tenant: one per planted campaign, and one for the tenant.
 
-    ``labels`` has a row for every attempt of the window (failed, stopped or refused), and one for
-    every success of a spray: signin_id, time, label, campaign ("" for none), user and outcome. Only
-    attempts are in play: others that an alert holds count neither for nor against it.
+    ``labels`` has one row per attempt of the window (failed, stopped or refused), and one per
+    success of a spray: signin_id, time, label, campaign ("" for none), user and outcome. Only
+    attempts count: other sign-ins of an alert count neither for nor against it.
     """
     contents = _contents(alerts, labels)
     planted = _failures(labels)
@@ -196,10 +197,12 @@ def first_attempts(labels: pd.DataFrame) -> dict[str, date]:
 
 
 def forecasts(judged: Judged, alerts: Sequence[Alert], labels: pd.DataFrame) -> Forecasts:
-    """What a hunt's probabilities were of, and what is so.
+    """A hunt's probabilities, with what is true.
 
-    An account is right if any campaign got into it (had its password and was stopped, and none got
-    into it), a cluster if at least half of it is of planted campaigns.
+    A forecast of a compromised account is true if any campaign compromised it. A forecast of a
+    known password is true if a campaign had it and was stopped, and no campaign compromised the
+    account. A forecast of a cluster is true if at least half of the cluster belongs to planted
+    campaigns.
     """
     entered = _users(labels, "spray_success")
     known = _users(labels, "spray_stopped") - entered
@@ -233,7 +236,7 @@ def _of_sprays(labels: pd.DataFrame) -> pd.DataFrame:
 
 
 def _failures(labels: pd.DataFrame) -> dict[str, int]:
-    """Failures a planted campaign."""
+    """The number of failures of each planted campaign."""
     return dict(Counter(_of_sprays(labels)["campaign"].tolist()))
 
 
@@ -248,7 +251,7 @@ def _contents(alerts: Sequence[Alert], labels: pd.DataFrame) -> list[_Content]:
 
 
 def _truth(labels: pd.DataFrame) -> dict[str, tuple[str, str]]:
-    """By sign-in in play its label and its campaign."""
+    """Label and campaign of each sign-in that counts."""
     in_play = _attempts(labels)
     columns = (in_play[name].tolist() for name in ("signin_id", "label", "campaign"))
     return {signin: (label, campaign) for signin, label, campaign in zip(*columns, strict=True)}
@@ -319,5 +322,5 @@ def _tenant_row(
 
 
 def _holds_two(content: _Content, planted: dict[str, int]) -> bool:
-    """Whether it holds at least half of each of two campaigns."""
+    """Whether the alert holds at least half of each of two campaigns."""
     return sum(2 * content.held(name) >= count for name, count in planted.items()) >= 2

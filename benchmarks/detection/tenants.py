@@ -1,7 +1,7 @@
-"""A made-up tenant straight into a lake, and the project's own hunts over it.
+"""A generated tenant, written directly into a lake, and the project's own hunts over it.
 
-The export's files and their parsing are left out: the drawn sign-ins become ``raw_signins``, and
-from there on every asset is the project's own, on the embedded engine.
+The export's files and their parsing are left out: the drawn sign-ins become ``raw_signins``. From
+this table on, every asset is the project's own, on the embedded engine.
 """
 
 from collections.abc import Iterator, Sequence
@@ -43,7 +43,7 @@ from lowslow_assets.sample_tenant.traffic import draw
 from lowslow_assets.settings import CAMPAIGNS, EngineSettings, Settings, SinkSettings
 from lowslow_assets.signins.addresses import ip_prefix
 
-# What is drawn becomes raw_signins itself; documents and rules find nothing.
+# Drawn sign-ins become raw_signins directly; documents and rules do not help to find anything.
 _INGEST = dg.AssetSelection.groups("ingest") - dg.AssetSelection.assets(
     RAW_SIGNINS.name, REJECTED_SIGNINS.name
 )
@@ -54,7 +54,7 @@ HUNT = dg.AssetSelection.assets(ENRICHED_INCIDENTS.name).upstream() & dg.AssetSe
 
 @dataclass(frozen=True)
 class Hunting:
-    """A tenant in a lake of its own, to be hunted as of any of its days."""
+    """A tenant in its own lake, which can be hunted as of any of its days."""
 
     tenant: Tenant
     lake: Path
@@ -67,7 +67,7 @@ class Hunting:
         return [self.tenant.day(offset) for offset in range(self.tenant.days)]
 
     def ingest(self) -> pd.DataFrame:
-        """Write the tenant's sign-ins; the labels of all of them by ``signin_id``."""
+        """Write the tenant's sign-ins; returns the labels of all of them by ``signin_id``."""
         signins, labels = _signins(self.tenant)
         with closing(DuckDBEngine(threads=self.threads)) as engine:
             lake = Lake(str(self.lake), engine)
@@ -97,7 +97,7 @@ class Hunting:
     def hunt(self, day: date, preset: str = CAMPAIGNS, since: Table | None = None) -> list[Alert]:
         """The incidents as of the end of a day.
 
-        With ``since`` the hunt is made again from that table on; all before it stays.
+        With ``since``, the hunt is made again from that table on; earlier tables stay as they are.
         """
         assets = HUNT & dg.AssetSelection.assets(since.name).downstream() if since else HUNT
         self._run("hunt_as_of_day", assets, [day], preset)
@@ -139,9 +139,9 @@ class Hunting:
 
 @contextmanager
 def judged() -> Iterator[Judged]:
-    """Write down what the hunts within think of clusters and accounts that they do not name, too.
+    """Record how hunts in the block judge all clusters and accounts, also those that are not named.
 
-    Their tables are as without it.
+    The hunts' tables are the same as without it.
     """
     judge_suspects, find_entries = clusters.judge_suspects, incidents.find_entries
     found = Judged([], {}, {})

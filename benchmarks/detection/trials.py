@@ -1,4 +1,4 @@
-"""Every detector on one tenant: what one process of the benchmark does at a time."""
+"""Every detector on one tenant: the work of one process of the benchmark at a time."""
 
 import shutil
 import time
@@ -23,16 +23,16 @@ from lowslow_assets.settings import NOTEBOOK
 
 OURS, THEIRS = "lowslow_assets", "the notebook's setup"
 PARTS = ("ours", "others")
-"""Whose results have files of their own: what others find does not change when ours does."""
+"""The parts that have separate files: others' results do not change when ours do."""
 DAYS_SINCE_FIRST, QUIET_DAYS = (5, 10, 15, 20, 30, 40), (30,)
-"""Earlier hunts: as of days since each campaign's first attempt, until the campaign is seen; and
-as of days of a quiet tenant."""
+"""Earlier hunts: as of days since each campaign's first attempt, until the campaign is seen; and as
+of days of a quiet tenant."""
 
 
 def run(scenario: str, seed: int, threads: int, paths: Mapping[str, Path]) -> str:
-    """Write what comes out of one tenant; returns where the time went, in a line.
+    """Write the results of one tenant; returns one line on the time spent.
 
-    ``paths`` are those of the PARTS that are wanted.
+    ``paths`` has the wanted PARTS with their paths.
     """
     folder = Path(mkdtemp(prefix="lowslow-benchmark-"))
     began, spent = time.monotonic(), list[str]()
@@ -59,7 +59,7 @@ def run(scenario: str, seed: int, threads: int, paths: Mapping[str, Path]) -> st
 
 
 def _ours(hunting: Hunting, trial: Trial, labels: Frame) -> Results:
-    """Our hunt as of the last day; earlier hunts say when a campaign is first seen.
+    """Our hunt as of the last day; earlier hunts show when a campaign is first seen.
 
     A false incident of any of those hunts counts.
     """
@@ -82,7 +82,7 @@ def _ours(hunting: Hunting, trial: Trial, labels: Frame) -> Results:
 
 
 def earlier_days(hunting: Hunting, began: Mapping[str, date]) -> dict[date, set[str]]:
-    """The days to hunt as of before the last one, in order, with the campaigns each is for."""
+    """The days before the last one to hunt as of, in order, each with its campaigns."""
     if not began:
         return {hunting.days[number - 1]: set() for number in QUIET_DAYS}
     found: dict[date, set[str]] = {}

@@ -1,1 +1,1 @@
-"""Speed: what a hunt costs here, in the notebook, and at the machine's limit."""
+"""Speed: the cost of a hunt here, in the notebook, and at the machine's limit."""

@@ -12,11 +12,11 @@ from benchmarks.speed.tenants import make
 
 
 def main() -> None:
-    """Run what the results do not hold yet, then print the tables of all, and save the plot."""
+    """Run what is missing from the results, then print the tables of all, and save the plot."""
     options = _options()
     options.out.mkdir(parents=True, exist_ok=True)
     results = Results(options.out)
-    # The small ones first: the large are estimated from them.
+    # Small sizes come first, because large ones are estimated from them.
     sizes = [Size(rate, days) for rate in options.rates for days in options.days]
     for size in sorted(sizes, key=lambda size: size.signins):
         _run(results, size, options)
@@ -41,7 +41,7 @@ def _options() -> argparse.Namespace:
 
 
 def _run(results: Results, size: Size, options: argparse.Namespace) -> None:
-    """One run of everybody after another, so that no peer has the machine's better hour."""
+    """Run all peers in turn, so that no peer has the machine at a better time."""
     data = make(options.out, size.rate, max(options.days))
     bench = Bench(data, size.days, options.out.absolute() / "scratch", options.limit)
     for run in range(options.runs):

@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.speed.duckdb_ingest EXPORT FIRST_DAY LAST_DAY OUT``
 
-Writes ``OUT/date=YYYY-MM-DD/*.parquet``, one row an Id, as zstd. It does no more than that:
-no rejected lines, no second schema, no lower-case keys, no checks.
+It writes ``OUT/date=YYYY-MM-DD/*.parquet``, one row per Id, as zstd. It does nothing else: no
+rejected lines, no second schema, no lower-case keys, no checks.
 """
 
 import argparse
@@ -67,12 +67,12 @@ COPY (
 
 _DAY_PATH = r"y=(\d+)/m=(\d+)/d=(\d+)/"
 
-# Dearer one by one, and the whole window at once is more than memory holds.
+# Days one by one cost more, and the whole window at once does not fit into memory.
 _DAYS_AT_ONCE = 30
 
 
 def ingest(export: Path, first: date, last: date, out: Path) -> None:
-    """Write the days' sign-ins, one row an Id and day."""
+    """Write the days' sign-ins, one row per Id and day."""
     connection = duckdb.connect()
     out.mkdir(parents=True)
     folders = day_folders(export, first, last)
@@ -89,7 +89,7 @@ def ingest(export: Path, first: date, last: date, out: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Ingest the days, first and last included."""
+    """Ingest the days from the first to the last, both included."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.duckdb_ingest")
     parser.add_argument("export", type=Path, help="the folder that holds y=YYYY/")
     parser.add_argument("first", type=date.fromisoformat)

@@ -1,4 +1,4 @@
-"""Where the export keeps a day's files."""
+"""The folders in which the export keeps a day's files."""
 
 from datetime import date, timedelta
 from pathlib import Path

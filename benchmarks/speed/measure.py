@@ -1,8 +1,8 @@
-"""What running a command costs: wall time, processor time, peak memory. Linux only.
+"""The cost of a command: wall time, processor time, peak memory. Linux only.
 
-A hunt is a tree of processes (Python, its workers, with Spark a JVM), and some outlive their
-parents. So this process becomes the one that orphans fall to: it sees them all, and the kernel's
-account of its children is the whole of their processor time.
+A hunt is a tree of processes (Python, its workers, and a JVM with Spark), and some outlive their
+parents. So this process becomes the parent of orphans: it sees all processes, and the kernel's
+account of its children is their complete processor time.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-# Of the tree only the moments that are looked at count; every look costs time.
+# The tree is only sampled, because every sample costs time.
 _SAMPLE_SECONDS = 0.25
 _PR_SET_CHILD_SUBREAPER = 36
 _MB = 1_000_000
@@ -27,12 +27,12 @@ _MB = 1_000_000
 
 @dataclass(frozen=True)
 class Cost:
-    """What a command cost.
+    """The cost of a command.
 
-    wall, cpu: seconds; cpu is that of the whole tree of processes.
-    process_mb: peak resident memory of the command's own process, as the kernel keeps it.
-    tree_mb: the most that all processes of the tree held at once, four times a second; what
-        several of them share counts once.
+    wall, cpu: seconds; cpu is the processor time of the whole tree of processes.
+    process_mb: peak resident memory of the command's own process, as the kernel reports it.
+    tree_mb: the most memory that all processes of the tree held at once, sampled four times per
+    second; memory that several processes share counts once.
     outcome: "finished", "failed", or "stopped" (at the time limit).
     """
 
@@ -43,7 +43,7 @@ class Cost:
     outcome: str
 
     def __add__(self, after: "Cost") -> "Cost":
-        """One command after the other."""
+        """The cost of two commands that run one after the other."""
         return Cost(
             self.wall + after.wall,
             self.cpu + after.cpu,
@@ -58,7 +58,8 @@ def measure(
 ) -> Cost:
     """Run a command, for at most ``limit`` seconds.
 
-    What it prints goes to ``output``, and its messages to a file beside it that ends in .log.
+    Its standard output is written to ``output``, and its messages to a file beside it that ends in
+    .log.
     """
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     before = _children_cpu()
@@ -86,17 +87,17 @@ def _children_cpu() -> float:
 
 
 def _memory(pid: int, file: str, name: str) -> float:
-    """A figure of a process in MB; 0 of one that has ended."""
+    """A figure of a process in MB; 0 if the process has ended."""
     with suppress(FileNotFoundError, ProcessLookupError):
         text = Path(f"/proc/{pid}/{file}").read_text()
-        # What has ended, and is not waited for yet, has no memory any more.
+        # A process that has ended, but has not been waited for yet, has no memory any more.
         if found := re.search(rf"^{name}:\s*(\d+) kB$", text, re.MULTILINE):
             return int(found[1]) * 1024 / _MB
     return 0.0
 
 
 def _end_descendants(process: subprocess.Popen[bytes]) -> None:
-    """End what the command left behind, and wait for it: only then is its time accounted."""
+    """End the command's remaining processes, and wait: only then is their time accounted."""
     while left := psutil.Process().children(recursive=True):
         for child in left:
             with suppress(psutil.NoSuchProcess):

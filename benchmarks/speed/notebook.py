@@ -2,13 +2,13 @@
 
 ``python -m benchmarks.speed.notebook EXPORT FIRST_DAY LAST_DAY --as-written|--mended``
 
-Written from the formulas in the design, in the order of the notebook's cells; what its cells only
-display is left out. Everything is computed for the one hunt, from the export's JSON:
+It is written from the formulas in the design, in the order of the notebook's cells. What the cells
+only display is left out. Everything is computed for one hunt, from the export's JSON:
 
 - as written: the schema is inferred, nothing is kept between Spark's jobs (each reads the JSON
-  again), and which values are anomalous goes into the query plan as one literal map a feature;
-- mended: the schema is given, the parsed sign-ins go to a temporary Parquet that the jobs read,
-  and anomalous values are joined.
+  again), and the anomalous values are written into the query plan as one literal map per feature;
+- mended: the schema is given, the parsed sign-ins are written to a temporary Parquet that the jobs
+  read, and anomalous values are joined.
 
 Both collect the failures' masks to the driver and fit BayesPy's mixture on one row per failure, as
 the notebook does. Prints the clusters that are kept, and the seconds of each step, as JSON.
@@ -57,7 +57,7 @@ COMPONENTS, STARTS, MAX_SWEEPS = 10, 5, 5000
 LEAST_PROBABILITY, LEAST_FEATURES, LEAST_ASSIGNMENT = 0.4, 2, 0.4
 LEAST_ATTEMPTS_A_DAY = 1.0
 
-# What our own sessions have too, where it does not depend on the way of hunting.
+# The settings of our own sessions that do not depend on the way of hunting.
 SPARK = {
     "spark.master": "local[*]",
     "spark.driver.memory": "4g",
@@ -77,7 +77,7 @@ _MASK = tuple(f"anomalous_{feature}" for feature in FEATURES)
 
 @dataclass(frozen=True)
 class Way:
-    """The steps in which as written and mended differ, and their Spark settings."""
+    """The steps in which "as written" and "mended" differ, and their Spark settings."""
 
     read: Callable[[SparkSession, list[str], Path], DataFrame]
     mask: Callable[[DataFrame, dict[str, list[str]]], DataFrame]
@@ -90,7 +90,7 @@ def read_inferring(spark: SparkSession, folders: list[str], _: Path) -> DataFram
 
 
 def read_once(spark: SparkSession, folders: list[str], scratch: Path) -> DataFrame:
-    """The same, by a schema that is given, and kept as Parquet for the jobs that follow."""
+    """The same with a given schema, kept as Parquet for the jobs that follow."""
     schema = T.StructType([T.StructField(name, T.StringType()) for name in COLUMNS])
     signins = wrangle(spark.read.schema(schema).json(folders, recursiveFileLookup=True))
     signins.write.parquet(str(scratch / "signins"))
@@ -98,7 +98,7 @@ def read_once(spark: SparkSession, folders: list[str], scratch: Path) -> DataFra
 
 
 def wrangle(log: DataFrame) -> DataFrame:
-    """Successes and failures, one row an Id, with one column a feature."""
+    """Successes and failures, one row per Id, with one column per feature."""
     signins = (
         log.select(*COLUMNS)
         .where(F.col("ResultType").isin(SUCCESS, *FAILURES))
@@ -122,7 +122,7 @@ def _category(feature: str):
 
 
 def count_categories(signins: DataFrame) -> pd.DataFrame:
-    """Successes per feature and category, those without any included."""
+    """Successes per feature and category, including categories without successes."""
     pair = F.explode(
         F.array(
             *(F.struct(F.lit(f).alias("feature"), F.col(f).alias("category")) for f in FEATURES)
@@ -137,7 +137,7 @@ def count_categories(signins: DataFrame) -> pd.DataFrame:
 
 
 def anomalous_values(counts: pd.DataFrame) -> dict[str, list[str]]:
-    """Per feature the categories with log p < mu - 2 sigma."""
+    """Per feature, the categories with log p < mu - 2 sigma."""
     values = {}
     for feature, of_feature in counts.groupby("feature"):
         n = of_feature["successes"].to_numpy(dtype=float)
@@ -150,7 +150,7 @@ def anomalous_values(counts: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def mask_by_literal_maps(failures: DataFrame, values: dict[str, list[str]]) -> DataFrame:
-    """Look every feature up in a map that is written into the query plan."""
+    """Look up every feature in a map that is written into the query plan."""
     for feature, name in zip(FEATURES, _MASK, strict=True):
         entries = [F.lit(entry) for value in values[feature] for entry in (value, 1)]
         known = F.create_map(*entries)[F.col(feature)] if entries else F.lit(None)
@@ -170,7 +170,7 @@ def mask_by_joins(failures: DataFrame, values: dict[str, list[str]]) -> DataFram
 
 @dataclass(frozen=True)
 class Fit:
-    """The best of the starts: its bound, per failure the class probabilities, exp(E[log P])."""
+    """The best start: its bound, the class probabilities per failure, exp(E[log P])."""
 
     bound: float
     assignment: np.ndarray
@@ -220,7 +220,7 @@ def describe(
 ) -> list[dict[str, Any]]:
     """The kept clusters and their statistics, the largest first.
 
-    ``members`` are sign-ins with their cluster, ``baseline`` the successes per category.
+    ``members`` are sign-ins with their cluster, ``baseline`` has the successes per category.
     """
     normal = {
         str(feature): float(stats.entropy(group["successes"]))
@@ -268,7 +268,7 @@ def _same_rhythm(of_cluster: np.ndarray, of_successes: dict[int, int]) -> float:
 def hunt(
     spark: SparkSession, way: Way, folders: list[str], scratch: Path, seconds: dict[str, float]
 ) -> list[dict[str, Any]]:
-    """The whole notebook; ``seconds`` takes down what each step costs."""
+    """The whole notebook; ``seconds`` records the time of each step."""
     with _timed(seconds, "read"):
         signins = way.read(spark, folders, scratch)
     with _timed(seconds, "baseline"):
@@ -317,7 +317,7 @@ MENDED = Way(read_once, mask_by_joins, {"spark.sql.files.openCostInBytes": "64k"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Hunt over the days, first and last included, and print the clusters."""
+    """Hunt over the days from the first to the last (included), and print the clusters."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.notebook")
     parser.add_argument("export", type=Path, help="the folder that holds y=YYYY/")
     parser.add_argument("first", type=date.fromisoformat)

@@ -1,4 +1,4 @@
-"""Who is measured, and how each is run."""
+"""The peers that are measured, and how each is run."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from lowslow_assets.settings import DUCKDB, SPARK
 
 @dataclass(frozen=True)
 class Project:
-    """Ours on one of its engines, and what is measured of it."""
+    """Our project on one of its engines, and what is measured of it."""
 
     engine: str
     name: str
@@ -29,7 +29,7 @@ class Project:
 
     @property
     def cold(self) -> str:
-        """That, and the hunt over the window."""
+        """The first ingest of the window and the hunt over it."""
         return f"{self.name}, cold"
 
     @property
@@ -59,7 +59,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Bench:
-    """Where peers are run on a window: the last ``days`` of the data, in a scratch folder."""
+    """The place where peers run on a window: the last ``days`` of the data, in a scratch folder."""
 
     data: Data
     days: int
@@ -67,7 +67,7 @@ class Bench:
     limit: float
 
     def run(self, turn: "Turn") -> list[Measured]:
-        """Run what measures the peers of a turn, in an empty scratch folder."""
+        """Measure the peers of a turn, in an empty scratch folder."""
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.scratch.mkdir(parents=True)
         measured = list(turn.measure(self))
@@ -85,7 +85,7 @@ class Bench:
         yield self._notebook(AS_WRITTEN, "--as-written")
 
     def mended(self) -> Iterator[Measured]:
-        """The mended notebook's."""
+        """The mended notebook's hunt over the window."""
         yield self._notebook(MENDED, "--mended")
 
     def ours(self, ours: Project) -> Iterator[Measured]:
@@ -132,7 +132,7 @@ class Bench:
         return self._run([*command, "--select", selection, *partitions], settings)
 
     def _run(self, command: list[str], settings: dict[str, str]) -> Cost:
-        # Everybody may keep compiled modules.
+        # All peers may keep compiled modules.
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         # Spark's own scratch, and the notebook's, are removed with ours.
         environment |= {"TMPDIR": str(self.scratch), "SPARK_LOCAL_DIRS": str(self.scratch)}
@@ -146,7 +146,7 @@ class Bench:
 
 @dataclass(frozen=True)
 class Turn:
-    """Peers that are measured in one go."""
+    """Peers that are measured together."""
 
     peers: tuple[str, ...]
     measure: Callable[[Bench], Iterator[Measured]]
@@ -162,7 +162,7 @@ TURNS = {
     "mended": Turn((MENDED,), Bench.mended),
     "as-written": Turn((AS_WRITTEN,), Bench.as_written),
 }
-"""By the names that the command line knows."""
+"""The turns, by their names on the command line."""
 
 
 def forget_day(lake: Path, day: date) -> None:
@@ -172,5 +172,5 @@ def forget_day(lake: Path, day: date) -> None:
 
 
 def folder_bytes(folder: Path) -> int:
-    """The sizes of all files in it."""
+    """The total size of all files in a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -23,7 +23,7 @@ _LOOKS = {
 
 
 def costs_table(results: Results) -> str:
-    """What everybody cost at every size, as Markdown."""
+    """The cost of every peer at every size, as Markdown."""
     lines = [
         "| sign-ins a day | days | | wall s | CPU s | process MB | tree MB | lake MB | runs |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -46,7 +46,7 @@ def costs_table(results: Results) -> str:
 
 
 def ratios_table(results: Results) -> str:
-    """How many times faster ours is on each engine, and how many times smaller, as Markdown."""
+    """How many times faster and smaller our hunt is on each engine, as Markdown."""
     lines = [
         "| sign-ins a day | days | | daily update: faster than as written | than mended "
         "| its cost against the shortest window's | cold: faster than mended "
@@ -74,7 +74,7 @@ def ratios_table(results: Results) -> str:
 
 
 def steps_table(results: Results) -> str:
-    """Where the notebook's time goes, in its first run at every size, as Markdown."""
+    """The notebook's time by step, in its first run at every size, as Markdown."""
     firsts = [
         result
         for size in results.sizes()
@@ -96,7 +96,7 @@ def steps_table(results: Results) -> str:
 
 
 def legend(limit: float) -> str:
-    """What the signs in the tables mean."""
+    """The meaning of the signs in the tables."""
     return (
         "Medians of the runs. Process: the peak of the command's own process; tree: the most that "
         "all its processes held at once. ≈: estimated, in proportion to the sign-ins, from the "
@@ -119,17 +119,17 @@ def _seconds(wall: Wall | None) -> str:
 
 
 def _ratio(one: Wall | None, other: Wall | None) -> str:
-    """One over the other, where the other was measured."""
+    """The ratio of two times, if the second was measured."""
     if one is None or other is None or other.origin != "measured":
         return ""
     return f"{_SIGNS[one.origin]}{_number(one.seconds / other.seconds)}"
 
 
 def plot(results: Results, path: Path) -> None:
-    """Cost against days at one rate, and against the rate at one length of the window.
+    """Plot the cost by days at one rate, and by rate at one length of the window.
 
-    At the rate that was tried with most lengths, and the length that was tried with most rates;
-    of several, the greatest.
+    The rate is the one that was tried with the most lengths, and the length is the one that was
+    tried with the most rates. Among several, the greatest is taken.
     """
     sizes = results.sizes()
     rate = _most_tried(sizes, lambda size: size.rate)

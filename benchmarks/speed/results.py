@@ -1,4 +1,4 @@
-"""The results: one JSON line per run, so that a benchmark can go on where it was stopped."""
+"""The results: one JSON line per run, so that a benchmark can continue where it was stopped."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -11,14 +11,14 @@ from benchmarks.speed.peers import Measured, Turn
 
 @dataclass(frozen=True, order=True)
 class Size:
-    """How much there is to hunt in."""
+    """The size of what is hunted in."""
 
     rate: int
     days: int
 
     @property
     def signins(self) -> int:
-        """Sign-ins in the window."""
+        """The number of sign-ins in the window."""
         return self.rate * self.days
 
 
@@ -34,7 +34,7 @@ class Result(Measured):
 class Wall:
     """Seconds of wall time.
 
-    origin: "measured"; "estimated": see `Results.estimate`; "stopped": it takes longer than this.
+    origin: "measured"; "estimated" (see `Results.estimate`); "stopped" (the command takes longer).
     """
 
     seconds: float
@@ -50,14 +50,14 @@ class Results:
         self._results = [_result(json.loads(line)) for line in lines]
 
     def add(self, size: Size, run: int, measured: list[Measured]) -> None:
-        """Keep the results of one turn: all of them or none."""
+        """Store the results of one turn: all of them or none."""
         new = [Result(m.peer, m.cost, m.notes, size, run) for m in measured]
         with self._path.open("a") as file:
             file.write("".join(json.dumps(asdict(result)) + "\n" for result in new))
         self._results += new
 
     def sizes(self) -> list[Size]:
-        """The sizes that anything was run at, in order."""
+        """The sizes at which any peer was run, in order."""
         return sorted({result.size for result in self._results})
 
     def of(self, size: Size, peer: str) -> list[Result]:
@@ -65,7 +65,7 @@ class Results:
         return [r for r in self._results if r.size == size and r.peer == peer]
 
     def is_done(self, size: Size, run: int, turn: Turn) -> bool:
-        """Whether there is nothing more to learn: it was run, or an earlier run never ended."""
+        """Whether no run is needed: this one was made, or an earlier one reached the time limit."""
         runs = [result for peer in turn.peers for result in self.of(size, peer)]
         return any(r.run == run or r.cost.outcome != "finished" for r in runs)
 
@@ -92,9 +92,9 @@ class Results:
         return None if stopped is None else Wall(stopped, "stopped")
 
     def estimate(self, size: Size, peer: str) -> float | None:
-        """Seconds in proportion to the sign-ins, from the largest smaller window of the peer.
+        """Seconds in proportion to the sign-ins, from the peer's largest smaller window.
 
-        Where it was stopped there, that is the least it can be.
+        If the peer was stopped at that window, the estimate is a lower bound.
         """
         known = [
             (other.signins, seconds)
@@ -107,7 +107,7 @@ class Results:
         return seconds * size.signins / signins
 
     def _stopped(self, size: Size, peer: str) -> float | None:
-        """The seconds after which it was stopped; None if it was not."""
+        """The seconds after which the peer was stopped; None if it was not."""
         runs = (r.cost for r in self.of(size, peer) if r.cost.outcome == "stopped")
         return next((cost.wall for cost in runs), None)
 
@@ -116,7 +116,7 @@ class Results:
         return cost.wall if cost else self._stopped(size, peer)
 
     def note(self, size: Size, peer: str, name: str) -> float | None:
-        """A number that a peer noted at a size, by its first run."""
+        """A number that a peer noted at a size, from its first run."""
         return next((r.notes[name] for r in self.of(size, peer) if name in r.notes), None)
 
 

@@ -1,4 +1,4 @@
-"""The data: one made-up tenant per rate, of which every window is the last days."""
+"""The data: one generated tenant per rate. Every window consists of its last days."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -19,19 +19,19 @@ class Data:
     last: date = LAST_DAY
 
     def first(self, days: int) -> date:
-        """The first day of the window of so many days."""
+        """The first day of the window of ``days`` days."""
         return self.last - timedelta(days=days - 1)
 
     def json_bytes(self, days: int) -> int:
-        """What the window's files hold."""
+        """The size of the window's files in bytes."""
         folders = day_folders(self.export, self.first(days), self.last)
         return sum(path.stat().st_size for folder in folders for path in folder.rglob("*.json"))
 
 
 def make(out: Path, rate: int, days: int) -> Data:
-    """The tenant of so many sign-ins a day, unless it is there; see `Tenant` for what is in it.
+    """Make the tenant with ``rate`` sign-ins per day if it does not exist; see `Tenant`.
 
-    Sprays and confusers are the sample tenant's, and its users as many in proportion.
+    Sprays and confusers are those of the sample tenant; the number of users is in proportion.
     """
     folder = out / "tenants" / f"{rate}x{days}"
     tenant = Tenant(
