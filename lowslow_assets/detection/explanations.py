@@ -37,16 +37,19 @@ EXPLANATIONS = {
     "busy account": "the account failed, or was stopped, more than 5 times that day with one "
     "client, or more than 15 times with several: a device or service with an old password, or "
     "kept out",
-    "retried": "the same user failed again from the same prefix within an hour: a person trying",
+    "retried": "the same user failed again from the same prefix within an hour: a person who tried "
+    "again",
     "office": "at least as many accounts succeed from the source as fail there and never succeed: "
-    "people who mistype behind a shared address",
+    "people who mistype where they are at home",
     "burst": "many failures came from the source on one or two days: loud, not slow",
     "service": "the same accounts fail from the source again and again: a connector or a device "
     "with old passwords",
     "few accounts": "the same few accounts fail from the source, each more than twice: a home, a "
     "small service",
-    "own network": "the user succeeds from the network, and people from the prefix: given up",
-    "own device": "the user succeeds from the same place with the same operating system: given up",
+    "own network": "the user succeeds from the network, and people from the prefix: mistyped and "
+    "given up",
+    "own device": "the user succeeds from the same place with the same operating system: mistyped "
+    "and given up",
     "own place": "stopped at a place that the user succeeds from: a second factor not given",
     "misspelt": "there is no such account, and people succeed from the prefix: a name misspelt",
     "crowded hour": "far more unexplained failures in that hour than in others: a burst",

@@ -208,6 +208,14 @@ def test_members_are_failures_of_kept_clusters_with_enough_probability(project):
     assert clusters["reason"].str.len().gt(0).all()
 
 
+def test_suspects_are_in_a_cluster_or_counted_as_in_none(project, hunted):
+    clusters = project.table(PRUNED_CLUSTERS.name, LAST).to_pylist()
+    seen = metadata(hunted[1]["hunt"], "pruned_clusters", LAST)
+    in_clusters = sum(cluster["failures"] for cluster in clusters)
+    suspects = project.table("suspect_failures", LAST).num_rows
+    assert seen["suspects in no cluster"] == suspects - in_clusters
+
+
 def test_incident_documents_say_what_the_table_says(project):
     incidents = project.table(ENRICHED_INCIDENTS.name, LAST).to_pylist()
     folder = project.lake / "incident_documents" / f"date={LAST}"

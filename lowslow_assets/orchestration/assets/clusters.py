@@ -65,6 +65,7 @@ def pruned_clusters_and_members(hunt: Hunt) -> Iterator[Made]:
         return
     days = len(hunt.ingested_days())
     engine = hunt.lake.engine
+    metadata: dict[str, Any] = {}
     if hunt.settings.of_notebook:
         patterns = {row["mask"]: row["failures"] for row in hunt.rows(MASK_PATTERNS)}
         clusters, assigned = judge_patterns(patterns, fit, hunt.model_features, hunt.settings)
@@ -80,7 +81,8 @@ def pruned_clusters_and_members(hunt: Hunt) -> Iterator[Made]:
         suspects = Suspects.of(rows)
         clusters, found = judge_suspects(suspects, fit, population, hunt.settings)
         members = engine.from_arrow(_member_rows(rows, found.of(_kept(clusters))))
-    yield clusters, _verdicts(clusters)
+        metadata["suspects in no cluster"] = len(suspects) - len(found.position)
+    yield clusters, _verdicts(clusters) | metadata
     yield members, {}
 
 
