@@ -81,7 +81,7 @@ _OF_FAILURES = Columns(OPEN_FAILURES.dated, "failures")
 
 @transform(_EXPLAINED_BY_DAY, failures=ENCODED_FEATURES.dated)
 def explain_by_day(failures: Relation) -> Relation:
-    """Add ``explanation`` to attempts among ``encoded_features``; null where their day has none."""
+    """Add ``explanation`` to attempts among ``encoded_features``; null if their day has none."""
     return sql(
         """
         WITH _seconds AS (
