@@ -121,7 +121,7 @@ def _size(
         active_days=active_days,
         span_days=span_days,
         attempts_per_user=failures / (users + invented_names),
-        # All rows without an address count as one address.
+        # A cluster without any address counts as one with a single address.
         attempts_per_address=failures / max(ip_addresses, 1),
         attempts_per_day=failures / span_days,
     )

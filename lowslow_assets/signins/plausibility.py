@@ -67,8 +67,9 @@ def unusual_volume(day: date, of_days: Mapping[date, Outcomes]) -> list[str]:
     """What is odd about a day's numbers, in words; ``of_days`` has this day and days before it.
 
     A day is far emptier than usual if it has less than a quarter of the median of its weekday. The
-    share of failures jumped if it is three times the median of the days before, or a third, and the
-    day has 50 failures or more. With too few days before, nothing is reported.
+    share of failures jumped if it is over three times the median of the days before, or under a
+    third of it, and the day's failures, or those expected by the median, are 50 or more. With too
+    few days before, nothing is reported.
     """
     today = of_days[day]
     if not today.signins:
