@@ -51,6 +51,8 @@ EXPLANATIONS = {
     "own device": "the user succeeds from the same place with the same operating system: mistyped "
     "and given up",
     "own place": "stopped at a place that the user succeeds from: a second factor not given",
+    "kept out": "at least half of the accounts that are tried from the prefix had the right "
+    "password: people whom a policy or a prompt keeps out",
     "misspelt": "there is no such account, and people succeed from the prefix: a name misspelt",
     "crowded hour": "far more unexplained failures in that hour than in others: a burst",
 }
@@ -71,6 +73,8 @@ BURST_FAILURES, BURST_DAYS = 10, 2
 SERVICE_TRIES, SERVICE_DAYS_A_TRY = 5, 8
 SERVICE_RETURNS = 5
 FEW_ACCOUNTS, FEW_ACCOUNTS_TRIES = 20, 2
+# A spray hardly ever guesses right.
+KEPT_OUT_ACCOUNTS = 3
 CROWD, CROWD_FACTOR = 25, 8
 
 _EXPLAINED_BY_DAY = extended(ENCODED_FEATURES.dated, "explanation string")
@@ -436,6 +440,15 @@ def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
                 AND sources.city = failures.city
             WHERE failures.outcome = 'stopped' AND failures.city <> {nodata}
         ),
+        _kept_out AS (
+            SELECT ip_prefix
+            FROM {failures}
+            WHERE ip_prefix IS NOT NULL
+            GROUP BY ip_prefix
+            HAVING count(DISTINCT CASE WHEN outcome = 'stopped' THEN "user" END) >= {kept_out}
+                AND 2 * count(DISTINCT CASE WHEN outcome = 'stopped' THEN "user" END)
+                    >= count(DISTINCT "user")
+        ),
         _of_anyone AS (
             SELECT DISTINCT sources.ip_prefix
             FROM {sources} AS sources
@@ -453,6 +466,7 @@ def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
                     THEN 'own network'
                 WHEN _at_place.signin_id IS NOT NULL THEN 'own place'
                 WHEN _known."user" IS NOT NULL THEN 'own device'
+                WHEN _kept_out.ip_prefix IS NOT NULL THEN 'kept out'
                 WHEN _of_anyone.ip_prefix IS NOT NULL AND failures.result_type IN {invented}
                     THEN 'misspelt'
             END AS explanation
@@ -461,6 +475,7 @@ def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
             ON _of_user.date = failures.date AND _of_user.signin_id = failures.signin_id
         LEFT JOIN _at_place
             ON _at_place.date = failures.date AND _at_place.signin_id = failures.signin_id
+        LEFT JOIN _kept_out ON _kept_out.ip_prefix = failures.ip_prefix
         LEFT JOIN _of_anyone ON _of_anyone.ip_prefix = failures.ip_prefix
         LEFT JOIN _known
             ON _known."user" = failures."user"
@@ -474,6 +489,7 @@ def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
         sources=sources,
         resolved=RESOLVED_SECONDS,
         nodata=NODATA,
+        kept_out=KEPT_OUT_ACCOUNTS,
         invented=INVENTED_NAMES,
     )
 
@@ -601,6 +617,7 @@ def largest_groups(failures: Relation) -> Relation:
                     WHEN 'service' THEN ip_prefix
                     WHEN 'office' THEN ip_prefix
                     WHEN 'few accounts' THEN ip_prefix
+                    WHEN 'kept out' THEN ip_prefix
                     WHEN 'own device' THEN "user"
                     WHEN 'crowded hour' THEN substr(CAST(first_failure AS STRING), 1, 13)
                     ELSE CASE WHEN substr(explanation, 1, {known_length}) = {known}

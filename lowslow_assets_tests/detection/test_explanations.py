@@ -555,6 +555,23 @@ OUTCOMES: dict[str, Scenario] = {
         "misspelt",
         [Signin("f", NOON, user="anm", prefix="p", **NOBODY), success("s", DAY, prefix="p")],
     ),
+    "three of six kept out": all_are(
+        "kept out",
+        [
+            *(Signin(f"s{i}", i * DAY, user=f"s{i}", prefix="p", **STOPPED) for i in range(3)),
+            *(Signin(f"f{i}", i * DAY + HOUR, user=f"f{i}", prefix="p") for i in range(3)),
+        ],
+    ),
+    "three of seven kept out": all_are(
+        None,
+        [
+            *(Signin(f"s{i}", i * DAY, user=f"s{i}", prefix="p", **STOPPED) for i in range(3)),
+            *(Signin(f"f{i}", i * DAY + HOUR, user=f"f{i}", prefix="p") for i in range(4)),
+        ],
+    ),
+    "two of two kept out": all_are(
+        None, [Signin(f"s{i}", i * DAY, user=f"s{i}", prefix="p", **STOPPED) for i in range(2)]
+    ),
     "a name of a list": all_are(None, [Signin("f", NOON, user="anm", prefix="p", **NOBODY)]),
     "an account locked where people are": all_are(
         None, [Signin("f", NOON, user="ann", prefix="p", **LOCKED), success("s", DAY, prefix="p")]
