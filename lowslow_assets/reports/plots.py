@@ -85,7 +85,7 @@ def attempts_by_day(days: Sequence[str], series: Mapping[str, Sequence[int]]) ->
 
 def detection_limits(kinds: Mapping[str, Mapping[int, int | None]], days: int) -> str:
     """Per kind of spray, days until it is found (None: never) against its attempts per day."""
-    figure = _figure(6.5, 3.4)
+    figure = _figure(6.5, 4.4)
     axes = figure.subplots()
     never = 1.12 * days
     colors = (_INK, _ERROR, "#3f7d4f", "#7a4f9a", "#b07a1e", "#3a7ca5")
@@ -101,7 +101,7 @@ def detection_limits(kinds: Mapping[str, Mapping[int, int | None]], days: int) -
     axes.set_xlabel("attempts per day")
     axes.set_ylabel("found after days")
     axes.set_title("Synthetic sprays put into this window", fontsize=10)
-    axes.legend(fontsize=8, frameon=False)
+    figure.legend(fontsize=8, frameon=False, loc="outside lower center", ncols=2)
     axes.spines[["top", "right"]].set_visible(False)
     return _markdown(figure, "Days until a spray is found, by its rate")
 
