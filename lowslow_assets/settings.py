@@ -79,9 +79,9 @@ class Thresholds:
     noise_a_day: float = _threshold(
         *(10.0, 0.01, 10_000),
         "Unrelated attempts a day to which the tenant is taken to be exposed. Lower: slower "
-        "campaigns are told from noise by their number; below what there really is, noise becomes "
-        "incidents. Higher: for a tenant that much noise reaches; slow campaigns are found only "
-        "by what they repeat.",
+        "campaigns are distinguished from noise by their number; below what there really is, noise "
+        "becomes incidents. Higher: for a tenant that much noise reaches; slow campaigns are found "
+        "only by what they repeat.",
     )
 
     def __post_init__(self) -> None:
