@@ -14,6 +14,7 @@ import numpy as np
 
 from lowslow_assets.detection.members import Population, Suspects, shares_prefix
 from lowslow_assets.detection.statistics import ClusterSize
+from lowslow_assets.lake.tables import NODATA
 
 REPEATED_SHARE = 0.3
 """This share of unrelated attempts may share a prefix with others, or one device."""
@@ -82,7 +83,9 @@ def signs_of_members(members: Suspects, among: Suspects, population: Population)
         _share_p_value(shared, len(among)),
         f"{shared:,} of {n:,} attempts come from address prefixes that try several accounts",
     )
-    devices, counts = np.unique(members.device[members.odd_device], return_counts=True)
+    # A client that does not say what it is may be anything.
+    named = (members.browser != NODATA) | (members.operating_system != NODATA)
+    devices, counts = np.unique(members.device[members.odd_device & named], return_counts=True)
     if len(devices):
         yield Sign(
             "one tool",

@@ -151,6 +151,13 @@ def test_one_tool_is_a_device_that_the_tenant_hardly_has() -> None:
     assert "one tool" not in signs(suspects(days, browser=browser, pattern=[0] * 60))
 
 
+def test_a_client_that_does_not_say_what_it_is_may_be_anything() -> None:
+    days, silent = [i * 0.9 for i in range(60)], ["NODATA"] * 60
+    assert "one tool" not in signs(suspects(days, browser=silent, operatingSystem=silent))
+    # With a system it says a little.
+    assert signs(suspects(days, browser=silent))["one tool"].p_value < 1e-9
+
+
 def office_hours() -> dict[datetime, int]:
     """Successes of a tenant that works from 8 to 16 on weekdays."""
     return {
