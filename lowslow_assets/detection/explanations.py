@@ -89,18 +89,21 @@ def explain_by_day(failures: Relation) -> Relation:
     return sql(
         """
         WITH _seconds AS (
-            SELECT *, epoch_seconds(time_generated) AS second FROM {failures}
+            SELECT
+                *,
+                epoch_seconds(time_generated) AS second,
+                -- There are many prompts, and they are not failures.
+                CASE WHEN outcome = 'stopped' THEN 1 ELSE 0 END AS is_prompt
+            FROM {failures}
         ),
         _neighbours AS (
             SELECT
                 *,
-                -- There are many prompts, and they are not failures.
-                CASE WHEN outcome = 'stopped' THEN 1 ELSE 0 END AS is_prompt,
                 count(*) OVER (
                     PARTITION BY
                         date,
                         "user",
-                        CASE WHEN outcome = 'stopped' THEN 1 ELSE 0 END,
+                        is_prompt,
                         AppDisplayName,
                         ClientAppUsed,
                         operatingSystem

@@ -140,8 +140,12 @@ class Hunt:
     def _read(self, table: Table, days: Sequence[date]) -> Relation:
         """Days of a table with users; each user has the name that is usual for it in the window."""
         rows = self.lake.read(table, days, self._encoding)
+        return under_usual_names(table, rows, self._renamed)
+
+    @cached_property
+    def _renamed(self) -> Relation:
         names = self.lake.read(USER_NAMES, self.ingested_days())
-        return under_usual_names(table, rows, renamed_users(names, self.day).held())
+        return renamed_users(names, self.day).held()
 
     def _in_window(self, rows: Relation) -> Relation:
         first, last = self._time_bounds
