@@ -239,10 +239,7 @@ def lone_visits(signins: Relation, prefixes: Relation) -> Relation:
         JOIN {prefixes} AS _prefixes
             ON _signins.ip_prefix = _prefixes.ip_prefix AND _signins.outcome = _prefixes.outcome
         WHERE _signins.time_generated >= _prefixes.since
-            AND (
-                _signins.outcome = 'success'
-                OR coalesce(_signins.seconds_to_success > {resolved}, TRUE)
-            )
+            AND coalesce(_signins.seconds_to_success > {resolved}, TRUE)
         """,
         signins=signins,
         of_signins=Columns(ENCODED_FEATURES.dated, "_signins"),
