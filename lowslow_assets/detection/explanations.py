@@ -37,8 +37,6 @@ EXPLANATIONS = {
     "busy account": "the account failed, or was stopped, more than 5 times that day with one "
     "client, or more than 15 times with several: a device or service with an old password, or "
     "kept out",
-    "retried": "the same user failed again from the same prefix within an hour: a person who tried "
-    "again",
     "office": "at least as many accounts succeed from the source as fail there and never succeed: "
     "people who mistype where they are at home",
     "burst": "many failures came from the source on one or two days: loud, not slow",
@@ -61,7 +59,6 @@ KNOWN = "known: "
 """The beginning of the explanation by a known source; the organisation's reason follows."""
 
 RESOLVED_SECONDS = 30 * 60
-RETRY_SECONDS = 60 * 60
 # With one client, and with several clients.
 MAX_FAILURES_A_DAY, MAX_FURTHER_FAILURES_A_DAY = 5, 15
 # It is no accident if more failures come from one source. A prefix is seen again by chance, and the
@@ -88,15 +85,14 @@ def explain_by_day(failures: Relation) -> Relation:
     """Add ``explanation`` to attempts among ``encoded_features``; null if their day has none."""
     return sql(
         """
-        WITH _seconds AS (
+        WITH _prompts AS (
             SELECT
                 *,
-                epoch_seconds(time_generated) AS second,
                 -- There are many prompts, and they are not failures.
                 CASE WHEN outcome = 'stopped' THEN 1 ELSE 0 END AS is_prompt
             FROM {failures}
         ),
-        _neighbours AS (
+        _clients AS (
             SELECT
                 *,
                 count(*) OVER (
@@ -107,13 +103,8 @@ def explain_by_day(failures: Relation) -> Relation:
                         AppDisplayName,
                         ClientAppUsed,
                         operatingSystem
-                ) AS of_client,
-                least(
-                    (lead(second) OVER from_prefix) - second,
-                    second - (lag(second) OVER from_prefix)
-                ) AS apart
-            FROM _seconds
-            WINDOW from_prefix AS (PARTITION BY date, "user", ip_prefix ORDER BY second)
+                ) AS of_client
+            FROM _prompts
         ),
         _counted AS (
             SELECT
@@ -121,7 +112,7 @@ def explain_by_day(failures: Relation) -> Relation:
                 -- A device that fails all day does not hide another client's attempts.
                 count(CASE WHEN of_client <= {busy} THEN 1 END)
                     OVER (PARTITION BY date, "user", is_prompt) AS of_others
-            FROM _neighbours
+            FROM _clients
         )
         SELECT
             {columns},
@@ -130,7 +121,6 @@ def explain_by_day(failures: Relation) -> Relation:
                 WHEN seconds_to_success <= {resolved} THEN 'interrupted'
                 WHEN ip_prefix IS NULL THEN 'no source'
                 WHEN of_client > {busy} OR of_others > {further} THEN 'busy account'
-                WHEN apart <= {retry} THEN 'retried'
             END AS explanation
         FROM _counted
         """,
@@ -139,7 +129,6 @@ def explain_by_day(failures: Relation) -> Relation:
         resolved=RESOLVED_SECONDS,
         busy=MAX_FAILURES_A_DAY,
         further=MAX_FURTHER_FAILURES_A_DAY,
-        retry=RETRY_SECONDS,
     )
 
 
@@ -188,7 +177,7 @@ def explain_by_window(
         success_sources,
         max(MAX_FAILURES_A_PREFIX, window_days // DAYS_A_PREFIX_FAILURE),
     ).held()
-    by_failures = explain_by_failures(failures, failure_sources, verdicts).held()
+    by_failures = explain_by_failures(failures, verdicts).held()
     by_successes = explain_by_successes(left_open(by_failures).held(), success_sources).held()
     # At most one row per hour of the window.
     hours = hours_of_suspects(by_successes).rows()
@@ -320,13 +309,8 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
     )
 
 
-@transform(
-    _EXPLAINED,
-    failures=OPEN_FAILURES.dated,
-    sources=FAILURE_SOURCES.dated,
-    verdicts=_SOURCE_VERDICTS,
-)
-def explain_by_failures(failures: Relation, sources: Relation, verdicts: Relation) -> Relation:
+@transform(_EXPLAINED, failures=OPEN_FAILURES.dated, verdicts=_SOURCE_VERDICTS)
+def explain_by_failures(failures: Relation, verdicts: Relation) -> Relation:
     """Add ``explanation`` to open failures that other failures of the window explain.
 
     ``verdicts`` are the explanations of the sources. That of an address counts before that of its
@@ -334,50 +318,13 @@ def explain_by_failures(failures: Relation, sources: Relation, verdicts: Relatio
     """
     return sql(
         """
-        WITH _days AS (
-            SELECT
-                *,
-                epoch_day(date) AS day,
-                epoch_seconds(first_failure) AS began,
-                epoch_seconds(first_failure) + seconds AS ended
-            FROM {sources}
-            -- An answered prompt says nothing about its source.
-            WHERE coalesce(explanation, '') <> 'interrupted'
-        ),
-        _seen AS (
-            SELECT
-                *,
-                max(ended) OVER (
-                    PARTITION BY ip_prefix, "user" ORDER BY day
-                    RANGE BETWEEN 1 PRECEDING AND 1 PRECEDING
-                ) AS day_before_ended,
-                min(began) OVER (
-                    PARTITION BY ip_prefix, "user" ORDER BY day
-                    RANGE BETWEEN 1 FOLLOWING AND 1 FOLLOWING
-                ) AS day_after_began
-            FROM _days
-        )
         SELECT
             {of_failures},
             CASE
-                -- Failures of the same day were compared when the day was explained; this compares
-                -- failures on both sides of midnight. The difference must not be below zero,
-                -- because a row's time and its folder's day sometimes differ. Nor may it be zero,
-                -- because the other day may hold a copy of the same row.
-                WHEN epoch_seconds(failures.time_generated) - _seen.day_before_ended
-                    BETWEEN 1 AND {retry} THEN 'retried'
-                WHEN _seen.day_after_began - epoch_seconds(failures.time_generated)
-                    BETWEEN 1 AND {retry} THEN 'retried'
                 WHEN _of_address.failures IS NOT NULL THEN _of_address.explanation
                 ELSE _of_prefix.explanation
             END AS explanation
         FROM {failures} AS failures
-        LEFT JOIN _seen
-            ON _seen.date = failures.date
-            AND _seen."user" = failures."user"
-            AND _seen.ip_prefix = failures.ip_prefix
-            AND _seen.ip_address = failures.ip_address
-            AND _seen.explanation IS NULL
         LEFT JOIN {verdicts} AS _of_address
             ON _of_address.ip_prefix = failures.ip_prefix
             AND _of_address.ip_address = failures.ip_address
@@ -387,9 +334,7 @@ def explain_by_failures(failures: Relation, sources: Relation, verdicts: Relatio
         """,
         of_failures=_OF_FAILURES,
         failures=failures,
-        sources=sources,
         verdicts=verdicts,
-        retry=RETRY_SECONDS,
     )
 
 
@@ -615,7 +560,6 @@ def largest_groups(failures: Relation) -> Relation:
                 epoch_seconds(first_failure) AS began,
                 CASE explanation
                     WHEN 'busy account' THEN "user"
-                    WHEN 'retried' THEN "user"
                     WHEN 'burst' THEN ip_prefix
                     WHEN 'service' THEN ip_prefix
                     WHEN 'office' THEN ip_prefix

@@ -27,6 +27,8 @@ from lowslow_assets.lake.tables import (
 from lowslow_assets.signins.outcomes import INVENTED_NAMES
 
 MIN_MEMBER_PROBABILITY = 0.5
+VISIT = np.timedelta64(1, "h")
+"""Attempts on an account from one prefix that are less apart are one visit."""
 _CONCENTRATIONS = 10.0 ** np.arange(-1, 5)
 _STRAYS_AT_FIRST, _FEWEST_STRAYS, _MOST_STRAYS = 0.1, 0.01, 0.95
 _ROUNDS = 10
@@ -260,6 +262,26 @@ def members_by_pattern(failures: Relation, assigned: Relation) -> Relation:
         failures=failures,
         assigned=assigned,
     )
+
+
+def first_of_visits(suspects: Suspects) -> np.ndarray:
+    """The position of the first attempt of each suspect's visit, shape (n,).
+
+    A person mistypes several times, and an attacker may try several passwords at once: that is one
+    event. A visit are attempts on an account from one prefix, each within VISIT after the one
+    before.
+    """
+    order = np.lexsort((suspects.signin_id, suspects.time, _prefixes(suspects), suspects.user))
+    ordered = suspects.at(order)
+    begins = np.ones(len(order), dtype=bool)
+    begins[1:] = (
+        (ordered.user[1:] != ordered.user[:-1])
+        | (ordered.ip_prefix[1:] != ordered.ip_prefix[:-1])
+        | (np.diff(ordered.time) > VISIT)
+    )
+    first = np.empty(len(order), dtype=int)
+    first[order] = order[np.flatnonzero(begins)[np.cumsum(begins) - 1]]
+    return first
 
 
 def split_by_kit(suspects: Suspects) -> np.ndarray:

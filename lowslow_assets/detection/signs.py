@@ -6,8 +6,8 @@ of an attacker who works through a list of accounts look different. Each sign is
 strays show only by chance, with the probability of that chance.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -16,6 +16,8 @@ from lowslow_assets.detection.members import Population, Suspects, shares_prefix
 from lowslow_assets.detection.statistics import ClusterSize
 from lowslow_assets.lake.tables import NODATA
 
+import os
+ONE_NETWORK = os.environ.get("ONE_NETWORK")
 REPEATED_SHARE = 0.3
 """This share of unrelated attempts may share a prefix with others, or one device."""
 MIN_ATTEMPTS = 12
@@ -34,6 +36,22 @@ class Sign:
     name: str
     p_value: float
     explanation: str
+
+
+def lasting_signs(
+    signs_of: Callable[[Suspects], Iterable[Sign]], members: Suspects
+) -> list[Sign]:
+    """The signs of a cluster, each with its p-value without the busiest day if that is larger.
+
+    One loud day among strays is conspicuous in many ways. A campaign stays conspicuous without it.
+    """
+    days, counts = np.unique(members.day, return_counts=True)
+    rest = members.at(members.day != days[counts.argmax()])
+    without = {sign.name: sign.p_value for sign in signs_of(rest)} if len(rest) else {}
+    return [
+        replace(sign, p_value=max(sign.p_value, without.get(sign.name, 1.0)))
+        for sign in signs_of(members)
+    ]
 
 
 def signs_of_size(
@@ -83,6 +101,15 @@ def signs_of_members(members: Suspects, among: Suspects, population: Population)
         _share_p_value(shared, len(among)),
         f"{shared:,} of {n:,} attempts come from address prefixes that try several accounts",
     )
+    if ONE_NETWORK:
+        is_as = np.char.startswith(members.network.astype(str), "AS")
+        networks, counts = np.unique(members.network[members.odd[:, -1] & is_as] , return_counts=True)
+        if len(networks):
+            yield Sign(
+                "one network",
+                _share_p_value(int(counts.max()), len(among)),
+                f"{counts.max():,} of {n:,} attempts come from one network, which the tenant hardly has",
+            )
     # A client that does not say what it is may be anything.
     named = (members.browser != NODATA) | (members.operating_system != NODATA)
     devices, counts = np.unique(members.device[members.odd_device & named], return_counts=True)

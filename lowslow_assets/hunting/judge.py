@@ -23,12 +23,19 @@ from lowslow_assets.detection.members import (
     MIN_MEMBER_PROBABILITY,
     Population,
     Suspects,
+    first_of_visits,
     member_probability,
     split_by_kit,
 )
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.detection.pruning import Assignment, Cluster, assign, prune
-from lowslow_assets.detection.signs import Sign, signs_of_members, signs_of_size
+from lowslow_assets.detection.signs import (
+    MIN_ATTEMPTS,
+    Sign,
+    lasting_signs,
+    signs_of_members,
+    signs_of_size,
+)
 from lowslow_assets.detection.spray_tests import (
     SprayTest,
     confidence,
@@ -88,6 +95,20 @@ class Members:
         )
 
 
+    def with_visits(self, first: np.ndarray) -> "Members":
+        """With all attempts of the members' visits; ``first`` is from ``first_of_visits``."""
+        of_member = np.full(len(first), -1)
+        of_member[self.position] = np.arange(len(self.position))
+        later = np.flatnonzero((first != np.arange(len(first))) & (of_member[first] >= 0))
+        all_of = np.concatenate([np.arange(len(self.position)), of_member[first[later]]])
+        return Members(
+            np.concatenate([self.position, later]),
+            self.cluster_id[all_of],
+            self.probability[all_of],
+            self.chosen_among,
+        )
+
+
 def fit_patterns(
     failures: Mapping[int, int], features: int, settings: HuntSettings
 ) -> tuple["MixtureFit", "FitTrace"]:
@@ -120,7 +141,8 @@ def judge_suspects(
     ``fit`` is the fit of the suspects' patterns. A cluster has the number of its component. A
     second campaign in the component has this number plus the number of components.
     """
-    members = _find_members(suspects, fit, population, settings, recipe)
+    first = first_of_visits(suspects)
+    members = _find_members(suspects, first, fit, population, settings, recipe)
     clusters = []
     for cluster_id in map(int, np.unique(members.cluster_id)):
         own = suspects.at(members.of([cluster_id]).position)
@@ -133,10 +155,13 @@ def judge_suspects(
             if share >= _LEAST_ODD_SHARE
         ]
         honest = honest_strays_a_day(population, len(odd))
-        signs = [
-            *signs_of_size(size, honest, settings.thresholds.noise_a_day),
-            *signs_of_members(own, among, population),
-        ]
+        signs = lasting_signs(
+            lambda part: [
+                *signs_of_size(size_of(cluster_id, part), honest, settings.thresholds.noise_a_day),
+                *signs_of_members(part, among, population),
+            ],
+            own,
+        )
         tests = recipe.tests(size, signs, honest, settings.thresholds)
         kept, reason = verdict(tests, odd)
         component = cluster_id % len(fit.weights)
@@ -154,33 +179,41 @@ def judge_suspects(
                 confidence=confidence(tests),
             )
         )
-    return clusters, members
+    return clusters, members.with_visits(first)
 
 
 def _find_members(
     suspects: Suspects,
+    first: np.ndarray,
     fit: "MixtureFit",
     population: Population,
     settings: HuntSettings,
     recipe: Recipe,
 ) -> Members:
     component, by_pattern = _components(suspects.pattern, fit, settings)
+    components = len(fit.weights)
+    is_first = first == np.arange(len(first))
     found = [(np.array([], int), np.array([], int), np.array([], float))]
     among = {}
     for k in np.unique(component[component >= 0]):
-        of_component = np.flatnonzero(component == k)
+        of_component = np.flatnonzero((component == k) & is_first)
         # In a fixed order, because sums in another order differ in their last digits.
         of_component = of_component[np.argsort(suspects.signin_id[of_component], kind="stable")]
         parts = recipe.split(suspects.at(of_component))
         for part in np.unique(parts):
-            position = of_component[parts == part]
-            membership = recipe.membership(suspects.at(position), population)
-            probability = by_pattern[position] * membership
-            belongs = probability >= settings.pruning.min_assignment_probability
-            belongs &= membership >= MIN_MEMBER_PROBABILITY
-            number = int(k + part * len(fit.weights))
-            among[number] = position
-            found.append((position[belongs], np.full(belongs.sum(), number), probability[belongs]))
+            number, left = int(k + part * components), of_component[parts == part]
+            while True:
+                membership = recipe.membership(suspects.at(left), population)
+                probability = by_pattern[left] * membership
+                belongs = probability >= settings.pruning.min_assignment_probability
+                belongs &= membership >= MIN_MEMBER_PROBABILITY
+                among[number] = left
+                found.append((left[belongs], np.full(belongs.sum(), number), probability[belongs]))
+                # What remains may hide another campaign, with other habits.
+                left = left[~belongs]
+                if min(belongs.sum(), len(left)) < MIN_ATTEMPTS:
+                    break
+                number += 2 * components
     return Members(*map(np.concatenate, zip(*found, strict=True)), chosen_among=among)
 
 
