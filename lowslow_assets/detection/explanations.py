@@ -14,6 +14,8 @@ when the day is ingested. A hunt compares only the failures that remain open wit
 reads the others only as sums.
 """
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -181,9 +183,22 @@ def explain_by_window(
     by_successes = explain_by_successes(left_open(by_failures).held(), success_sources).held()
     # At most one row per hour of the window.
     hours = hours_of_suspects(by_successes).rows()
-    usual = sum(row["suspects"] for row in hours) / (24 * window_days)
-    crowded = [row["hour"] for row in hours if row["suspects"] > CROWD + CROWD_FACTOR * usual]
+    found = {row["hour"]: row["suspects"] for row in hours}
+    crowded = [hour for hours in (1, 24) for hour in _crowded_hours(found, hours, window_days)]
     return explain_crowds(by_failures, by_successes, crowded)
+
+
+def _crowded_hours(
+    suspects: Mapping[int, int], at_once: int, window_days: int
+) -> Iterator[int]:
+    """The hours of all spans of ``at_once`` hours with far more suspects than such a span has."""
+    spans = Counter[int]()
+    for hour, number in suspects.items():
+        spans[hour // at_once] += number
+    usual = sum(spans.values()) / (24 * window_days) * at_once
+    return (
+        hour for hour in suspects if spans[hour // at_once] > CROWD + CROWD_FACTOR * usual
+    )
 
 
 def explain_failures(failures: Relation, success_sources: Relation, window_days: int) -> Relation:

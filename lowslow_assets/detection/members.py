@@ -403,6 +403,7 @@ def _attributes(suspects: Suspects, population: Population) -> list[_Attribute]:
         suspects.device,
         suspects.network,
         np.array([":" in (address or "") for address in suspects.ip_address]),
+        suspects.invented,
     ]
     found = [
         _Attribute(_codes(values), np.broadcast_to(weights, len(suspects)), tool=False)

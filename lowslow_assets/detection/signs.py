@@ -26,6 +26,7 @@ _MIN_STEADY_SPAN_DAYS = 20
 # With more events per place than this on average, no place stays empty anyway.
 _ALL_BUT_SURE = 20
 _HOURS_A_BLOCK = 4
+_LOUD = np.timedelta64(24, "h")
 _LEAST_OF_USUAL, _LEAST_EXPECTED = 0.1, 5
 
 
@@ -41,12 +42,15 @@ class Sign:
 def lasting_signs(
     signs_of: Callable[[Suspects], Iterable[Sign]], members: Suspects
 ) -> list[Sign]:
-    """The signs of a cluster, each with its p-value without the busiest day if that is larger.
+    """The signs of a cluster, each with its p-value without the busiest 24 hours if it is larger.
 
-    One loud day among strays is conspicuous in many ways. A campaign stays conspicuous without it.
+    A burst among strays is conspicuous in many ways. A campaign stays conspicuous without it.
     """
-    days, counts = np.unique(members.day, return_counts=True)
-    rest = members.at(members.day != days[counts.argmax()])
+    times = np.sort(members.time)
+    ends = np.searchsorted(times, times + _LOUD, side="right")
+    busiest = int((ends - np.arange(len(times))).argmax())
+    begin, end = times[busiest], times[busiest] + _LOUD
+    rest = members.at((members.time < begin) | (members.time > end))
     without = {sign.name: sign.p_value for sign in signs_of(rest)} if len(rest) else {}
     return [
         replace(sign, p_value=max(sign.p_value, without.get(sign.name, 1.0)))
@@ -124,14 +128,16 @@ def signs_of_members(members: Suspects, among: Suspects, population: Population)
 def _signs_of_time(members: Suspects, population: Population) -> Iterator[Sign]:
     from scipy import stats
 
-    n = len(members)
+    members = _one_per_account_and_day(members)
+    n, users = len(members), len(np.unique(members.user))
     days = members.day.astype(np.int64)
     span = int(days.max() - days.min()) + 1
     share = min(span / population.days, 1.0)
     yield Sign(
         "beginning and end",
-        # The distribution of the range of n uniform variables.
-        min(n * share ** (n - 1) - (n - 1) * share**n, 1.0),
+        # The distribution of the range of uniform variables. The strays on one account depend on
+        # each other, so accounts are counted.
+        min(users * share ** (users - 1) - (users - 1) * share**users, 1.0),
         f"all within {span} of {population.days} days",
     )
     gaps = np.diff(np.sort(members.time).astype("datetime64[ms]").astype(np.float64))
@@ -161,6 +167,15 @@ def _signs_of_time(members: Suspects, population: Population) -> Iterator[Sign]:
         f"{by_block[fullest] / n:.0%} of attempts between {fullest * _HOURS_A_BLOCK}:00 and "
         f"{(fullest + 1) * _HOURS_A_BLOCK}:00 UTC",
     )
+
+
+def _one_per_account_and_day(members: Suspects) -> Suspects:
+    """The first attempt on each account on each day: what follows it depends on it."""
+    order = np.lexsort((members.signin_id, members.time))
+    ordered = members.at(order)
+    pairs = np.array([ordered.user.astype(str), ordered.day.astype(str)])
+    _, first = np.unique(pairs, axis=1, return_index=True)
+    return ordered.at(np.sort(first))
 
 
 def _usual_times(
