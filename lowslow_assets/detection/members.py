@@ -34,7 +34,7 @@ _STRAYS_AT_FIRST, _FEWEST_STRAYS, _MOST_STRAYS = 0.1, 0.01, 0.95
 _ROUNDS = 10
 # A device that a tool repeats has this share of a component, and no other has a tenth of it.
 _KIT_SHARE, _RIVAL_SHARE = 0.15, 0.1
-_DEVICE, _NETWORK = (list(MODEL_PROPERTIES).index(name) for name in ("device", "network"))
+_DEVICE = list(MODEL_PROPERTIES).index("device")
 _ACCOUNTS_OF_PREFIX = 3
 # So many prefixes are in use that two strays hardly ever share one.
 _PREFIXES = 10_000
@@ -357,13 +357,13 @@ def _fit_members(attributes: list[_Attribute], members: np.ndarray) -> tuple[flo
 def _cores(suspects: Suspects) -> Iterator[np.ndarray]:
     """Which suspects may be a campaign's members at first: booleans of shape (n,)."""
     yield np.ones(len(suspects), dtype=bool)
-    for repeated in (
-        shares_prefix(suspects),
-        _most_common(suspects.network, suspects.odd[:, _NETWORK]),
-        _most_common(suspects.device, suspects.odd_device),
-    ):
-        if repeated.any() and _KIT_SHARE <= repeated.mean() < 1:
-            yield repeated
+    shared = shares_prefix(suspects)
+    if _KIT_SHARE <= shared.mean() < 1:
+        yield shared
+    for values in (suspects.application, suspects.client, suspects.device, suspects.network):
+        names, counts = np.unique(values, return_counts=True)
+        for name in names[(counts >= _KIT_SHARE * len(values)) & (counts < len(values))]:
+            yield values == name
 
 
 def shares_prefix(suspects: Suspects) -> np.ndarray:
@@ -377,13 +377,6 @@ def shares_prefix(suspects: Suspects) -> np.ndarray:
 def _prefixes(suspects: Suspects) -> np.ndarray:
     """The prefix of each suspect; a suspect without a known prefix gets one that no other has."""
     return np.array([prefix or f"unknown {i}" for i, prefix in enumerate(suspects.ip_prefix)], str)
-
-
-def _most_common(values: np.ndarray, among: np.ndarray) -> np.ndarray:
-    names, counts = np.unique(values[among], return_counts=True)
-    if not len(names):
-        return among
-    return among & (values == names[counts.argmax()])
 
 
 def _attributes(suspects: Suspects, population: Population) -> list[_Attribute]:
