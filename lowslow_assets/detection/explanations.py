@@ -191,14 +191,13 @@ def explain_by_window(
 def _crowded_hours(
     suspects: Mapping[int, int], at_once: int, window_days: int
 ) -> Iterator[int]:
-    """The hours of all spans of ``at_once`` hours with far more suspects than such a span has."""
-    spans = Counter[int]()
-    for hour, number in suspects.items():
-        spans[hour // at_once] += number
-    usual = sum(spans.values()) / (24 * window_days) * at_once
-    return (
-        hour for hour in suspects if spans[hour // at_once] > CROWD + CROWD_FACTOR * usual
-    )
+    """The hours around which ``at_once`` hours have far more suspects than so many hours have."""
+    usual = at_once * sum(suspects.values()) / (24 * window_days)
+    first = -(at_once // 2)
+    for hour in suspects:
+        around = range(hour + first, hour + first + at_once)
+        if sum(suspects.get(near, 0) for near in around) > CROWD + CROWD_FACTOR * usual:
+            yield hour
 
 
 def explain_failures(failures: Relation, success_sources: Relation, window_days: int) -> Relation:

@@ -385,7 +385,6 @@ def _attributes(suspects: Suspects, population: Population) -> list[_Attribute]:
     # The first day of 1970 was a Thursday.
     weekend = (day.astype(np.int64) + 3) % 7 >= 5
     uniform = [
-        (suspects.user, 1 / max(population.accounts, 1)),
         (day, 1 / population.days),
         (hour + 24 * weekend, np.where(weekend, 2, 5) / 7 / 24),
         (_prefixes(suspects), 1 / _PREFIXES),
@@ -402,6 +401,8 @@ def _attributes(suspects: Suspects, population: Population) -> list[_Attribute]:
         _Attribute(_codes(values), np.broadcast_to(weights, len(suspects)), tool=False)
         for values, weights in uniform
     ]
+    users = np.full(len(suspects), 1 / max(population.accounts, 1))
+    found.append(_Attribute(_codes(suspects.user), users, tool=True))
     for values in tools:
         codes = _codes(values)
         weights = np.full(len(suspects), 1 / (codes.max() + 1))
