@@ -398,7 +398,7 @@ def _attributes(suspects: Suspects, population: Population) -> list[_Attribute]:
         suspects.invented,
     ]
     found = [
-        _Attribute(_codes(values), np.broadcast_to(weights, len(suspects)), tool=False)
+        _Attribute(_codes(values), np.broadcast_to(weights, len(suspects)), tool=True)
         for values, weights in uniform
     ]
     users = np.full(len(suspects), 1 / max(population.accounts, 1))
