@@ -15,7 +15,7 @@ reads the others only as sums.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +75,7 @@ FEW_ACCOUNTS, FEW_ACCOUNTS_TRIES = 20, 2
 # A spray hardly ever guesses right.
 KEPT_OUT_ACCOUNTS = 3
 CROWD, CROWD_FACTOR = 25, 8
+CAMPAIGN_DAYS, CROWD_DAY_FACTOR = 4, 4
 
 _EXPLAINED_BY_DAY = extended(ENCODED_FEATURES.dated, "explanation string")
 _EXPLAINED = extended(OPEN_FAILURES.dated, "explanation string")
@@ -182,22 +183,29 @@ def explain_by_window(
     by_failures = explain_by_failures(failures, verdicts).held()
     by_successes = explain_by_successes(left_open(by_failures).held(), success_sources).held()
     # At most one row per hour of the window.
-    hours = hours_of_suspects(by_successes).rows()
-    found = {row["hour"]: row["suspects"] for row in hours}
-    crowded = [hour for hours in (1, 24) for hour in _crowded_hours(found, hours, window_days)]
-    return explain_crowds(by_failures, by_successes, crowded)
+    hours = {row["hour"]: row["suspects"] for row in hours_of_suspects(by_successes).rows()}
+    return explain_crowds(by_failures, by_successes, crowded_hours(hours, window_days))
 
 
-def _crowded_hours(
-    suspects: Mapping[int, int], at_once: int, window_days: int
-) -> Iterator[int]:
-    """The hours around which ``at_once`` hours have far more suspects than so many hours have."""
-    usual = at_once * sum(suspects.values()) / (24 * window_days)
-    first = -(at_once // 2)
-    for hour in suspects:
-        around = range(hour + first, hour + first + at_once)
-        if sum(suspects.get(near, 0) for near in around) > CROWD + CROWD_FACTOR * usual:
-            yield hour
+def crowded_hours(suspects: Mapping[int, int], window_days: int) -> list[int]:
+    """The hours of a burst, from the number of suspects by hour.
+
+    Such an hour has far more of them than hours have on the average. Or the 24 hours around it have
+    far more than the day has that is CAMPAIGN_DAYS-busiest: a campaign that is conspicuous has more
+    days than that.
+    """
+    by_day = Counter[int]()
+    for hour, number in suspects.items():
+        by_day[hour // 24] += number
+    usual = sum(suspects.values()) / (24 * window_days)
+    of_day = dict(enumerate(sorted(by_day.values(), reverse=True), start=1)).get(CAMPAIGN_DAYS, 0)
+    return [
+        hour
+        for hour, number in suspects.items()
+        if number > CROWD + CROWD_FACTOR * usual
+        or sum(suspects.get(near, 0) for near in range(hour - 12, hour + 12))
+        > CROWD + CROWD_DAY_FACTOR * of_day
+    ]
 
 
 def explain_failures(failures: Relation, success_sources: Relation, window_days: int) -> Relation:
@@ -536,6 +544,7 @@ class ExplainedGroup:
     failures: int
     users: int
     addresses: int
+    visits: int
     example: str | None
     minutes_apart: float | None
     reason: str
@@ -545,7 +554,7 @@ MAX_EXAMPLES = 10
 
 _GROUPS = schema(
     "explanation string, example string, failures bigint, users bigint, addresses bigint, "
-    "seconds bigint, is_group boolean"
+    "visits bigint, seconds bigint, is_group boolean"
 )
 
 
@@ -594,12 +603,14 @@ def largest_groups(failures: Relation) -> Relation:
                 CAST(sum(failures) AS BIGINT) AS failures,
                 count(DISTINCT "user") AS users,
                 count(DISTINCT ip_address) AS addresses,
+                -- The sums have one row per account, address and day.
+                count(*) AS visits,
                 max(began + seconds) - min(began) AS seconds,
                 grouping(example) = 0 AS is_group
             FROM _examples
             GROUP BY ROLLUP (explanation, example)
         )
-        SELECT explanation, example, failures, users, addresses, seconds, is_group
+        SELECT explanation, example, failures, users, addresses, visits, seconds, is_group
         FROM _groups
         -- Without the sum of all, and without the groups that no example stands for.
         WHERE explanation IS NOT NULL AND (NOT is_group OR example IS NOT NULL)
@@ -621,6 +632,7 @@ def _total(row: dict[str, Any]) -> ExplainedGroup:
         row["failures"],
         row["users"],
         row["addresses"],
+        row["visits"],
         example=None,
         minutes_apart=None,
         reason=_meaning(row["explanation"]),
@@ -645,6 +657,7 @@ def _example(row: dict[str, Any]) -> ExplainedGroup:
         row["failures"],
         row["users"],
         row["addresses"],
+        row["visits"],
         example=row["example"],
         minutes_apart=apart,
         reason=f"{who}, {where}, {pace}: {meaning}",

@@ -147,7 +147,7 @@ def population_of(
     """
     [counted] = count_population(success_sources, suspects).rows()
     given_up = sum(
-        row["failures"]
+        row["visits"]
         for row in explained
         if row["explanation"] in ("own network", "own device") and row["example"] is None
     )

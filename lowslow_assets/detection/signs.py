@@ -6,6 +6,7 @@ of an attacker who works through a list of accounts look different. Each sign is
 strays show only by chance, with the probability of that chance.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
@@ -16,7 +17,6 @@ from lowslow_assets.detection.members import Population, Suspects, shares_prefix
 from lowslow_assets.detection.statistics import ClusterSize
 from lowslow_assets.lake.tables import NODATA
 
-import os
 ONE_NETWORK = os.environ.get("ONE_NETWORK")
 REPEATED_SHARE = 0.3
 """This share of unrelated attempts may share a prefix with others, or one device."""
@@ -39,9 +39,7 @@ class Sign:
     explanation: str
 
 
-def lasting_signs(
-    signs_of: Callable[[Suspects], Iterable[Sign]], members: Suspects
-) -> list[Sign]:
+def lasting_signs(signs_of: Callable[[Suspects], Iterable[Sign]], members: Suspects) -> list[Sign]:
     """The signs of a cluster, each with its p-value without the busiest 24 hours if it is larger.
 
     A burst among strays is conspicuous in many ways. A campaign stays conspicuous without it.
@@ -107,7 +105,9 @@ def signs_of_members(members: Suspects, among: Suspects, population: Population)
     )
     if ONE_NETWORK:
         is_as = np.char.startswith(members.network.astype(str), "AS")
-        networks, counts = np.unique(members.network[members.odd[:, -1] & is_as] , return_counts=True)
+        networks, counts = np.unique(
+            members.network[members.odd[:, -1] & is_as], return_counts=True
+        )
         if len(networks):
             yield Sign(
                 "one network",

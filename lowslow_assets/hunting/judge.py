@@ -12,8 +12,9 @@ with plain inputs: this module uses no orchestrator, no lake and no engine. In o
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -95,20 +96,6 @@ class Members:
         )
 
 
-    def with_visits(self, first: np.ndarray) -> "Members":
-        """With all attempts of the members' visits; ``first`` is from ``first_of_visits``."""
-        of_member = np.full(len(first), -1)
-        of_member[self.position] = np.arange(len(self.position))
-        later = np.flatnonzero((first != np.arange(len(first))) & (of_member[first] >= 0))
-        all_of = np.concatenate([np.arange(len(self.position)), of_member[first[later]]])
-        return Members(
-            np.concatenate([self.position, later]),
-            self.cluster_id[all_of],
-            self.probability[all_of],
-            self.chosen_among,
-        )
-
-
 def fit_patterns(
     failures: Mapping[int, int], features: int, settings: HuntSettings
 ) -> tuple["MixtureFit", "FitTrace"]:
@@ -138,83 +125,121 @@ def judge_suspects(
 ) -> tuple[list[Cluster], Members]:
     """Every cluster of the suspects with its verdict, in the order of ``cluster_id``; the members.
 
-    ``fit`` is the fit of the suspects' patterns. A cluster has the number of its component. A
-    second campaign in the component has this number plus the number of components.
+    ``fit`` is the fit of the suspects' patterns. The first cluster of a component has its number;
+    each further one has the number of the one before it plus the number of components.
+
+    Visits are judged by their first attempts. The members are all attempts of these visits.
     """
     first = first_of_visits(suspects)
-    members = _find_members(suspects, first, fit, population, settings, recipe)
-    clusters = []
-    for cluster_id in map(int, np.unique(members.cluster_id)):
-        own = suspects.at(members.of([cluster_id]).position)
-        among = suspects.at(members.chosen_among[cluster_id])
-        size = size_of(cluster_id, own)
-        shares = own.odd.mean(axis=0)
-        odd = [
-            p
-            for p, share in zip(MODEL_PROPERTIES, shares, strict=True)
-            if share >= _LEAST_ODD_SHARE
-        ]
-        honest = honest_strays_a_day(population, len(odd))
-        signs = lasting_signs(
-            lambda part: [
-                *signs_of_size(size_of(cluster_id, part), honest, settings.thresholds.noise_a_day),
-                *signs_of_members(part, among, population),
-            ],
-            own,
+    component, by_pattern = _components(suspects.pattern, fit, settings)
+    is_first = first == np.arange(len(first))
+    clusters, among = [], {}
+    found = [(np.array([], int), np.array([], int), np.array([], float))]
+    for k in map(int, np.unique(component[component >= 0])):
+        visits = np.flatnonzero((component == k) & is_first)
+        # In a fixed order, because sums in another order differ in their last digits.
+        visits = visits[np.argsort(suspects.signin_id[visits], kind="stable")]
+        parts = recipe.split(suspects.at(visits))
+        groups = chain.from_iterable(
+            _groups(suspects, visits[parts == part], by_pattern, population, settings, recipe)
+            for part in np.unique(parts)
         )
-        tests = recipe.tests(size, signs, honest, settings.thresholds)
-        kept, reason = verdict(tests, odd)
-        component = cluster_id % len(fit.weights)
-        clusters.append(
-            Cluster(
-                cluster_id=cluster_id,
-                component=component,
-                weight=float(fit.weights[component]),
-                anomalous_features=odd,
-                failures=size.failures,
-                attempts_per_day=size.attempts_per_day,
-                kept=kept,
-                reason=reason,
-                tests=tests,
-                confidence=confidence(tests),
+        for cluster_id, group in zip(count(k, len(fit.weights)), groups, strict=False):
+            attempts = np.flatnonzero(np.isin(first, group.visits))
+            probability = np.zeros(len(first))
+            probability[group.visits] = group.probability
+            found.append(
+                (attempts, np.full(len(attempts), cluster_id), probability[first[attempts]])
             )
-        )
-    return clusters, members.with_visits(first)
+            among[cluster_id] = group.among
+            size = size_of(cluster_id, suspects.at(attempts))
+            clusters.append(
+                Cluster(
+                    cluster_id=cluster_id,
+                    component=k,
+                    weight=float(fit.weights[k]),
+                    anomalous_features=group.odd,
+                    failures=size.failures,
+                    attempts_per_day=size.attempts_per_day,
+                    kept=group.kept,
+                    reason=group.reason,
+                    tests=group.tests,
+                    confidence=confidence(group.tests),
+                )
+            )
+    members = Members(*map(np.concatenate, zip(*found, strict=True)), chosen_among=among)
+    return sorted(clusters, key=lambda cluster: cluster.cluster_id), members
 
 
-def _find_members(
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Visits that belong together, with their probabilities, and the verdict on them.
+
+    ``visits`` and ``among`` are positions of suspects; the visits were chosen from ``among``.
+    """
+
+    visits: np.ndarray
+    probability: np.ndarray
+    among: np.ndarray
+    odd: list[str]
+    tests: list[SprayTest]
+    kept: bool
+    reason: str
+
+
+def _groups(
     suspects: Suspects,
-    first: np.ndarray,
-    fit: "MixtureFit",
+    part: np.ndarray,
+    by_pattern: np.ndarray,
     population: Population,
     settings: HuntSettings,
     recipe: Recipe,
-) -> Members:
-    component, by_pattern = _components(suspects.pattern, fit, settings)
-    components = len(fit.weights)
-    is_first = first == np.arange(len(first))
-    found = [(np.array([], int), np.array([], int), np.array([], float))]
-    among = {}
-    for k in np.unique(component[component >= 0]):
-        of_component = np.flatnonzero((component == k) & is_first)
-        # In a fixed order, because sums in another order differ in their last digits.
-        of_component = of_component[np.argsort(suspects.signin_id[of_component], kind="stable")]
-        parts = recipe.split(suspects.at(of_component))
-        for part in np.unique(parts):
-            number, left = int(k + part * components), of_component[parts == part]
-            while True:
-                membership = recipe.membership(suspects.at(left), population)
-                probability = by_pattern[left] * membership
-                belongs = probability >= settings.pruning.min_assignment_probability
-                belongs &= membership >= MIN_MEMBER_PROBABILITY
-                among[number] = left
-                found.append((left[belongs], np.full(belongs.sum(), number), probability[belongs]))
-                # What remains may hide another campaign, with other habits.
-                left = left[~belongs]
-                if min(belongs.sum(), len(left)) < MIN_ATTEMPTS:
-                    break
-                number += 2 * components
-    return Members(*map(np.concatenate, zip(*found, strict=True)), chosen_among=among)
+) -> Iterator[_Group]:
+    """The groups of a component's part, found one after the other.
+
+    What remains beside a group may hide another campaign. So may a group that is not kept; it is
+    divided until all of its visits belong to each other.
+    """
+    undivided = [(part, part)]
+    while undivided:
+        visits, among = undivided.pop()
+        membership = recipe.membership(suspects.at(visits), population)
+        probability = by_pattern[visits] * membership
+        belongs = probability >= settings.pruning.min_assignment_probability
+        belongs &= membership >= MIN_MEMBER_PROBABILITY
+        members, rest = visits[belongs], visits[~belongs]
+        if len(rest) >= MIN_ATTEMPTS:
+            undivided.append((rest, rest))
+        if not len(members):
+            continue
+        odd, tests, kept, reason = _verdict(
+            suspects.at(members), suspects.at(among), population, settings, recipe
+        )
+        if not kept and len(rest) and len(members) >= MIN_ATTEMPTS:
+            undivided.append((members, among))
+            continue
+        yield _Group(members, probability[belongs], among, odd, tests, kept, reason)
+
+
+def _verdict(
+    own: Suspects, among: Suspects, population: Population, settings: HuntSettings, recipe: Recipe
+) -> tuple[list[str], list[SprayTest], bool, str]:
+    """In which properties a group is odd, its tests, whether it is kept, and why."""
+    shares = own.odd.mean(axis=0)
+    odd = [
+        p for p, share in zip(MODEL_PROPERTIES, shares, strict=True) if share >= _LEAST_ODD_SHARE
+    ]
+    honest = honest_strays_a_day(population, len(odd))
+    noise = settings.thresholds.noise_a_day
+    signs = lasting_signs(
+        lambda part: [
+            *signs_of_size(size_of(0, part), honest, noise),
+            *signs_of_members(part, among, population),
+        ],
+        own,
+    )
+    tests = recipe.tests(size_of(0, own), signs, honest, settings.thresholds)
+    return odd, tests, *verdict(tests, odd)
 
 
 def _components(
