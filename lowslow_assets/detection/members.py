@@ -387,27 +387,27 @@ def _attributes(suspects: Suspects, population: Population) -> list[_Attribute]:
     uniform = [
         (day, 1 / population.days),
         (hour + 24 * weekend, np.where(weekend, 2, 5) / 7 / 24),
+    ]
+    learned = [
+        (suspects.user, 1 / max(population.accounts, 1)),
         (_prefixes(suspects), 1 / _PREFIXES),
+        *(
+            (values, 1 / len(np.unique(values)))
+            for values in (
+                suspects.application,
+                suspects.client,
+                suspects.device,
+                suspects.network,
+                np.array([":" in (address or "") for address in suspects.ip_address]),
+                suspects.invented,
+            )
+        ),
     ]
-    tools = [
-        suspects.application,
-        suspects.client,
-        suspects.device,
-        suspects.network,
-        np.array([":" in (address or "") for address in suspects.ip_address]),
-        suspects.invented,
+    return [
+        _Attribute(_codes(values), np.broadcast_to(weights, len(suspects)), of_strays)
+        for of_strays, attributes in ((False, uniform), (True, learned))
+        for values, weights in attributes
     ]
-    found = [
-        _Attribute(_codes(values), np.broadcast_to(weights, len(suspects)), tool=True)
-        for values, weights in uniform
-    ]
-    users = np.full(len(suspects), 1 / max(population.accounts, 1))
-    found.append(_Attribute(_codes(suspects.user), users, tool=True))
-    for values in tools:
-        codes = _codes(values)
-        weights = np.full(len(suspects), 1 / (codes.max() + 1))
-        found.append(_Attribute(codes, weights, tool=True))
-    return found
 
 
 def _codes(values: np.ndarray) -> np.ndarray:
