@@ -224,7 +224,7 @@ def test_what_is_no_page_is_no_day(service: tuple[Graph, GraphExport]):
     served, export = service
     files = export.list_day(YESTERDAY)
     served.faults = [NO_PAGE] * 50
-    with pytest.raises(SourceUnavailable, match="no page of sign-ins"):
+    with pytest.raises(SourceUnavailable, match="did not answer with a page of sign-ins"):
         export.inputs([files])
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from azure.core.pipeline.policies import RetryPolicy, SansIOHTTPPolicy
+from azure.identity import EnvironmentCredential
 from azure.monitor.query import LogsQueryClient
 
 from lowslow_assets.export import queries
@@ -259,6 +260,17 @@ def test_a_table_is_asked_for_no_column_that_it_may_lack(table: str):
     absent = re.findall(r'(\w+) = column_ifexists\("(\w+)", ""\)', query)
     assert all(name == of for name, of in absent)
     assert plain | {name for name, _ in absent} == set.union(*DOCUMENTED.values())
+
+
+def test_without_an_identity_no_credentials_of_storage_are_suggested(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(queries, "identity", EnvironmentCredential)
+    with open_queries(URL, "SigninLogs") as export, pytest.raises(SourceError) as caught:
+        export.require_days()
+    assert str(caught.value) == (
+        f"LOWSLOW_SOURCE {URL!r} cannot be read: no identity was found or accepted (docs/azure.md)."
+    )
 
 
 def test_a_workspace_without_sign_ins_and_a_url_without_workspace_are_said():
