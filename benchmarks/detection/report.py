@@ -58,7 +58,7 @@ def report_of_drawn(results: Results, ours: str) -> str:
         f"of the {sum(row.known for row in own)} known passwords {judged[1]}: the others' sign-ins "
         "were no candidates.\n",
         "### Reliability\n",
-        reliability_table("account got into", given.entered),
+        reliability_table("account compromised", given.entered),
         reliability_table("password known", given.known),
         reliability_table("campaign", given.campaigns),
     ]
@@ -267,7 +267,7 @@ def ablations_table(results: Results) -> str:
     """
     header = (
         *("hunt", "tenants that differ", "campaigns found", "mean share", "mean purity"),
-        *("false incidents", "got into: right", "wrong", "password known: right", "wrong"),
+        *("false incidents", "compromised: right", "wrong", "password known: right", "wrong"),
     )
     whole, *_ = names = distinct(row.trial.detector for row in results.tenants)
     of_whole, rows = _figures(results, whole), []

@@ -13,7 +13,7 @@ from lowslow_assets.lake.tables import SUCCESS
         "time_generated timestamp, latitude double"
     ),
 )
-def telling_addresses(members: Relation, most: int) -> Relation:
+def informative_addresses(members: Relation, most: int) -> Relation:
     """The most informative addresses of each incident, at most ``most``.
 
     Addresses of entries come first, then those with many attempts,

@@ -25,7 +25,7 @@ def _parser() -> argparse.ArgumentParser:
     demo = Tenant()
     parser = argparse.ArgumentParser(
         prog="python -m lowslow_assets.sample_tenant",
-        description="Generate the sign-in logs of a made-up tenant, with labels beside them.",
+        description="Generate the sign-in logs of a generated tenant, with labels beside them.",
     )
     add = parser.add_argument
     add("source", metavar="SOURCE", type=Path, help="new folder for the export (y=.../m=.../...)")

@@ -79,7 +79,7 @@ def device_id(name: str) -> str:
     return guids(mix("device", name), mix("device id", name))[0] if name else ""
 
 
-def made_up(rng: np.random.Generator) -> Device:
+def invented_device(rng: np.random.Generator) -> Device:
     """A browser and an operating system such as spraying tools invent for each attempt."""
     system = _ODD_SYSTEMS[rng.integers(len(_ODD_SYSTEMS))]
     family = _ODD_FAMILIES[rng.integers(len(_ODD_FAMILIES))]

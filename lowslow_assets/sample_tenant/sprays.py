@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from lowslow_assets.sample_tenant import apps, whereabouts
 from lowslow_assets.sample_tenant.cities import ABROAD, OFFICES, UTC_OFFSET
-from lowslow_assets.sample_tenant.devices import Device, made_up
+from lowslow_assets.sample_tenant.devices import Device, invented_device
 from lowslow_assets.sample_tenant.signins import HOUR, MINUTE, Rows, blank, label, rekeyed
 from lowslow_assets.sample_tenant.streams import mix, stream, unit
 from lowslow_assets.sample_tenant.tenant import Campaign
@@ -105,13 +105,13 @@ def _claim(world: World, campaign: Campaign, rows: Rows, rng: np.random.Generato
         for column in ("client", "app"):
             rows[column] = models[column]
         rows["device"] = [_stranger(world, device) for device in models["device"]]
-    elif campaign.clients == "made_up":
+    elif campaign.clients == "invented":
         rows["client"] = rng.choice([0, 0, 0, 1, 1, 6, 7], count)
         rows["app"] = rng.choice(apps.ODD_APPS, count)
-        rows["device"] = [world.devices.add(made_up(rng)) for _ in range(count)]
+        rows["device"] = [world.devices.add(invented_device(rng)) for _ in range(count)]
     elif campaign.clients == "fixed":
         rows["client"], rows["app"] = apps.RICH_CLIENT, apps.ODD_APPS[0]
-        rows["device"] = world.devices.add(made_up(rng))
+        rows["device"] = world.devices.add(invented_device(rng))
     else:
         one = campaign.clients == "ropc"
         rows["client"] = apps.OTHER_CLIENT if one else rng.choice(apps.LEGACY_CLIENTS, count)

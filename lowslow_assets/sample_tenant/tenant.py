@@ -39,8 +39,8 @@ class Campaign:
     hours: round the clock, or by the head office's clock: its working hours on weekdays, "nights"
         from 22 to 6, "sundays" from 1 to 5 in the morning.
     rhythm: "steady": uneven gaps around the same; "poisson": at any moment as likely.
-    clients: what the attempts claim to be. "made_up": another browser, operating system and
-        application each time; "common": what the tenant's people use; "fixed": one made-up
+    clients: what the attempts claim to be. "invented": another browser, operating system and
+        application each time; "common": what the tenant's people use; "fixed": one invented
         browser and one application; "legacy": IMAP, POP, SMTP; "ropc": one client that hands
         over bare passwords, with its own user agent.
     sources: "fresh": proxies, nearly each attempt from another; or addresses that it keeps (see
@@ -55,7 +55,7 @@ class Campaign:
     locked: share of the failures that are answered with "locked" (50053).
     stopped: accounts whose password is right but something else stops the sign-in, such as a
         second factor.
-    successes: accounts it gets into; it leaves these alone afterwards, like those stopped.
+    successes: accounts it compromises; it leaves these alone afterwards, like those stopped.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Campaign:
     pauses: tuple[tuple[int, int], ...] = ()
     hours: Literal["any", "business", "nights", "sundays"] = "any"
     rhythm: Literal["steady", "poisson"] = "steady"
-    clients: Literal["made_up", "common", "fixed", "legacy", "ropc"] = "made_up"
+    clients: Literal["invented", "common", "fixed", "legacy", "ropc"] = "invented"
     sources: Literal["fresh", "rented", "server", "cloud", "exits"] = "fresh"
     addresses: int | None = None
     places: Literal["anywhere", "home"] = "anywhere"

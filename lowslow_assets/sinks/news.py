@@ -76,7 +76,7 @@ def _quoted(user: str) -> str:
 
 
 def _news(update: IncidentUpdate, day: date, what: Sequence[str], lines: Sequence[str]) -> News:
-    # Parts have their lengths with them: no user name can be made up to look like two.
+    # Each part has its length with it, so that no user name can be invented that looks like two.
     key = "".join(f"{len(part)}:{part}" for part in (update.campaign_id, *what))
     said = "\n".join(harmless(line) for line in [f"Hunt of {day}: {lines[0]}", *lines[1:]])
     return News(str(uuid5(_NAMESPACE, key)), bounded(said, MAX_COMMENT))

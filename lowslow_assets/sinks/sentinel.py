@@ -202,17 +202,17 @@ class SentinelIncidents:
             for _ in range(_TRIES):
                 try:
                     found = self._find(update, deadline)
-                    untold = self._untold(found, update, day, deadline) if found else []
+                    uncommented = self._uncommented(found, update, day, deadline) if found else []
                     room = max(0, MAX_COMMENTS - _comments(found))
-                    for item in untold[:room]:
-                        self._say(update, item, deadline)
+                    for item in uncommented[:room]:
+                        self._comment(update, item, deadline)
                         commented = True
                     action = self._write(found, update, day, deadline)
                 except _Conflict:
                     continue
                 if action == UNCHANGED and commented:
                     action = COMMENTED
-                detail = _detail(found, update, commented, full=len(untold) > room)
+                detail = _detail(found, update, commented, full=len(uncommented) > room)
                 return delivery(update, self.name, action, detail)
             raise DeliveryError(f"Others wrote to it {_TRIES} times meanwhile.")
         except AzureError as error:
@@ -245,7 +245,7 @@ class SentinelIncidents:
         self._put(self._incidents, update.campaign_id, body, deadline)
         return UPDATED
 
-    def _untold(
+    def _uncommented(
         self, found: Mapping[str, Any], update: IncidentUpdate, day: date, deadline: Deadline
     ) -> list[News]:
         """The news that no comment has yet."""
@@ -256,7 +256,7 @@ class SentinelIncidents:
         comments = self._comments_of(update)
         return [item for item in news(update, day) if not self._get(comments, item.id, deadline)]
 
-    def _say(self, update: IncidentUpdate, item: News, deadline: Deadline) -> None:
+    def _comment(self, update: IncidentUpdate, item: News, deadline: Deadline) -> None:
         body = {"properties": {"message": item.text}}
         self._put(self._comments_of(update), item.id, body, deadline)
 

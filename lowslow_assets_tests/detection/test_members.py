@@ -64,7 +64,7 @@ def suspects(**columns: list) -> Suspects:
 
 
 def devices(*groups: tuple[int, str, bool], **columns: list) -> Suspects:
-    """Suspects by number, browser and whether it is odd; a browser with {} is made up each time."""
+    """Suspects by number, browser and whether it is odd; one with {} is invented each time."""
     rows = [(browser.format(i), odd) for number, browser, odd in groups for i in range(number)]
     device = 1 << list(MODEL_PROPERTIES).index("device")
     return suspects(
@@ -77,32 +77,32 @@ def devices(*groups: tuple[int, str, bool], **columns: list) -> Suspects:
     [
         (devices((40, "Chrome", False), (60, "Edge {}", False)), 0),
         (devices((100, "Hydra", True)), 0),
-        (devices((100, "made up {}", True)), 0),
-        (devices((40, "Hydra", True), (60, "made up {}", True)), 40),
-        (devices((60, "Hydra", True), (40, "made up {}", True)), 60),
+        (devices((100, "invented {}", True)), 0),
+        (devices((40, "Hydra", True), (60, "invented {}", True)), 40),
+        (devices((60, "Hydra", True), (40, "invented {}", True)), 60),
         # A tool among people's devices is one campaign with its strays.
         (devices((40, "Hydra", True), (60, "Chrome", False)), 0),
-        (devices((40, "Hydra", True), (31, "Chrome", False), (29, "made up {}", True)), 0),
-        (devices((40, "Hydra", True), (30, "Chrome", False), (30, "made up {}", True)), 40),
+        (devices((40, "Hydra", True), (31, "Chrome", False), (29, "invented {}", True)), 0),
+        (devices((40, "Hydra", True), (30, "Chrome", False), (30, "invented {}", True)), 40),
         # An odd device that others have as well, from where it is usual.
-        (devices((40, "Hydra", True), (60, "made up {}", True), (9, "Hydra", False)), 40),
+        (devices((40, "Hydra", True), (60, "invented {}", True), (9, "Hydra", False)), 40),
         # Two rivals: the campaign has a list of devices.
-        (devices((40, "Hydra", True), (4, "Medusa", True), (56, "made up {}", True)), 0),
-        (devices((40, "Hydra", True), (3, "Medusa", True), (57, "made up {}", True)), 40),
+        (devices((40, "Hydra", True), (4, "Medusa", True), (56, "invented {}", True)), 0),
+        (devices((40, "Hydra", True), (3, "Medusa", True), (57, "invented {}", True)), 40),
         (devices((50, "Hydra", True), (50, "Medusa", True)), 0),
         # Too few of either to be a campaign of its own.
-        (devices((15, "Hydra", True), (85, "made up {}", True)), 15),
-        (devices((14, "Hydra", True), (86, "made up {}", True)), 0),
-        (devices((85, "Hydra", True), (15, "made up {}", True)), 85),
-        (devices((86, "Hydra", True), (14, "made up {}", True)), 0),
+        (devices((15, "Hydra", True), (85, "invented {}", True)), 15),
+        (devices((14, "Hydra", True), (86, "invented {}", True)), 0),
+        (devices((85, "Hydra", True), (15, "invented {}", True)), 85),
+        (devices((86, "Hydra", True), (14, "invented {}", True)), 0),
         (devices((1, "Hydra", True)), 0),
         (devices((1, "Chrome", False)), 0),
     ],
     ids=[
         "no odd device",
         "the tool alone",
-        "made up alone",
-        "tool among made up",
+        "invented alone",
+        "tool among invented ones",
         "mostly the tool",
         "tool among usual",
         "others mostly usual",
@@ -129,7 +129,7 @@ def test_a_repeated_odd_device_is_a_part_of_its_own(found: Suspects, split: int)
 def test_a_device_is_browser_and_operating_system() -> None:
     groups = (50, "Hydra", True), (50, "Hydra", True)
     assert split_by_kit(devices(*groups)).sum() == 0
-    # Another system each time, with one browser: made up.
+    # Another system each time, with one browser: invented.
     systems = ["Kali"] * 50 + [f"OS {i}" for i in range(50)]
     assert split_by_kit(devices(*groups, operatingSystem=systems)).tolist() == [1] * 50 + [0] * 50
 
@@ -392,7 +392,7 @@ def repeated(core: int, strays: int, **columns: Any) -> tuple[Suspects, np.ndarr
     """Unlike strays, after a core that repeats what the columns say; and which are the core."""
     number = core + strays
     rng = np.random.default_rng(7)
-    made_up = {
+    invented = {
         "user": [f"user{i}" for i in rng.integers(0, 1_000, number)],
         "time_generated": [
             START + timedelta(hours=h) for h in rng.integers(0, 1_440, number).tolist()
@@ -403,8 +403,8 @@ def repeated(core: int, strays: int, **columns: Any) -> tuple[Suspects, np.ndarr
         "pattern": [0b11100] * number,
     }
     for name, value in columns.items():
-        made_up[name][:core] = [value.format(i % 8) for i in range(core)]
-    return suspects(**made_up), np.arange(number) < core
+        invented[name][:core] = [value.format(i % 8) for i in range(core)]
+    return suspects(**invented), np.arange(number) < core
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def suspects(days: list[float], **columns: list) -> Suspects:
         "time_generated": [START + timedelta(days=day) for day in days],
         "user": [f"user{i}" for i in range(number)],
         "pattern": [DEVICE] * number,
-        "browser": [f"made up {i}" for i in range(number)],
+        "browser": [f"invented {i}" for i in range(number)],
         "operatingSystem": ["Windows10"] * number,
         "AppDisplayName": ["Azure Portal"] * number,
         "ClientAppUsed": ["Browser"] * number,
@@ -144,7 +144,7 @@ def test_two_accounts_do_not_make_a_prefix_a_campaigns() -> None:
 
 
 def test_one_tool_is_a_device_that_the_tenant_hardly_has() -> None:
-    browser = ["Hydra"] * 30 + [f"made up {i}" for i in range(30)]
+    browser = ["Hydra"] * 30 + [f"invented {i}" for i in range(30)]
     days = [i * 0.9 for i in range(60)]
     odd = suspects(days, browser=browser)
     assert signs(odd)["one tool"].p_value == pytest.approx(stats.binom.sf(29, 60, 0.3))

@@ -200,12 +200,12 @@ def texts() -> Iterator[tuple[str, str]]:
 
 TEXTS = dict(texts())
 # What a WITH or a comma introduces, but no list of columns.
-_MADE_UP = re.compile(r"(?:\bWITH\s+(?:RECURSIVE\s+)?|\)\s*,\s*(?:--[^\n]*\n\s*)*)(\w+)\s+AS\s*\(")
+_CTE = re.compile(r"(?:\bWITH\s+(?:RECURSIVE\s+)?|\)\s*,\s*(?:--[^\n]*\n\s*)*)(\w+)\s+AS\s*\(")
 
 
 def test_texts_are_found():
     assert len(TEXTS) >= 10
-    assert any(_MADE_UP.search(text) for text in TEXTS.values())
+    assert any(_CTE.search(text) for text in TEXTS.values())
 
 
 @pytest.mark.parametrize("place", TEXTS)
@@ -218,5 +218,5 @@ def test_a_text_has_no_backslash_and_says_user_in_quotes(place: str):
 
 
 @pytest.mark.parametrize("place", TEXTS)
-def test_what_a_text_makes_up_begins_with_an_underscore(place: str):
-    assert [name for name in _MADE_UP.findall(TEXTS[place]) if not name.startswith("_")] == []
+def test_names_of_common_table_expressions_begin_with_an_underscore(place: str):
+    assert [name for name in _CTE.findall(TEXTS[place]) if not name.startswith("_")] == []

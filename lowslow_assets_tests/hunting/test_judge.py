@@ -61,7 +61,7 @@ def table(attempts: int, pattern: int, first: int = 0, **columns: list) -> pa.Ta
         "pattern": [pattern] * attempts,
         "AppDisplayName": ["Azure Portal"] * attempts,
         "ClientAppUsed": ["Browser"] * attempts,
-        "browser": [f"made up {i}" for i in numbers],
+        "browser": [f"invented {i}" for i in numbers],
         "operatingSystem": ["Windows10"] * attempts,
         "result_type": ["50126"] * attempts,
         "network": [f"AS{i}" for i in numbers],
@@ -214,9 +214,9 @@ def test_who_belongs_to_no_component_is_no_member() -> None:
 
 
 def test_a_component_of_two_campaigns_has_two_clusters() -> None:
-    made_up = table(30, SPRAY)
+    invented = table(30, SPRAY)
     tool = table(20, SPRAY, 30, browser=["Hydra"] * 20, AppDisplayName=["Exchange"] * 20)
-    suspects = of_tables(made_up, tool)
+    suspects = of_tables(invented, tool)
     clusters, members = judged(suspects)
     assert {k: c.component for k, c in clusters.items()} == {0: 0, COMPONENTS: 0}
     assert set(members.of([COMPONENTS]).position) == set(range(30, 50))

@@ -257,12 +257,12 @@ def test_the_detection_limit_says_what_would_be_missed(project):
     rows = project.table("detection_limit", LAST).to_pylist()
     assert len({(row["kind"], row["attempts_per_day"]) for row in rows}) == len(rows) == 30
     found = {(row["kind"], row["attempts_per_day"]): row["found_after_days"] for row in rows}
-    assert found["made-up clients", 16] == 10
+    assert found["invented clients", 16] == 10
     assert found["common clients, in your cities", 1] is None
     known = {row["kind"]: row["known_passwords"] for row in rows if row["known_passwords"]}
-    assert known["made-up clients"] == 1
+    assert known["invented clients"] == 1
     assert known["common clients, from one server"] == 1
     seen = metadata(result, "detection_limit", LAST)
     assert "of the right passwords that something stops, 100% are named" in seen["in words"]
-    assert "made-up clients is found from" in seen["in words"]
+    assert "invented clients is found from" in seen["in words"]
     assert "data:image/png;base64," in seen["days to detection"]

@@ -127,9 +127,9 @@ def test_what_would_have_changed_is_told_and_the_lake_stays(
         return
     if which == "known sources":
         assert said.pop(1) == f"known: {REASON}: {len(suspects)} attempts, as of {LAST}"
-    assert said[1] == f"goes     [High, confidence high] {incident['title']}"
+    assert said[1] == f"removed  [High, confidence high] {incident['title']}"
     assert f"         attempts: {incident['attempts']}" in said
-    assert any(line.startswith("         possibly got into: ") for line in said)
+    assert any(line.startswith("         possibly compromised: ") for line in said)
     assert said[-1] == "0 incident(s) stay as they are"
 
 

@@ -47,7 +47,7 @@ def attempts_of(rows: Rows) -> Rows:
         pauses=st.sampled_from([(), ((12, 16),), ((0, 5), (40, 44))]),
         hours=st.sampled_from(["any", "business", "nights"]),
         rhythm=st.sampled_from(["steady", "poisson"]),
-        clients=st.sampled_from(["made_up", "common", "fixed", "legacy", "ropc"]),
+        clients=st.sampled_from(["invented", "common", "fixed", "legacy", "ropc"]),
         places=st.sampled_from(["anywhere", "home"]),
         ipv6=st.booleans(),
         address_reuse=st.just(0.0),
@@ -226,7 +226,7 @@ def test_presets_differ_in_what_they_claim(kind: str):
     clients = {CLIENTS[number] for number in attempts["client"]}
     makes = len({(device.os, device.browser) for device in devices}) / len(attempts)
     homes = {CITIES[place].country for place in WORLD.people.home}
-    assert (makes > 0.9) == (PRESETS[kind].clients == "made_up")
+    assert (makes > 0.9) == (PRESETS[kind].clients == "invented")
     assert (countries <= homes) == (kind == "residential")
     assert (clients <= {"IMAP4", "POP3", "Authenticated SMTP", "Other clients"}) == (
         kind in ("legacy", "ropc")

@@ -78,7 +78,7 @@ def page_of(value: str = "plain", members: int = 3) -> CampaignPage:
         "invariants": [{"feature": "browser", "value": value, "share": 1.0}],
         "tests": [
             {"name": "many accounts", "passed": True, "value": 3.0, "explanation": value},
-            {"name": "few tries each", "passed": False, "value": 1.3, "explanation": value},
+            {"name": "few attempts each", "passed": False, "value": 1.3, "explanation": value},
         ],
         "successes": 1,
         "compromised_users": [value],

@@ -78,7 +78,7 @@ class Blobs:
     def days(self, name: str) -> list[date]:
         """As ``Store`` describes; one listing, of 5,000 files per call."""
         prefix = self._blob(f"{name}/")
-        with self._told("listed"):
+        with self._lake_errors("listed"):
             names = list(self._container.list_blob_names(name_starts_with=prefix))
         found = [_OF_A_DAY.fullmatch(blob.removeprefix(prefix)) for blob in names]
         return sorted(day_of(match[1]) for match in found if match and match[2] == PROVENANCE)
@@ -181,7 +181,7 @@ class Blobs:
 
     def _read_provenance(self, folder: str) -> tuple[str | None, str | None]:
         """Its text and its version; None if it is missing."""
-        with self._told("read"):
+        with self._lake_errors("read"):
             try:
                 blob = self._container.download_blob(self._blob(f"{folder}/{PROVENANCE}"))
             except ResourceNotFoundError as error:
@@ -193,7 +193,7 @@ class Blobs:
     def _listed(self, name: str, within: str = "") -> list[tuple[str, str, datetime]]:
         """The files in a name's folders of days: the folder, the file, its last change."""
         prefix = self._blob(f"{name}/")
-        with self._told("listed"):
+        with self._lake_errors("listed"):
             found = [
                 (_OF_A_DAY.fullmatch(blob.name.removeprefix(prefix)), blob.last_modified)
                 for blob in self._container.list_blobs(name_starts_with=prefix + within)
@@ -209,7 +209,7 @@ class Blobs:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         try:
-            with part.open("wb") as file, self._told("read"):
+            with part.open("wb") as file, self._lake_errors("read"):
                 self._container.download_blob(self._blob(name)).readinto(file)
             part.replace(path)
         except ResourceNotFoundError as error:
@@ -230,7 +230,7 @@ class Blobs:
     def _upload(self, name: str, content: Any, **condition: Any) -> None:
         kind, _ = mimetypes.guess_type(name)
         settings = ContentSettings(content_type=kind or "application/octet-stream")
-        with self._told("written"):
+        with self._lake_errors("written"):
             self._container.upload_blob(
                 self._blob(name), content, overwrite=True, content_settings=settings, **condition
             )
@@ -238,7 +238,7 @@ class Blobs:
     def _delete(self, names: Iterable[str]) -> None:
         def delete(name: str) -> None:
             # With a hierarchical namespace a folder is listed as a blob that may not be empty.
-            with suppress(ResourceNotFoundError, ResourceExistsError), self._told("written"):
+            with suppress(ResourceNotFoundError, ResourceExistsError), self._lake_errors("written"):
                 self._container.delete_blob(self._blob(name))
 
         self._each(delete, list(names))
@@ -265,7 +265,7 @@ class Blobs:
                     os.rmdir(folder)
 
     @contextmanager
-    def _told(self, done: str) -> Iterator[None]:
+    def _lake_errors(self, done: str) -> Iterator[None]:
         """LakeError for what Azure refuses, LakeUnavailable for what should pass.
 
         Each is a sentence without the call, which may hold a token. What the code here handles
@@ -309,7 +309,7 @@ class NativeBlobs(Blobs):
     def staging(self, name: str) -> Iterator[Staging]:
         """As ``Store`` describes; removes what a killed run left there."""
         prefix = self._blob(f"{_STAGING}/")
-        with self._told("listed"):
+        with self._lake_errors("listed"):
             self._delete(
                 blob.name.removeprefix(self.location.prefix)
                 for blob in self._container.list_blobs(name_starts_with=prefix)
@@ -318,7 +318,7 @@ class NativeBlobs(Blobs):
         folder = f"{_STAGING}/{name}-{uuid.uuid4().hex}"
         root = f"{self.location.arrow_path}/{folder}"
         try:
-            with self._told_by_arrow():
+            with self._arrow_errors():
                 self._arrow.create_dir(root)
             yield Staging(self.location.abfss(folder), fs.SubTreeFileSystem(root, self._arrow))
         finally:
@@ -328,12 +328,12 @@ class NativeBlobs(Blobs):
     def _put(self, staging: Staging, staged: str, name: str) -> None:
         files = cast(fs.SubTreeFileSystem, staging.files)
         target = f"{self.location.arrow_path}/{name}"
-        with self._told_by_arrow():
+        with self._arrow_errors():
             self._arrow.create_dir(target.rpartition("/")[0])
             self._arrow.move(f"{files.base_path.rstrip('/')}/{staged}", target)
 
     @contextmanager
-    def _told_by_arrow(self) -> Iterator[None]:
+    def _arrow_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

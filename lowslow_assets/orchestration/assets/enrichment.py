@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from lowslow_assets.enrichment.addresses import telling_addresses
+from lowslow_assets.enrichment.addresses import informative_addresses
 from lowslow_assets.enrichment.answers import VERDICTS, Address, Answer, parse_address
 from lowslow_assets.enrichment.indicators import match_indicators
 from lowslow_assets.enrichment.places import locate
@@ -68,7 +68,7 @@ def _look_up(
 ) -> tuple[list[AddressReport], dict[str, Any]]:
     """Every source's answers, one row per incident, address and source."""
     most = enrichment.addresses_per_campaign
-    ranked = telling_addresses(hunt.result(INCIDENT_MEMBERS), most).rows()
+    ranked = informative_addresses(hunt.result(INCIDENT_MEMBERS), most).rows()
     parsed = [(row, parse_address(row["ip_address"])) for row in ranked]
     rows = [(row, address) for row, address in parsed if address]
     answers, metadata = _ask_sources(hunt, enrichment, rows)
