@@ -96,7 +96,7 @@ _USER_ID: _Column = (
 _OUTCOME: _Column = (
     "outcome",
     _STRING,
-    "success, failure (password wrong), stopped (password right, something else said no), "
+    "success, failure (password wrong), stopped (password right, but something else stopped it), "
     "refused (before the password counted) or other",
 )
 _ATTEMPT: _Column = ("outcome", _STRING, "failure, stopped or refused")
@@ -365,7 +365,7 @@ _TEST = pa.struct(
 
 PRUNED_CLUSTERS = _table(
     "pruned_clusters",
-    "Every cluster of the hunt, kept or pruned, with the reason: why there is an incident or none.",
+    "Every cluster of the hunt, kept or pruned, with the reason why it is or is not an incident.",
     ("cluster_id", _INT, "Number of the cluster"),
     ("component", _INT, "Its component of the day's mixture model"),
     ("weight", _DOUBLE, "Expected weight of the component"),
@@ -428,7 +428,7 @@ CLUSTER_STATISTICS = _table(
 
 CLUSTER_FEATURES = _table(
     "cluster_features",
-    "How much each feature varies within a kept cluster: what its attacker cannot help repeating.",
+    "How much each feature varies within a kept cluster: what its attacker keeps repeating.",
     _CLUSTER_ID,
     _FEATURE,
     ("categories", _LONG, "Distinct categories in the cluster"),
@@ -569,7 +569,7 @@ ENRICHED_INCIDENTS = _table(
     ("attempts_per_day", _DOUBLE, "Attempts over the days from first to last"),
     ("attempts_per_user", _DOUBLE, "Attempts over accounts and invented names"),
     ("anomalous_features", _STRINGS, "Features in which it is consistently anomalous"),
-    ("invariants", pa.list_(_INVARIANT), "What it cannot help repeating: a fingerprint"),
+    ("invariants", pa.list_(_INVARIANT), "What it keeps repeating: a fingerprint"),
     ("tests", pa.list_(_TEST), "Why we think so: each test of a spray, with its value"),
     ("successes", _LONG, "Successes with which it may have compromised an account"),
     ("compromised_users", _STRINGS, "Their accounts, likeliest first, at most 100"),

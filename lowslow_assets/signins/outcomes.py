@@ -24,7 +24,7 @@ _LOOKUP = "Microsoft: login.microsoftonline.com/error"
 
 KINDS = {
     FAILURE: "the password was wrong",
-    STOPPED: "the password was right, and something else said no",
+    STOPPED: "the password was right, but something else stopped the sign-in",
     REFUSED: "refused before the password counted",
 }
 """The outcomes of a sign-in that is not a success, if its code is in the table; else ``other``."""

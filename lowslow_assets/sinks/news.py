@@ -70,7 +70,7 @@ def _known(incident: Mapping[str, Any], users: Sequence[str]) -> list[str]:
 
 
 def _quoted(user: str) -> str:
-    # With quotes of its own it could end early and go on in our name.
+    # With quotes of its own, the value could end early and continue in our name.
     named = bounded(user, _SHOWN_VALUE).replace('"', "'")
     return f'"{named}"'
 

@@ -202,7 +202,7 @@ def test_title_and_description_say_the_numbers() -> None:
         "1,234 failed sign-ins on 1,100 accounts from 1,000 addresses in 12 countries, about 20.6 "
         "a day, from 2026-05-01 to 2026-06-29 (UTC). Most are unusual for the tenant in: device, "
         'place. It keeps repeating: operatingSystem "Android" (99%). Confidence is high (97% '
-        "that it is a campaign and no strays); it passes 5 of 5 tests of a spray. "
+        "that it is a campaign and not strays); it passes 5 of 5 tests of a spray. "
         '"test 0": Explanation 0. "test 1": Explanation 1. "test 2": Explanation 2. "test 3": '
         'Explanation 3. "test 4": Explanation 4. It may have compromised 5 accounts: '
         '"ann@example.com" (2026-05-20 23:30, probability 98%: from a network new to the user), '
@@ -220,7 +220,7 @@ def test_title_and_description_say_the_numbers() -> None:
 
 def test_usual_in_every_property_is_said() -> None:
     found = describe(CAMPAIGN, [], CLUSTER, [], [], spray_tests_of(5), 0.9, [], [])
-    assert "Application, client, device and place are usual ones; the sources are new." in (
+    assert "Application, client, device and place are usual; the sources are new." in (
         found.description
     )
     assert "Most are unusual" not in found.description
@@ -243,10 +243,10 @@ def test_usual_in_every_property_is_said() -> None:
             replace(KNOWN, state=SPLIT, split_from="0a-1b"),
             0,
             (),
-            ": 21 attempts. It was one with campaign 0a-1b. 1,234",
+            ": 21 attempts. It was part of campaign 0a-1b before. 1,234",
         ),
-        (KNOWN, 0, ("0a-1b",), ": 21 attempts. It took in campaign 0a-1b. 1,234"),
-        (KNOWN, 0, ("0a-1b", "2c", "3d"), " It took in campaign 0a-1b and 2 more. 1,234"),
+        (KNOWN, 0, ("0a-1b",), ": 21 attempts. Campaign 0a-1b was merged into it. 1,234"),
+        (KNOWN, 0, ("0a-1b", "2c", "3d"), " Campaign 0a-1b and 2 more were merged into it. 1,234"),
     ],
 )
 def test_since_when_it_is_known_and_what_is_new(
@@ -397,7 +397,7 @@ def test_an_incident_says_which_of_its_addresses_are_known_and_stays_as_severe()
     known = Known(25, [KnownAddress(f"192.0.2.{n}", ["indicators", "OTX"]) for n in range(5)])
     after = with_known_addresses(before, known)
     assert after.description == (
-        f"{before.description} Of 25 addresses looked up, 5 are known as malicious: "
+        f"{before.description} Addresses looked up: 25, known as malicious: 5, namely "
         '"192.0.2.0" (indicators, OTX), "192.0.2.1" (indicators, OTX), '
         '"192.0.2.2" (indicators, OTX) and 2 more.'
     )
@@ -407,7 +407,7 @@ def test_an_incident_says_which_of_its_addresses_are_known_and_stays_as_severe()
 
     one = with_known_addresses(before, Known(1, known.malicious[:1]))
     assert one.description.endswith(
-        ' Of 1 address looked up, 1 is known as malicious: "192.0.2.0" (indicators, OTX).'
+        ' Addresses looked up: 1, known as malicious: 1, namely "192.0.2.0" (indicators, OTX).'
     )
 
 

@@ -67,7 +67,7 @@ def summary(incident: Row) -> str:
 
 
 def history(incident: Row) -> str:
-    """Since when it is known, and what is new."""
+    """Since when the campaign is known, and what is new."""
     known = f"First found by the hunt of {long_date(incident['first_hunted'])}"
     if incident["previous_hunt"] is None:
         return f"{known}: all of it is new."
@@ -102,20 +102,20 @@ def next_steps(incident: Row, features: Sequence[Row]) -> list[str]:
     if incident["compromised_users"]:
         steps += [
             "Revoke the sessions and refresh tokens of the accounts that it may have compromised, "
-            "and reset their passwords. Ask each owner about the sign-in: one they know clears the "
-            "account.",
+            "and reset their passwords. Ask each owner about the sign-in: an account is cleared "
+            "if its owner made it.",
             "From each first success on, look for what an intruder leaves: new authentication "
-            "methods and devices, consents to applications, inbox rules and forwarding, downloads.",
+            "methods and devices, consents to applications, inbox rules, forwarding and downloads.",
         ]
     if incident["known_passwords"]:
         steps.append(
-            "Reset the passwords it knows first: what stopped it may not stop it elsewhere. Ask "
-            "each owner about prompts they did not cause, and see that no second factor was "
-            "registered since."
+            "First reset the passwords that it knows: what stopped it may not stop it elsewhere. "
+            "Ask each owner about prompts they did not cause, and check that no second factor was "
+            "registered since then."
         )
     steps += [
-        "See that every account tried needs a second factor: what a spray guesses is a password.",
-        "Check that attempts did not continue against accounts that need no second factor: service "
+        "Require a second factor of every account that was tried: a spray guesses passwords only.",
+        "Check whether attempts continued against accounts that need no second factor: service "
         "accounts, break-glass accounts, guests.",
     ]
     clients = {row["top_category"] for row in features if row["feature"] == "ClientAppUsed"}
@@ -126,14 +126,14 @@ def next_steps(incident: Row, features: Sequence[Row]) -> list[str]:
         )
     if incident["invariants"]:
         steps.append(
-            "Test a Conditional Access rule on what it keeps repeating (the fingerprint), in "
-            "report-only mode first: the addresses change with every attempt, that does not."
+            "Test a Conditional Access rule on what it keeps repeating (the fingerprint), first in "
+            "report-only mode: the addresses change with every attempt, the fingerprint does not."
         )
     steps += [
         "Ban the season's likely passwords with Entra Password Protection, and switch on smart "
         "lockout and sign-in risk policies where they are off.",
-        "Ask whether a penetration test was on. If so, close the case as benign, with its dates.",
-        "Open the page of a later day: a campaign continues, pauses and comes back.",
+        "Ask whether it was a penetration test. If so, close the incident as benign, with dates.",
+        "Open the page of a later day: a campaign may continue, or pause and resume.",
     ]
     return steps
 

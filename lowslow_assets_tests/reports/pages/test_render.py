@@ -185,10 +185,10 @@ def test_a_rule_says_what_it_hits_or_why_there_is_none():
 
 def test_what_is_known_of_its_addresses_is_said():
     html = render_campaign(page_of("203.0.113.7"))
-    assert "Of 3 addresses looked up, 1 known as malicious: " in html
+    assert "Addresses looked up: 3, known as malicious: 1, namely " in html
     page = page_of()
     none = replace(page, incident={**page.incident, "malicious_addresses": []})
-    assert "Of 3 addresses looked up, none is known as malicious." in render_campaign(none)
+    assert "Addresses looked up: 3, known as malicious: none." in render_campaign(none)
     off = replace(page, incident={**page.incident, "addresses_looked_up": 0})
     assert "looked up" not in render_campaign(off)
 
@@ -204,7 +204,7 @@ def test_a_quiet_hunt_says_so_and_what_is_missing():
     html = render_day(quiet_hunt())
     assert "No campaign as of 7 June 2026" in html
     assert "7 days of the 7 since 1 June 2026 have no success in the lake" in html
-    assert "None: no failure was left over." in html
+    assert "No group: every failure is explained." in html
 
 
 def test_a_campaign_without_anything_around_it_renders():

@@ -39,7 +39,7 @@ def test_without_entries_it_says_so_and_asks_for_no_reset():
     assert not any("reset" in step for step in steps)
     entered = words.next_steps(page.incident, page.features)
     assert "Revoke the sessions" in entered[0]
-    assert entered[2].startswith("Reset the passwords it knows first")
+    assert entered[2].startswith("First reset the passwords that it knows")
     assert entered[3:] == steps
 
 
