@@ -38,7 +38,7 @@ SOURCE = ("network", "ip_prefix", "Location", "state", "city", "latitude", "long
 
 @dataclass(frozen=True)
 class Table:
-    """A table's public face; column descriptions are the fields' metadata ``comment``."""
+    """A table as users see it; column descriptions are the fields' metadata ``comment``."""
 
     name: str
     description: str

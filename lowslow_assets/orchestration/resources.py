@@ -1,8 +1,8 @@
 """What assets receive: the source, the lake, the hunt's parameters.
 
-Each is a plain thing once opened (`Export`, `Lake`, `Engine`, `HuntSettings`): the code that
-uses it never sees Dagster's types. A field that an environment variable sets names that variable;
-docs/settings.md is made from these fields.
+Each resource returns a plain object once opened (`Export`, `Lake`, `Engine`, `HuntSettings`), so
+the code that uses it never sees Dagster's types. A field that an environment variable sets names
+that variable; docs/settings.md is made from these fields.
 """
 
 import json
@@ -109,7 +109,7 @@ class EngineResource(dg.ConfigurableResource):
             self._opened = self._open()
         return self._opened
 
-    # Imported here: each is for those who use it, and takes a second or more.
+    # Imported here, because each engine is needed by some runs only, and takes a second or more.
     def _open(self) -> Engine:
         if self.name == DUCKDB:
             from lowslow_assets.engines.duckdb import DuckDBEngine
@@ -176,9 +176,9 @@ class SourceResource(dg.ConfigurableResource):
         )
 
     def open(self) -> Export:
-        """The export; raises SourceError if it is missing or has no day.
+        """The export. Raises SourceError if it is missing or has no day.
 
-        Raises SourceUnavailable where Azure does not answer as it should.
+        Raises SourceUnavailable if Azure does not answer as it should.
         """
         exports = {log: self._open(log) for log in known_logs(self.logs)}
         alone = exports.keys() == {SIGNIN_LOGS}
@@ -224,7 +224,8 @@ class LakeResource(dg.ConfigurableResource):
 
     def open(self) -> Lake:
         """The lake, the same for all assets of a run; starts the engine."""
-        # In a container each has a client and looks through its copies, and first tries to write.
+        # Otherwise each lake in a container would have its own client, look through its copies, and
+        # first try whether it may write.
         engine = self.engine.open()
         if self._opened is None or self._opened.engine is not engine:
             storage: Any = self.storage
@@ -234,7 +235,7 @@ class LakeResource(dg.ConfigurableResource):
 
 
 class SinksResource(dg.ConfigurableResource):
-    """Where incidents are sent; credentials are the environment's or a managed identity's."""
+    """Where incidents are sent, with the environment's credentials or a managed identity's."""
 
     names: list[str] = Field(
         default=[],
@@ -314,8 +315,8 @@ def _threshold(name: str) -> Any:
 class HuntParameters(dg.ConfigurableResource):
     """The parameters of a hunt.
 
-    Those of the preset ``notebook`` have the guided-hunting notebook's values by default; of
-    them, our own way knows only the assignment probability.
+    Those of the preset ``notebook`` have the guided-hunting notebook's values by default; the
+    hunt's own method uses only the assignment probability among them.
     """
 
     lookback_days: int = Field(
@@ -371,7 +372,7 @@ class HuntParameters(dg.ConfigurableResource):
     def settings(self) -> HuntSettings:
         """The same as a plain object, the same for all assets of a run.
 
-        Raises SettingsError where the file of known sources cannot be used.
+        Raises SettingsError if the file of known sources cannot be used.
         """
         if self._known is None:
             self._known = read_known_sources(self.known_sources)

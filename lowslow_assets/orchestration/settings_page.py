@@ -64,11 +64,11 @@ ENVIRONMENT_ONLY = (
     ("XDG_CACHE_HOME", "~/.cache", "Copies of a lake in Azure Storage, and answers of providers."),
     ("TMPDIR", "/tmp", "Copies of an export in Azure Storage while it is read."),
 )
-"""What is read from the environment alone: secrets, and what other programs define."""
+"""Variables that are read from the environment only: secrets, and what other programs define."""
 
 
 def fields() -> Iterator[tuple[str, str, str, Any, str]]:
-    """Resource, field, variable (empty: none), default and description of all that can be set."""
+    """Resource, field, variable (empty if none), default and description of each setting."""
     for resource, value in (build_defs(Settings()).resources or {}).items():
         assert isinstance(value, dg.ConfigurableResource)
         for name, field in type(value).model_fields.items():
@@ -117,7 +117,7 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _setting(variable: str, field: str) -> str:
-    """Both in one cell, so that the table is not too wide to read."""
+    """Both in one cell, so that the table is narrow enough to read."""
     return "<br>".join(map(_code, filter(None, [variable, field])))
 
 

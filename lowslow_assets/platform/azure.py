@@ -1,7 +1,7 @@
-"""Azure Storage: what a URL names, and the ways in with the credentials of a Dagster resource.
+"""Azure Storage: what a URL names, and clients with the credentials of a Dagster resource.
 
-Only the Blob endpoint is used, which accounts with a hierarchical namespace (ADLS Gen2) have
-too. The packages are the extra ``azure``: they are imported when an Azure URL is first used.
+Only the Blob endpoint is used, which accounts with a hierarchical namespace (ADLS Gen2) also have.
+The packages are the extra ``azure``: they are imported when an Azure URL is first used.
 """
 
 import os
@@ -39,7 +39,7 @@ _REASONS = {
 
 
 def without_rest(url: str) -> str:
-    """Of a URL that cannot be used, what an error may say: the rest may hold a secret."""
+    """The part of an unusable URL that an error may show: the rest may hold a secret."""
     return f"{url.partition('://')[0]}://..."
 
 
@@ -63,7 +63,7 @@ class Location:
 
     @property
     def prefix(self) -> str:
-        """What names of blobs below the folder begin with."""
+        """The beginning of the names of blobs in the folder."""
         return f"{self.path}/" if self.path else ""
 
     @property
@@ -93,7 +93,7 @@ def locate(url: str, environment: Mapping[str, str] = os.environ) -> Location:
     that AZURE_STORAGE_ACCOUNT names; ``https://account.blob.core.windows.net/container/path``;
     ``http://127.0.0.1:10000/account/container/path`` for an emulator.
     """
-    # Not a query: a token there would end in logs.
+    # No query, because a token in it would end up in logs.
     if "?" in url:
         raise AzureUrlError(f"a URL of Azure Storage has no query: put a token into {SAS_TOKEN}.")
     parts = urlsplit(url)
@@ -141,7 +141,7 @@ def storage_resource(
 
 
 def blob_service(storage: "AzureBlobStorageResource") -> "BlobServiceClient":
-    """A client for the account that takes up to half a minute for what fails for now."""
+    """A client for the account that retries temporary failures for up to half a minute."""
     from azure.storage.blob import BlobServiceClient
 
     from lowslow_assets.platform.retries import StorageRetries
@@ -157,7 +157,7 @@ def blob_service(storage: "AzureBlobStorageResource") -> "BlobServiceClient":
         storage.account_url,
         credential,
         retry_policy=StorageRetries(_RETRIES, _LONGEST_WAIT_SECONDS, retry_backoff_factor=0.25),
-        # What fails is sent again from the last chunk.
+        # A failed upload is repeated from the last chunk.
         **dict.fromkeys(("max_single_put_size", "max_block_size"), _CHUNK_BYTES),
         **dict.fromkeys(("max_single_get_size", "max_chunk_get_size"), _CHUNK_BYTES),
         connection_timeout=_LONGEST_WAIT_SECONDS,
@@ -235,20 +235,20 @@ def identity(**options: Any) -> Any:
 
 
 def _secret(storage: "AzureBlobStorageResource") -> dict[str, str]:
-    """The secret as Arrow's file system names it; none where an identity is used."""
+    """The secret as Arrow's file system names it; empty if an identity is used."""
     credential: Any = storage.credential
     match credential.credential_type:
         case "key":
             return {"account_key": _value(credential.key)}
         case "sas":
-            # Arrow appends it to addresses as it is, the other client accepts both.
+            # Arrow appends it to URLs unchanged; the other client accepts both forms.
             return {"sas_token": f"?{_value(credential.token).removeprefix('?')}"}
         case _:
             return {}
 
 
 def _value(text: str) -> str:
-    """A field's value; outside of a run Dagster leaves a variable's name in its place."""
+    """A field's value; outside of a run, Dagster leaves a variable's name in its place."""
     from dagster import EnvVar
 
     return (text.get_value() or "") if isinstance(text, EnvVar) else text

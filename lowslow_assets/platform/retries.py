@@ -8,7 +8,7 @@ from azure.core.pipeline.policies import RetryPolicy
 class BoundedRetries(RetryPolicy):
     """Waits as long as the service asks in Retry-After, but never longer than a bound.
 
-    Connections are tried twice more only: each failed one may take as long as its time limit.
+    A connection is retried only twice, because each failed one may take as long as its time limit.
     """
 
     def __init__(self, tries: int, longest_wait_seconds: int, **options: Any) -> None:

@@ -59,7 +59,7 @@ def _whole(incident: Mapping[date, Row]) -> list[str]:
 
 
 def _facts(incident: Mapping[date, Row]) -> dict[str, str]:
-    """What is compared, each in words."""
+    """The compared facts, each in words."""
     row = _last(incident)
     days = f"{len(incident)} day(s), {min(incident)} to {max(incident)}"
     return {

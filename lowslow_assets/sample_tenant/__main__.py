@@ -10,7 +10,7 @@ from lowslow_assets.sample_tenant.tenant import Campaign
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Generate a tenant as asked; 0 when it is there, 2 when it cannot be made."""
+    """Generate the requested tenant; 0 when it is there, 2 when it cannot be generated."""
     options = _parser().parse_args(arguments)
     try:
         summary = generate(_tenant(options), options.source, options.labels, _progress)

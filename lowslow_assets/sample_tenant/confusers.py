@@ -1,4 +1,4 @@
-"""Confusers that add rows of their own: failures which are many, odd or steady, but no spray.
+"""Confusers that add rows of their own: failures that are many, odd or steady, but not a spray.
 
 Each function draws one kind from its own stream; numbers grow with the size of the tenant.
 """
@@ -16,7 +16,7 @@ from lowslow_assets.sample_tenant.world import World, no_rows
 
 
 def stale_device(world: World) -> Rows:
-    """Phones that keep trying an old password about every half hour, for one to four weeks."""
+    """Phones that retry an old password about every half hour, for one to four weeks."""
     rng = stream(world.tenant.seed, "stale device")
     users = rng.permutation(world.tenant.users)[: 1 + world.tenant.signins_per_day // 500]
     return np.concatenate([_stale_phone(world, int(user), rng) for user in users])
@@ -45,7 +45,7 @@ def _stale_phone(world: World, user: int, rng: np.random.Generator) -> Rows:
 
 
 def connector(world: World) -> Rows:
-    """A service that reads many mailboxes with passwords it lost: one address, one odd client."""
+    """A service that reads many mailboxes with outdated passwords: one address, one odd client."""
     tenant = world.tenant
     rng = stream(tenant.seed, "connector")
     users = rng.permutation(tenant.users)[: max(tenant.users // 12, 10)]
@@ -63,7 +63,7 @@ def connector(world: World) -> Rows:
 
 
 def burst(world: World) -> Rows:
-    """Brute force, one a month: a quarter of the accounts from four addresses in an hour."""
+    """Brute force, once per month: a quarter of the accounts from four addresses in an hour."""
     tenant = world.tenant
     rng = stream(tenant.seed, "burst")
     parts = []

@@ -1,4 +1,4 @@
-"""The labels: what each unusual sign-in really is. Kept outside the export, for benchmarks."""
+"""The labels: what each unusual sign-in really is. Stored outside the export, for benchmarks."""
 
 import csv
 import json
@@ -32,7 +32,7 @@ def write_labels(world: World, rows: Rows, path: Path) -> None:
 
 
 def write_campaigns(world: World, rows: Rows, path: Path) -> None:
-    """Write what was planted, as a JSON list: the settings and what came of them."""
+    """Write what was planted, as a JSON list: each campaign's settings and outcome."""
     planted = [
         account_of(world, rows[rows["campaign"] == number], campaign)
         for number, campaign in enumerate(world.tenant.campaigns, start=1)

@@ -69,7 +69,7 @@ from lowslow_assets.signins.outcomes import stopped_by
 def incident_members(hunt: Hunt) -> Made:
     """The kept clusters' attempts and entries."""
     members, campaigns = hunt.result(CLUSTER_MEMBERS), hunt.result(CAMPAIGNS)
-    # The notebook promises this step and does not have it.
+    # The notebook announces this step, but lacks it.
     if hunt.settings.of_notebook or not hunt.rows(CLUSTER_STATISTICS):
         entries = members.engine.from_arrow(ENTRIES.empty_table())
     else:
