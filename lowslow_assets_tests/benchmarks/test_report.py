@@ -70,7 +70,7 @@ def test_detectors_table():
     assert theirs[5:8] == ["0.20", "15 (7.5)", "–"]
 
 
-def test_accounts_table_leaves_out_who_names_nobody():
+def test_accounts_table_omits_detectors_that_name_no_account():
     nobody = replace(TENANTS[0], trial=Trial("slow", 1, "a rule"), named=0, known_named=0)
     not_entered = replace(TENANTS[1], entered=0, named_right=0)
     ours, theirs = cells(accounts_table([TENANTS[0], not_entered, TENANTS[4], TENANTS[3], nobody]))

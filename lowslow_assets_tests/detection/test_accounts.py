@@ -53,7 +53,7 @@ def test_accounts_with_a_right_password_come_with_the_first(engine: Engine):
     ]
 
 
-def test_an_account_that_was_got_into_is_not_among_them(engine: Engine):
+def test_a_compromised_account_is_not_among_them(engine: Engine):
     members = ("a", "ann", "50076", 2), ("a", "ann", "0", 9), ("b", "ann", "50076", 3)
     assert known(engine, *members) == [("b", "ann", 0.52, 3, "50076", 1, "evidence 2")]
     # Whichever came first.

@@ -135,7 +135,7 @@ def test_lone_prefixes(engine: Engine) -> None:
     }
 
 
-def test_visits_are_those_while_a_campaign_went_on_and_a_day_after(engine: Engine) -> None:
+def test_visits_are_those_during_a_campaign_and_one_day_after(engine: Engine) -> None:
     seen = relation(
         engine,
         VISITORS,
@@ -242,7 +242,7 @@ def news_of(
     return found
 
 
-def test_news_to_the_user(engine: Engine) -> None:
+def test_what_is_new_to_the_user(engine: Engine) -> None:
     history = [
         signin("home", "home"),
         signin("work", "work", place="office", device="work laptop"),
@@ -424,7 +424,7 @@ def test_a_source_is_the_campaigns_by_accounts_other_than_the_attempts(engine: E
     }
 
 
-def test_a_visit_from_a_network_of_the_users_own_is_none(engine: Engine) -> None:
+def test_a_sign_in_from_the_users_own_network_is_not_a_visit(engine: Engine) -> None:
     known = {**NEW, "new_network": False, "mask": 0, "displayName": "NODATA"}
     rows = [
         known | {"signin_id": "attempt", "outcome": "failure"},
@@ -467,7 +467,7 @@ def success_probability(failures: dict, visits: dict) -> dict:
     return entry_probability(failures, {"success": visits})["success"]
 
 
-def test_probability_by_hand() -> None:
+def test_probability_as_calculated_manually() -> None:
     """Visits of two kinds that differ in one trait, round after round.
 
     Half a count a level: 9 + 1/2 of 10 + 1 failures were on accounts that had been tried, and
@@ -497,7 +497,7 @@ def test_probability_by_hand() -> None:
 
 
 @pytest.mark.parametrize("visits", [10, 1_000, 100_000])
-def test_among_visits_that_are_all_alike_nobody_is_named(visits: int) -> None:
+def test_among_visits_that_are_all_alike_no_account_is_named(visits: int) -> None:
     """Honest people may look like the campaign: that nobody was got into must be able to win."""
     found = success_probability({PLAIN: visits}, {PLAIN: visits})
     assert found[PLAIN] < 0.2
@@ -650,7 +650,7 @@ def test_a_visit_is_one_entry_of_the_likeliest_campaign(engine: Engine) -> None:
     ]
 
 
-def test_accounts_that_were_entered_are_the_likeliest_few(engine: Engine) -> None:
+def test_compromised_accounts_are_the_likeliest_few(engine: Engine) -> None:
     def success(incident: str, user: str, score: float, hour: int, **more: Any) -> dict[str, Any]:
         return {
             "incident_id": incident,

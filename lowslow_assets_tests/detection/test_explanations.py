@@ -842,7 +842,7 @@ def groups(engine: Engine, lines: Sequence[Line]) -> list[ExplainedGroup]:
     return describe_groups(sum_failures(relation(engine, EXPLAINED, rows)))
 
 
-def test_groups_by_hand(engine: Engine) -> None:
+def test_groups_as_calculated_manually(engine: Engine) -> None:
     found = groups(
         engine,
         [

@@ -198,7 +198,7 @@ def test_a_split_keeps_the_id_with_the_larger_part() -> None:
     assert [c.split_from for c in again] == [whole.campaign_id, None]
 
 
-def test_what_is_no_candidate_is_quiet_and_resumes_under_its_id() -> None:
+def test_a_campaign_without_a_candidate_is_quiet_and_resumes_under_its_id() -> None:
     hunts = Hunts()
     spray = attempts("a", [*range(10), *range(30, 40)])
     [first] = hunts.of_members(10, spray)
@@ -215,7 +215,7 @@ def test_what_is_no_candidate_is_quiet_and_resumes_under_its_id() -> None:
     [TOOL, TOOL | {"Location": "NL"}],
     ids=["the same", "and more"],
 )
-def test_beyond_the_window_the_fingerprint_tells(later: dict[str, str]) -> None:
+def test_beyond_the_window_the_fingerprint_decides(later: dict[str, str]) -> None:
     hunts = Hunts(lookback_days=20)
     [first] = hunts.hunt(10, candidate(0, attempts("a", range(10)), TOOL))
     hunts.hunt(11)
@@ -238,14 +238,14 @@ def test_another_fingerprint_is_another_campaign(later: dict[str, str]) -> None:
     assert states(found) == [NEW, QUIET]
 
 
-def test_within_the_window_members_alone_tell() -> None:
+def test_within_the_window_members_alone_decide() -> None:
     hunts = Hunts(lookback_days=60)
     hunts.hunt(10, candidate(0, attempts("a", range(10)), TOOL))
     found = hunts.hunt(20, candidate(0, attempts("b", range(3, 20)), TOOL))
     assert states(found) == [NEW, QUIET]
 
 
-def test_a_fingerprint_that_two_have_tells_nothing() -> None:
+def test_a_fingerprint_that_two_campaigns_have_decides_nothing() -> None:
     def spray(name: str, days: Iterable[int], cluster_id: int = 0) -> Candidate:
         return candidate(cluster_id, attempts(name, days), TOOL)
 
@@ -288,7 +288,7 @@ def test_a_campaign_is_forgotten_a_year_after_its_last_candidate() -> None:
     assert hunts.of_members(376) == []
 
 
-def test_a_large_campaign_is_told_by_its_sample() -> None:
+def test_a_large_campaign_is_recognised_by_its_sample() -> None:
     hunts = Hunts(lookback_days=10)
     large, small = attempts("a", range(30), a_day=200), attempts("b", range(30), a_day=2)
     for day in range(10, 20):

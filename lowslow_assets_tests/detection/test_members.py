@@ -134,7 +134,7 @@ def test_a_device_is_browser_and_operating_system() -> None:
     assert split_by_kit(devices(*groups, operatingSystem=systems)).tolist() == [1] * 50 + [0] * 50
 
 
-def test_probability_by_hand() -> None:
+def test_probability_as_calculated_manually() -> None:
     """Each account predicted from the others, with the concentration that predicts best.
 
     Ann twice and Bob once, of 1,000 accounts: with a = 1 the others' shares are (1 + 0.001) / 3
@@ -270,7 +270,7 @@ def test_one_suspect_is_a_member_by_its_prior(address: str | None) -> None:
     np.testing.assert_allclose(found, [0.9])
 
 
-def test_no_address_is_none_of_ipv6() -> None:
+def test_a_missing_address_is_not_an_ipv6_address() -> None:
     addresses = ["192.0.2.1", None, "192.0.2.2", None]
     without, with_one = (
         member_probability(suspects(ip_address=column), TENANT)
@@ -280,7 +280,7 @@ def test_no_address_is_none_of_ipv6() -> None:
     assert len(member_probability(suspects(ip_address=[None] * 4), TENANT)) == 4
 
 
-def test_an_unknown_prefix_is_nobody_elses() -> None:
+def test_an_unknown_prefix_is_shared_with_no_other_suspect() -> None:
     """What the log does not say is nothing that attempts share."""
     users = [f"user{i}" for i in range(6)]
     own = suspects(user=users, ip_prefix=[f"prefix {i}" for i in range(6)])
@@ -288,12 +288,12 @@ def test_an_unknown_prefix_is_nobody_elses() -> None:
     np.testing.assert_array_equal(one, other)
 
 
-def test_a_tenant_without_accounts_is_none_to_divide_by() -> None:
+def test_a_tenant_without_accounts_is_not_divided_by() -> None:
     found = member_probability(suspects(user=["ann", "bob", "ann"]), Population(0, days=1))
     assert ((found >= 0) & (found <= 1)).all()
 
 
-def test_nobody_has_no_probability() -> None:
+def test_without_suspects_there_are_no_probabilities() -> None:
     assert member_probability(suspects(user=[]), TENANT).tolist() == []
     assert shares_prefix(suspects(user=[])).tolist() == []
 
@@ -369,7 +369,7 @@ def test_planted_habits_are_found_among_strays(campaign: int, strays: int, seed:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_without_habits_nobody_is_left_out(seed: int) -> None:
+def test_without_habits_no_suspect_is_left_out(seed: int) -> None:
     """Nothing tells members from strays, so the campaign keeps what the mask gave it."""
     found, _ = planted(0, 150, seed)
     assert (member_probability(found, TENANT) >= 0.5).mean() >= 0.95
@@ -416,7 +416,7 @@ def repeated(core: int, strays: int, **columns: Any) -> tuple[Suspects, np.ndarr
     ],
     ids=["prefixes", "cloud", "tool"],
 )
-def test_a_campaign_is_told_from_as_many_strays_again(habit: dict[str, str]) -> None:
+def test_a_campaign_is_distinguished_from_as_many_strays(habit: dict[str, str]) -> None:
     found, is_campaigns = repeated(100, 200, **habit)
     members = member_probability(found, TENANT) >= 0.5
     assert members[is_campaigns].mean() >= 0.95
@@ -525,7 +525,7 @@ def test_new_visits_are_those_that_would_leave_a_failure_open(
     assert found.rows() == [{"accounts": accounts, "visits": visits, "new_visits": new_visits}]
 
 
-def test_without_a_success_nobody_is_honest(engine: Engine) -> None:
+def test_without_a_success_no_failure_is_expected_of_people(engine: Engine) -> None:
     nothing = relation(engine, SUCCESS_SOURCES.dated)
     suspect = relation(engine, schema("user string"), [("bob",)])
     assert population_of(nothing, suspect, [], {}, days=1) == Population(1, 1, 0.0, {})

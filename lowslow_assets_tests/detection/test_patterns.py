@@ -32,7 +32,7 @@ def plain_pattern(mask: int) -> int:
     return found
 
 
-def test_every_feature_but_the_devices_name_tells_of_one_property() -> None:
+def test_every_feature_but_the_devices_name_describes_one_property() -> None:
     told = [feature for features in MODEL_PROPERTIES.values() for feature in features]
     assert sorted(told) == sorted(set(FEATURES) - {"displayName"})
     assert list(MODEL_PROPERTIES) == ["application", "client", "device", "place", "network"]

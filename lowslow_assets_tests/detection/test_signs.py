@@ -173,7 +173,7 @@ def office_hours() -> dict[datetime, int]:
     [(12, range(5), False, False), (2, range(5), False, True), (12, (6,), True, False)],
     ids=["as people work", "at night", "on Sundays"],
 )
-def test_hours_and_days_tell_where_neither_noise_nor_people_keep_them(
+def test_hours_and_days_are_signs_if_neither_noise_nor_people_keep_them(
     hour: int, weekdays: Any, days_tell: bool, hours_tell: bool
 ) -> None:
     rng = np.random.default_rng(3)

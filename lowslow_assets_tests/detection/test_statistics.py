@@ -229,7 +229,7 @@ def test_the_p_value_is_scipys() -> None:
     assert compare_counts(one, other)[1] == pytest.approx(p_value, rel=1e-12)
 
 
-def test_feature_variation_by_hand(engine: Engine) -> None:
+def test_feature_variation_as_calculated_manually(engine: Engine) -> None:
     cities = ["Oslo", "Oslo", "Rome", "Bern"]
     city, country = (1 << FEATURES.index(feature) for feature in ("city", "Location"))
     rows = [

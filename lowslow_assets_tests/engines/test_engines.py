@@ -181,7 +181,7 @@ def test_what_is_held_is_found_again_and_needs_its_files_no_more(engine: Engine,
     assert held.held().rows() == held.rows()
 
 
-def test_what_is_forgotten_is_gone(engine: Engine):
+def test_a_forgotten_relation_cannot_be_read(engine: Engine):
     rows = numbers(engine, 1)
     held = sql("SELECT n + 1 AS n FROM {rows}", rows=rows).held()
     engine.forget()
@@ -222,7 +222,7 @@ def test_no_files_are_parsed_to_no_rows(engine: Engine):
     assert (made.schema, made.num_rows) == (LINES, 0)
 
 
-def test_what_goes_wrong_in_a_file_is_said(parsing: Engine):
+def test_errors_in_a_file_are_reported(parsing: Engine):
     with pytest.raises(Exception, match="ValueError: what is wrong with f2"):
         parsing.from_files(inputs("fine", "fine", RAISES, "fine"), parse, opened, LINES)
     assert parsing.from_files(inputs("fine"), parse, opened, LINES).arrow().num_rows == ROWS
@@ -263,7 +263,7 @@ def sort_much(engine: Engine) -> int:
     return sql("SELECT count(*) AS n FROM {rows}", rows=ordered).rows()[0]["n"]
 
 
-def test_more_than_memory_holds_lies_in_the_spill_folder(tmp_path: Path):
+def test_rows_that_exceed_memory_are_spilled_to_the_folder(tmp_path: Path):
     spill = tmp_path / "it's" / "new"
     engine = DuckDBEngine(memory="64MB", threads=2, spill=str(spill))
     assert sort_much(engine) == 1_000_000

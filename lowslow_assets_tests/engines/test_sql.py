@@ -48,7 +48,7 @@ NUMBERS = schema("n bigint")
     ],
     ids=repr,
 )
-def test_what_is_no_plain_value_of_the_code_is_refused(value: Any):
+def test_a_value_that_is_not_a_plain_value_of_the_code_is_refused(value: Any):
     with pytest.raises(ValueError, match="of the code"):
         literal(value)
 
@@ -120,7 +120,7 @@ def test_an_input_that_is_not_given_is_an_error(engine: Engine):
         sql("SELECT n FROM {one} JOIN {other}", one=one)
 
 
-def test_names_that_a_text_makes_up_capture_no_input(engine: Engine):
+def test_names_of_common_table_expressions_hide_no_input(engine: Engine):
     """Each text has a ``_rows`` of its own, however deep they are in one another."""
     numbers = relation(engine, NUMBERS, [(1,), (2,)])
     for _ in range(3):

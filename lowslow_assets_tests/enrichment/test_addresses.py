@@ -14,7 +14,7 @@ MEMBERS = schema(
 )
 
 
-def test_the_most_telling_addresses_come_first(engine: Engine):
+def test_the_most_informative_addresses_come_first(engine: Engine):
     def signin(address: str, outcome: str = FAILURE, day: int = 1, user: str = "a", where=None):
         return ("one", user, outcome, address, datetime(2026, 6, day, tzinfo=UTC), where)
 

@@ -170,7 +170,7 @@ def test_other_objects_of_a_bundle_are_no_mistakes(tmp_path: Path):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"objects": 1}', "[" * 100_000])
-def test_what_is_no_bundle_is_one_sentence(tmp_path: Path, text: str):
+def test_a_file_that_is_not_a_bundle_is_one_sentence(tmp_path: Path, text: str):
     with pytest.raises(
         EnrichmentError, match=r"^LOWSLOW_INDICATORS .* is not a STIX bundle: .*\.$"
     ):

@@ -97,7 +97,7 @@ def test_a_failure_is_unknown_with_a_reason_and_is_not_kept(
     assert ask([ADDRESS])[ADDRESS].verdict == MALICIOUS
 
 
-def test_what_a_parser_chokes_on_is_a_failure(api: Api, open_provider: Open):
+def test_an_answer_that_cannot_be_parsed_is_a_failure(api: Api, open_provider: Open):
     api.replies = [(200, '{"data": null}')]
     answer = open_provider("AbuseIPDB")([ADDRESS])[ADDRESS]
     assert (answer.verdict, (answer.error or "").split(":")[0]) == (UNKNOWN, "AttributeError")
@@ -271,7 +271,7 @@ def test_msticpy_knows_our_providers():
     assert CALLS_A_MINUTE.keys() <= registry.PROVIDERS.keys()
 
 
-def test_a_damaged_or_strange_kept_answer_is_none(tmp_path: Path):
+def test_a_damaged_or_strange_cached_answer_is_not_used(tmp_path: Path):
     cache = AnswerCache(tmp_path, timedelta(days=1))
     cache.put(ADDRESS, Answer(MALICIOUS, looked_up_at=datetime.now(UTC)))
     [path] = tmp_path.iterdir()
@@ -282,7 +282,7 @@ def test_a_damaged_or_strange_kept_answer_is_none(tmp_path: Path):
         assert cache.get(ADDRESS) is None
 
 
-def test_old_answers_go(tmp_path: Path):
+def test_old_answers_are_removed(tmp_path: Path):
     old = Answer(MALICIOUS, looked_up_at=datetime.now(UTC) - timedelta(days=2))
     AnswerCache(tmp_path, timedelta(days=3)).put(ADDRESS, old)
     assert AnswerCache(tmp_path, timedelta(days=3)).get(ADDRESS) is not None

@@ -40,7 +40,7 @@ def service(answer: Callable[[socket.socket, str], None]) -> Iterator[tuple[tupl
         thread.join()
 
 
-def test_all_public_addresses_go_over_one_connection():
+def test_all_public_addresses_are_sent_over_one_connection():
     def in_two_packets(connection: socket.socket, _: str) -> None:
         connection.sendall(REPLY[:100].encode())
         connection.sendall(REPLY[100:].encode())

@@ -317,7 +317,7 @@ def test_sign_ins_in_two_containers_make_the_tables_of_one(
     )
 
 
-def test_a_log_without_a_container_is_told(two_logs: str):
+def test_a_log_without_a_container_is_reported(two_logs: str):
     with pytest.raises(SourceError) as caught:
         SourceResource(root=two_logs, logs=[SIGNIN_LOGS, "ADFSSignInLogs"]).open()
     assert_sentence(caught.value, "LOWSLOW_LOGS names ADFSSignInLogs, but ", "no such container")
@@ -355,7 +355,7 @@ def test_content_is_what_was_listed(azurite: Emulator, container: Location, read
         assert contents(export) == {name: b"one\ntwo\n"}
 
 
-def test_copies_go_with_the_next_and_at_the_end(azurite: Emulator, container: Location):
+def test_copies_are_removed_by_the_next_call_and_the_end(azurite: Emulator, container: Location):
     put(azurite, container, f"{HOUR}/m=00/PT05M.json", b"one\n")
     with open_blobs(url(azurite, container), STAGED) as export:
         files = export.list_day(DAY)
@@ -367,7 +367,7 @@ def test_copies_go_with_the_next_and_at_the_end(azurite: Emulator, container: Lo
 
 
 @pytest.mark.parametrize("read", [STAGED, EXECUTORS])
-def test_a_file_that_went_or_shrank_meanwhile_is_for_another_try(
+def test_a_file_that_was_removed_or_cut_meanwhile_is_retried_later(
     azurite: Emulator, container: Location, monkeypatch: pytest.MonkeyPatch, read: str
 ):
     monkeypatch.setattr(blobs, "_WAITS", ())

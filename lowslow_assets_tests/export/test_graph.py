@@ -220,7 +220,7 @@ def test_a_token_is_sent_to_no_other_service(service: tuple[Graph, GraphExport],
         export.inputs([export.list_day(YESTERDAY)])
 
 
-def test_what_is_no_page_is_no_day(service: tuple[Graph, GraphExport]):
+def test_an_answer_that_is_not_a_page_makes_no_day(service: tuple[Graph, GraphExport]):
     served, export = service
     files = export.list_day(YESTERDAY)
     served.faults = [NO_PAGE] * 50
@@ -249,6 +249,6 @@ def test_no_more_than_a_page_is_held():
 @pytest.mark.parametrize(
     "url", ["graph://", "graph://graph.microsoft.com/v2", "graph://a b", "graph://a@b/v1.0"]
 )
-def test_a_url_that_is_none_is_said(url: str):
+def test_an_invalid_url_is_reported(url: str):
     with pytest.raises(SourceError, match="is not Microsoft Graph: write"):
         open_graph(url, SIGNIN_LOGS)

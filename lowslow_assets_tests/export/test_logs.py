@@ -68,7 +68,7 @@ def test_the_container_of_another_log_is_named_alike(root: str, log: str, expect
         "abfss://export@am-signinlogs.dfs.core.windows.net/x",
     ],
 )
-def test_a_root_that_says_nothing_of_other_logs_is_told(root: str):
+def test_a_root_that_does_not_name_the_log_is_reported(root: str):
     assert root_of(root, SIGNIN_LOGS) == root
     with pytest.raises(SourceError) as caught:
         root_of(root, AD_FS)

@@ -344,7 +344,7 @@ def test_a_root_with_a_day_is_accepted_also_as_a_file_url(tmp_path: Path):
 
 
 @pytest.mark.parametrize("root", ["s3://logs/x", "wasbs://c@account/?sig=x", "https://u:x@host/"])
-def test_a_url_is_refused_in_one_sentence_that_tells_no_secret(root: str):
+def test_a_url_is_refused_in_one_sentence_without_its_secret(root: str):
     with pytest.raises(SourceError) as caught:
         LocalExport(root)
     scheme, _, rest = root.partition("//")

@@ -118,7 +118,7 @@ def test_without_its_samples_it_would_be_another_campaign(lake: Lake) -> None:
     assert new.campaign_id != quiet.campaign_id == known.campaign_id
 
 
-def test_an_old_hunt_whose_members_are_gone_or_made_again_is_not_compared(lake: Lake) -> None:
+def test_an_old_hunt_whose_members_are_missing_or_made_again_is_not_compared(lake: Lake) -> None:
     """Nor are its ids taken: what it called the same campaign gets the same id again."""
     known = as_old(lake)
     hunt = Hunt(DAY, lake, HuntSettings())

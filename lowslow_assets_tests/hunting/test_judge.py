@@ -157,7 +157,7 @@ def test_unrelated_attempts_are_no_spray_however_odd(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_spray_is_told_from_the_noise_of_its_component(seed: int) -> None:
+def test_a_spray_is_distinguished_from_the_noise_of_its_component(seed: int) -> None:
     spray, noise = 160, 240
     rows = rented(spray, seed), unrelated(noise, seed + 50, first=spray)
     clusters, members = judged(of_tables(*rows))
@@ -195,14 +195,14 @@ def test_a_property_counts_where_half_of_the_members_are_odd_in_it() -> None:
         assert ("application" in clusters[0].anomalous_features) == expected
 
 
-def test_nobody_is_judged_where_nobody_is_suspect() -> None:
+def test_without_suspects_nothing_is_judged() -> None:
     clusters, members = judged(of_tables(table(0, SPRAY)))
     assert clusters == {}
     assert len(members.position) == 0
     assert len(members.of([]).position) == 0
 
 
-def test_who_belongs_to_no_component_is_no_member() -> None:
+def test_a_suspect_without_a_component_is_not_a_member() -> None:
     # As far from one as from the other.
     one, between, other = 0b11101, 0b01101, 0b01001
     suspects = of_tables(table(50, one), table(50, between, first=100))

@@ -121,14 +121,14 @@ def test_a_wrong_entry_is_named_with_its_line(file: Path, bad: dict[str, str], s
         ("x = " + "[" * 100_000, "it is no TOML file"),
     ],
 )
-def test_a_file_that_is_none_is_told(file: Path, text: str, said: str):
+def test_an_invalid_file_is_reported(file: Path, text: str, said: str):
     file.write_text(text)
     with pytest.raises(SettingsError) as caught:
         read_known_sources(str(file))
     assert said in str(caught.value)
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path):
+def test_a_missing_file_is_reported(tmp_path: Path):
     with pytest.raises(SettingsError, match="cannot be read: No such file"):
         read_known_sources(str(tmp_path / "known.toml"))
 
@@ -220,7 +220,7 @@ FIELDS = ["reason", "end", "start", "accounts", "addresses", "as_numbers", "user
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=st.lists(st.dictionaries(st.sampled_from(FIELDS), WILD), max_size=3))
-def test_whatever_a_file_holds_is_told_in_sentences(
+def test_whatever_a_file_holds_is_reported_in_sentences(
     drawn: list[dict], file: Path, monkeypatch: pytest.MonkeyPatch
 ):
     file.touch()

@@ -104,7 +104,7 @@ def test_attempts_are_the_same_when_made_again(planted: pa.Table):
     assert synthetic_attempts(models, accounts, START.date(), DAYS).equals(planted)
 
 
-def test_each_kind_makes_up_its_own_features(planted: pa.Table):
+def test_each_kind_invents_its_own_features(planted: pa.Table):
     for kind in FRESH:
         invented = KINDS[kind].invented
         spray = planted.filter(pc.field("kind") == kind)

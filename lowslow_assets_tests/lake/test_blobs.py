@@ -110,7 +110,7 @@ def test_a_partition_is_files_that_its_provenance_names(lakes: Lakes):
     assert [*json.loads(provenance.readall())] == ["rows", "schema_digest", "made_from", "files"]
 
 
-def test_documents_of_one_write_lie_together(lakes: Lakes):
+def test_documents_of_one_write_are_in_one_folder(lakes: Lakes):
     lake = lakes.lake()
     for text in ("old", "new"):
         folder = lake.write_documents("pages", MONDAY, {"index.html": text, "ü <b>.json": "{}"})
@@ -182,7 +182,7 @@ def test_a_provenance_that_names_files_elsewhere_is_not_followed(lakes: Lakes, t
     assert found == [f"date={MONDAY}"] * 2
 
 
-def test_files_that_are_missing_for_good_are_told(lakes: Lakes):
+def test_files_that_are_permanently_missing_are_reported(lakes: Lakes):
     lake = lakes.lake()
     write(lake, 1)
     [name] = [name for name in lakes.client.list_blob_names() if name.endswith(".parquet")]
@@ -209,7 +209,7 @@ class Renaming:
         self._arrow.delete_file(source)
 
 
-def test_where_spark_has_a_connector_nothing_it_reads_or_writes_lies_here(
+def test_with_a_connector_spark_reads_and_writes_nothing_on_this_machine(
     lakes: Lakes, tmp_path: Path
 ):
     location = lakes.container
@@ -319,7 +319,7 @@ def test_documents_whose_write_is_killed_are_the_old_or_the_new(
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_a_drop_that_is_killed_leaves_a_day_whole_or_gone(
+def test_a_drop_that_is_killed_leaves_a_day_complete_or_removed(
     lakes: Lakes, monkeypatch: pytest.MonkeyPatch, before: bool
 ):
     killer = Killer(monkeypatch, before)
@@ -450,7 +450,7 @@ def told(lake: Lake, kind: type[Exception] = LakeError) -> str:
     return said
 
 
-def test_what_cannot_be_used_is_told_in_a_sentence(
+def test_an_unusable_container_is_reported_in_one_sentence(
     lakes: Lakes, azurite: Emulator, monkeypatch: pytest.MonkeyPatch
 ):
     def by_key(key: str, url: str = azurite.account_url) -> AzureBlobStorageResource:
@@ -487,7 +487,7 @@ def test_what_cannot_be_used_is_told_in_a_sentence(
 @pytest.mark.parametrize(
     "url", ["abfss://account.dfs.core.windows.net/lake", "https://host/?sig=x"]
 )
-def test_a_url_that_is_no_lake_is_told_in_a_sentence(url: str):
+def test_an_unusable_url_is_reported_in_one_sentence(url: str):
     with pytest.raises(LakeError) as caught:
         Lake(url, NO_ENGINE)
     assert re.fullmatch(r"LOWSLOW_LAKE cannot be used: [^\n]+\.", str(caught.value))

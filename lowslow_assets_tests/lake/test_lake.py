@@ -134,7 +134,7 @@ def test_rows_of_a_file_are_in_the_table_s_order(folders: Lake):
 
 
 @pytest.mark.spark
-def test_a_lake_begun_by_one_engine_is_gone_on_with_by_the_other(
+def test_a_lake_that_one_engine_began_is_continued_by_the_other(
     duckdb_engine: Engine, spark_engine: Engine, tmp_path: Path
 ):
     begun, gone_on = (Lake(str(tmp_path), engine) for engine in (duckdb_engine, spark_engine))
@@ -220,7 +220,7 @@ def test_rows_of_another_day_are_refused_and_nothing_is_replaced(lake: Lake):
     assert lake.days(THINGS) == [MONDAY]
 
 
-def test_a_folder_named_like_no_day_is_none(folders: Lake, tmp_path: Path):
+def test_a_folder_that_is_not_named_after_a_day_is_ignored(folders: Lake, tmp_path: Path):
     folders.write_rows(THINGS, [], MONDAY, {})
     (tmp_path / "lake" / THINGS.name / "date=____-__-__").mkdir()
     assert folders.days(THINGS) == [MONDAY]
@@ -337,7 +337,7 @@ def test_a_run_killed_before_the_commit_leaves_the_old_partition(
     assert left_in_staging(tmp_path) == []
 
 
-def test_what_a_killed_run_left_goes_after_a_day(lake: Lake, tmp_path: Path):
+def test_files_of_a_killed_run_are_removed_after_a_day(lake: Lake, tmp_path: Path):
     lake.write_documents("pages", MONDAY, {"a.html": ""})
     [area] = tmp_path.rglob(".staging")
     now = time.time()

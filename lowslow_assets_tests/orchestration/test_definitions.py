@@ -214,5 +214,5 @@ def test_every_asset_says_what_it_is_for_in_one_sentence():
         assert ". " not in description, key
 
 
-def test_one_process_a_run():
+def test_one_process_per_run():
     assert DEFS.executor is dg.in_process_executor

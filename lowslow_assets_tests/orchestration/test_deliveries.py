@@ -146,7 +146,7 @@ def test_each_day_is_sent_to_each_sink_and_made_again_changes_nothing(
     assert workspace.violations == []
 
 
-def test_a_failure_is_written_down_then_told_and_a_run_again_finishes(
+def test_a_failure_is_recorded_then_raised_and_a_repeated_run_finishes(
     lake: Lake, workspace: Workspace
 ):
     # The first incident's first request, with its retries.

@@ -163,7 +163,7 @@ def test_the_spray_is_one_incident_and_the_only_one(project):
     assert len(found) >= 0.9 * len(attempts)
 
 
-def test_accounts_that_the_spray_got_into_are_named_with_the_evidence(project):
+def test_compromised_accounts_are_named_with_the_evidence(project):
     [campaign] = json.loads((project.source.parent / "labels" / "campaigns.json").read_text())
     entered = set(campaign["accounts_entered"])
     assert len(entered) == 3
@@ -208,7 +208,7 @@ def test_members_are_failures_of_kept_clusters_with_enough_probability(project):
     assert clusters["reason"].str.len().gt(0).all()
 
 
-def test_suspects_are_in_a_cluster_or_counted_as_in_none(project, hunted):
+def test_suspects_are_in_a_cluster_or_counted_as_outside(project, hunted):
     clusters = project.table(PRUNED_CLUSTERS.name, LAST).to_pylist()
     seen = metadata(hunted[1]["hunt"], "pruned_clusters", LAST)
     in_clusters = sum(cluster["failures"] for cluster in clusters)

@@ -99,7 +99,7 @@ def files(root: Path) -> dict[Path, tuple[int, int]]:
 
 
 @pytest.mark.parametrize("which", ["known sources", "thresholds", "nothing"])
-def test_what_would_have_changed_is_told_and_the_lake_stays(
+def test_what_would_have_changed_is_reported_and_the_lake_stays(
     project: Project,
     suspects: pd.DataFrame,
     file: Path,
@@ -133,7 +133,7 @@ def test_what_would_have_changed_is_told_and_the_lake_stays(
     assert said[-1] == "0 incident(s) stay as they are"
 
 
-def test_a_lake_without_hunts_is_told(
+def test_a_lake_without_hunts_is_reported(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("sys.argv", ["what_if"])

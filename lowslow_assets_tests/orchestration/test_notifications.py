@@ -73,7 +73,7 @@ def fail_and_tell(notifier: Notifier) -> str:
         return result.run_id
 
 
-def test_the_hook_is_told_which_run_failed_of_which_day_and_why(hook):
+def test_the_hook_receives_which_run_failed_for_which_day_and_why(hook):
     run_id = fail_and_tell(Notifier())
     assert hook.told == [
         {
@@ -111,7 +111,7 @@ def test_a_hook_that_refuses_is_an_error_without_its_address(hook):
 
 
 @pytest.mark.parametrize("url", [f"file:///etc/{SECRET}", SECRET, f"http://[{SECRET}"])
-def test_what_is_no_address_is_an_error_without_it(url, monkeypatch):
+def test_an_invalid_address_is_an_error_that_does_not_repeat_it(url, monkeypatch):
     monkeypatch.setenv("LOWSLOW_NOTIFY_URL", url)
     with pytest.raises(NotificationError) as caught:
         Notifier().send("text")

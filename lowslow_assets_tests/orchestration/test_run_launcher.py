@@ -51,7 +51,7 @@ def unreachable(_: DagsterGrpcClient) -> str:
     ],
     ids=["runs", "others run", "started again", "away"],
 )
-def test_a_run_is_gone_when_its_code_server_says_so(
+def test_a_run_is_missing_when_its_code_server_says_so(
     instance: dg.DagsterInstance,
     monkeypatch: pytest.MonkeyPatch,
     answer: Callable[[DagsterGrpcClient], str],
@@ -67,6 +67,6 @@ def test_a_run_is_gone_when_its_code_server_says_so(
     assert instance.run_launcher.check_run_worker_health(run).status is status
 
 
-def test_a_run_that_has_ended_meanwhile_is_not_gone(instance: dg.DagsterInstance):
+def test_a_run_that_has_ended_meanwhile_is_not_missing(instance: dg.DagsterInstance):
     run = launched(instance, dg.DagsterRunStatus.SUCCESS)
     assert instance.run_launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING

@@ -50,7 +50,7 @@ def test_a_url_names_a_folder_of_a_container(url: str, location: tuple[str, str,
         ("https://account.blob.core.windows.net/logs?sig=hidden", azure.SAS_TOKEN),
     ],
 )
-def test_a_url_that_names_none_is_told_in_a_sentence_without_its_query(url: str, word: str):
+def test_a_url_without_a_container_is_reported_without_its_query(url: str, word: str):
     with pytest.raises(AzureUrlError) as caught:
         locate(url, {})
     assert re.fullmatch(r"[^\n]+\.", str(caught.value))
@@ -58,7 +58,7 @@ def test_a_url_that_names_none_is_told_in_a_sentence_without_its_query(url: str,
     assert "hidden" not in str(caught.value)
 
 
-def test_local_paths_are_none():
+def test_local_paths_are_not_in_azure():
     assert not any(map(azure.is_azure, ["/data", "data", "file:///data", "C:\\data"]))
 
 

@@ -102,7 +102,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vault]:
     server.server_close()
 
 
-def test_the_environment_comes_first_and_without_a_vault_nobody_is_asked(
+def test_the_environment_comes_first_and_without_a_vault_nothing_is_requested(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(HTTPAdapter, "send", None)
@@ -116,7 +116,7 @@ def test_a_secret_of_the_vault(served: Vault) -> None:
     assert served.asked == ["/secrets/LOWSLOW-TI-OTX-KEY/"]
 
 
-def test_one_that_is_not_there_is_none(served: Vault) -> None:
+def test_a_missing_secret_is_empty(served: Vault) -> None:
     assert read_secret("LOWSLOW_NOTIFY_URL", IN_VAULT) == ""
 
 
@@ -146,7 +146,7 @@ def test_what_is_refused_is_one_sentence_without_secrets(
     assert caught.value.__context__ is None
 
 
-def test_without_an_identity_that_is_told(monkeypatch: pytest.MonkeyPatch, served: Vault) -> None:
+def test_a_missing_identity_is_reported(monkeypatch: pytest.MonkeyPatch, served: Vault) -> None:
     def none(*_: object, **__: object) -> None:
         raise ClientAuthenticationError("no credential of the chain")
 
@@ -156,7 +156,7 @@ def test_without_an_identity_that_is_told(monkeypatch: pytest.MonkeyPatch, serve
 
 
 @pytest.mark.parametrize("url", ["soc", "http://soc.vault.azure.net", f"{URL}/secrets", f"{URL}?a"])
-def test_what_is_no_vault_is_told(url: str) -> None:
+def test_a_url_that_is_not_a_vault_is_reported(url: str) -> None:
     with pytest.raises(SettingsError, match=f"{VAULT} must be the URL of a vault"):
         read_secret(NAME, {VAULT: url})
 

@@ -33,7 +33,7 @@ def test_what_is_the_same_is_counted():
     assert changes_as_text({}, {}) == "0 incident(s) stay as they are"
 
 
-def test_what_comes_and_goes_is_told_whole():
+def test_added_and_removed_incidents_are_described_in_full():
     gone = incident("b", compromised_users=["ann"], known_passwords=known("bob", "carl"))
     before = {FIRST: [gone], SECOND: [gone]}
     after = {FIRST: [], SECOND: [incident("a")]}
@@ -74,7 +74,7 @@ def test_what_comes_and_goes_is_told_whole():
     ],
     ids=str,
 )
-def test_what_changes_is_told_as_of_the_last_day(changed: dict[str, Any], said: str):
+def test_a_changed_incident_is_described_by_its_last_day(changed: dict[str, Any], said: str):
     old = incident("a", compromised_users=["ann"])
     before = {FIRST: [old], SECOND: [old]}
     after = {FIRST: [old | {"users": 7}], SECOND: [old | changed]}
@@ -85,7 +85,7 @@ def test_what_changes_is_told_as_of_the_last_day(changed: dict[str, Any], said: 
     assert last == "0 incident(s) stay as they are"
 
 
-def test_hunts_that_have_it_no_more_are_told():
+def test_a_changed_number_of_hunts_is_reported():
     before = {FIRST: [incident("a")], SECOND: [incident("a")]}
     after = {FIRST: [], SECOND: [incident("a")]}
     assert changes_as_text(before, after).splitlines()[1] == (

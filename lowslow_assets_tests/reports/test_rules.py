@@ -399,7 +399,7 @@ def test_the_three_forms_agree_on_hand_made_cases(engine: Engine) -> None:
     assert country == {"0005"}
 
 
-def test_the_country_is_taken_from_the_details_where_the_row_has_none(engine: Engine) -> None:
+def test_the_country_is_taken_from_the_details_if_the_row_lacks_it(engine: Engine) -> None:
     events = [event(0, LocationDetails={"countryOrRegion": "PE"}), event(1, Location="PE")]
     terms = [Term("Location", ("PE",))]
     assert hit_by_engine(engine, [terms], events) == [{"0000", "0001"}]

@@ -184,7 +184,7 @@ def test_passwords_that_are_known_are_to_be_reset_first() -> None:
     assert ": 21 attempts, 1 password known. 1,234" in later.description
 
 
-def test_names_that_are_no_account_are_told_apart() -> None:
+def test_names_without_an_account_are_counted_separately() -> None:
     found = incident(replace(CLUSTER, invented_names=20))
     assert "on 1,100 accounts (and 20 names without an account) from" in found.description
     assert "spray on 1,100 accounts, about" in found.title
@@ -297,7 +297,7 @@ def test_pace_is_a_number_people_read(per_day: float, words: str) -> None:
     assert words in incident(replace(CLUSTER, attempts_per_day=per_day)).title
 
 
-def test_nothing_got_into_is_not_mentioned() -> None:
+def test_without_compromised_accounts_none_are_mentioned() -> None:
     found = incident(values=())
     assert "compromised" not in found.title
     assert "compromised" not in found.description
@@ -411,7 +411,7 @@ def test_an_incident_says_which_of_its_addresses_are_known_and_stays_as_severe()
     )
 
 
-def test_what_nobody_knows_is_counted_and_not_said():
+def test_addresses_that_no_source_knows_are_counted_only():
     before = incident()
     after = with_known_addresses(before, Known(25))
     assert after.description == before.description

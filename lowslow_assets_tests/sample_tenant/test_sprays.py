@@ -139,7 +139,7 @@ def networks_of(rows: Rows) -> tuple[int, int, int]:
     return len(np.unique(rows["address"])), len(prefixes), len(np.unique(rows["asn"]))
 
 
-def test_kept_sources_lie_in_as_many_networks_as_their_kind_has():
+def test_kept_sources_are_in_as_many_networks_as_their_kind_has():
     assert networks_of(planted(PRESETS["rented"])[1]) == (40, 8, 3)
     assert networks_of(planted(PRESETS["server"])[1]) == (1, 1, 1)
     assert networks_of(planted(Campaign("s", 20, sources="rented", addresses=7))[1])[:2] == (7, 2)
@@ -182,7 +182,7 @@ def test_lockout_answers_the_share_asked_for():
     assert 0.28 < (attempts["result"] == 50053).mean() < 0.39
 
 
-def test_right_passwords_that_were_stopped_are_told_in_the_account():
+def test_right_passwords_that_were_stopped_are_in_the_summary():
     campaign = replace(PRESETS["stopped"], successes=2)
     world, rows = planted(campaign)
     stopped = rows[rows["label"] == label("spray_stopped")]

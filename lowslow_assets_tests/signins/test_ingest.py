@@ -83,7 +83,7 @@ def test_every_sign_in_of_damaged_lines_and_files_is_a_row_a_copy_or_a_reject(
     assert outcomes["a JSON object that does not end"] > 100
 
 
-def test_one_row_an_id_is_kept_by_a_total_order(engine: Engine):
+def test_one_row_per_id_is_kept_by_a_total_order(engine: Engine):
     rows = kept(
         parsed(
             engine,

@@ -46,7 +46,7 @@ def test_every_code_has_its_outcome():
 
 
 @pytest.mark.parametrize("code", ["0", "50140", "50058", "65001", "70043", "530036", "7000222"])
-def test_what_says_nothing_of_a_password_is_no_attempt(code: str):
+def test_a_code_that_says_nothing_about_the_password_is_not_an_attempt(code: str):
     assert code not in attempt_codes()
 
 

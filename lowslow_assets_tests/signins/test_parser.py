@@ -728,5 +728,5 @@ def test_a_damaged_text_stops_nothing(records: list[dict[str, Any]], data: st.Da
 
 
 @pytest.mark.parametrize("value", [None, {}, [], {"a": "b"}, ["a"], object()])
-def test_what_is_no_text(value: Any):
+def test_a_value_that_is_not_text(value: Any):
     assert as_text(value) is None

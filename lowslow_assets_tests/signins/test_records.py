@@ -182,7 +182,7 @@ CUT = ONE_LINE[:12]
         (b"\xff\x00\n\x00\n", [b"\xff\x00", b"\x00"]),
     ],
 )
-def test_what_is_no_object_ends_with_its_line(text: str, expected: list[Any]):
+def test_text_that_is_not_an_object_ends_with_its_line(text: str, expected: list[Any]):
     assert read(text) == expected
 
 
@@ -419,7 +419,7 @@ def test_rows_of_a_table_are_records():
     assert found == [*rows[:2], TOO_LONG]
 
 
-def test_a_table_that_is_none_is_a_reject():
+def test_an_invalid_table_is_a_reject():
     whole = parquet(pa.table({"Id": ["1"] * 5000}))
     for damaged in (whole[:-9], whole[:40], b"PAR1"):
         (reason,) = read(damaged, "x.parquet")

@@ -40,7 +40,7 @@ def named(engine: Engine, *signins: Signin) -> list[str]:
     return [row["user"] for row in sorted(found.rows(), key=lambda row: row["signin_id"])]
 
 
-def test_one_account_has_one_name_a_day(engine: Engine):
+def test_one_account_has_one_name_per_day(engine: Engine):
     mia = [(ID, ID, LAST)] * 5 + [(ID, "mia@example.com", LAST)] * 2
     mia += [(ID, "mia.old@example.com", LAST), (None, ID, LAST)]
     guest = [("g-2", "guest_example.org#ext#@example.com", LAST)] * 3
@@ -59,7 +59,7 @@ def test_one_account_has_one_name_a_day(engine: Engine):
     ]
 
 
-def test_what_several_accounts_are_called_is_no_name(engine: Engine):
+def test_a_text_that_names_several_accounts_is_not_a_name(engine: Engine):
     placeholders = [(f"u-{n}", "somebody", LAST) for n in range(5)]
     # An account that was made anew has another id on the same day.
     again = [("old", "ann@example.com", LAST), ("new", "ann@example.com", LAST)]

@@ -148,7 +148,7 @@ def test_the_table_and_the_rule_that_feeds_it_have_the_columns_that_are_sent():
     assert "TimeGenerated = now()" in flow["transformKql"]
 
 
-def test_the_analytics_rule_fits_the_table_and_makes_one_incident_a_campaign():
+def test_the_analytics_rule_fits_the_table_and_makes_one_incident_per_campaign():
     rule = resource(template("analytics_rule.json"), "alertRules")["properties"]
     query = rule["query"]
     computed = set(re.findall(r"\b(\w+) = ", query))

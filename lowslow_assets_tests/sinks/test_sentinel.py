@@ -92,7 +92,7 @@ def test_an_older_hunt_made_again_does_not_bring_back_its_words(connection: Conn
     assert at.workspace.state() == before
 
 
-def test_the_same_day_made_again_with_other_content_is_told(connection: Connect):
+def test_the_same_day_made_again_with_other_content_updates_the_incident(connection: Connect):
     at = connection(Workspace())
     deliver(at, 0, [update(0, 0)])
     assert action(at, 0, update(0, 0, title="Late rows came")) == UPDATED
@@ -106,7 +106,7 @@ def test_days_before_the_one_that_made_the_incident_are_no_news(connection: Conn
     assert at.workspace.comments.get(A, {}) == {}
 
 
-def test_news_is_told_once_whoever_tells_it_again(connection: Connect):
+def test_news_becomes_one_comment_however_often_it_is_sent(connection: Connect):
     at = connection(Workspace())
     deliver(at, 0, [update(0, 0)])
     entered = update(0, 3, compromised_users=["a@contoso.example", "b@contoso.example"])
@@ -122,7 +122,7 @@ def test_news_is_told_once_whoever_tells_it_again(connection: Connect):
     assert len(at.workspace.comments[A]) == 3
 
 
-def test_a_merged_campaign_is_not_closed_but_says_where_it_went_on(connection: Connect):
+def test_a_merged_campaign_is_not_closed_but_names_its_successor(connection: Connect):
     at = connection(Workspace())
     deliver(at, 0, [update(0, 0), update(1, 0)])
     before = at.workspace.incidents[campaign_id(1)]
@@ -298,7 +298,7 @@ def test_an_answer_that_is_no_incident_fails_that_one_alone(connection: Connect)
     assert made[0].detail == "GET was not answered by an incident."
 
 
-def test_throttling_is_waited_out_as_long_as_told_and_not_for_hours(connection: Connect):
+def test_throttling_is_waited_out_as_long_as_requested_and_not_for_hours(connection: Connect):
     at = connection(Workspace(fault=lambda n: THROTTLED if n in (1, 3) else None))
     assert action(at, 0, update(0, 0)) == CREATED
     assert at.transport.slept == [7, 7]

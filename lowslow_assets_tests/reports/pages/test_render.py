@@ -177,7 +177,7 @@ def test_a_text_to_copy_is_exact():
     assert page.texts["summary"] == ["In words, for a ticket", "KQL hunting query", "Sigma rule"]
 
 
-def test_a_rule_says_what_it_hits_or_why_there_is_none():
+def test_a_rule_says_what_it_hits_or_why_it_is_missing():
     html = render_campaign(page_of())
     assert "Finds 75.0% of its 4 attempts." in html
     assert "No rule: it repeats too little." in html
