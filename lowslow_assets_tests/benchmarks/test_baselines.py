@@ -1,4 +1,4 @@
-"""Each rule on a handful of sign-ins that just do, and just do not, fulfil it."""
+"""Each rule on a handful of sign-ins that just meet it, and that just do not."""
 
 from datetime import date
 

@@ -75,7 +75,7 @@ def test_accounts_table_omits_detectors_that_name_no_account():
     not_entered = replace(TENANTS[1], entered=0, named_right=0)
     ours, theirs = cells(accounts_table([TENANTS[0], not_entered, TENANTS[4], TENANTS[3], nobody]))
     assert ours[:3] == ["ours", "1 of 2 (50%)", "1 of 12 (8%)"]
-    # Of the quiet tenant's four accounts nobody asks here.
+    # The four accounts of the quiet tenant do not count here.
     assert ours[3:] == ["4 on 1", "2 of 10 (20%)", "2 of 9 (22%)"]
     assert theirs == ["theirs", "1 of 2 (50%)", "1 of 4 (25%)", "–", "1 of 5 (20%)", "1 of 3 (33%)"]
 

@@ -1,4 +1,4 @@
-"""Scores of a few alerts on ten failures, checked by hand."""
+"""Scores of a few alerts on ten failures, checked manually."""
 
 from datetime import date
 
@@ -129,7 +129,7 @@ def stopped_labels() -> pd.DataFrame:
 
 
 def test_known_passwords():
-    # B got into bob's account later: his is no longer a password that is only known.
+    # B compromised bob's account later, so his password is no longer only known.
     first = Alert(frozenset({"a1"}), date(2026, 5, 2), ("eve",), known=("u1", "bob", "ann"))
     second = Alert(frozenset({"b1"}), date(2026, 5, 2), known=("u1",))
     _, tenant = score(TRIAL, [first, second], stopped_labels())

@@ -1,4 +1,4 @@
-"""One small tenant through the whole benchmark: what is written down is what the hunt says."""
+"""One small tenant through the whole benchmark: the results are what the hunt says."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +29,7 @@ def test_what_is_not_named_is_judged_too_and_the_tables_are_as_without(tmp_path:
         assert hunting.hunt(hunting.days[-1]) == alerts
     kept = {signins for _, kept, signins in found.clusters if kept}
     assert len(alerts) == len(kept) == 1
-    # Beside its attempts an incident holds stopped sign-ins that are judged as entries are.
+    # Besides its attempts, an incident holds stopped sign-ins that are judged as entries are.
     assert kept.pop() <= alerts[0].signins
     for named, probabilities in (
         (alerts[0].accounts, found.entered),

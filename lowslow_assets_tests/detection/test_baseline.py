@@ -1,4 +1,4 @@
-"""The baseline by hand, and against the same formulas written down a second time."""
+"""The baseline, calculated manually and by a second implementation of the same formulas."""
 
 import math
 from dataclasses import replace

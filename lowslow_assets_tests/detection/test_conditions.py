@@ -1,4 +1,4 @@
-"""Terms, conditions and their choice, on cases small enough to count by hand."""
+"""Terms, conditions and their choice, on cases that are small enough to count manually."""
 
 from collections.abc import Mapping, Sequence
 
@@ -80,7 +80,7 @@ def test_a_campaigns_own_value_and_the_tenants_usual_ones() -> None:
         ValueCount("browser", "Odd", 96, 0),
         ValueCount("browser", "Edge", 4, 900),
         ValueCount("browser", "Chrome", 0, 95),
-        # Somebody's, maybe the intruder's: not usual.
+        # It may be the intruder's, so it is not usual.
         ValueCount("browser", "Rare", 0, 5),
     ]
     assert terms_of(values) == [
@@ -193,7 +193,7 @@ def test_terms_of_each_incident(engine: Engine) -> None:
         Term("city", ("Oslo",)),
         Term("city", ("Graz", "Lima"), negated=True),
     ]
-    # What no success shows: here all that is "usual".
+    # Values that no success shows; here these are all that are "usual".
     assert {term.feature for term in a} == {term.feature for term in b} == {*FEATURES}
     assert none == []
 
@@ -284,7 +284,7 @@ def test_for_attempts_another_term_must_spare_many() -> None:
     two = Condition((ODD, FAR), Hits(95, 0, 90, 10))
     three = Condition((ODD, FAR, SMALL), Hits(91, 0, 60, 0))
     assert for_attempts([one, two, three], others=1000) == three
-    # 120 is not much more than 100 is.
+    # 120 is not much more than 100.
     assert for_attempts([one, two], others=1000) == one
     # In a large tenant 120 and 60 are both next to nothing.
     assert for_attempts([one, two, three], others=1_000_000) == one

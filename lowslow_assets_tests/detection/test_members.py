@@ -1,4 +1,4 @@
-"""Who belongs to a campaign: planted habits are found again among strays that have none."""
+"""Members of a campaign: planted habits are found again among strays that have none."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -40,7 +40,7 @@ HOUR_OF_WEEKDAYS = 5 / 7 / 24
 
 
 def suspects(**columns: list) -> Suspects:
-    """Suspects alike in everything but these columns of ``suspect_failures``."""
+    """Suspects that are alike except in these columns of ``suspect_failures``."""
     number = len(next(iter(columns.values())))
     alike = {
         "signin_id": [f"{i:04}" for i in range(number)],
@@ -84,7 +84,7 @@ def devices(*groups: tuple[int, str, bool], **columns: list) -> Suspects:
         (devices((40, "Hydra", True), (60, "Chrome", False)), 0),
         (devices((40, "Hydra", True), (31, "Chrome", False), (29, "invented {}", True)), 0),
         (devices((40, "Hydra", True), (30, "Chrome", False), (30, "invented {}", True)), 40),
-        # An odd device that others have as well, from where it is usual.
+        # An odd device that others also have, from where it is usual.
         (devices((40, "Hydra", True), (60, "invented {}", True), (9, "Hydra", False)), 40),
         # Two rivals: the campaign has a list of devices.
         (devices((40, "Hydra", True), (4, "Medusa", True), (56, "invented {}", True)), 0),
@@ -135,13 +135,13 @@ def test_a_device_is_browser_and_operating_system() -> None:
 
 
 def test_probability_as_calculated_manually() -> None:
-    """Each account predicted from the others, with the concentration that predicts best.
+    """Each account is predicted from the others, with the concentration that predicts best.
 
-    Ann twice and Bob once, of 1,000 accounts: with a = 1 the others' shares are (1 + 0.001) / 3
-    for Ann and 0.001 / 3 for Bob; a = 0.1 and a = 10 predict the three worse. All on the only
-    day, at one hour, from one of 10,000 prefixes: with a = 0.1 its share among the others is
-    (2 + 0.1 w) / 2.1. One in ten is taken for a stray at first, and as all are members it stays at
-    that.
+    Ann occurs twice and Bob once, of 1,000 accounts: with a = 1, the others' shares are (1 + 0.001)
+    / 3 for Ann and 0.001 / 3 for Bob; a = 0.1 and a = 10 predict the three worse. All are on the
+    only day, at one hour, from one of 10,000 prefixes: with a = 0.1, its share among the others is
+    (2 + 0.1 w) / 2.1. One in ten is assumed to be a stray at first, and this share stays, as all
+    are members.
     """
     found = member_probability(
         suspects(user=["ann", "bob", "ann"], ip_prefix=["p"] * 3), Population(1_000, days=1)
@@ -153,10 +153,10 @@ def test_probability_as_calculated_manually() -> None:
 
 
 def test_strays_show_other_tools() -> None:
-    """By hand: Bob drops out, and what he shows is learned to be a stray's.
+    """Bob drops out, and the model learns that his values are a stray's.
 
-    Forty members of Ann's account with one application and Bob with another, in one hour of one
-    day, each from a prefix of its own.
+    Forty members of Ann's account have one application and Bob has another, in one hour of one day,
+    each from a prefix of its own.
     """
     number = 41
     is_ann = np.arange(number) < number - 1
@@ -281,7 +281,7 @@ def test_a_missing_address_is_not_an_ipv6_address() -> None:
 
 
 def test_an_unknown_prefix_is_shared_with_no_other_suspect() -> None:
-    """What the log does not say is nothing that attempts share."""
+    """A missing value is nothing that attempts share."""
     users = [f"user{i}" for i in range(6)]
     own = suspects(user=users, ip_prefix=[f"prefix {i}" for i in range(6)])
     one, other = (member_probability(s, TENANT) for s in (suspects(user=users), own))
@@ -334,8 +334,8 @@ def test_probabilities_are_probabilities(rows: list[tuple], accounts: int, days:
 def planted(campaign: int, strays: int, seed: int) -> tuple[Suspects, np.ndarray]:
     """Suspects of a campaign with habits and of strays without, and which are the campaign's.
 
-    The campaign: in business hours of weekdays, in three weeks of sixty days, on 25 accounts.
-    Strays: at any time, on any account. Both from the tenant's tools.
+    The campaign acts in business hours of weekdays, in three weeks of sixty days, on 25 accounts.
+    Strays come at any time, on any account. Both have the tenant's tools.
     """
     rng = np.random.default_rng(seed)
     weekdays = np.array([14, 15, 16, 17, 18, 21, 22, 23, 24, 25, 28, 29, 30, 31, 32])
@@ -370,7 +370,7 @@ def test_planted_habits_are_found_among_strays(campaign: int, strays: int, seed:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_without_habits_no_suspect_is_left_out(seed: int) -> None:
-    """Nothing tells members from strays, so the campaign keeps what the mask gave it."""
+    """Nothing distinguishes members from strays, so the campaign keeps what the mask gave it."""
     found, _ = planted(0, 150, seed)
     assert (member_probability(found, TENANT) >= 0.5).mean() >= 0.95
 
@@ -389,7 +389,7 @@ def test_suspects_are_chosen_by_position_and_by_booleans() -> None:
 
 
 def repeated(core: int, strays: int, **columns: Any) -> tuple[Suspects, np.ndarray]:
-    """Unlike strays, after a core that repeats what the columns say; and which are the core."""
+    """Suspects unlike strays, the first of which repeat the columns; and which are these."""
     number = core + strays
     rng = np.random.default_rng(7)
     invented = {
@@ -432,20 +432,20 @@ def test_a_prefix_is_shared_by_three_accounts_or_more() -> None:
 
 
 def test_the_population_is_learned_from_where_people_succeed(engine: Engine) -> None:
-    """By hand: six prefixes of users, seven visits, two of them as new as a suspect's source."""
+    """Six prefixes of users, seven visits, two of them as new as a suspect's source."""
     day, next_day = START.date(), START.date() + timedelta(days=1)
     home = {"network": "AS1", "Location": "SE", "state": "S", "city": "Lund"}
     rows = [
-        # Ann's home on two days, and another pool of her provider: known all of them.
+        # Ann's home on two days, and another pool of her provider: all of these are known.
         {"user": "ann", "ip_prefix": "p1", "operatingSystem": "Windows", "date": day, **home},
         {"user": "ann", "ip_prefix": "p1", "operatingSystem": "Windows", "date": next_day, **home},
         {"user": "ann", "ip_prefix": "p2", "operatingSystem": "Windows", "date": day, **home},
-        # A cafe of her town: the device is known there. A hotel abroad: nothing is.
+        # A cafe in her town, where the device is known. A hotel abroad, where nothing is.
         {"user": "ann", "ip_prefix": "p3", "operatingSystem": "Windows", "date": day, **home}
         | {"network": "AS2"},
         {"user": "ann", "ip_prefix": "p4", "operatingSystem": "Windows", "date": day, **home}
         | {"network": "AS3", "city": "Rome"},
-        # Bob, once; where the place is unknown nothing is known of it.
+        # Bob, once; if the place is unknown, nothing is known about it.
         {"user": "bob", "ip_prefix": "p5", "operatingSystem": "Windows", "date": day, **home}
         | {"city": "NODATA"},
         {"user": "cid", "ip_prefix": None, "operatingSystem": "Windows", "date": day, **home},
@@ -475,23 +475,23 @@ HOME = ("ann", "home", "AS1", "Lund", "Ios", 1)
     ("successes", "visits", "new_visits"),
     [
         ([HOME], 1, 1),
-        # A visit is a day; a row more of it is none.
+        # A visit is a day; another row of it is not a visit.
         ([HOME, (*HOME[:5], 2)], 2, 1),
         ([HOME, (*HOME[:4], "Android", 1)], 1, 1),
-        # Known: with the same system at the same place.
+        # Known: the same system at the same place.
         ([HOME, ("ann", "away", "AS2", "Lund", "Ios", 1)], 2, 0),
         ([HOME, ("ann", "away", "AS2", "Rome", "Ios", 1)], 2, 2),
         ([HOME, ("ann", "away", "AS2", "Lund", "Android", 1)], 2, 2),
-        # What the log does not say is no device.
+        # A missing value is not a device.
         ([(*HOME[:3], NODATA, "Ios", 1), ("ann", "away", "AS2", NODATA, "Ios", 1)], 2, 2),
         ([(*HOME[:4], NODATA, 1), ("ann", "away", "AS2", "Lund", NODATA, 1)], 2, 2),
         # The network is known, but nobody else succeeds from the prefix.
         ([HOME, ("ann", "away", "AS1", "Rome", "Ios", 1)], 2, 2),
-        # Now somebody does: Ann's visit is known, at home she is alone. Bob's is new to him.
+        # Now somebody does: Ann's visit is known, and at home she is alone. Bob's is new to him.
         ([HOME, *((user, "away", "AS1", "Rome", "Ios", 1) for user in ("ann", "bob"))], 3, 2),
         # Others' networks and devices are not the user's.
         ([HOME, ("bob", "away", "AS1", "Lund", "Ios", 1)], 2, 2),
-        # A source that is unknown is not visited.
+        # An unknown source is not visited.
         ([HOME, ("ann", None, "AS1", "Lund", "Ios", 1)], 1, 1),
     ],
     ids=[

@@ -1,4 +1,4 @@
-"""Signs of one hand: each by a value computed another way, on strays, and on planted sprays."""
+"""Signs of one attacker: each by a value computed another way, on strays, and on planted sprays."""
 
 import math
 from datetime import UTC, date, datetime, timedelta
@@ -154,7 +154,7 @@ def test_one_tool_is_a_device_that_the_tenant_hardly_has() -> None:
 def test_a_client_that_does_not_say_what_it_is_may_be_anything() -> None:
     days, silent = [i * 0.9 for i in range(60)], ["NODATA"] * 60
     assert "one tool" not in signs(suspects(days, browser=silent, operatingSystem=silent))
-    # With a system it says a little.
+    # With a system, it says a little.
     assert signs(suspects(days, browser=silent))["one tool"].p_value < 1e-9
 
 
@@ -196,7 +196,7 @@ def test_attempts_at_once_have_no_even_gaps_and_no_uneven_days() -> None:
 
 
 def test_more_accounts_than_the_tenant_has_are_no_sign() -> None:
-    """Where the number of accounts is wrong, it says nothing."""
+    """If the number of accounts is wrong, it says nothing."""
     members = suspects([i * 0.5 for i in range(40)], user=[f"user{i % 20}" for i in range(40)])
     for accounts in (0, 1, 19):
         found = signs(members, population=Population(accounts, 60))

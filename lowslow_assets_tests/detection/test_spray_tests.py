@@ -1,4 +1,4 @@
-"""What tells a spray from its look-alikes, how sure that is, and what it repeats."""
+"""What distinguishes a spray from its look-alikes, with which confidence, and what it repeats."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -63,12 +63,12 @@ def test_few_people_are_odd_in_three_properties_at_once(odd: int, strays: float)
             cluster(failures=541, users=9, active=6, span=13),
             ["many accounts", "few attempts each", "lasts for days"],
         ),
-        # On Sundays alone: four of them, in three weeks.
+        # Only on Sundays: four of them, in three weeks.
         (cluster(failures=80, users=60, active=4, span=22), []),
         (cluster(failures=80, users=60, active=4, span=20), []),
         (cluster(failures=80, users=60, active=4, span=19), ["lasts for days"]),
         (cluster(failures=80, users=60, active=3, span=22), ["lasts for days"]),
-        # Tries per account are those of a month, where it goes on for longer than one.
+        # If a campaign lasts longer than a month, the attempts per account are those of a month.
         (cluster(failures=1_200, users=10, active=60, span=60), []),
         (cluster(failures=1_201, users=10, active=60, span=60), ["few attempts each"]),
     ],
@@ -101,7 +101,7 @@ def test_spray_tests(suspect: ClusterSize, failed: list[str]) -> None:
         (Thresholds(min_accounts=21), ["many accounts"]),
         (Thresholds(max_attempts_per_account=5), []),
         (Thresholds(max_attempts_per_account=4.9), ["few attempts each"]),
-        # Of so many days four sevenths are enough, where the span is 20 sevenths of them.
+        # Four sevenths of so many days are enough if the span is 20 sevenths of them.
         (Thresholds(min_active_days=14), []),
         (Thresholds(min_active_days=15), ["lasts for days"]),
         (Thresholds(max_p_value=2e-9), []),
@@ -121,7 +121,7 @@ def test_thresholds_decide(thresholds: Thresholds, failed: list[str]) -> None:
         # The clearest of the signs counts.
         ((0.3, 1e-9, 1e-6), 0.0, 1e-9),
         ((0.3, 0.2), 0.0, 0.2),
-        # P(N >= 2), N ~ Poisson(2): people would make as many, whatever the signs.
+        # P(N >= 2), N ~ Poisson(2): people would make as many, whatever the signs are.
         ((1e-9,), 1.0, 1 - 3 * math.exp(-2)),
     ],
 )
@@ -160,7 +160,7 @@ def of_p_value(p_value: float, failed: int) -> list[SprayTest]:
         # 10 (-e p log p) to one against it.
         (of_p_value(1e-5, 0), 1 / (1 + 10 * math.e * 1e-5 * math.log(1e5))),
         (of_p_value(0.01, 0), 1 / (1 + 10 * math.e * 0.01 * math.log(100))),
-        # Above 1 / e the bound is that p tells nothing: ten to one.
+        # Above 1 / e, the bound is that p decides nothing: ten to one.
         (of_p_value(1 / math.e, 0), 1 / 11),
         (of_p_value(0.9, 0), 1 / 11),
         (of_p_value(0.0, 0), 1.0),

@@ -19,7 +19,7 @@ def test_the_most_informative_addresses_come_first(engine: Engine):
         return ("one", user, outcome, address, datetime(2026, 6, day, tzinfo=UTC), where)
 
     rows = [
-        # Two successes of one account are one account, and two accounts are more.
+        # Two successes of one account count as one account, and two accounts are more.
         *(signin("192.0.2.1", SUCCESS) for _ in range(5)),
         signin("192.0.2.2", SUCCESS, user="a"),
         signin("192.0.2.2", SUCCESS, user="b"),

@@ -26,7 +26,8 @@ from lowslow_assets.enrichment.cache import AnswerCache
 from lowslow_assets.enrichment.providers import CALLS_A_MINUTE, ask_all, open_providers
 from lowslow_assets_tests.enrichment.conftest import KEY, Api, Open
 
-# Of a block that belongs to nobody since 2015 (RFC 7526) and still counts as public.
+# An address of a block that has belonged to nobody since 2015 (RFC 7526) and still counts as
+# public.
 ADDRESS = ip_address("192.88.99.1")
 OTHERS: list[Address] = [IPv4Address("192.88.99.2") + n for n in range(9)]
 MALICIOUS_NOISE = json.dumps({"classification": "malicious", "riot": False, "name": "a scanner"})
@@ -159,7 +160,7 @@ def test_calls_keep_their_distance(open_provider: Open, api: Api, monkeypatch: p
     ask = open_provider(calls_a_minute=4, pause_seconds=20)
     answers = ask(OTHERS[:2])
     assert [answer.error for answer in answers.values()] == [None, None]
-    # At once; a quarter of a minute later; and after a 429 twice the pause.
+    # Immediately, a quarter of a minute later, and after a 429 twice the pause.
     assert slept == [0, 15, 40]
 
 

@@ -1,4 +1,4 @@
-"""Microsoft Graph as a source: a server on the loopback answers as it is documented."""
+"""Microsoft Graph as a source, from a server on loopback that answers as documented."""
 
 import json
 import re
@@ -50,7 +50,7 @@ def signin(number: int, day: date = YESTERDAY, *kinds: str) -> dict[str, Any]:
 
 
 def ids(export: Export, *days: date) -> list[str]:
-    """The sign-ins that the parser finds in the files of these days; all are some."""
+    """The sign-ins that the parser finds in these days' files; no line is rejected."""
     files = export.inputs([export.list_day(day) for day in days])
     assert export.open_files
     rows = [r for batch in parse_inputs(export.open_files(files)) for r in batch.to_pylist()]
@@ -61,7 +61,7 @@ def ids(export: Export, *days: date) -> list[str]:
 def test_a_day_is_its_pages(service: tuple[Graph, GraphExport]):
     served, export = service
     assert ids(export, YESTERDAY) == [f"id-{number}" for number in range(25)]
-    # A look at the day, and its three pages.
+    # One request for the day, and its three pages.
     assert len(served.asked) == 4
     tops = [re.findall(r"top=(\d+)", asked) for asked in served.asked]
     assert tops == [["1"], ["1000"], ["1000"], ["1000"]]
@@ -72,7 +72,7 @@ def test_days_are_those_with_sign_ins_newest_first(service: tuple[Graph, GraphEx
     assert next(export.days()) == YESTERDAY
     assert len(served.asked) == 2
     assert list(export.days()) == [YESTERDAY, TODAY - timedelta(days=10)]
-    # Each day was asked for once.
+    # Each day was requested once.
     assert len(served.asked) == 30
     export.require_days()
 
@@ -242,7 +242,7 @@ def test_no_more_than_a_page_is_held():
         texts = Path(file.location).read_text().splitlines()
     assert size > 20e6
     assert sum(len(json.loads(text)["value"]) for text in texts) == 1_000
-    # The server is in the same process, and makes a page of 400 kB some times over.
+    # The server is in the same process, and makes several copies of a page of 400 kB.
     assert peak < 6e6
 
 

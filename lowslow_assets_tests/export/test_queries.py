@@ -1,4 +1,4 @@
-"""A workspace that is asked, against a server that answers as the query API is documented."""
+"""A workspace as a source, from a server that answers as the query API is documented."""
 
 import json
 import re
@@ -35,7 +35,7 @@ COLUMNS = {
     "TimeGenerated": "datetime",
     "IsInteractive": "bool",
 }
-# Of the columns that are asked for, those that each table is documented to have.
+# The requested columns that each table is documented to have.
 _ALL = {"Id", "TimeGenerated", "ResultType", "Location", "IPAddress"}
 _USER = {"UserPrincipalName", "UserId", "AppDisplayName", "DeviceDetail", "UserAgent"}
 _PRINCIPAL = {"ServicePrincipalName", "ServicePrincipalId"}
@@ -50,14 +50,14 @@ DOCUMENTED = {
 
 @dataclass
 class Workspace:
-    """A table and what its API does besides: refuse, and cut what is too long."""
+    """A table, and what its API does besides: it refuses, and cuts long answers."""
 
     rows: list[dict[str, Any]]
     row_limit: int = 500_000
     refusals: list[int] = field(default_factory=list)
     """Statuses for the next calls."""
     hidden: int = 0
-    """Rows at the end that counts know and answers have not."""
+    """Rows at the end that counts include and answers lack."""
     asked: list[str] = field(default_factory=list)
     table: str = "SigninLogs"
 
@@ -106,7 +106,7 @@ def serving(workspace: Workspace) -> Iterator[QueriedExport]:
             self.wfile.write(content)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

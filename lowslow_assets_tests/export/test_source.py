@@ -1,4 +1,4 @@
-"""An export's folders as they are found: names, gaps, damage, and where its root lies."""
+"""An export's folders as they occur: names, gaps, damage, and different roots."""
 
 import gzip
 import json
@@ -48,7 +48,7 @@ def read(root: Path, *days: date) -> list[tuple[date, str, bytes]]:
 def signins_and_rejects(
     engine: Engine, root: Path
 ) -> tuple[list[dict[str, Any]], dict[str, tuple[str, str | None]]]:
-    """The day's sign-ins; and of what is rejected reason and text, by file within the day."""
+    """The day's sign-ins, and reason and text of what is rejected, by file within the day."""
     export = LocalExport(str(root))
     listing = [export.list_day(DAY)]
     parsed = engine.from_files(
@@ -211,21 +211,21 @@ def test_of_damaged_files_nothing_is_taken_but_the_reason(engine: Engine, tmp_pa
     put(tmp_path, f"{PADDED}/h=00/PT05M.json", f"{LINE}\nno JSON")
     put(tmp_path, f"{PADDED}/junk.json", b"\x80\xff\x00 \xc3(\n")
     put(tmp_path, f"{PADDED}/empty.json", "")
-    (folder / "gone.json").symlink_to("nowhere")
-    (folder / "gone.parquet").symlink_to("nowhere")
-    (folder / "gone.json.gz").symlink_to("nowhere")
+    (folder / "missing.json").symlink_to("nowhere")
+    (folder / "missing.parquet").symlink_to("nowhere")
+    (folder / "missing.json.gz").symlink_to("nowhere")
     (folder / "truncated.json.gz").write_bytes(packed[:-20])
     (folder / "plain.json.gz").write_text("not packed")
-    # Its sum does not fit, which is known when all of it is read.
+    # Its checksum is wrong, which is known when all of it has been read.
     (folder / "sum.json.gz").write_bytes(packed[:-8] + b"1234" + packed[-4:])
     signins, rejects = signins_and_rejects(engine, tmp_path)
     assert [row["signin_id"] for row in signins] == ["one"]
-    gone = ("unreadable file: No such file or directory", None)
+    missing = ("unreadable file: No such file or directory", None)
     cut = "Compressed file ended before the end-of-stream marker was reached"
     assert rejects == {
         "h=00/PT05M.json": ("not a JSON object", "no JSON"),
         "junk.json": ("not a JSON object", "\ufffd\ufffd\x00 \ufffd("),
-        **dict.fromkeys(("gone.json", "gone.parquet", "gone.json.gz"), gone),
+        **dict.fromkeys(("missing.json", "missing.parquet", "missing.json.gz"), missing),
         "truncated.json.gz": (f"unreadable file: {cut}", None),
         "plain.json.gz": ("not a JSON object", "not packed"),
         "sum.json.gz": (rejects["sum.json.gz"][0], None),
@@ -268,7 +268,7 @@ def test_a_file_that_may_not_be_read_is_rejected(tmp_path: Path, monkeypatch: py
         raise PermissionError(13, "Permission denied", path)
 
     put(tmp_path, f"{PADDED}/PT05M.json", LINE)
-    # Those who run tests as root may read whatever they like.
+    # The root user may read every file.
     monkeypatch.setattr("lowslow_assets.export.folders.open", refuse, raising=False)
     export = LocalExport(str(tmp_path))
     files = export.open_files(export.inputs([export.list_day(DAY)]))

@@ -1,4 +1,4 @@
-"""The URL of a workspace's export, and what can be none."""
+"""The URL of a workspace's export, and values that are refused."""
 
 import pytest
 

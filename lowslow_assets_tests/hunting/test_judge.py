@@ -52,7 +52,7 @@ FIT = fit_of(SPRAY, TYPO)
 
 
 def table(attempts: int, pattern: int, first: int = 0, **columns: list) -> pa.Table:
-    """So many suspects of one pattern: two a day, of other users and prefixes each."""
+    """So many suspects of one pattern: two a day, each of another user and prefix."""
     numbers = range(first, first + attempts)
     rows: dict[str, Any] = {
         "signin_id": [f"{i:04}" for i in numbers],
@@ -203,7 +203,7 @@ def test_without_suspects_nothing_is_judged() -> None:
 
 
 def test_a_suspect_without_a_component_is_not_a_member() -> None:
-    # As far from one as from the other.
+    # Equally far from both.
     one, between, other = 0b11101, 0b01101, 0b01001
     suspects = of_tables(table(50, one), table(50, between, first=100))
     fit = fit_of(one, other, weights=(50.0, 50.0))
@@ -275,7 +275,7 @@ def test_members_do_not_depend_on_the_order_of_suspects() -> None:
         found.append(
             (clusters, sorted(zip(ids, members.cluster_id, members.probability, strict=True)))
         )
-    # To the last digit: a table's bytes depend on it.
+    # To the last digit, because a table's bytes depend on it.
     assert found[0] == found[1]
 
 

@@ -1,4 +1,4 @@
-"""The file of known sources: what is taken, and what is wrong with the rest, by entry and line."""
+"""The file of known sources: what is read, and each error by entry and line."""
 
 import subprocess
 import sys
@@ -62,7 +62,7 @@ def test_a_file_is_read(file: Path):
 
 
 def entry(**changed: str) -> str:
-    """An entry's lines; what is empty is left out."""
+    """An entry's lines; empty fields are left out."""
     whole = {"reason": '"x"', "end": "2026-12-31", "accounts": '["a@b.c"]'} | changed
     return "[[known]]\n" + "".join(f"{key} = {value}\n" for key, value in whole.items() if value)
 
@@ -227,7 +227,7 @@ def test_whatever_a_file_holds_is_reported_in_sentences(
     monkeypatch.setattr(tomllib, "loads", lambda _: {"known": drawn})
     lines, usable = check(str(file), TODAY)
     assert all(line.isprintable() and len(line) < 2_000 for line in lines)
-    # By chance an entry is never whole.
+    # Random entries are hardly ever valid.
     assert usable == (not drawn)
 
 

@@ -68,7 +68,7 @@ def test_attempts_are_spread_over_days_accounts_and_addresses(planted: pa.Table)
         assert all(row["date"] == row["time_generated"].date() for row in spray)
         users = [row["user"] for row in spray]
         assert {users.count(user) for user in users} == {attempts // USERS}
-        # The models in turn, and from the first again.
+        # The models in turn, then from the first one again.
         assert [row["ClientAppUsed"] for row in spray] == [
             f"client {n % 100}" for n in range(attempts)
         ]
@@ -76,7 +76,7 @@ def test_attempts_are_spread_over_days_accounts_and_addresses(planted: pa.Table)
 
 @pytest.mark.parametrize(
     ("kind", "prefixes", "least", "most"),
-    # Within so few days not every address is used.
+    # Within so few days, some addresses stay unused.
     [(RENTED, 8, 30, 40), (SERVER, 1, 1, 1), (CLOUD, 20, 100, 300)],
 )
 def test_some_use_their_sources_again(

@@ -1,4 +1,4 @@
-"""A lake in a container: whole or not at all, whoever is killed, comes between or fails."""
+"""A lake in a container: a day is whole or missing, whoever is killed, writes too or fails."""
 
 import json
 import os
@@ -42,7 +42,7 @@ NO_ENGINE = cast(Engine, None)
 
 
 class Lakes:
-    """Lakes on one container, each as if on a machine of its own."""
+    """Lakes on one container, each as if on another machine."""
 
     def __init__(self, azurite: Emulator, container: Location, folder: Path) -> None:
         self.azurite, self.container, self._folder = azurite, container, folder
@@ -59,7 +59,7 @@ class Lakes:
         return lake
 
     def names(self) -> list[str]:
-        """All that lies in the lake but what is tried with, generations left out."""
+        """All files in the lake, without write checks and names of generations."""
         found = [name.removeprefix("a lake/of ours/") for name in self.client.list_blob_names()]
         return sorted(
             re.sub("[0-9a-f]{32}", "*", name) for name in found if not name.startswith(".staging")
@@ -137,7 +137,7 @@ def test_old_days_are_dropped_with_what_killed_runs_left_there(
     assert lake.drop("numbers", MONDAY) == []
     assert lake.drop("numbers", TUESDAY) == [MONDAY]
     assert lake.days(NUMBERS) == [TUESDAY]
-    # A run may be about to name it.
+    # A running run may still name it.
     assert [name for name in lakes.names() if "06-01" in name] == [
         "numbers/date=2026-06-01/left.parquet",
         "numbers2/date=2026-06-01/other.parquet",
@@ -196,7 +196,7 @@ def test_files_that_are_permanently_missing_are_reported(lakes: Lakes):
 
 
 class Renaming:
-    """Arrow's file system as with a hierarchical namespace: the emulator renames nothing."""
+    """Arrow's file system as with a hierarchical namespace: the emulator cannot rename."""
 
     def __init__(self, arrow: fs.FileSystem) -> None:
         self._arrow = arrow
@@ -244,7 +244,7 @@ def test_with_a_connector_spark_reads_and_writes_nothing_on_this_machine(
 
 
 class Killer:
-    """Ends a run at its n-th call that changes something, before or after that takes effect."""
+    """Ends a run at its n-th call that changes something, before or after the change."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, before: bool) -> None:
         self.killed = False
@@ -265,7 +265,7 @@ class Killer:
 
     @contextmanager
     def at(self, moment: int) -> Iterator[None]:
-        """What is done within is killed at that moment, if it lasts as long."""
+        """The block is killed at that moment, if it lasts as long."""
         self.killed, self._left = False, moment
         try:
             yield
@@ -288,9 +288,9 @@ def test_a_write_that_is_killed_leaves_the_old_or_the_new(
             write(lakes.lake(), number)
         seen.append(read(lakes.lake()))
         assert seen[-1] in (1, number)
-    # Tried, uploaded, named, the old removed, and not killed any more.
+    # Checked, uploaded, named, the old files removed, and then not killed any more.
     assert [number == 1 for number in seen] == [True, True, before, False, False]
-    # What was left goes with a later write.
+    # A later write removes what was left.
     assert len(lakes.names()) > 2
     monkeypatch.setattr(blobs, "ABANDONED_AFTER_SECONDS", -60)
     write(lakes.lake(), 1)
@@ -344,7 +344,7 @@ def test_writers_of_a_day_replace_each_other_and_readers_see_one_of_them(lakes: 
 
     def watch(reader: Lake) -> None:
         while not done.is_set():
-            # One that is replaced three times in a row while it is asked for is told so.
+            # A reader whose partition is replaced three times in a row gets an error that says so.
             with suppress(LakeError):
                 seen.append(read_rows(reader))
 
@@ -430,7 +430,7 @@ def test_one_call_in_five_fails_and_the_writes_end_right(lakes: Lakes, azurite: 
 
 def test_an_answer_that_is_lost_is_not_taken_for_another_writer(lakes: Lakes, azurite: Emulator):
     write(lakes.lake(), 1)
-    # Each second call for a provenance: that which replaces it.
+    # Each second call for a provenance is the one that replaces it.
     with proxy(azurite, one_in=2, faults=(LOST,), only="_provenance.json") as between:
         write(lakes.lake(between.emulator.storage), 2)
     calls = [call.split()[0] for call in between.calls if "_provenance" in call]
@@ -439,7 +439,7 @@ def test_an_answer_that_is_lost_is_not_taken_for_another_writer(lakes: Lakes, az
     assert len(lakes.names()) == 2
 
 
-def told(lake: Lake, kind: type[Exception] = LakeError) -> str:
+def error_of(lake: Lake, kind: type[Exception] = LakeError) -> str:
     with pytest.raises(kind) as caught:
         write(lake, 1)
     assert caught.value.__cause__ is None
@@ -467,20 +467,20 @@ def test_an_unusable_container_is_reported_in_one_sentence(
     read_only = AzureBlobStorageResource(
         account_url=azurite.account_url, credential=AzureBlobStorageSASTokenCredential(token=token)
     )
-    assert "the key or token is wrong" in told(lakes.lake(by_key("d3Jvbmc=")))
-    assert "base64" in told(lakes.lake(by_key("abcde")))
-    assert "lacks the permission" in told(lakes.lake(read_only))
+    assert "the key or token is wrong" in error_of(lakes.lake(by_key("d3Jvbmc=")))
+    assert "base64" in error_of(lakes.lake(by_key("abcde")))
+    assert "lacks the permission" in error_of(lakes.lake(read_only))
     write(lakes.lake(), 2)
     assert read(lakes.lake(read_only)) == 2
     missing = Lakes(azurite, Location(azurite.account_url, "missing", ""), lakes._folder / "m")
-    assert "there is no such container" in told(missing.lake())
+    assert "there is no such container" in error_of(missing.lake())
     with pytest.raises(LakeError, match="there is no such container"):
         missing.lake().days(NUMBERS)
     monkeypatch.setattr(azure, "_RETRIES", 1)
     nowhere = f"http://127.0.0.1:1/{ACCOUNT}"
-    assert "cannot be reached" in told(lakes.lake(by_key(KEY, nowhere)), LakeUnavailable)
+    assert "cannot be reached" in error_of(lakes.lake(by_key(KEY, nowhere)), LakeUnavailable)
     with proxy(azurite, one_in=1, faults=(BUSY,)) as between:
-        said = told(lakes.lake(between.emulator.storage), LakeUnavailable)
+        said = error_of(lakes.lake(between.emulator.storage), LakeUnavailable)
     assert "it is busy or out of order (status 503)" in said
 
 

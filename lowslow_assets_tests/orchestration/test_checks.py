@@ -1,4 +1,4 @@
-"""Asset checks: silent on a sound tenant, and in words where the input is wrong."""
+"""Asset checks: silent on a sound tenant, and with a message if the input is wrong."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ def folder_of(source: Path, day: date) -> Path:
 
 @pytest.fixture
 def after(project: Project, tmp_path: Path) -> Callable[[Callable[[str], str]], Checks]:
-    """The checks of the last day's ingest, where each line of its export was changed."""
+    """The checks of the last day's ingest, after each line of its export was changed."""
 
     source, lake = tmp_path / "signins", tmp_path / "lake"
     for table in ("signin_hours", "category_counts"):

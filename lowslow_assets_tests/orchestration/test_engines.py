@@ -1,4 +1,4 @@
-"""The whole graph on both engines: the same tables, and lakes that either goes on with."""
+"""The whole graph on both engines: the same tables, and lakes that either one continues."""
 
 import shutil
 from dataclasses import replace

@@ -114,7 +114,7 @@ def test_every_attempt_is_explained_or_suspect(project):
     assert totals.sum() + project.table("suspect_failures", LAST).num_rows == attempts
     assert set(totals.index) <= EXPLANATIONS.keys()
     assert totals["resolved"] > 0
-    # A row for a group of them counts no more than the row for all.
+    # A row for a group does not count in addition to the row for all.
     examples = groups.dropna(subset="example").groupby("explanation")["failures"].sum()
     assert (examples <= totals[examples.index]).all()
     assert groups["reason"].str.len().gt(0).all()

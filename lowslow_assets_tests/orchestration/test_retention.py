@@ -1,4 +1,4 @@
-"""What is too old goes, what a hunt needs stays."""
+"""Old partitions are dropped, and what a hunt needs is kept."""
 
 import shutil
 from pathlib import Path
@@ -23,7 +23,7 @@ def days_of(lake: Path, table: str) -> list[str]:
     return sorted(path.name.removeprefix("date=") for path in (lake / table).iterdir())
 
 
-# What hunts read over their window.
+# The tables that hunts read over their window.
 OF_WINDOWS = INGEST - {"raw_signins", "rejected_signins"}
 
 
@@ -56,7 +56,7 @@ def test_a_hunt_of_another_day_is_dropped_by_its_day(lake: Path) -> None:
         shutil.copytree(lake / table / f"date={LAST}", lake / table / f"date={DAYS[0]}")
     drop(lake, keep_days=13, lookback_days=5)
     assert days_of(lake, "incident_documents") == [str(LAST)]
-    # What later hunts know their campaigns by.
+    # The tables by which later hunts recognise their campaigns.
     assert days_of(lake, "campaigns") == [str(DAYS[0]), str(LAST)]
     assert days_of(lake, "raw_signins") == [str(day) for day in DAYS[1:]]
 

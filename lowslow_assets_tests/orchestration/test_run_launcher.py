@@ -1,4 +1,4 @@
-"""Whether a run's process is there, as the code server says."""
+"""Whether a run's process exists, according to the code server."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ DEPLOYED = Path(__file__).parents[2] / "deploy" / "dagster.yaml"
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    """One with the launcher that is deployed."""
+    """An instance with the launcher that is deployed."""
     launcher = yaml.safe_load(DEPLOYED.read_text())["run_launcher"]
     with instance_for_test(overrides={"run_launcher": launcher}) as instance:
         yield instance

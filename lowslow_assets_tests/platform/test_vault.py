@@ -1,4 +1,4 @@
-"""Secrets of a vault on loopback that wants a token as Key Vault does, refuses, and breaks."""
+"""Secrets of a vault on loopback that requires a token as Key Vault does, refuses, and fails."""
 
 import json
 import threading
@@ -32,7 +32,7 @@ IN_VAULT = {VAULT: URL}
 
 @dataclass
 class Vault:
-    """What is in it, how it answers in place of that, and what it was asked."""
+    """Its secrets, its answers in place of them, and its requests."""
 
     secrets: dict[str, str] = field(default_factory=lambda: {NAME.replace("_", "-"): SECRET})
     statuses: list[int] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Vault:
 
 
 class Identity:
-    """Gives a token for vaults and for nothing else."""
+    """Gives a token for vaults only."""
 
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:
         assert scopes == ("https://vault.azure.net/.default",)
@@ -61,7 +61,7 @@ class Identity:
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vault]:
-    """The vault that URL leads to."""
+    """The vault at URL."""
     found = Vault()
 
     class Handler(BaseHTTPRequestHandler):
@@ -79,7 +79,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vault]:
             self.wfile.write(json.dumps(document).encode())
 
         def log_message(self, format: str, *args: object) -> None:
-            """Quiet."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))

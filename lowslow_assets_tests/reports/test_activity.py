@@ -74,7 +74,7 @@ def test_places_are_the_most_common_that_have_coordinates(
         (row["outcome"], row["city"], row["latitude"], row["signins"])
         for row in activity.by_place(members).rows()
     ]
-    # The place of a success comes before any number of attempts.
+    # The place of a success comes before places with any number of attempts.
     assert found == [("success", "Rome", 60.0, 1), ("failure", "Oslo", 60.0, 2)]
 
 
@@ -123,6 +123,6 @@ def test_the_table_has_the_successes_the_stopped_then_the_newest(
     assert table["Probability"].to_pylist() == ["0.988", "0.500", "0.500", "0.500"]
     assert table["Evidence"].to_pylist() == ["why", "", "", ""]
     assert table["Account"].to_pylist()[-1] == "x" * 256
-    # A page's cells are text, none of it missing.
+    # A page's cells are text, and none is missing.
     assert {field.type for field in table.schema} == {pa.string()}
     assert not any(column.null_count for column in table.columns)

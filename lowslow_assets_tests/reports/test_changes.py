@@ -1,4 +1,4 @@
-"""What comes, goes and changes between two sets of incidents, in words."""
+"""Added, removed and changed incidents between two sets, in words."""
 
 from datetime import date
 from typing import Any
@@ -34,8 +34,8 @@ def test_what_is_the_same_is_counted():
 
 
 def test_added_and_removed_incidents_are_described_in_full():
-    gone = incident("b", compromised_users=["ann"], known_passwords=known("bob", "carl"))
-    before = {FIRST: [gone], SECOND: [gone]}
+    removed = incident("b", compromised_users=["ann"], known_passwords=known("bob", "carl"))
+    before = {FIRST: [removed], SECOND: [removed]}
     after = {FIRST: [], SECOND: [incident("a")]}
     assert changes_as_text(before, after).splitlines() == [
         "added    [Medium, confidence high] Spray a",

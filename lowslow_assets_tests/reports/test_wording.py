@@ -1,4 +1,4 @@
-"""What an incident says: right numbers, and nothing an attacker wrote unguarded."""
+"""What an incident says: the right numbers, and no unprotected text of an attacker's."""
 
 import json
 from dataclasses import asdict, replace
@@ -86,12 +86,12 @@ def spray_tests_of(passed: int) -> list[SprayTest]:
 
 
 def entries_of(users: tuple[str, ...]) -> list[Entry]:
-    """An entry a user, two sign-ins each, a day after the other and ever less probable."""
+    """One entry per user, two sign-ins each, on consecutive days and less and less probable."""
     return [
         Entry(
             user,
             probability=0.98 - i / 1000,
-            # Shortly before midnight: the next day's export has it.
+            # Shortly before midnight, so the next day's export has it.
             first_success=datetime(2026, 5, 20, 23, 30, tzinfo=UTC) + timedelta(days=i),
             exported=date(2026, 5, 21) + timedelta(days=i),
             successes=2,
@@ -109,7 +109,7 @@ def known_of(users: tuple[str, ...]) -> list[KnownPassword]:
             probability=0.97,
             first_stopped=datetime(2026, 5, 20, 23, 30, tzinfo=UTC) + timedelta(days=i),
             result_type="50076",
-            stopped_by="a second factor asked for",
+            stopped_by="a request for a second factor",
             signins=2,
             evidence="from a network new to the user",
         )
@@ -166,7 +166,7 @@ def test_confidence_and_severity(
 def test_passwords_that_are_known_are_to_be_reset_first() -> None:
     found = incident(known=("ann@example.com", "bob", "cid", "dan"))
     assert found.title.endswith("about 20.6 a day, passwords of 4 known")
-    stopped = "probability 97%, stopped by a second factor asked for, 50076"
+    stopped = "probability 97%, stopped by a request for a second factor, 50076"
     assert found.description.endswith(
         "It may know the password of 4 accounts, and was stopped: "
         f'"ann@example.com" (2026-05-20 23:30, {stopped}), "bob" (2026-05-21 23:30, {stopped}), '
@@ -235,7 +235,7 @@ def test_usual_in_every_property_is_said() -> None:
             (),
             "Known since the hunt of 2026-05-09; new since that of 2026-05-21: 21 attempts. 1,234",
         ),
-        # Got into on 20, 21 and 22 May, by exports of a day later.
+        # Compromised on 20, 21 and 22 May, in exports of a day later.
         (KNOWN, 3, (), ": 21 attempts, 2 accounts possibly compromised. 1,234"),
         (replace(KNOWN, new_attempts=0), 1, (), " 2026-05-21: 0 attempts. 1,234"),
         (replace(KNOWN, state=RESUMED), 0, (), "of 2026-05-09, then quiet; new since that of "),
@@ -310,7 +310,7 @@ def test_hostile_values_are_bounded_and_printable(value: str) -> None:
     assert found.title.isprintable()
     assert found.description.isprintable()
     assert len(found.title) < 150
-    # Microsoft Sentinel takes 5,000 characters.
+    # Microsoft Sentinel accepts 5,000 characters.
     assert len(found.description) < 2_500
     found.description.encode()
 

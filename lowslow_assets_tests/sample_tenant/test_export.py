@@ -1,4 +1,4 @@
-"""The files: layout, schemas, shapes, faults, and that labels fit them."""
+"""The files: layout, schemas, shapes, faults, and labels that fit them."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""A generation is deterministic, complete or absent, and never mixed with another."""
+"""A generation is deterministic, complete or missing, and never mixed with another."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What a planted campaign keeps to, whatever its settings."""
+"""The properties of a planted campaign, for all of its settings."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Every form in which people have their sign-ins gives the rows that SigninLogs gives."""
+"""Every form of sign-ins gives the same rows as SigninLogs."""
 
 import csv
 import gzip
@@ -37,7 +37,7 @@ def graph(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def portal(record: dict[str, Any]) -> dict[str, str]:
-    """A row of the portal's download in CSV, which has no device's name and no coordinates."""
+    """A row of the portal's CSV download, which has no device names and no coordinates."""
     signin = record["properties"]
     place, device = signin["location"], signin["deviceDetail"]
     parts = [place.get(name, "") for name in ("city", "state", "countryOrRegion")]
@@ -76,7 +76,7 @@ def of_log_analytics(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def answer(rows: Rows) -> str:
-    """What the query API of Log Analytics answers."""
+    """An answer of Log Analytics' query API."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns = [{"name": name, "type": "string"} for name in names]
     values = [[row.get(name) for name in names] for row in rows]

@@ -1,4 +1,4 @@
-"""Rows of the table, how they are sent, and that the files in deploy/ fit them."""
+"""Rows of the table, how they are sent, and the files in deploy/ that must fit them."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What deserves a comment, and that the same news is the same."""
+"""What becomes a comment, and that the same news has the same id."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Switching sinks on: nothing by default, printed when dry, and who may log in."""
+"""Switching sinks on: nothing by default, printing in a dry run, and which credentials are used."""
 
 import json
 import re
@@ -84,7 +84,7 @@ def test_no_credential_asks_a_person(monkeypatch: pytest.MonkeyPatch):
     for name in ("AZURE_TOKEN_CREDENTIALS", "AZURE_CLIENT_ID", "AZURE_TENANT_ID"):
         monkeypatch.delenv(name, raising=False)
     chain = calls.default_credential().credentials  # pyright: ignore[reportAttributeAccessIssue]
-    # What stands in for a workload identity where its variables are not set fails at once.
+    # The stand-in for a workload identity without its variables fails at once.
     assert {type(one).__name__ for one in chain} <= {
         "EnvironmentCredential",
         "WorkloadIdentityCredential",

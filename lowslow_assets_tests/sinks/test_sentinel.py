@@ -1,4 +1,4 @@
-"""Incidents at a workspace that behaves as documented: merged, never doubled, never lost."""
+"""Incidents in a workspace that behaves as documented: merged, never doubled, never lost."""
 
 import itertools
 import logging
@@ -66,7 +66,7 @@ def test_a_campaign_is_one_incident_that_is_kept_up_to_date(connection: Connect)
     assert second["description"] == incident(0, 1)["description"]
     assert second["firstActivityTimeUtc"] == "2026-03-01T04:00:00Z"
     assert second["lastActivityTimeUtc"] == "2026-04-02T22:30:15Z"
-    # More attempts alone are no news.
+    # More attempts alone are not news.
     assert at.workspace.comments.get(A, {}) == {}
 
 
@@ -132,7 +132,7 @@ def test_a_merged_campaign_is_not_closed_but_names_its_successor(connection: Con
     assert A in text
     assert at.workspace.incidents[campaign_id(1)] == before
     assert deliver(at, 2, [merged(1, into=0)])[0].action == UNCHANGED
-    # One that was never sent is not made for that.
+    # An incident that was never sent is not created for this.
     [never] = deliver(at, 2, [merged(2, into=0)])
     assert (never.action, never.detail) == (UNCHANGED, "merged before it was ever sent")
     assert action(at, 3, update(1, 3, state=SPLIT, split_from=A)) == UPDATED
@@ -206,7 +206,7 @@ def test_what_analysts_changed_survives_every_later_run(connection: Connect, ste
         elif step == "close":
             at.workspace.edit(A, **CLOSED)
             theirs |= CLOSED
-            # A closed incident keeps its words, whose ever they are, until somebody opens it.
+            # A closed incident keeps its text, whoever wrote it, until somebody opens it.
             shown = at.workspace.shown(A)
             frozen = {key: shown[key] for key in ("title", "description", "severity")}
         elif step == "label":
@@ -389,7 +389,7 @@ def test_ninety_hunts_with_kills_and_faults_make_three_incidents(connection: Con
     assert at.workspace.state() == expected.state()
     assert set(at.workspace.incidents) == {campaign_id(number) for number in range(3)}
     assert [len(at.workspace.comments.get(campaign_id(n), {})) for n in range(3)] == [0, 2, 5]
-    # Every token was used while it was good, and hundreds of them were.
+    # Every token was used while it was valid, and there were hundreds of them.
     assert len(set(at.credential.given)) > 100
 
 

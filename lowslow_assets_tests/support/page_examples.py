@@ -98,7 +98,7 @@ def page_of(value: str = "plain", members: int = 3) -> CampaignPage:
                 "probability": 0.97,
                 "first_stopped": time_of(3, 12),
                 "result_type": "50076",
-                "stopped_by": "a second factor asked for",
+                "stopped_by": "a request for a second factor",
                 "signins": 1,
                 "evidence": value,
             }

@@ -1,4 +1,4 @@
-"""Charts on figures that can be worked out by hand."""
+"""Charts of figures that can be calculated manually."""
 
 from xml.etree import ElementTree
 
@@ -10,7 +10,7 @@ from lowslow_assets.reports.pages.campaign_page import Place
 
 
 def shapes(chart: Markup, tag: str, *attributes: str) -> list[tuple[str, ...]]:
-    """The attributes of each element of a kind; fails on what is no well-formed XML."""
+    """The attributes of each element of a kind; fails if the XML is not well-formed."""
     root = ElementTree.fromstring(str(chart))
     return [tuple(shape.attrib[name] for name in attributes) for shape in root.iter(tag)]
 

@@ -1,4 +1,4 @@
-"""A page holds what it is given, and nothing that the log says is more than text."""
+"""A page holds its data, and nothing that the log says is more than text."""
 
 import base64
 import hashlib
@@ -22,7 +22,7 @@ from lowslow_assets_tests.support.page_examples import (
     quiet_hunt,
 )
 
-# In a value more than text: what ends an element or an attribute, or hides what follows.
+# Characters that are more than text: they end an element or an attribute, or hide what follows.
 DANGEROUS = re.compile(r"<script>alert|<img|onmouseover=alert\(1\) \"|[\u2028\u2029\u202e\u2066]")
 
 
@@ -107,7 +107,7 @@ def test_the_policy_allows_the_page_s_own_blocks_and_nothing_else(html):
     )
     scripts = [attributes for tag, attributes in page.elements if tag == "script"]
     assert scripts == [{"type": "application/json", "id": "data"}, {}]
-    # Before the policy nothing has been loaded, and no attribute needs more than it allows.
+    # Nothing is loaded before the policy, and no attribute needs more than it allows.
     assert page.tags[:4] == ["html", "head", "meta", "meta"]
     for tag, attributes in page.elements:
         assert not {"style", "src", "srcset"} & attributes.keys()
@@ -164,7 +164,7 @@ def test_columns_are_values_and_which_of_them_each_row_has():
 
 
 def test_a_cut_table_says_so():
-    # Four attempts and an entry, of which three are in the table.
+    # Four attempts and an entry; three of them are in the table.
     assert "The table holds 3 of 5 sign-ins" in render_campaign(page_of(members=3))
     assert "The table holds" not in render_campaign(page_of(members=5))
 

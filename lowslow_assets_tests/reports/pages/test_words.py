@@ -1,4 +1,4 @@
-"""What the page of a campaign says, and what it says to do."""
+"""What the page of a campaign says, and what it recommends."""
 
 from lowslow_assets.reports.pages import words
 from lowslow_assets_tests.support.page_examples import hunt_of, page_of, quiet_hunt
