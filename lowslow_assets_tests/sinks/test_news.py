@@ -42,8 +42,8 @@ def test_more_attempts_alone_are_no_news(state: str):
             update(0, 1, known_passwords=['a"b@contoso.example\n# Closed']),
             "Hunt of 2026-04-02: It may know the password of 1 more account(s). Reset these "
             "first:\n"
-            '- "a\'b@contoso.example?# Closed": 2026-04-02 22:30 UTC, stopped by a second factor '
-            "asked for, 50076",
+            '- "a\'b@contoso.example?# Closed": 2026-04-02 22:30 UTC, stopped by a request for '
+            "a second factor, 50076",
         ),
     ],
 )
