@@ -50,7 +50,7 @@ EXPLANATIONS = {
     "given up",
     "own device": "the user succeeds from the same place with the same operating system: mistyped "
     "and given up",
-    "own place": "stopped at a place that the user succeeds from: a second factor was not given",
+    "own place": "stopped at a place that the user succeeds from: a second factor not given",
     "kept out": "at least half of the accounts that are tried from the prefix had the right "
     "password: people whom a policy or a prompt keeps out",
     "misspelt": "there is no such account, and people succeed from the prefix: a name misspelt",

@@ -176,7 +176,7 @@ def test_passwords_that_are_known_are_to_be_reset_first() -> None:
     assert (found.successes, found.compromised_users) == (0, [])
     both = incident(users=("ann",), known=("bob",), campaign=KNOWN)
     assert both.title.endswith("1 possibly compromised, password of 1 more known")
-    assert both.description.endswith("asked for, 50076). Reset it first.")
+    assert both.description.endswith("a second factor, 50076). Reset it first.")
     # As of the hunt of 21 May; bob was stopped on the 20th.
     assert both.new_known_passwords == []
     later = incident(known=("ann", "bob", "cid"), campaign=KNOWN)
