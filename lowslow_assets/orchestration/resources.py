@@ -58,7 +58,7 @@ class EngineResource(dg.ConfigurableResource):
         default=DUCKDB,
         pattern=f"^({'|'.join(ENGINES)})$",
         description="The engine that processes the rows: duckdb (within the process) or spark (on "
-        "this machine, or where Spark's own settings say).",
+        "this machine, or as Spark's own settings say).",
         json_schema_extra={"variable": "LOWSLOW_ENGINE"},
     )
     memory: str = Field(
@@ -75,8 +75,7 @@ class EngineResource(dg.ConfigurableResource):
     )
     spill: str = Field(
         default="",
-        description="duckdb: a folder for what does not fit into memory; empty for a temporary "
-        "folder.",
+        description="duckdb: a folder to spill to; empty for a temporary folder.",
         json_schema_extra={"variable": "LOWSLOW_SPILL"},
     )
     spark_conf: str = Field(
@@ -140,8 +139,8 @@ class SourceResource(dg.ConfigurableResource):
 
     root: str = Field(
         description="The folder that holds the y=YYYY folders of SigninLogs: a local path, or "
-        "abfss://container@account.dfs.core.windows.net/path. Or a service that is asked without "
-        "an export: loganalytics://id, a workspace, or graph://graph.microsoft.com.",
+        "abfss://container@account.dfs.core.windows.net/path. Or a service that is queried "
+        "without an export: loganalytics://id, a workspace, or graph://graph.microsoft.com.",
         json_schema_extra={"variable": "LOWSLOW_SOURCE"},
     )
     read: str = Field(
@@ -210,8 +209,8 @@ class LakeResource(dg.ConfigurableResource):
     )
     written_to: str = Field(
         default="",
-        description="A local folder that takes what is written in place of the lake, for a trial "
-        "that leaves the lake as it is.",
+        description="A local folder into which everything is written instead of the lake, for a "
+        "trial that does not change the lake.",
     )
     engine: dg.ResourceDependency[EngineResource]
     storage: dg.ResourceDependency[dg.ConfigurableResource | None] = Field(  # pyright: ignore[reportAssignmentType]
@@ -244,7 +243,7 @@ class SinksResource(dg.ConfigurableResource):
     )
     dry_run: bool = Field(
         default=False,
-        description="Print the requests and send none.",
+        description="Print the requests instead of sending them.",
         json_schema_extra={"variable": "LOWSLOW_DRY_RUN"},
     )
     subscription: str = Field(
@@ -274,7 +273,7 @@ class SinksResource(dg.ConfigurableResource):
     )
     ingestion_stream: str = Field(
         default=SinkSettings.ingestion_stream,
-        description="log_analytics: the rule's stream; only for a rule of your own making.",
+        description="log_analytics: the rule's stream; only for a rule that you made yourself.",
         json_schema_extra={"variable": "LOWSLOW_INGESTION_STREAM"},
     )
 
@@ -335,8 +334,8 @@ class HuntParameters(dg.ConfigurableResource):
     )
     known_sources: str = Field(
         default="",
-        description="campaigns: a local file (TOML) of what the organisation knows of its own "
-        "sign-ins; docs/tuning.md. Attempts that it explains are no suspects.",
+        description="campaigns: a local file (TOML) of what the organisation knows about its own "
+        "sign-ins; docs/tuning.md. Attempts that it explains are not suspects.",
         json_schema_extra={"variable": "LOWSLOW_KNOWN_SOURCES"},
     )
     min_accounts: int = _threshold("min_accounts")
