@@ -232,6 +232,7 @@ def test_the_p_value_is_scipys() -> None:
 def test_feature_variation_as_calculated_manually(engine: Engine) -> None:
     cities = ["Oslo", "Oslo", "Rome", "Bern"]
     city, country = (1 << FEATURES.index(feature) for feature in ("city", "Location"))
+    every = (1 << len(FEATURES)) - 1
     rows = [
         member(0, i, i, city=name, mask=mask)
         for i, (name, mask) in enumerate(
@@ -240,7 +241,7 @@ def test_feature_variation_as_calculated_manually(engine: Engine) -> None:
     ]
     # Rome and Bern are equally common: the first one by name is shown.
     rows += [
-        member(1, i, i, city=name, mask=~(city | country) & 0x1FF)
+        member(1, i, i, city=name, mask=every & ~(city | country))
         for i, name in enumerate(["Rome", "Bern"])
     ]
     entropy = dict.fromkeys(FEATURES, 3.0) | {"Location": 0.0}

@@ -148,7 +148,7 @@ def test_accounts_are_in_three_tiers(project: Project) -> None:
 def test_the_page_says_which_to_reset_first(project: Project) -> None:
     folder = project.lake / "case_pages" / f"date={LAST}"
     [page] = [path.read_text() for path in folder.iterdir() if path.name != "index.html"]
-    section = page[page.index("Passwords known, reset first") :].partition("</section>")[0]
+    section = page[page.index("Passwords known: reset these first") :].partition("</section>")[0]
     assert all(f"u{n}@example.com" in section for n in STOPPED if n != ENTERED)
     assert f"u{ENTERED}@example.com" not in section
     assert "Conditional Access" in section
