@@ -1,4 +1,4 @@
-"""What a source says of an address: the words and the bounds that all of them share."""
+"""What a source says about an address: the words and the bounds that all of them share."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ class EnrichmentError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """What one source says of one address.
+    """What one source says about one address.
 
     The verdict is ``clean`` only if the source vouches for the address, and ``unknown`` if it has
     no report or failed; ``error`` is the reason for a failure. ``looked_up_at`` (UTC) is when the

@@ -54,7 +54,7 @@ _ONLY_ALTERNATIVES = re.compile(r"[\[\]()\s]*(?:OR[\[\]()\s]+)*")
 
 @dataclass(frozen=True)
 class Indicator:
-    """A network of one or more addresses and what the file says of it."""
+    """A network of one or more addresses and what the file says about it."""
 
     network: Network
     verdict: str
@@ -63,7 +63,7 @@ class Indicator:
 
 @dataclass
 class Matches:
-    """What a file says of the addresses, and which of its lines could not be used.
+    """What a file says about the addresses, and which of its lines could not be used.
 
     ``others`` counts indicators that are not addresses (domains, hashes), ``expired`` those that
     are no longer valid; ``examples`` are the first few of the ``rejected``.

@@ -73,7 +73,7 @@ class Provider:
         self._next_call = 0.0
 
     def __call__(self, addresses: Sequence[Address]) -> dict[Address, Answer]:
-        """What it says of each address, asked in this order; never raises the provider's errors."""
+        """What it says about each address, asked in this order; never raises its errors."""
         ends = time.monotonic() + self._limits.seconds_a_run
         answers: dict[Address, Answer] = {}
         failed = 0
@@ -186,7 +186,7 @@ def open_providers(
 def ask_all(
     providers: Mapping[str, Provider], addresses: Sequence[Address]
 ) -> dict[str, dict[Address, Answer]]:
-    """What each provider says of each address; they are asked in parallel, each at its own pace."""
+    """What each provider says about each address; they are asked in parallel."""
     with ThreadPoolExecutor(max_workers=max(1, len(providers))) as threads:
         asked = {name: threads.submit(ask, addresses) for name, ask in providers.items()}
         return {name: answers.result() for name, answers in asked.items()}

@@ -1,4 +1,4 @@
-"""What is known of each incident's addresses: the rows of address_reports, and their sum."""
+"""What is known about each incident's addresses: the rows of address_reports, and their sum."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ INDICATORS, GEOLOCATION, WHOIS = "indicators", "geolocation", "whois"
 
 @dataclass(frozen=True)
 class AddressReport:
-    """What one provider says of one address of an incident; the columns of ``address_reports``.
+    """What one provider says about one address of an incident; the columns of ``address_reports``.
 
     The fields after ``provider`` are those of an answer.
     """
@@ -44,7 +44,7 @@ class KnownAddress:
 
 @dataclass
 class Known:
-    """What is known of an incident's addresses: how many were looked up, which are malicious."""
+    """What is known about an incident's addresses: how many were looked up, which are malicious."""
 
     looked_up: int = 0
     malicious: list[KnownAddress] = field(default_factory=list)

@@ -148,7 +148,7 @@ def describe(
 
 
 def with_known_addresses(incident: Incident, known: Known) -> Incident:
-    """The incident with what others know of its addresses.
+    """The incident with what others know about its addresses.
 
     Its severity does not change: an address that is known for something else says nothing about
     this campaign.
@@ -198,13 +198,13 @@ def _severity(label: str, has_password: bool) -> str:
     return "High" if has_password else "Medium"
 
 
-def _title(cluster: ClusterStatistics, entered: int, known: int) -> str:
+def _title(cluster: ClusterStatistics, compromised: int, known: int) -> str:
     accounts = _plural(cluster.users, "account")
     title = f"Possible low-and-slow password spray on {accounts}, {_pace(cluster)}"
-    if entered:
-        title += f", {_listed(entered)} possibly compromised"
+    if compromised:
+        title += f", {_listed(compromised)} possibly compromised"
     if known:
-        more = " more" if entered else ""
+        more = " more" if compromised else ""
         title += f", password{'' if known == 1 else 's'} of {_listed(known)}{more} known"
     return title
 

@@ -51,7 +51,7 @@ def account_of(world: World, rows: Rows, campaign: Campaign) -> dict[str, Any]:
     """A campaign's settings and outcome; times of its attempts are UTC."""
     wins = rows[rows["label"] == label("spray_success")]
     failures = rows[rows["label"] == label("spray_failure")]
-    entered = np.unique(wins["user"])
+    compromised = np.unique(wins["user"])
     stopped = np.unique(rows["user"][rows["label"] == label("spray_stopped")])
     first, last = (
         (f"{rows['time'][end].astype('datetime64[ms]')}Z" for end in (0, -1))
@@ -62,9 +62,9 @@ def account_of(world: World, rows: Rows, campaign: Campaign) -> dict[str, Any]:
         **asdict(campaign),
         "first_attempt": first,
         "last_attempt": last,
-        "attempts": len(failures) + len(stopped) + len(entered),
+        "attempts": len(failures) + len(stopped) + len(compromised),
         "target_accounts": len(targets(world, campaign)),
         "accounts_tried": len(np.unique(rows["user"])),
-        "accounts_entered": [world.people.upn[user] for user in entered],
+        "accounts_compromised": [world.people.upn[user] for user in compromised],
         "accounts_stopped": [world.people.upn[user] for user in stopped],
     }

@@ -34,10 +34,11 @@ def news(update: IncidentUpdate, day: date) -> list[News]:
         text = f"It is active again after a pause: {incident['new_attempts']:,} new attempts."
         found.append(_news(update, day, ["resumed", str(day)], [text]))
     if incident["state"] == SPLIT:
-        text = f"It came apart from campaign {update.split_from}, with which it had been one."
+        text = f"It split from campaign {update.split_from}, of which it was a part."
         found.append(_news(update, day, ["split", str(update.split_from), str(day)], [text]))
     users = incident["new_compromised_users"]
     if users:
+        # A part of the comment's id: another word would repeat comments that exist.
         found.append(_news(update, day, ["entered", *sorted(users)], _entries(incident, users)))
     users = incident["new_known_passwords"]
     if users:

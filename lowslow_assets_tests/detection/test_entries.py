@@ -15,8 +15,8 @@ from lowslow_assets.detection.entries import (
     TRAITED,
     TRAITS,
     VISITORS,
+    compromised_accounts,
     count_traits,
-    entered_accounts,
     entry_probability,
     likely_entries,
     lone_prefixes,
@@ -675,7 +675,7 @@ def test_compromised_accounts_are_the_likeliest_few(engine: Engine) -> None:
         success("a", "eve", 1.0, 1, outcome="failure"),
         success("b", "dan", 0.5, 1),
     ]
-    found = entered_accounts(relation(engine, INCIDENT_MEMBERS.schema, members), 3).rows()
+    found = compromised_accounts(relation(engine, INCIDENT_MEMBERS.schema, members), 3).rows()
     columns = ("incident_id", "user", "probability", "first_success", "exported", "evidence")
     first_day = date(2026, 6, 1)
 

@@ -169,20 +169,20 @@ def office_hours() -> dict[datetime, int]:
 
 
 @pytest.mark.parametrize(
-    ("hour", "weekdays", "days_tell", "hours_tell"),
+    ("hour", "weekdays", "days_are_a_sign", "hours_are_a_sign"),
     [(12, range(5), False, False), (2, range(5), False, True), (12, (6,), True, False)],
     ids=["as people work", "at night", "on Sundays"],
 )
 def test_hours_and_days_are_signs_if_neither_noise_nor_people_keep_them(
-    hour: int, weekdays: Any, days_tell: bool, hours_tell: bool
+    hour: int, weekdays: Any, days_are_a_sign: bool, hours_are_a_sign: bool
 ) -> None:
     rng = np.random.default_rng(3)
     days = [d for d in range(56) if (START + timedelta(days=d)).weekday() in weekdays]
     around = min(hour, 4)
     moments = rng.choice(days, 120) + (hour + rng.uniform(-around, around, 120)) / 24
     found = signs(suspects(moments.tolist()), population=Population(1_000, 60, 0.0, office_hours()))
-    assert (found["uneven days"].p_value < DEFAULTS.max_p_value) == days_tell
-    assert (found["hours of the day"].p_value < DEFAULTS.max_p_value) == hours_tell
+    assert (found["uneven days"].p_value < DEFAULTS.max_p_value) == days_are_a_sign
+    assert (found["hours of the day"].p_value < DEFAULTS.max_p_value) == hours_are_a_sign
 
 
 def test_few_attempts_have_a_number_only() -> None:

@@ -30,7 +30,7 @@ _CODES = st.lists(st.sampled_from(["50126", "50055", "50053", "50034", "0"]))
 OTHERS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "accounts.known_passwords": {"most": st.integers(1, 5)},
     "addresses.informative_addresses": {"most": st.integers(1, 5)},
-    "entries.entered_accounts": {"most": st.integers(1, 5)},
+    "entries.compromised_accounts": {"most": st.integers(1, 5)},
     "explanations.explain_crowds": {"crowded": st.lists(st.sampled_from(_HOURS))},
     "explanations.explain_sources": {"most_of_prefix": st.integers(0, 2_000)},
     "features.encode_features": dict.fromkeys(("failure", "stopped", "refused"), _CODES),

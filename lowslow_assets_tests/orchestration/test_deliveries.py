@@ -46,8 +46,8 @@ def lake(duckdb_engine: Engine, tmp_path: Path) -> Lake:
         "settings": settings.digest,
     }
     for number, of_day in enumerate(DAYS):
-        entered = [["user3@contoso.example"] if number else [], []]
-        incidents = [incident(n, number, compromised_users=entered[n]) for n in range(2)]
+        compromised = [["user3@contoso.example"] if number else [], []]
+        incidents = [incident(n, number, compromised_users=compromised[n]) for n in range(2)]
         campaigns = [{"campaign_id": id_, "state": "continued"} for id_ in IDS]
         # The first has no address, the last one is not an attempt.
         tried = [1, 2, 2, 3, 3]

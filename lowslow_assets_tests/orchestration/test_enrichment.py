@@ -52,8 +52,8 @@ def test_a_file_of_indicators_is_in_the_rows_the_incident_and_its_document(
     project: Project, tmp_path: Path
 ):
     members = project.table("incident_members", LAST).to_pandas()
-    entered = set(members[members["outcome"] == "success"]["ip_address"])
-    listed = min(entered)
+    compromised = set(members[members["outcome"] == "success"]["ip_address"])
+    listed = min(compromised)
     path = tmp_path / "indicators.csv"
     path.write_text(f"ip,description\n{listed},a proxy\nnot an address,\n")
     settings = EnrichmentSettings(str(path), geo_database="iptocc", addresses_per_campaign=10)
@@ -65,7 +65,7 @@ def test_a_file_of_indicators_is_in_the_rows_the_incident_and_its_document(
     assert len(of_file) == 10
     assert sorted(row["rank"] for row in of_file.values()) == list(range(1, 11))
     # The address of an entry comes first.
-    assert {a for a, row in of_file.items() if row["rank"] <= len(entered)} == entered
+    assert {a for a, row in of_file.items() if row["rank"] <= len(compromised)} == compromised
     for address, row in of_file.items():
         assert row["verdict"] == ("malicious" if address == listed else "unknown")
         assert row["looked_up_at"] is not None

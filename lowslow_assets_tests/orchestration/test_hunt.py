@@ -165,14 +165,14 @@ def test_the_spray_is_one_incident_and_the_only_one(project):
 
 def test_compromised_accounts_are_named_with_the_evidence(project):
     [campaign] = json.loads((project.source.parent / "labels" / "campaigns.json").read_text())
-    entered = set(campaign["accounts_entered"])
-    assert len(entered) == 3
+    compromised = set(campaign["accounts_compromised"])
+    assert len(compromised) == 3
     members = project.table("incident_members", LAST).to_pandas()
     successes = members[members["outcome"] == "success"]
     of_spray = set(labels(project).query("label == 'spray_success'")["signin_id"])
     named = set(successes["user"])
-    assert len(named & entered) >= 2
-    assert len(named - entered) <= 1
+    assert len(named & compromised) >= 2
+    assert len(named - compromised) <= 1
     assert len(of_spray & set(successes["signin_id"])) >= 0.6 * len(successes)
     assert (successes["score"] >= 0.5).all()
     assert successes["evidence"].str.startswith("from a network new to the user").all()

@@ -41,8 +41,8 @@ def test_a_campaign_s_page_counts_its_members(of: str, request):
         page = (hunted_with.lake / "case_pages" / f"date={LAST}" / f"{incident}.html").read_text()
         data = data_of(page)
         assert data["name"] == incident
-        entered = own["outcome"] == "success"
-        for of_line, line in ((~entered, "attempts"), (entered, "entries")):
+        compromised = own["outcome"] == "success"
+        for of_line, line in ((~compromised, "attempts"), (compromised, "entries")):
             by_day = Counter(own[of_line]["time_generated"].dt.date)
             assert data["timeline"][line] == [by_day[day] for day in DAYS]
         assert sum(data["timeline"]["successes"]) == successes["successes"].sum()

@@ -84,8 +84,8 @@ def test_the_matrix_keeps_networks_and_accounts_that_say_most(
     monkeypatch.setattr(activity, "MAX_MATRIX_SIDE", 2)
     members = relation_of(
         engine,
-        member(0, user="entered", network="lone"),
-        member(1, user="entered", network="lone", outcome="success"),
+        member(0, user="compromised", network="lone"),
+        member(1, user="compromised", network="lone", outcome="success"),
         *(
             member(2 + i, user=f"u{i % 3}", network="shared", outcome=outcome)
             for i, outcome in enumerate(("failure", "stopped", "refused", "stopped"))
@@ -94,7 +94,7 @@ def test_the_matrix_keeps_networks_and_accounts_that_say_most(
         *(member(10 + i, user="busy", network=f"other {i}") for i in range(9)),
     )
     found = [tuple(row.values()) for row in activity.by_user_and_network(members).rows()]
-    assert found == [("a", "entered", "lone", 1, 1), ("a", "u0", "shared", 2, 0)]
+    assert found == [("a", "compromised", "lone", 1, 1), ("a", "u0", "shared", 2, 0)]
 
 
 def test_the_matrix_of_each_incident_is_its_own(engine: Engine):

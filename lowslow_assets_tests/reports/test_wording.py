@@ -155,12 +155,12 @@ def test_confidence_and_severity(
     confidence: float, label: str, severity: str, severity_with_password: str
 ) -> None:
     quiet = incident(confidence=confidence)
-    entered = incident(confidence=confidence, users=("ann",))
+    compromised = incident(confidence=confidence, users=("ann",))
     known = incident(confidence=confidence, known=("ann",))
     assert quiet.confidence == confidence
-    assert quiet.confidence_label == entered.confidence_label == label
+    assert quiet.confidence_label == compromised.confidence_label == label
     assert quiet.severity == severity
-    assert entered.severity == known.severity == severity_with_password
+    assert compromised.severity == known.severity == severity_with_password
 
 
 def test_passwords_that_are_known_are_to_be_reset_first() -> None:

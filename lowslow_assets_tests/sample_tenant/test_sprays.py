@@ -70,11 +70,11 @@ def test_a_campaign_keeps_to_its_settings(campaign: Campaign):
     assert len(np.unique(attempts["address"])) == len(attempts)
     assert isinstance(campaign.targets, int | None)
     assert len(np.unique(attempts["user"])) <= (campaign.targets or USERS)
-    entered = attempts[attempts["result"] == 0]
+    compromised = attempts[attempts["result"] == 0]
     stopped = attempts[attempts["label"] == label("spray_stopped")]
-    assert len(entered) <= campaign.successes
+    assert len(compromised) <= campaign.successes
     assert len(stopped) <= campaign.stopped
-    for entry in (*entered, *stopped):
+    for entry in (*compromised, *stopped):
         later = attempts[attempts["time"] > entry["time"]]
         assert entry["user"] not in later["user"]
     assert (attempts["address"] >= 2**32).all() == (campaign.ipv6 or not len(attempts))
@@ -192,7 +192,7 @@ def test_right_passwords_that_were_stopped_are_in_the_summary():
     assert account["accounts_stopped"] == [
         world.people.upn[user] for user in sorted(stopped["user"])
     ]
-    assert len(account["accounts_entered"]) == 2
+    assert len(account["accounts_compromised"]) == 2
     assert account["attempts"] == len(attempts_of(rows))
 
 
@@ -248,8 +248,8 @@ def test_the_account_of_campaigns_agrees_with_labels_and_files(small: Generated)
     for account in accounts:
         mine = [written[id_] for id_, (_, name) in labelled.items() if name == account["name"]]
         failures = [signin for signin in mine if signin.result]
-        entered = {signin.user for signin in mine if not signin.result}
-        assert len(failures) + len(entered) == account["attempts"]
+        compromised = {signin.user for signin in mine if not signin.result}
+        assert len(failures) + len(compromised) == account["attempts"]
         assert len({signin.user for signin in mine}) == account["accounts_tried"]
-        assert len(entered) == len(account["accounts_entered"])
+        assert len(compromised) == len(account["accounts_compromised"])
         assert min(signin.time for signin in mine)[:23] == account["first_attempt"][:23]

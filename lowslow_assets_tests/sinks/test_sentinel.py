@@ -109,14 +109,14 @@ def test_days_before_the_one_that_made_the_incident_are_no_news(connection: Conn
 def test_news_becomes_one_comment_however_often_it_is_sent(connection: Connect):
     at = connection(Workspace())
     deliver(at, 0, [update(0, 0)])
-    entered = update(0, 3, compromised_users=["a@contoso.example", "b@contoso.example"])
-    assert action(at, 3, entered) == UPDATED
+    compromised = update(0, 3, compromised_users=["a@contoso.example", "b@contoso.example"])
+    assert action(at, 3, compromised) == UPDATED
     [text] = at.workspace.comments[A].values()
     assert "a@contoso.example" in text
     assert "b@contoso.example" in text
     assert text.startswith("Hunt of 2026-04-04: ")
     deliver(at, 4, [update(0, 4, state=RESUMED)])
-    deliver(at, 3, [entered])
+    deliver(at, 3, [compromised])
     assert len(at.workspace.comments[A]) == 2
     assert action(at, 2, update(0, 2, compromised_users=["c@contoso.example"])) == COMMENTED
     assert len(at.workspace.comments[A]) == 3
@@ -199,9 +199,9 @@ def test_what_analysts_changed_survives_every_later_run(connection: Connect, ste
     frozen: dict[str, object] = {}
     for step in [*steps, 7]:
         if isinstance(step, int):
-            entered = ["a@contoso.example"] if step % 2 else []
+            compromised = ["a@contoso.example"] if step % 2 else []
             severity = ("Low", "Medium", "High")[step % 3]
-            sent = update(0, step, severity=severity, compromised_users=entered)
+            sent = update(0, step, severity=severity, compromised_users=compromised)
             deliver(at, step, [sent])
         elif step == "close":
             at.workspace.edit(A, **CLOSED)
@@ -320,7 +320,7 @@ def test_a_delivery_has_an_end(connection: Connect, monkeypatch: pytest.MonkeyPa
 
 def story(of_day: int) -> list[IncidentUpdate]:
     """Three campaigns: the second is merged into the first, the third enters accounts."""
-    entered = [f"user{of_day}@contoso.example"] if of_day % 20 == 7 else []
+    compromised = [f"user{of_day}@contoso.example"] if of_day % 20 == 7 else []
     second = (
         update(1, of_day, state=RESUMED if of_day == 30 else "continued")
         if of_day < 60
@@ -330,7 +330,7 @@ def story(of_day: int) -> list[IncidentUpdate]:
     return [
         update(0, of_day),
         second,
-        update(2, of_day, compromised_users=entered, severity=severity),
+        update(2, of_day, compromised_users=compromised, severity=severity),
     ]
 
 

@@ -1,4 +1,4 @@
-"""address_reports: what others know of the addresses of the day's incidents."""
+"""address_reports: what others know about the addresses of the day's incidents."""
 
 from collections import Counter
 from typing import Any
@@ -86,7 +86,7 @@ def _look_up(
 def _ask_sources(
     hunt: Hunt, enrichment: EnrichmentResource, rows: list[tuple[dict[str, Any], Address]]
 ) -> tuple[dict[str, dict[Address, Answer]], dict[str, Any]]:
-    """What each source that is on says of each address, the most informative address first."""
+    """What each source that is on says about each address, the most informative address first."""
     addresses = list(dict.fromkeys(address for _, address in rows))
     answers: dict[str, dict[Address, Answer]] = {}
     metadata: dict[str, Any] = {"addresses": len(addresses)}

@@ -36,7 +36,7 @@ _SURE = {"high": "It is very likely", "medium": "It may well be", "low": "It mig
 
 def summary(incident: Row) -> str:
     """What happened, in three or four sentences."""
-    entered, known = len(incident["compromised_users"]), len(incident["known_passwords"])
+    compromised, known = len(incident["compromised_users"]), len(incident["known_passwords"])
     accounts = number(incident["users"], "account")
     if incident["invented_names"]:
         accounts += f" and {number(incident['invented_names'], 'name')} without an account"
@@ -49,17 +49,17 @@ def summary(incident: Row) -> str:
         f"{_SURE[incident['confidence_label']]} one campaign that guesses passwords slowly enough "
         "to stay below lockouts and alert thresholds.",
     ]
-    if entered == 1:
+    if compromised == 1:
         said.append("It probably compromised one account: check it first.")
-    elif entered:
-        said.append(f"It probably compromised {number(entered, 'account')}: check these first.")
+    elif compromised:
+        said.append(f"It probably compromised {number(compromised, 'account')}: check these first.")
     elif known:
         said.append("No success follows its pattern.")
     else:
         said.append("No success follows its pattern: the log shows no compromised account.")
     if known:
         passwords = "the password of one account" if known == 1 else f"{known} accounts' passwords"
-        more = " besides" if entered else ""
+        more = " besides" if compromised else ""
         said.append(
             f"It probably knows {passwords}{more}, and was stopped: reset what it knows first."
         )
@@ -72,8 +72,8 @@ def history(incident: Row) -> str:
     if incident["previous_hunt"] is None:
         return f"{known}: all of it is new."
     news = number(incident["new_attempts"], "attempt")
-    if entered := len(incident["new_compromised_users"]):
-        news += f", {number(entered, 'account')} possibly compromised"
+    if compromised := len(incident["new_compromised_users"]):
+        news += f", {number(compromised, 'account')} possibly compromised"
     if passwords := len(incident["new_known_passwords"]):
         news += f", {number(passwords, 'password')} known"
     return f"{known}. New since that of {long_date(incident['previous_hunt'])}: {news}."

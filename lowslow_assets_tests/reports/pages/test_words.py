@@ -37,10 +37,10 @@ def test_without_entries_it_says_so_and_asks_for_no_reset():
     assert said.endswith("the log shows no compromised account.")
     steps = words.next_steps(incident, page.features)
     assert not any("reset" in step for step in steps)
-    entered = words.next_steps(page.incident, page.features)
-    assert "Revoke the sessions" in entered[0]
-    assert entered[2].startswith("First reset the passwords that it knows")
-    assert entered[3:] == steps
+    compromised = words.next_steps(page.incident, page.features)
+    assert "Revoke the sessions" in compromised[0]
+    assert compromised[2].startswith("First reset the passwords that it knows")
+    assert compromised[3:] == steps
 
 
 def test_known_passwords_without_entries_are_no_all_clear():
