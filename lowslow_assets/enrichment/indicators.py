@@ -201,7 +201,7 @@ def _read_stix(path: Path, day: date, matches: Matches) -> Iterator[Indicator]:
         bundle = json.loads(path.read_text(encoding="utf-8-sig"))
         objects = bundle["objects"]
         if not isinstance(objects, list):
-            raise TypeError("its objects are no list")
+            raise TypeError("its objects are not a list")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise EnrichmentError(
             f"LOWSLOW_INDICATORS {str(path)!r} is not a STIX bundle: {bounded(str(error))}."

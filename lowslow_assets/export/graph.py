@@ -109,8 +109,7 @@ class GraphExport(DailyExport):
         """
         if (self._today - day).days >= KEPT_DAYS:
             raise SourceError(
-                f"LOWSLOW_SOURCE {self.where!r} has no more than the last {KEPT_DAYS} days: not "
-                f"{day}."
+                f"LOWSLOW_SOURCE {self.where!r} has the last {KEPT_DAYS} days only: {day} is older."
             )
         if day not in self._listed:
             _, page = self._ask(self._signins, self._query(day, 1))

@@ -86,7 +86,7 @@ class QueriedExport(DailyExport):
         count = sum(_write(rows, file) for rows in self._slices(day, listed.size))
         if count < expected:
             raise SourceUnavailable(
-                f"LOWSLOW_SOURCE {self.where!r} gave {count} of {expected} rows of {day}."
+                f"LOWSLOW_SOURCE {self.where!r} returned {count} of {expected} rows of {day}."
             )
 
     def _page(self, page: int) -> dict[date, tuple[ExportFile, int]]:
@@ -96,7 +96,7 @@ class QueriedExport(DailyExport):
             counts = self._ask(_COUNT, start, start + timedelta(days=_DAYS_A_PAGE))
             if counts is None:
                 raise SourceUnavailable(
-                    f"LOWSLOW_SOURCE {self.where!r} gave a part of its days' counts."
+                    f"LOWSLOW_SOURCE {self.where!r} returned a part of its days' counts only."
                 )
             self._pages[page] = {
                 row["Day"].date(): (self._file(row["Day"].date(), row), row["Rows"])

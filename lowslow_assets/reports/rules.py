@@ -143,7 +143,7 @@ def hunting_rule(
 def _summary(terms: Sequence[Term], hits: Hits, totals: Hits, usable: bool) -> str:
     """What the rule hits, or why there is none, in a sentence without a value of the attacker's."""
     if not terms:
-        return "No rule: it repeats too little, and shows too much of what is usual here."
+        return "No rule: the campaign repeats too little that is unusual in the tenant."
     touches = hits.legitimate / max(totals.legitimate, 1)
     if not usable:
         return f"No rule: the best would hit {touches:.1%} of legitimate sign-ins."

@@ -85,7 +85,7 @@ def test_a_day_without_sign_ins_has_no_file(service: tuple[Graph, GraphExport]):
 
 def test_a_day_that_graph_has_lost_is_no_day_without_sign_ins(service: tuple[Graph, GraphExport]):
     served, export = service
-    with pytest.raises(SourceError, match="no more than the last 30 days"):
+    with pytest.raises(SourceError, match="has the last 30 days only"):
         export.list_day(TODAY - timedelta(days=30))
     assert not served.asked
 

@@ -93,7 +93,7 @@ def test_all_names_of_one_day_are_its_files(tmp_path: Path):
     assert names(tmp_path) == sorted(expected + not_looked_at)
     refused = LocalExport(str(tmp_path)).list_day(DAY).refused
     assert [name for name, _ in refused] == sorted(not_looked_at)
-    assert all(reason.startswith("not looked at: its name ends with") for _, reason in refused)
+    assert all(reason.startswith("other file: its name must end with") for _, reason in refused)
 
 
 def test_a_day_without_a_folder_has_no_files(tmp_path: Path):
@@ -245,7 +245,7 @@ def test_odd_names_links_and_pipes_stop_nothing(engine: Engine, tmp_path: Path):
     os.mkfifo(folder / "pipe.json")
     signins, rejects = signins_and_rejects(engine, tmp_path)
     assert [row["signin_id"] for row in signins] == ["one"]
-    nested = "unreadable file: it lies in another day's folder within this day's"
+    nested = "unreadable file: it is in another day's folder within this day's"
     assert rejects == {
         **dict.fromkeys(("colon 02:05.json", "new\nline.json"), ("not a JSON object", "x")),
         "y=2020/m=01/d=02/nested.json": (nested, None),
@@ -259,7 +259,7 @@ def test_odd_names_links_and_pipes_stop_nothing(engine: Engine, tmp_path: Path):
 @pytest.mark.parametrize("name", ["../x.json", "./x.json", "/x.json", "h=00/../../x.json"])
 def test_names_that_only_blobs_can_have_are_refused(name: str):
     assert name_problem(f"{PADDED}/x.json") is None
-    problem = "unreadable file: its name is none that a file can have"
+    problem = "unreadable file: a file cannot have its name"
     assert name_problem(f"{PADDED}/{name}") == problem
 
 

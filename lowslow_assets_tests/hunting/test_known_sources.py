@@ -114,11 +114,14 @@ def test_a_wrong_entry_is_named_with_its_line(file: Path, bad: dict[str, str], s
     ("text", "said"),
     [
         ("known = 1", "known must be a list"),
-        ("[[knwon]]\nend = 2026-01-01", "knwon is no part of it"),
-        ("[[known]]\nend = ", "it is no TOML file: Invalid value (at "),
-        ("[[known]]\nend = 2026-01-01\nend = 2027-01-01", "it is no TOML file: Cannot overwrite"),
+        ("[[knwon]]\nend = 2026-01-01", "knwon is not part of the format"),
+        ("[[known]]\nend = ", "it is not a TOML file: Invalid value (at "),
+        (
+            "[[known]]\nend = 2026-01-01\nend = 2027-01-01",
+            "it is not a TOML file: Cannot over",
+        ),
         ("#" * (1 << 21), "it is larger than 1,048,576 bytes"),
-        ("x = " + "[" * 100_000, "it is no TOML file"),
+        ("x = " + "[" * 100_000, "it is not a TOML file"),
     ],
 )
 def test_an_invalid_file_is_reported(file: Path, text: str, said: str):

@@ -148,7 +148,7 @@ def test_a_condition_that_hits_too_much_is_no_rule() -> None:
 def test_without_a_condition_there_is_no_rule(totals: Hits) -> None:
     found = hunting_rule(INCIDENT, FAILURE, None, totals, DAYS, FAILURES)
     assert not found.usable
-    assert found.summary.startswith("No rule: it repeats too little")
+    assert found.summary.startswith("No rule: the campaign repeats too little")
     assert found.kql is found.sigma is None
     assert (found.attempts, found.attempts_hit) == (totals.attempts, 0)
 

@@ -138,7 +138,7 @@ def page_of(value: str = "plain", members: int = 3) -> CampaignPage:
             {
                 "outcome": "success",
                 "usable": False,
-                "summary": "No rule: it repeats too little.",
+                "summary": "No rule: the campaign repeats too little.",
                 "kql": None,
                 "sigma": None,
             },

@@ -59,10 +59,9 @@ def summary(incident: Row) -> str:
         said.append("No success follows its pattern: the log shows no compromised account.")
     if known:
         passwords = "the password of one account" if known == 1 else f"{known} accounts' passwords"
+        these = "it" if known == 1 else "these"
         more = " besides" if compromised else ""
-        said.append(
-            f"It probably knows {passwords}{more}, and was stopped: reset what it knows first."
-        )
+        said.append(f"It probably knows {passwords}{more}, and was stopped: reset {these} first.")
     return " ".join(said)
 
 

@@ -180,7 +180,7 @@ def test_a_text_to_copy_is_exact():
 def test_a_rule_says_what_it_hits_or_why_it_is_missing():
     html = render_campaign(page_of())
     assert "Finds 75.0% of its 4 attempts." in html
-    assert "No rule: it repeats too little." in html
+    assert "No rule: the campaign repeats too little." in html
 
 
 def test_what_is_known_of_its_addresses_is_said():

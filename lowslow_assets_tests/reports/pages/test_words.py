@@ -14,7 +14,7 @@ def test_the_summary_has_the_figures_and_how_sure_it_is():
     assert "It is very likely one campaign" in said
     assert said.endswith(
         "It probably compromised one account: check it first. It probably knows the password of "
-        "one account besides, and was stopped: reset what it knows first."
+        "one account besides, and was stopped: reset it first."
     )
 
 
@@ -47,7 +47,7 @@ def test_known_passwords_without_entries_are_no_all_clear():
     incident = {**page_of().incident, "compromised_users": []}
     assert words.summary(incident).endswith(
         "No success follows its pattern. It probably knows the password of one account, and was "
-        "stopped: reset what it knows first."
+        "stopped: reset it first."
     )
     two = {**incident, "known_passwords": incident["known_passwords"] * 2}
     assert "It probably knows 2 accounts' passwords, and was stopped" in words.summary(two)
