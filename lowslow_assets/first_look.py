@@ -137,14 +137,14 @@ class Found:
             )
         if not self.total("successes"):
             said.append(
-                "There is no success: what is usual here cannot be known. Download successes, too."
+                "There is no success, from which the hunt learns what is usual: download them, too."
             )
         if self.total("addresses") < signins / 2:
             said.append("Most sign-ins have no address.")
         if self.total("networks") < signins / 2:
             said.append(
-                "Most sign-ins have no number of a network: address prefixes stand for it, "
-                "and people who move look more unusual than they are."
+                "Most sign-ins lack the number of their network: address prefixes replace it, and "
+                "people who move look more unusual than they are."
             )
         return said
 

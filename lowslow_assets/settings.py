@@ -61,15 +61,15 @@ class Thresholds:
     )
     max_attempts_per_account: float = _threshold(
         *(60.0, 1, 10_000),
-        "Attempts on an account in 30 days, on the average, at most. Higher: a spray that tries "
+        "Attempts on an account in 30 days, on average, at most. Higher: a spray that tries "
         "its accounts often is found too, and so are devices and services that the explanations "
         "leave. Lower: only the most patient sprays are left.",
     )
     min_active_days: int = _threshold(
         *(7, 2, 365),
-        "Days with an attempt at least; four sevenths of them are enough where they lie within "
-        "three times as many days. Lower: a campaign is found after fewer days, and so are bursts "
-        "of a few days. Higher: later, and short campaigns never.",
+        "Days with an attempt at least; four sevenths of them are enough within three times as "
+        "many days. Lower: a campaign is found after fewer days, and so are bursts of a few days. "
+        "Higher: campaigns are found later, and short ones never.",
     )
     max_p_value: float = _threshold(
         *(1e-5, 1e-12, 0.05),
@@ -78,10 +78,10 @@ class Thresholds:
     )
     noise_a_day: float = _threshold(
         *(10.0, 0.01, 10_000),
-        "Unrelated attempts a day to which the tenant is taken to be exposed. Lower: slower "
-        "campaigns are distinguished from noise by their number; below what there really is, noise "
-        "becomes incidents. Higher: for a tenant that much noise reaches; slow campaigns are found "
-        "only by what they repeat.",
+        "Unrelated attempts per day that are assumed to reach the tenant. Lower: slower campaigns "
+        "are distinguished from noise by their number; if it is set too low, noise becomes "
+        "incidents. Higher: for a tenant that much noise reaches; slow campaigns are found only by "
+        "what they repeat.",
     )
 
     def __post_init__(self) -> None:

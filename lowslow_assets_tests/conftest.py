@@ -1,4 +1,4 @@
-"""What tests everywhere share, each lazily: one Spark session, one emulator of Azure Storage."""
+"""Fixtures that all tests share, each made on first use: one Spark session, one Azurite."""
 
 import os
 import sys
@@ -20,16 +20,16 @@ from lowslow_assets_tests.support.azurite import Emulator
 
 pytest_plugins = ["lowslow_assets_tests.support.kql"]
 
-# Tests are over before the optimizing compiler would pay. Without it Java keeps 48 MB for what it
-# compiles, which a session that runs the whole graph fills, and then fails.
+# Tests end before the optimizing compiler would pay off. Without it, Java keeps 48 MB for compiled
+# code, which a session that runs the whole graph would fill, and then fail.
 QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
 
 
-# How long an example takes says more of the machine than of the code.
+# The time of an example depends more on the machine than on the code.
 hypothesis.settings.register_profile("project", deadline=None)
 hypothesis.settings.load_profile("project")
 
-# What a test needs follows from its fixtures.
+# A test's fixtures show what it needs.
 _NEEDS = {"spark": "spark", "azurite": "azurite"}
 
 
@@ -42,7 +42,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory):
-    """The session all tests share; small data wants few partitions."""
+    """The session that all tests share; with small data, few partitions are enough."""
     os.environ["JAVA_HOME"] = ensure_java()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     scratch = tmp_path_factory.mktemp("spark")
@@ -81,7 +81,7 @@ def spark_engine(spark: SparkSession) -> Engine:
 
 @pytest.fixture(params=[DUCKDB, pytest.param(SPARK, marks=pytest.mark.spark)])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    """Each engine in turn; what a test made with it is forgotten."""
+    """Each engine in turn; it forgets what a test made with it."""
     engine = request.getfixturevalue(f"{request.param}_engine")
     yield engine
     engine.forget()

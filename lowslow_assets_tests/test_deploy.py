@@ -1,4 +1,4 @@
-"""The files of deploy/: what they say to Dagster and to each other."""
+"""The files of deploy/: their settings for Dagster, and that they agree."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A first look at files: what it says, what it makes, and what it says of files that are none."""
+"""A first look at files: its report, its files, and its messages about unusable files."""
 
 import json
 import os

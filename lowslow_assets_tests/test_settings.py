@@ -135,7 +135,7 @@ def test_a_bad_value_is_said_in_one_sentence_that_names_the_variable(name: str, 
 
 
 @pytest.mark.parametrize("bad", ["Notebook", "other", "x" * 1_000])
-def test_a_preset_that_does_not_exist_is_told_with_those_that_do(bad: str):
+def test_a_preset_that_does_not_exist_is_refused_with_those_that_do(bad: str):
     with pytest.raises(SettingsError) as caught:
         read_settings({"LOWSLOW_PRESET": bad})
     assert str(caught.value) == (f"LOWSLOW_PRESET must be campaigns or notebook, not {bad[:20]!r}.")
@@ -149,7 +149,7 @@ def test_an_engine_that_does_not_exist_is_refused_with_those_that_do():
         assert EngineResource.of(read_settings({"LOWSLOW_ENGINE": name}).engine).name == name
 
 
-def test_a_way_to_read_that_is_none_is_refused():
+def test_an_unknown_way_to_read_is_refused():
     with pytest.raises(SettingsError) as caught:
         read_settings({"LOWSLOW_READ": "spark"})
     assert str(caught.value) == "LOWSLOW_READ must be staged, executors or native, not 'spark'."
@@ -167,7 +167,7 @@ def test_a_way_to_read_that_is_none_is_refused():
         (",", ""),
     ],
 )
-def test_a_log_that_is_none_is_told_with_those_that_are(value: str, bad: str):
+def test_an_unknown_log_is_refused_with_those_that_exist(value: str, bad: str):
     with pytest.raises(SettingsError) as caught:
         read_settings({"LOWSLOW_LOGS": value})
     assert str(caught.value) == (
@@ -190,7 +190,7 @@ def test_codes_that_are_named_are_added_or_moved():
 @pytest.mark.parametrize(
     "bad", ["50126", "411:failure", "wrong=failure", "-1=other", "٣=other", "411=wrong", "0=other"]
 )
-def test_a_code_that_is_none_is_told(bad: str):
+def test_an_invalid_code_is_refused(bad: str):
     with pytest.raises(SettingsError, match="LOWSLOW_RESULT_CODES must be codes with failure"):
         read_settings({"LOWSLOW_RESULT_CODES": bad})
     code, _, outcome = bad.partition("=")
@@ -224,7 +224,7 @@ def test_a_threshold_is_a_setting_and_a_field_within_its_limits(name: str, limit
 
 
 @pytest.mark.parametrize("bad", ["min_accounts", "min_accounts=few", "accounts=8", "=", "8"])
-def test_a_threshold_that_is_none_is_told(bad: str):
+def test_an_invalid_threshold_is_refused(bad: str):
     with pytest.raises(SettingsError, match="LOWSLOW_THRESHOLDS must be min_accounts, "):
         read_settings({"LOWSLOW_THRESHOLDS": bad})
     with pytest.raises(SettingsError, match=r"max_p_value must be from 1e-12 to 0\.05, not nan"):
@@ -313,7 +313,7 @@ def test_spark_settings_are_read_as_spark_reads_them(tmp_path: Path):
         (b"# no\nmaster local", "line 2: not a Spark setting"),
     ],
 )
-def test_spark_settings_that_cannot_be_used_are_told_without_their_values(
+def test_unusable_spark_settings_are_reported_without_their_values(
     tmp_path: Path, content: bytes | None, said: str
 ):
     conf = tmp_path / "spark.conf"

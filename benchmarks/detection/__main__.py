@@ -54,7 +54,7 @@ def _report(folder: Path) -> None:
             found_picture(results.campaigns, folder / "found.png")
         given = results.forecasts
         columns = {
-            "accounts got into": given.entered,
+            "accounts compromised": given.compromised,
             "passwords known": given.known,
             "campaigns": given.campaigns,
         }

@@ -56,7 +56,7 @@ SIGNS = (
     *("number", "steady days", "even accounts", "own sources", "one tool", "beginning and end"),
     *("even gaps", "uneven days", "hours of the day"),
 )
-TESTS = ("many accounts", "few tries each", "goes on for days", "more than stray failures")
+TESTS = ("many accounts", "few attempts each", "lasts for days", "more than stray failures")
 HABITS = (
     *("account", "day", "hour", "address prefix", "application", "client", "device", "network"),
     "IP version",

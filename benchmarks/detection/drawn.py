@@ -116,7 +116,7 @@ def _campaign(seed: int, number: int, users: int) -> Campaign:
     if sources != "fresh":
         scale = dice.scaled("addresses", 0.4, 3)
         addresses = max(round(INFRASTRUCTURE[sources].addresses * scale), 1)
-    clients = {"made_up": 0.2, "common": 0.35, "fixed": 0.2, "legacy": 0.1, "ropc": 0.15}
+    clients = {"invented": 0.2, "common": 0.35, "fixed": 0.2, "legacy": 0.1, "ropc": 0.15}
     few = round(dice.scaled("targets", 25, users))
     return Campaign(
         name=f"spray {number + 1}",

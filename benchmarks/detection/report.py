@@ -38,7 +38,7 @@ def report_of_drawn(results: Results, ours: str) -> str:
     seeds = [row.trial.seed for row in own]
     quiet = sum(row.planted == 0 for row in own)
     given = results.forecasts
-    judged = [sum(each.true for each in tier) for tier in (given.entered, given.known)]
+    judged = [sum(each.true for each in tier) for tier in (given.compromised, given.known)]
     parts = [
         "## Drawn tenants\n",
         f"{len(own)} tenants of the seeds {min(seeds)} to {max(seeds)}, {quiet} of them quiet; "
@@ -50,15 +50,15 @@ def report_of_drawn(results: Results, ours: str) -> str:
         parts += [f"### Found by {title}\n", grouped_table(campaigns, title, group, found_cell)]
     parts += [
         "### First day by attempts a day\n",
-        "The median of those seen, counted from a campaign's first attempt; how many were.\n",
+        "The median of the campaigns that were seen, from their first attempt on; their number.\n",
         grouped_table(campaigns, "attempts a day", rate_band, first_day_cell),
         "### Accounts\n",
         accounts_table(tenants),
-        f"Of the {sum(row.entered for row in own)} entered accounts the hunts judged {judged[0]}, "
-        f"of the {sum(row.known for row in own)} known passwords {judged[1]}: the others' sign-ins "
-        "were no candidates.\n",
+        f"The hunts judged {judged[0]} of the {sum(row.compromised for row in own)} compromised "
+        f"accounts, and {judged[1]} of the {sum(row.known for row in own)} known passwords: the "
+        "sign-ins of the others were not candidates.\n",
         "### Reliability\n",
-        reliability_table("account got into", given.entered),
+        reliability_table("account compromised", given.compromised),
         reliability_table("password known", given.known),
         reliability_table("campaign", given.campaigns),
     ]
@@ -109,7 +109,12 @@ def accounts_table(tenants: Sequence[TenantRow]) -> str:
     accounts are those named as possibly compromised on tenants with a spray that compromised none.
     """
     header = (
-        *("detector", "entered accounts named", "of the named, right", "innocent, where none was"),
+        *(
+            "detector",
+            "compromised accounts named",
+            "of the named, right",
+            "innocent, where none was",
+        ),
         *("known passwords named", "of those named, right"),
     )
     rows = []
@@ -117,7 +122,7 @@ def accounts_table(tenants: Sequence[TenantRow]) -> str:
         at = [row for row in tenants if row.trial.detector == detector]
         if not any(row.named or row.known_named for row in at):
             continue
-        missed = [row for row in at if row.planted and not row.entered]
+        missed = [row for row in at if row.planted and not row.compromised]
         rows.append(
             (
                 detector,
@@ -132,8 +137,8 @@ def accounts_table(tenants: Sequence[TenantRow]) -> str:
 def _accounts(at: Sequence[TenantRow]) -> tuple[str, str]:
     """Recall and precision of the accounts named as possibly compromised."""
     right = sum(row.named_right for row in at)
-    entered, named = sum(row.entered for row in at), sum(row.named for row in at)
-    return _part(right, entered), _part(right, named)
+    compromised, named = sum(row.compromised for row in at), sum(row.named for row in at)
+    return _part(right, compromised), _part(right, named)
 
 
 def _known(at: Sequence[TenantRow]) -> tuple[str, str]:
@@ -234,7 +239,7 @@ def scenarios_table(
     """
     header = (
         *("scenario", "found", "share, min..median", "purity, min..median", "median first day"),
-        *("false incidents", "two in one", "entered accounts named", "of the named, right"),
+        *("false incidents", "two in one", "compromised accounts named", "of the named, right"),
         *("known passwords named", "of those named, right"),
     )
     at = [row for row in tenants if row.trial.detector == detector]
@@ -267,7 +272,7 @@ def ablations_table(results: Results) -> str:
     """
     header = (
         *("hunt", "tenants that differ", "campaigns found", "mean share", "mean purity"),
-        *("false incidents", "got into: right", "wrong", "password known: right", "wrong"),
+        *("false incidents", "compromised: right", "wrong", "password known: right", "wrong"),
     )
     whole, *_ = names = distinct(row.trial.detector for row in results.tenants)
     of_whole, rows = _figures(results, whole), []

@@ -87,7 +87,7 @@ class TenantRow:
     kind that is looked for.
     planted, found: campaigns in the tenant, and those found.
     merged: one alert holds at least half of each of two campaigns.
-    entered: distinct accounts that any campaign compromised.
+    compromised: distinct accounts that any campaign compromised.
     named, named_right: distinct accounts named by any alert, and those of them that were
     compromised.
     known: distinct accounts whose right password a campaign had, but which no campaign compromised,
@@ -103,7 +103,7 @@ class TenantRow:
     planted: int
     found: int
     merged: bool
-    entered: int
+    compromised: int
     named: int
     named_right: int
     known: int
@@ -124,12 +124,12 @@ class Judged:
     """A hunt's judgement of everything that it could have named.
 
     clusters: for each cluster its confidence, whether it became an incident, and its sign-ins.
-    entered, known: by account, in lower case, the highest probability that a campaign compromised
-    it, and that a campaign had its password and was stopped.
+    compromised, known: by account, in lower case, the highest probability that a campaign
+    compromised it, and that a campaign had its password and was stopped.
     """
 
     clusters: list[tuple[float, bool, frozenset[str]]]
-    entered: dict[str, float]
+    compromised: dict[str, float]
     known: dict[str, float]
 
 
@@ -137,7 +137,7 @@ class Judged:
 class Forecasts:
     """The forecasts of compromised accounts, of known passwords, and of campaigns."""
 
-    entered: list[Forecast] = field(default_factory=list)
+    compromised: list[Forecast] = field(default_factory=list)
     known: list[Forecast] = field(default_factory=list)
     campaigns: list[Forecast] = field(default_factory=list)
 
@@ -185,9 +185,9 @@ def score(
         _campaign_row(trial, name, count, contents, began[name])
         for name, count in sorted(planted.items())
     ]
-    entered = _users(labels, "spray_success")
-    known = _users(labels, "spray_stopped") - entered
-    return rows, _tenant_row(trial, contents, planted, entered, known, rows)
+    compromised = _users(labels, "spray_success")
+    known = _users(labels, "spray_stopped") - compromised
+    return rows, _tenant_row(trial, contents, planted, compromised, known, rows)
 
 
 def first_attempts(labels: pd.DataFrame) -> dict[str, date]:
@@ -204,11 +204,11 @@ def forecasts(judged: Judged, alerts: Sequence[Alert], labels: pd.DataFrame) -> 
     account. A forecast of a cluster is true if at least half of the cluster belongs to planted
     campaigns.
     """
-    entered = _users(labels, "spray_success")
-    known = _users(labels, "spray_stopped") - entered
+    compromised = _users(labels, "spray_success")
+    known = _users(labels, "spray_stopped") - compromised
     truth = _truth(labels)
     return Forecasts(
-        _of_accounts(judged.entered, [alert.accounts for alert in alerts], entered),
+        _of_accounts(judged.compromised, [alert.accounts for alert in alerts], compromised),
         _of_accounts(judged.known, [alert.known for alert in alerts], known),
         [
             Forecast(confidence, kept, not _content(Alert(signins, date.max), truth).false)
@@ -297,7 +297,7 @@ def _tenant_row(
     trial: Trial,
     contents: Sequence[_Content],
     planted: dict[str, int],
-    entered: frozenset[str],
+    compromised: frozenset[str],
     known: frozenset[str],
     rows: Sequence[CampaignRow],
 ) -> TenantRow:
@@ -312,9 +312,9 @@ def _tenant_row(
         planted=len(planted),
         found=sum(row.found for row in rows),
         merged=any(_holds_two(content, planted) for content in contents),
-        entered=len(entered),
+        compromised=len(compromised),
         named=len(named),
-        named_right=len(named & entered),
+        named_right=len(named & compromised),
         known=len(known),
         known_named=len(known_named),
         known_right=len(known_named & known),

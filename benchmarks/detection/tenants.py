@@ -157,7 +157,7 @@ def judged() -> Iterator[Judged]:
     def find(*given: Any) -> Relation:
         with mock.patch.object(entries, "MIN_ENTRY_PROBABILITY", 0.0):
             for row in find_entries(*given).rows():
-                of_tier = found.entered if row["outcome"] == SUCCESS else found.known
+                of_tier = found.compromised if row["outcome"] == SUCCESS else found.known
                 of_tier[row["user"]] = max(of_tier.get(row["user"], 0.0), row["score"])
         return find_entries(*given)
 

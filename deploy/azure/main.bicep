@@ -1,6 +1,6 @@
 // What lowslow_assets needs in Azure: an account with the export and the lake, an identity for its
-// runs with the roles of docs/azure.md and one for what they print, and the export itself. In the
-// resource group of the workspace:
+// runs with the roles of docs/azure.md and one for their output, and the export itself. Deploy it in
+// the resource group of the workspace:
 //   az deployment group create -g rg-security -f deploy/azure/main.bicep -p workspace=soc account=soclogs
 
 @description('Name of the Log Analytics workspace with SigninLogs; it is in this resource group.')
@@ -14,12 +14,12 @@ param account string
 @description('Region of the workspace; the export needs the account to be in the same.')
 param location string = resourceGroup().location
 
-@description('Tables of the workspace to export: what LOWSLOW_LOGS names.')
+@description('Tables of the workspace to export, as LOWSLOW_LOGS names them.')
 param tables array = [
   'SigninLogs'
 ]
 
-@description('Days after which the export\'s blobs go. What hunts read is in the lake.')
+@description('Days after which the export\'s blobs are deleted. Hunts read the lake only.')
 @minValue(14)
 param exportDays int = 365
 
@@ -32,7 +32,7 @@ param serviceAccount string = 'lowslow:lowslow'
 @description('Object ids of people and engines that read the lake\'s tables.')
 param readers array = []
 
-// What the export names its containers.
+// The names of the export's containers.
 var exportContainers = [for table in tables: 'am-${toLower(table)}']
 var exportPrefixes = [for table in tables: 'am-${toLower(table)}/']
 var blobDataReader = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1')
@@ -64,7 +64,7 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2023-01-01' = {
   name: 'default'
 }
 
-// The export makes them otherwise, but the role of whoever reads them needs them to be there.
+// The export would create them, but the role assignments of readers need them to exist.
 resource exported 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-01-01' = [for container in exportContainers: {
   parent: blobs
   name: container
@@ -75,7 +75,7 @@ resource lake 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-01
   name: 'lowslow'
 }
 
-// What runs print, where they are pods (deploy/helm).
+// The output of runs that are pods (deploy/helm).
 resource printed 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-01-01' = {
   parent: blobs
   name: 'dagster-logs'

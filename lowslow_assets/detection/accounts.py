@@ -1,4 +1,4 @@
-"""Accounts whose password a campaign knows, though it was stopped. Reset these first."""
+"""Accounts whose password a campaign knows, although it was stopped. Reset these first."""
 
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import schema

@@ -622,7 +622,7 @@ def trait_key(row: Mapping[str, int]) -> tuple[int, ...]:
 
 
 @transform(ACCOUNTS, members=INCIDENT_MEMBERS.schema)
-def entered_accounts(members: Relation, most: int) -> Relation:
+def compromised_accounts(members: Relation, most: int) -> Relation:
     """Per incident, at most ``most`` possibly compromised accounts, the likeliest first.
 
     An account's evidence is that of its likeliest success; of equally likely ones, the earliest.

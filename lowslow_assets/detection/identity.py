@@ -125,7 +125,7 @@ class Descent(Generic[Before, After]):
     """What became of the campaigns before, and where those after come from, by their keys.
 
     ``continues`` and ``split`` map a key after to one before, ``merged`` maps a key before to one
-    after. ``matched_by`` says of each continuation whether members or the fingerprint decided.
+    after. ``matched_by`` says for each continuation whether members or the fingerprint decided.
     """
 
     continues: dict[After, Before]

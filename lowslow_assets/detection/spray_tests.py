@@ -72,14 +72,14 @@ def spray_tests(
             f"{_accounts(cluster.users)} tried; a forgotten device tries one.",
         ),
         SprayTest(
-            "few tries each",
+            "few attempts each",
             monthly <= thresholds.max_attempts_per_account,
             cluster.attempts_per_user,
             f"{cluster.attempts_per_user:.1f} attempts per account; a device or connector with an "
             "old password makes hundreds.",
         ),
         SprayTest(
-            "goes on for days",
+            "lasts for days",
             cluster.active_days >= least_days
             or (
                 cluster.active_days >= SPREAD_DAYS * least_days

@@ -1,4 +1,4 @@
-"""What a cluster looks like: size, pace, rhythm, and how much each feature varies."""
+"""The description of a cluster: size, pace, rhythm, and how much each feature varies."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping

@@ -9,7 +9,7 @@ from typing import IO, Any, Protocol
 import pyarrow as pa
 
 ROWS_PER_FILE = 1_000_000
-"""A day of more rows becomes several files, where the engine writes with several machines."""
+"""A day with more rows becomes several files if the engine writes with several machines."""
 
 
 class EngineError(Exception):
@@ -18,11 +18,11 @@ class EngineError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Relation:
-    """Rows of an engine: computed when they are asked for, and again each time unless held."""
+    """Rows of an engine. They are computed each time they are requested, unless they are held."""
 
     engine: "Engine"
     name: str
-    """By which SQL of the engine knows it."""
+    """The name that the relation has in SQL of the engine."""
     columns: tuple[str, ...]
 
     def held(self) -> "Relation":
@@ -40,7 +40,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file that Python makes rows of: its day, its name, its bytes; where an engine finds it."""
+    """A file to parse: its day, its name, its size in bytes, and where an engine finds it."""
 
     day: date
     name: str
@@ -50,16 +50,16 @@ class InputFile:
 
 Opened = Iterator[tuple[InputFile, IO[bytes]]]
 Open = Callable[[Iterable[InputFile]], Opened]
-"""Opens files in their order wherever it is called: in another process, on another machine.
+"""Opens files in their order, in any process and on any machine.
 
-Each is there until the next is asked for.
+Each file stays open until the next one is requested.
 """
 Parse = Callable[[Opened], Iterator[pa.RecordBatch]]
-"""Makes batches of rows of the contents of files; of small files many may make one batch."""
+"""Makes batches of rows from the contents of files; many small files may make one batch."""
 
 
 class Engine(Protocol):
-    """A query engine. Relations of one engine mean nothing to another."""
+    """A query engine. Relations of one engine cannot be used with another."""
 
     def read(self, paths: Sequence[str], schema: pa.Schema) -> Relation:
         """The rows of Parquet files ``.../date=YYYY-MM-DD/<file>``, the day as the last column.
@@ -77,9 +77,9 @@ class Engine(Protocol):
     ) -> Relation:
         """The rows that ``parse`` makes of the files; held.
 
-        Work is spread over processes or machines, so both functions can be pickled. Without
-        ``open_files`` the engine reads the file's location with a connector of its own.
-        ``schema`` is that of the batches.
+        The work is spread over processes or machines, so both functions must be picklable. Without
+        ``open_files``, the engine reads each file's location with a connector of its own.
+        ``schema`` is the schema of the batches.
         """
         ...
 
@@ -88,7 +88,7 @@ class Engine(Protocol):
         ...
 
     def hold(self, relation: Relation) -> Relation:
-        """Compute the rows and keep them; asked again for the same rows, the kept ones."""
+        """Compute the rows and keep them; a second call for the same rows returns the kept ones."""
         ...
 
     def arrow(self, relation: Relation) -> pa.Table:
@@ -106,26 +106,26 @@ class Engine(Protocol):
     ) -> None:
         """Write Parquet files ``<folder>/date=YYYY-MM-DD/*.parquet`` with the schema's columns.
 
-        The relation has the column ``date``; a day gets a folder where it has rows, and nothing
-        is left out. Rows of a file are in the given order. From ``days`` and ``rows_per_day``,
-        which are guesses, follows how the work is divided.
+        The relation has the column ``date``; each day with rows gets a folder, and no row is left
+        out. The rows of a file are in the given order. ``days`` and ``rows_per_day`` are guesses by
+        which the work is divided.
         """
         ...
 
     def forget(self) -> None:
-        """Drop every relation made so far."""
+        """Drop all relations made so far."""
         ...
 
     def close(self) -> None:
-        """Forget, and stop what the engine started."""
+        """Forget all relations, and stop what the engine started."""
         ...
 
 
 def named(definition: str) -> str:
-    """The name of a relation by what it is made of: the same text and inputs give one name."""
+    """The name of a relation, which follows from what it is made of: text and inputs."""
     return f"r_{hashlib.sha256(definition.encode()).hexdigest()[:24]}"
 
 
 def quoted(column: str) -> str:
-    """A column's name in SQL, whatever it is."""
+    """A column's name in SQL, quoted."""
     return '"' + column.replace('"', '""') + '"'

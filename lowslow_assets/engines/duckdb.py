@@ -1,6 +1,7 @@
-"""DuckDB in the process: the default engine. Needs no server and no Java; spills to a disk.
+"""DuckDB in the process: the default engine. It needs no server and no Java, and spills to a disk.
 
-Times are naive within it, and mean UTC: SQL about them is then that of Spark in a session in UTC.
+Within it, times are naive and mean UTC, so SQL about times has the same result as in a Spark
+session in UTC.
 """
 
 import os
@@ -33,13 +34,13 @@ _DAY_OF_PATH = "(?s).*/date=(.{10})/"
 
 
 class DuckDBEngine:
-    """An in-memory database whose views and tables are named by what they are made of.
+    """An in-memory database whose views and tables are named after what they are made of.
 
-    So the same relation is made once, and a held one is found again.
+    So the same relation is made only once, and a held one is found again.
     """
 
     def __init__(self, memory: str = "", threads: int = 0, spill: str = "") -> None:
-        """Memory as ``4GB``, a number of threads, a folder for what outgrows memory; or defaults.
+        """``memory`` such as ``4GB``, a number of threads, a folder to spill to; or the defaults.
 
         Raises EngineError if DuckDB refuses one of them.
         """
@@ -72,7 +73,8 @@ class DuckDBEngine:
         columns = ", ".join(_plain(field) for field in schema)
         if paths:
             listed = ", ".join(_text(_literal_path(path)) for path in paths)
-            # Not DuckDB's own way: a root such as /lakes/user=bob/ would replace the column.
+            # DuckDB's own way is not used: a root such as /lakes/user=bob/ would replace the
+            # column.
             return self.query(
                 f"SELECT {columns}, CAST(regexp_extract(_path, '{_DAY_OF_PATH}', 1) AS DATE) "
                 f"AS date FROM read_parquet([{listed}], hive_partitioning = false, "
@@ -198,7 +200,7 @@ class DuckDBEngine:
 
     @contextmanager
     def _named_limits(self) -> Iterator[None]:
-        """Says what to do if neither memory nor the disk is enough."""
+        """Turns a lack of memory or of disk into an error that says what to do."""
         try:
             yield
         except duckdb.OutOfMemoryException as error:
@@ -214,7 +216,7 @@ def _text(text: str) -> str:
 
 
 def _literal_path(path: str) -> str:
-    """The path of a file, with the characters escaped that are patterns."""
+    """The path of a file, with the characters of patterns escaped."""
     return re.sub(r"([*?\[])", r"[\1]", path)
 
 

@@ -20,7 +20,7 @@ class Function(NamedTuple):
 _SECONDS = "(epoch_us(t) - ((epoch_us(t) % 1000000) + 1000000) % 1000000) // 1000000"
 # 60 bits: 15 hexadecimal digits, which fit a signed 64-bit integer.
 _DIGITS = "substr(md5(s), 1, 15)"
-# With so many colons for two that there are seven in all.
+# The zeros for two colons, so that there are seven colons in all.
 _SEVEN_COLONS = "replace(a, '::', repeat(':', 9 - length(a) + length(replace(a, ':', ''))))"
 _GROUPS = " || ".join(f"lpad(split_part({_SEVEN_COLONS}, ':', {n}), 4, '0')" for n in range(1, 9))
 _OCTETS = " || ".join(f"lpad(split_part(a, '.', {n}), 3, '0')" for n in range(1, 5))
@@ -40,17 +40,17 @@ FUNCTIONS = {
     # 1 is Monday.
     "iso_weekday": Function("t TIMESTAMP", "INT", "CAST(isodow(t) AS INTEGER)", "weekday(t) + 1"),
     "hour_of_day": Function("t TIMESTAMP", "INT", "CAST(hour(t) AS INTEGER)", "hour(t)"),
-    # 0 to 2^60 - 1, the same for the same text for ever: a draw that needs no random numbers.
+    # 0 to 2^60 - 1, always the same for the same text: a draw that needs no random numbers.
     "text_hash": Function(
         "s STRING",
         "BIGINT",
         f"CAST('0x' || {_DIGITS} AS BIGINT)",
         f"CAST(conv({_DIGITS}, 16, 10) AS BIGINT)",
     ),
-    # An address (as `signins.addresses` writes it) so that a network is a range of texts: "v4 " and
-    # four numbers of three digits, "v6 " and 32 hexadecimal digits.
+    # An address (as `signins.addresses` writes it), written so that a network is a range of texts:
+    # "v4 " and four numbers of three digits, or "v6 " and 32 hexadecimal digits.
     "address_key": Function("a STRING", "STRING", _ADDRESS_KEY, _ADDRESS_KEY),
-    # Without what Unicode and people call white space in the log's own words: blanks, tabs, lines.
+    # Without white space as it occurs in the log's own words: blanks, tabs, line ends.
     "without_spaces": Function(
         "s STRING",
         "STRING",

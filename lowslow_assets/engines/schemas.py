@@ -17,7 +17,7 @@ _NAMES = {kind: name for name, kind in _SCALARS.items()}
 
 
 def schema(text: str) -> pa.Schema:
-    """The schema of ``name type, name type``; types are the scalar ones."""
+    """The schema of ``name type, name type``, with scalar types only."""
     fields = []
     for column in text.split(","):
         match = re.fullmatch(r"\s*(\w+)\s+(\w+)\s*", column)

@@ -1,7 +1,7 @@
-"""Spark: for tenants that outgrow a machine, or whose data lies at a cluster.
+"""Spark: for tenants that need more than one machine, or whose data is stored at a cluster.
 
-Nothing in here but `from_files` is a PySpark expression: what is asked is SQL. Runs alike on a
-session of this machine, of a cluster, and on Spark Connect.
+Only `from_files` is a PySpark expression; all else is SQL. It runs in the same way on a session of
+this machine, of a cluster, and on Spark Connect.
 """
 
 import math
@@ -33,7 +33,7 @@ _BYTES_PER_TASK = 4 << 20
 
 
 class SparkEngine:
-    """A Spark session whose temporary views are named by what they are made of."""
+    """A Spark session whose temporary views are named after what they are made of."""
 
     def __init__(self, session: "SparkSession") -> None:
         self.session = session
@@ -55,10 +55,10 @@ class SparkEngine:
         name = named("\0".join([columns, *paths]))
         if name in self._frames:
             return Relation(self, name, tuple(self._frames[name].columns))
-        # Spark takes reads of the same paths with the same options for the same. A server's cache
-        # outlives a run: what it holds of a partition is not what replaced that partition.
+        # Spark assumes that reads of the same paths with the same options have the same result. A
+        # server's cache outlives a run, and may hold what a partition had before it was replaced.
         reader = self.session.read.schema(columns).option("generation", name)
-        # A plain path, unlike those that are read.
+        # This is a plain path, unlike the paths that are read.
         reader = reader.option("basePath", paths[0].rpartition("/date=")[0])
         return self._relation(name, reader.parquet(*map(_literal_path, paths)))
 
@@ -86,7 +86,7 @@ class SparkEngine:
             )
             listed = listed.join(content.selectExpr("path AS location", "content"), "location")
         work = _parse_listed(parse, open_files)
-        # Not held: a checkpoint would be a second copy, and these rows are many.
+        # These rows are not held, because they are many and a checkpoint would be a second copy.
         frame = listed.repartition(tasks).mapInArrow(work, _columns(schema)).persist()
         frame.count()
         return self._relation(named(f"files {os.urandom(16).hex()}"), frame)
@@ -101,15 +101,15 @@ class SparkEngine:
     def hold(self, relation: Relation) -> Relation:
         """As ``Engine`` describes.
 
-        Spark takes what passes a filter or a join for as much as went in, and would move the other
-        side of the next join to it. Of rows it caches it knows the size.
+        Spark assumes that a filter or a join keeps all rows, and would therefore move the other
+        side of the next join to its result. It knows the size of rows that it caches.
         """
         if relation.name in self._held:
             return relation
         cached = self._frames[relation.name].persist()
         cached.count()
-        # What is cached keeps the plan that made it, and every later query plans it again. A
-        # checkpoint has no plan, and is taken for as large as the cached rows that it copies.
+        # Cached rows keep the plan that made them, and every later query would plan it again. A
+        # checkpoint has no plan, and Spark takes its size to be that of the cached rows.
         flat = cached.localCheckpoint()
         cached.unpersist()
         self._held.add(relation.name)
@@ -154,7 +154,7 @@ class SparkEngine:
         self._held.clear()
 
     def close(self) -> None:
-        """As ``Engine`` describes; the session is stopped by who started it."""
+        """As ``Engine`` describes; the caller who started the session also stops it."""
         self.forget()
 
     def _relation(self, name: str, frame: "DataFrame") -> Relation:
@@ -166,7 +166,7 @@ class SparkEngine:
 def _parse_listed(
     parse: Parse, open_files: Open | None
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """What executors run: rows that list files to the rows of those files."""
+    """What executors run: from rows that list files to the rows of these files."""
 
     def work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         rows = (row for batch in batches for row in batch.to_pylist())

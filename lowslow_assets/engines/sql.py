@@ -1,8 +1,8 @@
 """SQL that both engines take as it stands, and the transforms that are written in it.
 
-A text names its inputs in braces: relations by the name that the engine has for them, the columns
-of a schema as a list, and values of our own (numbers, days, times, plain words) as literals. Values
-of the log are never among them: they come in relations.
+A text names its inputs in braces: relations, the columns of a schema as a list, and values of our
+own (numbers, days, times, plain words) as literals. Values of the log are never literals: they come
+in relations.
 """
 
 import re
@@ -21,7 +21,7 @@ from lowslow_assets.engines.base import Relation, quoted
 
 @dataclass(frozen=True)
 class Columns:
-    """All columns of a schema as the list that follows SELECT; of the relation with some alias."""
+    """All columns of a schema as the list that follows SELECT, with an alias if one is given."""
 
     schema: pa.Schema
     of: str = ""
@@ -29,15 +29,16 @@ class Columns:
 
 Value = Columns | bool | int | float | str | date | datetime | Sequence[int] | Sequence[str]
 
-# A word of the code, as "busy account": with no sign that either engine reads as an escape.
+# A word of the code, such as "busy account", without any character that an engine reads as an
+# escape.
 _PLAIN = re.compile(r"[A-Za-z0-9 _.,:@/-]*")
 
 
 def sql(text: str, /, **given: Relation | Value) -> Relation:
     """The relation that a SELECT with these inputs gives.
 
-    At least one input is a relation; all are of one engine. Names that the text makes up for its
-    common table expressions begin with an underscore, so they cannot capture an input's.
+    At least one input is a relation, and all relations are of one engine. The names of common table
+    expressions begin with an underscore, so they cannot hide an input.
     """
     relations = [value for value in given.values() if isinstance(value, Relation)]
     names = {
@@ -91,9 +92,9 @@ _Parameters = ParamSpec("_Parameters")
 def transform(
     returns: pa.Schema, **takes: pa.Schema
 ) -> Callable[[Callable[_Parameters, Relation]], Callable[_Parameters, Relation]]:
-    """Declare a transform: the schemas of its relations by parameter, and of its result.
+    """Declare a transform: the schema of each relation by parameter, and that of the result.
 
-    A relation may have more columns than those that are needed; a result has no others.
+    A relation may have more columns than are needed; a result has no others.
     """
 
     def declare(function: Callable[_Parameters, Relation]) -> Callable[_Parameters, Relation]:

@@ -1,9 +1,9 @@
 """Files parsed by several processes at once, as streams of Arrow batches.
 
-A worker is this module run by its name; it is given its files on its standard input and answers
-with a stream of batches on its standard output. A pipe is full after 64 kB: a worker gets no
-faster than its rows are taken, so memory is bounded by a batch per process. A stream that breaks
-off looks like one that ends: whether a worker was done, only its exit code says.
+A worker process runs this module. It reads its files' names from standard input and writes a stream
+of batches to standard output. A pipe holds 64 kB, so a worker is never faster than its reader, and
+memory is bounded by one batch per process. A stream that breaks off looks like one that ends: only
+the exit code says whether a worker has finished.
 """
 
 import pickle
@@ -19,12 +19,12 @@ from lowslow_assets.engines.base import InputFile, Open, Parse
 
 _SHOWN_MESSAGE = 4_000
 _SECONDS_TO_END = 1
-# Below, a process takes longer to start than it saves.
+# With fewer bytes, starting a process takes longer than it saves.
 _BYTES_PER_WORKER = 24 << 20
 
 
 class WorkerError(Exception):
-    """A process that parses files ended before it was done."""
+    """A process that parses files ended before it had finished."""
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def batches_of(
 ) -> Iterator[list[pa.RecordBatchReader]]:
     """Readers that together give the rows of all files.
 
-    Raises WorkerError when the context ends, where a process failed: what was read is not all.
+    Raises WorkerError at the end of the context if a process failed, because rows are missing then.
     """
     total = sum(file.size for file in files)
     count = max(1, min(processes, total // _BYTES_PER_WORKER, len(files)))
@@ -50,7 +50,7 @@ def batches_of(
             for worker in workers:
                 worker.require_end()
         except Exception:
-            # The reader of a broken stream complains of the stream.
+            # The reader of a broken stream raises an error of its own.
             for worker in workers:
                 with suppress(subprocess.TimeoutExpired):
                     worker.require_end(_SECONDS_TO_END)
@@ -58,7 +58,7 @@ def batches_of(
 
 
 def _parts(files: Sequence[InputFile], count: int) -> list[list[InputFile]]:
-    """The files in parts of about equal bytes: the largest first, each to the smallest part."""
+    """The files in parts of about equal size: the largest file first, each to the smallest part."""
     parts: list[list[InputFile]] = [[] for _ in range(count)]
     sizes = [0] * count
     for file in sorted(files, key=lambda file: -file.size):

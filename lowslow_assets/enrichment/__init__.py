@@ -1,1 +1,1 @@
-"""What others know of the addresses of a campaign (no Dagster)."""
+"""What others know about the addresses of a campaign (no Dagster)."""

@@ -13,7 +13,7 @@ from lowslow_assets.lake.tables import SUCCESS
         "time_generated timestamp, latitude double"
     ),
 )
-def telling_addresses(members: Relation, most: int) -> Relation:
+def informative_addresses(members: Relation, most: int) -> Relation:
     """The most informative addresses of each incident, at most ``most``.
 
     Addresses of entries come first, then those with many attempts,
@@ -38,7 +38,7 @@ def telling_addresses(members: Relation, most: int) -> Relation:
             SELECT
                 incident_id,
                 ip_address,
-                count(DISTINCT CASE WHEN outcome = {success} THEN "user" END) AS entered,
+                count(DISTINCT CASE WHEN outcome = {success} THEN "user" END) AS compromised,
                 count(*) FILTER (WHERE outcome <> {success}) AS attempts,
                 max(time_generated) AS last,
                 bool_or(latitude IS NOT NULL) AS located
@@ -56,7 +56,7 @@ def telling_addresses(members: Relation, most: int) -> Relation:
                     row_number() OVER (
                         PARTITION BY incident_id
                         ORDER BY
-                            entered DESC NULLS LAST,
+                            compromised DESC NULLS LAST,
                             attempts DESC NULLS LAST,
                             last DESC NULLS LAST,
                             ip_address

@@ -1,4 +1,4 @@
-"""What a source says of an address: the words and the bounds that all of them share."""
+"""What a source says about an address: the words and the bounds that all of them share."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ Address = IPv4Address | IPv6Address
 
 MALICIOUS, SUSPICIOUS, CLEAN, UNKNOWN = "malicious", "suspicious", "clean", "unknown"
 VERDICTS = (MALICIOUS, SUSPICIOUS, CLEAN, UNKNOWN)
-"""Worst first."""
+"""The verdicts, the worst first."""
 NOT_PUBLIC = "not looked up: not a public address"
 _TEXT_LENGTH = 500
 
@@ -19,11 +19,11 @@ class EnrichmentError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """What one source says of one address.
+    """What one source says about one address.
 
-    ``clean`` takes a source that vouches for it; no report is ``unknown``, as is a failure, whose
-    reason is ``error``. ``looked_up_at`` (UTC) is when the source itself was asked, also of an
-    answer that was kept; None where it never was.
+    The verdict is ``clean`` only if the source vouches for the address, and ``unknown`` if it has
+    no report or failed; ``error`` is the reason for a failure. ``looked_up_at`` (UTC) is when the
+    source itself was asked, also for a cached answer; None if it never was.
     """
 
     verdict: str = UNKNOWN
@@ -39,7 +39,7 @@ class Answer:
 
 
 def parse_address(text: str) -> Address | None:
-    """The address, or None if the text is none; IPv4 that is written as IPv6 becomes IPv4."""
+    """The address, or None if the text is not one; IPv4 that is written as IPv6 becomes IPv4."""
     try:
         address = ip_address(text.strip())
     except ValueError:
@@ -55,6 +55,6 @@ def is_public(address: Address) -> bool:
 
 
 def bounded(text: str) -> str:
-    """A text of others on one line, without control characters, cut to 500 characters."""
+    """A text of others as one line without control characters, cut to 500 characters."""
     cut = text if len(text) <= _TEXT_LENGTH else f"{text[: _TEXT_LENGTH - 3]}..."
     return "".join(c if c.isprintable() else "?" for c in cut)

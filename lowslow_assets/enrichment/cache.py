@@ -1,4 +1,4 @@
-"""Answers that are kept, so that a provider is not asked again every day."""
+"""Cached answers, so that a provider is not asked again every day."""
 
 import json
 import os
@@ -13,9 +13,9 @@ from lowslow_assets.enrichment.answers import Address, Answer
 
 
 class AnswerCache:
-    """One provider's answers, one file per address, for as long as they are young enough.
+    """One provider's answers, one file per address, kept until they are too old.
 
-    A file of its own survives a run that is killed after it, and asks for no lock.
+    With one file per address, answers survive a killed run, and no lock is needed.
     """
 
     def __init__(self, folder: Path, max_age: timedelta) -> None:
@@ -28,7 +28,7 @@ class AnswerCache:
                     path.unlink()
 
     def get(self, address: Address) -> Answer | None:
-        """The kept answer; None if it is missing, too old or damaged."""
+        """The cached answer; None if it is missing, too old or damaged."""
         try:
             fields = json.loads(self._path(address).read_text(encoding="utf-8"))
             fields["looked_up_at"] = datetime.fromisoformat(fields["looked_up_at"])
@@ -39,12 +39,12 @@ class AnswerCache:
         return replace(answer, from_cache=True) if age <= self._max_age else None
 
     def put(self, address: Address, answer: Answer) -> None:
-        """Keep an answer, in one step."""
+        """Store an answer, in one step."""
         path = self._path(address)
         staged = path.with_suffix(f".{uuid.uuid4().hex}")
         staged.write_text(json.dumps(asdict(answer), default=datetime.isoformat), encoding="utf-8")
         os.replace(staged, path)
 
     def _path(self, address: Address) -> Path:
-        # Not every file system takes the colons of IPv6.
+        # Not every file system accepts the colons of IPv6.
         return self._folder / f"{address.packed.hex()}.json"

@@ -1,8 +1,8 @@
-"""A local file of indicators, CSV or STIX 2, against a campaign's addresses. No network.
+"""A local file of indicators, CSV or STIX 2, compared with a campaign's addresses. No network.
 
-The file is read from one end to the other and only what matches is kept: its size costs time and
-no memory (a STIX bundle is one JSON value, and is loaded). What cannot be used is counted and
-shown; it stops nothing.
+The file is read from start to end and only matches are kept, so a large file costs time but no
+memory (except a STIX bundle, which is one JSON value and is loaded). An unusable line is counted
+and shown, and the rest of the file is used.
 """
 
 import csv
@@ -28,7 +28,7 @@ from lowslow_assets.enrichment.answers import (
 
 Network = IPv4Network | IPv6Network
 
-# A slip like 0.0.0.0/0 would make everything malicious.
+# A mistake like 0.0.0.0/0 would make every address malicious.
 _BROADEST_PREFIX = {4: 8, 6: 16}
 _SHOWN_REJECTED = 5
 _SHOWN_MATCHES = 3
@@ -36,7 +36,8 @@ _MAX_LINE_LENGTH = 10_000
 _ADDRESS_COLUMNS = ("indicator", "address", "ip", "ip_address", "network", "cidr", "value")
 _WITHOUT_HEADER = ("indicator", "description")
 _SEVERITIES = {MALICIOUS: "high", SUSPICIOUS: "warning", CLEAN: "information"}
-# STIX 2.1, indicator type vocabulary; an indicator of none is what a list of bad things is of.
+# STIX 2.1, indicator type vocabulary. An indicator without a type means what its list is about:
+# something malicious.
 _OF_INDICATOR_TYPE = {
     "anomalous-activity": SUSPICIOUS,
     "anonymization": SUSPICIOUS,
@@ -53,7 +54,7 @@ _ONLY_ALTERNATIVES = re.compile(r"[\[\]()\s]*(?:OR[\[\]()\s]+)*")
 
 @dataclass(frozen=True)
 class Indicator:
-    """A network of one or more addresses and what the file says of it."""
+    """A network of one or more addresses and what the file says about it."""
 
     network: Network
     verdict: str
@@ -62,10 +63,10 @@ class Indicator:
 
 @dataclass
 class Matches:
-    """What a file says of the addresses, and what could not be used of it.
+    """What a file says about the addresses, and which of its lines could not be used.
 
-    ``others`` are indicators of no address (domains, hashes), ``expired`` were valid before;
-    ``examples`` are the first few of the ``rejected``.
+    ``others`` counts indicators that are not addresses (domains, hashes), ``expired`` those that
+    are no longer valid; ``examples`` are the first few of the ``rejected``.
     """
 
     answers: dict[Address, Answer] = field(default_factory=dict)
@@ -76,22 +77,20 @@ class Matches:
     examples: list[str] = field(default_factory=list)
 
     def reject(self, where: str, why: object) -> None:
-        """Count what cannot be used; the first few are kept."""
+        """Count an unusable line; the first few are kept."""
         self.rejected += 1
         if len(self.examples) < _SHOWN_REJECTED:
             self.examples.append(bounded(f"{where}: {why}"))
 
 
 def match_indicators(path: str, addresses: Iterable[Address], day: date) -> Matches:
-    """Look every address up in a file, where .json is STIX and all else CSV.
+    """Look every address up in a file: STIX if its name ends with .json, else CSV.
 
-    A CSV file has an address or network a line, or a header with one of the columns indicator,
-    address, ip, ip_address, network, cidr, value, and optionally verdict, source, description and
-    valid_until. Of STIX bundles, patterns count that are alternatives of ``ipv4-addr:value`` or
-    ``ipv6-addr:value`` compared by =, ISSUBSET or IN. What is no longer valid on ``day`` does not
-    count.
-
-    Raises EnrichmentError where the file cannot be used at all.
+    A CSV file has one address or network per line, or a header with one of the columns indicator,
+    address, ip, ip_address, network, cidr or value, and optionally verdict, source, description and
+    valid_until. Of a STIX bundle, those patterns count that are alternatives of ``ipv4-addr:value``
+    or ``ipv6-addr:value`` compared by =, ISSUBSET or IN. Indicators that are no longer valid on
+    ``day`` do not count. Raises EnrichmentError if the file cannot be used at all.
     """
     matches = Matches()
     index = _Index(addresses)
@@ -110,7 +109,7 @@ def match_indicators(path: str, addresses: Iterable[Address], day: date) -> Matc
 
 
 class _Index:
-    """The addresses by every prefix length that the file has: one look-up per network."""
+    """The addresses by each prefix length in the file, so that a network needs one look-up."""
 
     def __init__(self, addresses: Iterable[Address]) -> None:
         self.addresses = list(dict.fromkeys(addresses))
@@ -138,7 +137,7 @@ def _answer(hits: list[Indicator], now: datetime) -> Answer:
 
 
 def _network(text: str) -> Network:
-    """The network; defanged ones (192.0.2[.]1) are put right. Raises ValueError."""
+    """The network; defanged ones (192.0.2[.]1) are repaired. Raises ValueError."""
     network = ip_network(text.strip().replace("[.]", ".").replace("[:]", ":"), strict=False)
     if network.prefixlen < _BROADEST_PREFIX[network.version]:
         raise ValueError(f"{network} is too broad")
@@ -157,7 +156,7 @@ def _read_csv(path: Path, day: date, matches: Matches) -> Iterator[Indicator]:
             if not line.strip() or line.lstrip().startswith(("#", ";")):
                 continue
             try:
-                # Line by line: a quote that never closes takes no other line with it.
+                # Line by line, so that a quote that never closes affects only its own line.
                 cells = [cell.strip() for cell in _cells(line)]
                 if columns is None:
                     columns = _header(cells)
@@ -202,7 +201,7 @@ def _read_stix(path: Path, day: date, matches: Matches) -> Iterator[Indicator]:
         bundle = json.loads(path.read_text(encoding="utf-8-sig"))
         objects = bundle["objects"]
         if not isinstance(objects, list):
-            raise TypeError("its objects are no list")
+            raise TypeError("its objects are not a list")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise EnrichmentError(
             f"LOWSLOW_INDICATORS {str(path)!r} is not a STIX bundle: {bounded(str(error))}."
@@ -236,10 +235,10 @@ def _of_stix(
 
 
 def _values(pattern: str) -> list[str]:
-    """The addresses and networks that a pattern is an alternative of. Raises ValueError.
+    """The addresses and networks that are alternatives in a pattern. Raises ValueError.
 
-    STIX's own parser wants another ANTLR than Spark and Dagster bring; what more a pattern can
-    say (AND, FOLLOWEDBY, ports) cannot be decided from an address alone anyway.
+    STIX's own parser needs another version of ANTLR than Spark and Dagster bring. The other
+    operators of a pattern (AND, FOLLOWEDBY, ports) cannot be decided from an address alone anyway.
     """
     if not _ONLY_ALTERNATIVES.fullmatch(_COMPARISON.sub("", pattern)):
         raise ValueError("a pattern of more than addresses")

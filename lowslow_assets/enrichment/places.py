@@ -11,14 +11,14 @@ from iptocc import country_code
 from lowslow_assets.enrichment.answers import Address, Answer, EnrichmentError, bounded
 
 IPTOCC = "iptocc"
-"""In place of a file: the countries that the package iptocc comes with."""
+"""The value that selects, instead of a file, the countries that the package iptocc contains."""
 
 
 def locate(database: str, addresses: Iterable[Address]) -> dict[Address, Answer]:
     """Where the addresses are.
 
-    ``database`` is a City database (.mmdb), or ``iptocc``: the country that each address is
-    assigned to, as of the package's version. Raises EnrichmentError.
+    ``database`` is a City database (.mmdb), or ``iptocc`` for the country to which each address was
+    assigned when the package's version was released. Raises EnrichmentError.
     """
     now = datetime.now(UTC)
     if database == IPTOCC:

@@ -1,9 +1,9 @@
 """Threat intelligence on the network: MSTICPy's providers, each with limits of its own.
 
-Of MSTICPy this takes the providers (where they are asked, and how an answer is read), not
-``TILookup``'s own look-ups: those wait up to two minutes for each address, whatever is set, keep
-failures for as long as the process lives, and let one unreachable provider end all the others'
-look-ups. docs/enrichment.md has the rest of what is held back here.
+This uses MSTICPy's providers (where they are asked, and how an answer is read), but not
+``TILookup``'s look-ups: those wait up to two minutes for each address, whatever is set, keep
+failures for the life of the process, and let one unreachable provider end the look-ups of all
+others. docs/enrichment.md lists what else is restricted here.
 """
 
 import importlib
@@ -37,10 +37,10 @@ from lowslow_assets.platform.vault import read_secret
 T = TypeVar("T")
 
 CALLS_A_MINUTE = {"AbuseIPDB": 60, "GreyNoise": 60, "OTX": 60, "VirusTotal": 4, "XForce": 60}
-"""The providers, and how often each may be asked: VirusTotal's public keys take 4 a minute."""
+"""The providers, and how often each may be asked: VirusTotal's public keys allow 4 a minute."""
 _WITH_ID = ("XForce",)
 _FAILURES_UNTIL_GIVEN_UP = 3
-# MSTICPy's own status for success is 0; it leaves 200 where an answer lacks what it looks for.
+# MSTICPy's own status for success is 0; it stays 200 if an answer lacks the expected fields.
 _OK, _UNREAD = 0, 200
 _NOT_FOUND, _TOO_MANY = 404, 429
 _REFUSALS = range(300, 500)
@@ -51,7 +51,7 @@ _VERDICTS = {"high": MALICIOUS, "warning": SUSPICIOUS}
 class Limits:
     """The limits of a provider; addresses beyond them wait for the next hunt.
 
-    ``seconds_a_run`` is for all of a hunt's addresses, pauses included.
+    ``seconds_a_run`` limits the time for all of a hunt's addresses, including pauses.
     """
 
     calls_a_minute: float = 60
@@ -62,18 +62,18 @@ class Limits:
 
 
 class Provider:
-    """One provider: asked for public addresses only, one at a time, as its limits allow."""
+    """One provider. It is asked only for public addresses, one at a time and within its limits."""
 
     def __init__(
         self, name: str, client: Any, cache: AnswerCache, limits: Limits, secrets: Sequence[str]
     ) -> None:
-        """Wrap ``client``, a provider of MSTICPy; ``secrets`` are cut out of whatever it says."""
+        """Wrap ``client``, a provider of MSTICPy; ``secrets`` are removed from what it says."""
         self._name, self._client, self._cache = name, client, cache
         self._limits, self._secrets = limits, secrets
         self._next_call = 0.0
 
     def __call__(self, addresses: Sequence[Address]) -> dict[Address, Answer]:
-        """What it says of each, asked in this order; never raises for what it does."""
+        """What it says about each address, asked in this order; never raises its errors."""
         ends = time.monotonic() + self._limits.seconds_a_run
         answers: dict[Address, Answer] = {}
         failed = 0
@@ -108,7 +108,7 @@ class Provider:
         return answer
 
     def _ask_once(self, address: Address, pause: float) -> tuple[Answer, bool]:
-        """The answer, and whether it would be the same if asked again."""
+        """The answer, and whether it would be the same if the provider were asked again."""
         self._wait_for_turn(pause)
         try:
             found = _within(self._limits.seconds_a_call, lambda: self._look_up(address))
@@ -120,7 +120,7 @@ class Provider:
         return answer, answer.error is None or is_refusal
 
     def _look_up(self, address: Address) -> Mapping[str, Any]:
-        # MSTICPy keeps every answer, including failures, as long as the process lives.
+        # MSTICPy keeps every answer, including failures, for the life of the process.
         self._client.lookup_ioc.cache_clear()
         seconds = self._limits.seconds_a_call
         frame = self._client.lookup_ioc(str(address), _kind(address), timeout=seconds)
@@ -132,7 +132,7 @@ class Provider:
             return Answer(details="not found", looked_up_at=datetime.now(UTC))
         if found["Status"] not in (_OK, _UNREAD):
             return self._failure(f"status {found['Status']}: {details}")
-        # A page of a proxy or a portal with status 200 has MSTICPy's status for success, too.
+        # The page of a proxy or a portal with status 200 also has MSTICPy's status for success.
         if not (found["Status"] == _OK and found["Result"] and isinstance(raw, dict)):
             return self._failure("its answer has an undocumented form")
         severity = str(found["Severity"])
@@ -163,9 +163,9 @@ def open_providers(
 ) -> dict[str, Provider]:
     """The providers of these names; each keeps its answers in its own folder below ``cache``.
 
-    Keys are LOWSLOW_TI_<NAME>_KEY (and _ID, XForce's), as of ``read_secret``, and go nowhere else.
-    Raises EnrichmentError where a name is unknown, a key is not set or MSTICPy is not installed,
-    and what ``read_secret`` does.
+    ``read_secret`` reads the keys LOWSLOW_TI_<NAME>_KEY (and _ID, for XForce), which are sent
+    nowhere else. Raises EnrichmentError if a name is unknown, a key is not set or MSTICPy is not
+    installed, and what ``read_secret`` raises.
     """
     if unknown := sorted(set(names) - CALLS_A_MINUTE.keys()):
         raise EnrichmentError(
@@ -186,7 +186,7 @@ def open_providers(
 def ask_all(
     providers: Mapping[str, Provider], addresses: Sequence[Address]
 ) -> dict[str, dict[Address, Answer]]:
-    """What each says of each address; they are asked side by side, each at its own pace."""
+    """What each provider says about each address; they are asked in parallel."""
     with ThreadPoolExecutor(max_workers=max(1, len(providers))) as threads:
         asked = {name: threads.submit(ask, addresses) for name, ask in providers.items()}
         return {name: answers.result() for name, answers in asked.items()}
@@ -199,15 +199,15 @@ def _secret(name: str, environment: Mapping[str, str]) -> str:
 
 
 def _registry() -> Any:
-    """MSTICPy's class that knows its providers; imported when first asked for: it takes seconds."""
-    # It calls logging.basicConfig, which does nothing where the root logger has a handler.
+    """MSTICPy's class that knows its providers; imported on first use: it takes seconds."""
+    # It calls logging.basicConfig, which does nothing if the root logger has a handler.
     root, handler = logging.getLogger(), logging.NullHandler()
     root.addHandler(handler)
     try:
         found = importlib.import_module("msticpy.context.tilookup").TILookup
     finally:
         root.removeHandler(handler)
-    # At level INFO it logs whole addresses of requests, and VirusTotal's key is in them.
+    # At level INFO it logs the URLs of requests, which contain VirusTotal's key.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     return found
 
@@ -225,10 +225,10 @@ def _vouches(name: str, raw: Mapping[str, Any]) -> bool:
 
 
 def _within(seconds: float, call: Callable[[], T]) -> T:
-    """The call's result; raises TimeoutError when it takes longer.
+    """The call's result; raises TimeoutError if it takes longer.
 
-    A time limit of an HTTP client is for each wait, so that an answer in drops has none. The
-    thread is left to end by itself.
+    An HTTP client's time limit applies to each wait, so an answer that arrives slowly never reaches
+    it. The thread is left to end by itself.
     """
     future: Future[T] = Future()
 

@@ -1,4 +1,4 @@
-"""What is known of each incident's addresses: the rows of address_reports, and their sum."""
+"""What is known about each incident's addresses: the rows of address_reports, and their sum."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,14 +8,14 @@ from typing import Any
 from lowslow_assets.enrichment.answers import MALICIOUS
 
 INDICATORS, GEOLOCATION, WHOIS = "indicators", "geolocation", "whois"
-"""The sources that are no threat-intelligence providers."""
+"""The sources that are not threat-intelligence providers."""
 
 
 @dataclass(frozen=True)
 class AddressReport:
-    """What one provider says of one address of an incident; the columns of ``address_reports``.
+    """What one provider says about one address of an incident; the columns of ``address_reports``.
 
-    The fields after ``provider`` are an answer's.
+    The fields after ``provider`` are those of an answer.
     """
 
     incident_id: str
@@ -44,7 +44,7 @@ class KnownAddress:
 
 @dataclass
 class Known:
-    """What is known of an incident's addresses: how many were looked up, which are malicious."""
+    """What is known about an incident's addresses: how many were looked up, which are malicious."""
 
     looked_up: int = 0
     malicious: list[KnownAddress] = field(default_factory=list)
@@ -53,8 +53,8 @@ class Known:
 def known_by_incident(rows: Iterable[Mapping[str, Any]]) -> dict[str, Known]:
     """Per incident what rows of ``address_reports`` say, the most informative addresses first.
 
-    An address counts as looked up when a source that gives verdicts had an answer, be it that it
-    does not know.
+    An address counts as looked up if a source that gives verdicts answered, even if it only
+    answered that it does not know the address.
     """
     looked_up: dict[str, set[str]] = {}
     malicious: dict[str, dict[str, list[str]]] = {}

@@ -1,7 +1,8 @@
 """Whose network an address is in, from Team Cymru's whois service.
 
-All addresses go over one connection, as the service asks for (begin, verbose, end), and with a time
-limit. MSTICPy opens one an address, waits without limit and reads the first packet only.
+All addresses are sent over one connection, as the service requests (begin, verbose, end), with a
+time limit. MSTICPy opens one connection per address, waits without a limit and reads only the first
+packet.
 """
 
 import socket
@@ -26,7 +27,7 @@ _MAX_BYTES = 1 << 20
 def whois(
     addresses: Sequence[Address], server: tuple[str, int] = SERVER, seconds: float = SECONDS
 ) -> dict[Address, Answer]:
-    """The network and its owner, as text; who cannot be asked is an error in each answer."""
+    """The network and its owner, as text; an error for each address if nobody can be asked."""
     answers = {a: Answer(error=NOT_PUBLIC) for a in addresses if not is_public(a)}
     public = [address for address in addresses if address not in answers]
     if not public:
@@ -46,7 +47,7 @@ def _ask(addresses: Sequence[Address], server: tuple[str, int], ends: float) -> 
     with socket.create_connection(server, timeout=_left(ends)) as connection:
         connection.sendall(lines.encode())
         while len(received) < _MAX_BYTES:
-            # Of a server that sends a byte now and then, no wait alone is long.
+            # If a server sends a byte now and then, no single wait is long.
             connection.settimeout(_left(ends))
             packet = connection.recv(65536)
             if not packet:
@@ -63,7 +64,7 @@ def _left(ends: float) -> float:
 
 
 def _parse(text: str) -> dict[Address, str]:
-    """From lines ``AS | IP | BGP prefix | CC | registry | allocated | AS name``."""
+    """The answers from lines ``AS | IP | BGP prefix | CC | registry | allocated | AS name``."""
     found = {}
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.split("|")]

@@ -19,7 +19,7 @@ from lowslow_assets.engines.base import InputFile, Open
 from lowslow_assets.export.copies import CopiedExport
 from lowslow_assets.export.folders import FolderExport
 from lowslow_assets.export.names import is_hidden
-from lowslow_assets.export.refusals import told
+from lowslow_assets.export.refusals import as_source_errors
 from lowslow_assets.export.source import Export, ExportFile, SourceError
 from lowslow_assets.platform.azure import (
     AzureUrlError,
@@ -69,7 +69,7 @@ class BlobExport(FolderExport):
         self._found: dict[str, list[str]] = {}
 
     def _listing(self) -> AbstractContextManager[None]:
-        return told(self.where)
+        return as_source_errors(self.where)
 
     def _subfolders(self, folder: str) -> list[str]:
         if folder not in self._found:
@@ -110,7 +110,7 @@ class StagedExport(CopiedExport, BlobExport):
         arrow = _connect(self._place)
 
         def copy(file: ExportFile, target: Path) -> None:
-            with told(self.where):
+            with as_source_errors(self.where):
                 path = f"{self._place.container}/{self._place.prefix}{file.name}"
                 content = fetch(arrow, path, file.size)
             target.write_bytes(content)
@@ -146,7 +146,7 @@ def read_blobs(files: Iterable[InputFile]) -> Iterator[tuple[InputFile, IO[bytes
     ahead: deque[tuple[InputFile, Future[bytes]]] = deque()
 
     def content_of(file: InputFile, arrow: "AzureFileSystem", path: str) -> bytes:
-        with told(file.location):
+        with as_source_errors(file.location):
             return fetch(arrow, path, file.size)
 
     def first() -> tuple[InputFile, IO[bytes]]:

@@ -6,16 +6,15 @@ Graph does not say how many sign-ins a day has until they have been read.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from lowslow_assets.export.copies import CopiedExport
-from lowslow_assets.export.refusals import told
+from lowslow_assets.export.copies import DailyExport
+from lowslow_assets.export.refusals import as_source_errors
 from lowslow_assets.export.source import DayFiles, ExportFile, SourceError, SourceUnavailable
 from lowslow_assets.platform.azure import identity
 from lowslow_assets.platform.vault import VaultUnavailable, read_secret
@@ -49,7 +48,8 @@ _NEEDS = (
 )
 _REFUSALS = {
     400: "it does not know such a query",
-    401: f"the token is wrong, has expired or is for something else; {_NEEDS}",
+    401: "no identity was found, or the token is wrong, has expired or is for something else: sign "
+    f"in by az login, or set {TOKEN} (docs/no-export.md); {_NEEDS}",
     403: f"the token or identity is refused; {_NEEDS}",
     404: "there is no such version of Microsoft Graph",
 }
@@ -71,7 +71,7 @@ class _Newest(msgspec.Struct):
     id: str
 
 
-class GraphExport(CopiedExport):
+class GraphExport(DailyExport):
     """The last 30 days, today included, as an export's days; pages are copied to this machine."""
 
     def __init__(self, url: str, client: "PipelineClient[Any, Any]", log: str) -> None:
@@ -85,9 +85,6 @@ class GraphExport(CopiedExport):
         self._kind = f" and signInEventTypes/any(t: t eq '{event_type}')" if beta else ""
         self._today = datetime.now(UTC).date()
         self._listed: dict[date, DayFiles] = {}
-
-    def __enter__(self) -> Self:
-        return self
 
     def require_days(self) -> None:
         """Raise SourceError, in one sentence, unless Graph answers and has sign-ins."""
@@ -112,8 +109,7 @@ class GraphExport(CopiedExport):
         """
         if (self._today - day).days >= KEPT_DAYS:
             raise SourceError(
-                f"LOWSLOW_SOURCE {self.where!r} has no more than the last {KEPT_DAYS} days: not "
-                f"{day}."
+                f"LOWSLOW_SOURCE {self.where!r} has the last {KEPT_DAYS} days only: {day} is older."
             )
         if day not in self._listed:
             _, page = self._ask(self._signins, self._query(day, 1))
@@ -122,27 +118,21 @@ class GraphExport(CopiedExport):
         return self._listed[day]
 
     def _file(self, day: date, newest: msgspec.Raw) -> ExportFile:
-        over = datetime.now(UTC) >= _midnight(day + timedelta(days=1)) + _COMPLETE_AFTER
+        end = datetime.combine(day + timedelta(days=1), time(), UTC)
+        kind = "complete" if datetime.now(UTC) >= end + _COMPLETE_AFTER else "early"
         try:
             version = msgspec.json.decode(newest, type=_Newest).id
         except msgspec.MsgspecError:
             version = ""
-        name = f"y={day:%Y}/m={day:%m}/d={day:%d}/{self._log}.json"
-        return ExportFile(name, _BYTES_A_DAY, f"{version} {'complete' if over else 'early'}")
+        return ExportFile(self.file_name(day, self._log), _BYTES_A_DAY, f"{version} {kind}")
 
-    def _copy(self, copies: Mapping[ExportFile, Path]) -> None:
-        """Read the pages of each file's day, one after the other."""
-        for file, target in copies.items():
-            day = date(*map(int, re.findall(r"\d+", file.name)[:3]))
-            with target.open("wb") as pages:
-                self._read_day(day, pages)
-
-    def _read_day(self, day: date, pages: IO[bytes]) -> None:
+    def _write_day(self, day: date, file: IO[bytes]) -> None:
+        """Writes the day's pages, one per line."""
         link, query = self._signins, self._query(day, _MOST_OF_PAGE)
         while True:
             text, page = self._ask(link, query)
             if page.value:
-                pages.write(text + b"\n")
+                file.write(text + b"\n")
             if page.next_link is None:
                 return
             # The link contains the whole query. The token must be sent to this service only.
@@ -159,29 +149,20 @@ class GraphExport(CopiedExport):
 
     def _ask(self, url: str, query: dict[str, str]) -> tuple[bytes, _Page]:
         """A page, as it came and as it was parsed."""
-        from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+        from azure.core.exceptions import HttpResponseError
         from azure.core.rest import HttpRequest
 
         for _ in range(_TRIES):
-            with told(self.where, _REFUSALS):
-                try:
-                    answer = self._client.send_request(HttpRequest("GET", url, params=query))
-                except ClientAuthenticationError:
-                    # This is the credential's error: an answer of Graph is not raised here.
-                    answer = None
-                if answer and answer.status_code != 200:
+            with as_source_errors(self.where, _REFUSALS):
+                answer = self._client.send_request(HttpRequest("GET", url, params=query))
+                if answer.status_code != 200:
                     raise HttpResponseError(response=answer)
-            if answer is None:
-                raise SourceError(
-                    f"LOWSLOW_SOURCE {self.where!r} cannot be read: no identity was found or "
-                    f"accepted (sign in by az login, or set {TOKEN}; docs/no-export.md)."
-                )
             try:
                 return answer.content, _PAGE.decode(answer.content)
             except msgspec.MsgspecError:
                 continue
         raise SourceUnavailable(
-            f"LOWSLOW_SOURCE {self.where!r} answered with what is no page of sign-ins."
+            f"LOWSLOW_SOURCE {self.where!r} did not answer with a page of sign-ins."
         )
 
 
@@ -202,6 +183,8 @@ def open_graph(url: str, log: str) -> GraphExport:
     from azure.core.credentials import AzureKeyCredential
     from azure.core.pipeline.policies import AzureKeyCredentialPolicy, BearerTokenCredentialPolicy
 
+    from lowslow_assets.platform.retries import BoundedRetries
+
     service, _ = _service_of(url)
     try:
         token = read_secret(TOKEN)
@@ -218,20 +201,9 @@ def open_graph(url: str, log: str) -> GraphExport:
     else:
         authentication = BearerTokenCredentialPolicy(identity(), f"{service}/.default")
     waits: Any = {"connection_timeout": _CONNECT_SECONDS, "read_timeout": _READ_SECONDS}
-    client = PipelineClient(service, policies=[_retries(), authentication], **waits)
+    retries = BoundedRetries(_TRIES, _LONGEST_WAIT_SECONDS)
+    client = PipelineClient(service, policies=[retries, authentication], **waits)
     return GraphExport(url, client, log)
-
-
-def _retries() -> Any:
-    from azure.core.pipeline.policies import RetryPolicy
-
-    class Retries(RetryPolicy):
-        def get_retry_after(self, response: Any) -> float | None:
-            asked = super().get_retry_after(response)
-            return asked and min(asked, _LONGEST_WAIT_SECONDS)
-
-    counts = dict.fromkeys(("retry_total", "retry_read", "retry_status"), _TRIES)
-    return Retries(**counts, retry_connect=2, retry_backoff_max=60)
 
 
 def _service_of(url: str) -> tuple[str, str]:
@@ -253,7 +225,3 @@ def _event_type(log: str) -> str:
             f"LOWSLOW_LOGS names {log}, which Microsoft Graph does not have as a log of its own."
         )
     return _EVENT_TYPES[log]
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)

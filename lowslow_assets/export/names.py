@@ -41,10 +41,10 @@ def name_problem(name: str) -> str | None:
     if printable(name) != name:
         return "unreadable file: its name is not UTF-8"
     if not _NAME.fullmatch(name):
-        return f"not looked at: its name ends with none of .{', .'.join(_KINDS)}, nor these and .gz"
+        return f"other file: its name must end with .{', .'.join(_KINDS)}, or these and .gz or .zst"
     if len(_DAY_FOLDER.findall(name)) > 1:
-        return "unreadable file: it lies in another day's folder within this day's"
+        return "unreadable file: it is in another day's folder within this day's"
     # Blobs can have such names. In a request to Azure, ".." would name another blob.
     if {"", ".", ".."} & {*name.split("/")}:
-        return "unreadable file: its name is none that a file can have"
+        return "unreadable file: a file cannot have its name"
     return None

@@ -9,12 +9,13 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any
 
-from lowslow_assets.export.copies import CopiedExport
-from lowslow_assets.export.refusals import told
+from lowslow_assets.export.copies import DailyExport
+from lowslow_assets.export.refusals import as_source_errors
 from lowslow_assets.export.source import DayFiles, ExportFile, SourceError, SourceUnavailable
+from lowslow_assets.platform.azure import identity
+from lowslow_assets.platform.refusals import NO_IDENTITY
 
 if TYPE_CHECKING:
     from azure.monitor.query import LogsQueryClient
@@ -44,12 +45,13 @@ _ROWS = f"{_SINCE} | project Id, TimeGenerated, ResultType, Location, IPAddress,
 )
 _REFUSALS = {
     400: "it has no such table",
+    401: NO_IDENTITY,
     403: "the identity lacks the permission (docs/azure.md lists the roles)",
     404: "there is no such workspace, or the identity does not see it",
 }
 
 
-class QueriedExport(CopiedExport):
+class QueriedExport(DailyExport):
     """The days of a workspace, as an export's days; query results are copied to this machine."""
 
     def __init__(self, url: str, client: "LogsQueryClient", table: str) -> None:
@@ -58,9 +60,6 @@ class QueriedExport(CopiedExport):
         self._workspace = workspace_of(url)
         self._client = client
         self._pages: dict[int, dict[date, tuple[ExportFile, int]]] = {}
-
-    def __enter__(self) -> Self:
-        return self
 
     def require_days(self) -> None:
         """Raise SourceError, in one sentence, unless the workspace is there and has sign-ins."""
@@ -81,17 +80,14 @@ class QueriedExport(CopiedExport):
         found = self._page(day.toordinal() // _DAYS_A_PAGE).get(day)
         return DayFiles(day, (found[0],) if found else ())
 
-    def _copy(self, copies: Mapping[ExportFile, Path]) -> None:
-        """Query the rows of each file's day. Raises SourceUnavailable if any row is missing."""
-        for file, target in copies.items():
-            day = date(*map(int, re.findall(r"\d+", file.name)[:3]))
-            _, expected = self._page(day.toordinal() // _DAYS_A_PAGE)[day]
-            with target.open("wb") as lines:
-                count = sum(_write(rows, lines) for rows in self._slices(day, file.size))
-            if count < expected:
-                raise SourceUnavailable(
-                    f"LOWSLOW_SOURCE {self.where!r} gave {count} of {expected} rows of {day}."
-                )
+    def _write_day(self, day: date, file: IO[bytes]) -> None:
+        """Raises SourceUnavailable if any row is missing."""
+        listed, expected = self._page(day.toordinal() // _DAYS_A_PAGE)[day]
+        count = sum(_write(rows, file) for rows in self._slices(day, listed.size))
+        if count < expected:
+            raise SourceUnavailable(
+                f"LOWSLOW_SOURCE {self.where!r} returned {count} of {expected} rows of {day}."
+            )
 
     def _page(self, page: int) -> dict[date, tuple[ExportFile, int]]:
         """The page's days that have rows, each with its file and its number of rows."""
@@ -100,7 +96,7 @@ class QueriedExport(CopiedExport):
             counts = self._ask(_COUNT, start, start + timedelta(days=_DAYS_A_PAGE))
             if counts is None:
                 raise SourceUnavailable(
-                    f"LOWSLOW_SOURCE {self.where!r} gave a part of its days' counts."
+                    f"LOWSLOW_SOURCE {self.where!r} returned a part of its days' counts only."
                 )
             self._pages[page] = {
                 row["Day"].date(): (self._file(row["Day"].date(), row), row["Rows"])
@@ -109,7 +105,7 @@ class QueriedExport(CopiedExport):
         return self._pages[page]
 
     def _file(self, day: date, row: dict[str, Any]) -> ExportFile:
-        name = f"y={day:%Y}/m={day:%m}/d={day:%d}/{self._table}.json"
+        name = self.file_name(day, self._table)
         return ExportFile(name, int(row["Bytes"] or 0), f"{row['Rows']} {row['Newest']}")
 
     def _slices(self, day: date, size: int) -> Iterator[list[dict[str, Any]]]:
@@ -137,7 +133,7 @@ class QueriedExport(CopiedExport):
         from azure.monitor.query import LogsQueryResult
 
         bounds = {"start": _text(start), "end": _text(end)}
-        with told(self.where, _REFUSALS):
+        with as_source_errors(self.where, _REFUSALS):
             answer = self._client.query_workspace(
                 self._workspace,
                 query.format(table=self._table, **bounds),
@@ -171,17 +167,16 @@ def open_queries(url: str, table: str) -> QueriedExport:
     """A table of the workspace of a URL, with the identity that azure-identity finds."""
     workspace_of(url)
     try:
-        from azure.core.pipeline.policies import RetryPolicy
-        from azure.identity import DefaultAzureCredential
         from azure.monitor.query import LogsQueryClient
+
+        from lowslow_assets.platform.retries import BoundedRetries
     except ImportError as error:
         raise SourceError(
             "LOWSLOW_SOURCE in a workspace needs the extra azure: "
             "pip install 'lowslow-assets[azure]'."
         ) from error
-    # The service says when a throttled caller may ask again.
-    retries = RetryPolicy(retry_total=_TRIES, retry_backoff_max=_LONGEST_WAIT_SECONDS)
-    client = LogsQueryClient(DefaultAzureCredential(), retry_policy=retries)
+    retries = BoundedRetries(_TRIES, _LONGEST_WAIT_SECONDS)
+    client = LogsQueryClient(identity(), retry_policy=retries)
     return QueriedExport(url, client, table)
 
 

@@ -2,20 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import MappingProxyType
 
 from lowslow_assets.export.source import SourceError, SourceUnavailable
-from lowslow_assets.platform.refusals import is_permanent, status_of, why
-
-_NONE: Mapping[int, str] = MappingProxyType({})
+from lowslow_assets.platform.refusals import NO_MEANINGS, is_permanent, why
 
 
 @contextmanager
-def told(where: str, refusals: Mapping[int, str] = _NONE) -> Iterator[None]:
+def as_source_errors(where: str, meanings: Mapping[int, str] = NO_MEANINGS) -> Iterator[None]:
     """Raise SourceError for a refused call, SourceUnavailable for an error that should pass.
 
-    ``refusals`` gives the meaning of a status whose code does not show it. The message does not
-    mention the call, which may hold a token.
+    ``meanings`` are a service's own words by status, as ``why`` takes them.
     """
     from azure.core.exceptions import AzureError
 
@@ -23,8 +19,7 @@ def told(where: str, refusals: Mapping[int, str] = _NONE) -> Iterator[None]:
         yield
     except (AzureError, OSError) as error:
         kind = SourceError if is_permanent(error) else SourceUnavailable
-        reason_told = refusals.get(status_of(error)) or why(error)
-        sentence = kind(f"LOWSLOW_SOURCE {where!r} cannot be read: {reason_told}.")
+        sentence = kind(f"LOWSLOW_SOURCE {where!r} cannot be read: {why(error, meanings)}.")
     else:
         return
     raise sentence from None

@@ -108,9 +108,11 @@ def _read(path: str) -> tuple[list[KnownSource], list[str]]:
     except OSError as error:
         return [], [f"it cannot be read: {error.strerror}"]
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        return [], [f"it is no TOML file: {error}"]
+        return [], [f"it is not a TOML file: {error}"]
     problems = [
-        f"{_shown(name)} is no part of it: only [[known]] is" for name in found if name != "known"
+        f"{_shown(name)} is not part of the format, only [[known]] is"
+        for name in found
+        if name != "known"
     ]
     known = found.get("known", [])
     if not isinstance(known, list) or len(known) > _MAX_ENTRIES:

@@ -37,20 +37,20 @@ STOPPED_PASSWORDS = 10
 class Kind:
     """How the attempts of a synthetic spray look.
 
-    ``made_up`` are the features that the spray invents. Each attempt takes its other features from
+    ``invented`` are the features that the spray invents. Each attempt takes its other features from
     the next of the tenant's successes. ``prefixes`` is the number of prefixes that the spray uses;
     each has ``addresses`` addresses and its own value of each invented feature. None means that
     every attempt has its own prefix.
     """
 
-    made_up: tuple[str, ...] = ()
+    invented: tuple[str, ...] = ()
     prefixes: int | None = None
     addresses: int = 1
 
 
 _ELSEWHERE = ("network", "Location", "state", "city")
 KINDS = {
-    "made-up clients": Kind(("AppDisplayName", "browser", "operatingSystem", *_ELSEWHERE)),
+    "invented clients": Kind(("AppDisplayName", "browser", "operatingSystem", *_ELSEWHERE)),
     "common clients, anywhere": Kind(_ELSEWHERE),
     "common clients, in your cities": Kind(),
     "common clients, from 40 rented servers": Kind(_ELSEWHERE, 8, 5),
@@ -123,7 +123,7 @@ def synthetic_attempts(
             rows.append(
                 {
                     **models[number % len(models)],
-                    **dict.fromkeys(kind.made_up, f"made up {prefix}"),
+                    **dict.fromkeys(kind.invented, f"invented {prefix}"),
                     "signin_id": f"synthetic {name} {number}",
                     "time_generated": at,
                     "user": accounts[(number + place * attempts) % len(accounts)],

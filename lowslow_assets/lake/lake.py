@@ -1,8 +1,8 @@
 """The lake: Parquet tables by day that any engine can read.
 
-``<lake>/<table>/date=YYYY-MM-DD/*.parquet``, and beside the data
-``_provenance.json``: what the partition was made from. A partition is replaced
-as a whole or not at all. Nothing of Dagster in here.
+``<lake>/<table>/date=YYYY-MM-DD/*.parquet``, and beside the data ``_provenance.json``, which says
+what the partition was made from. A partition is replaced as a whole or not at all. This module does
+not use Dagster.
 """
 
 import json
@@ -41,7 +41,7 @@ _ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Partition:
-    """What a partition's provenance says of it; ``files`` are its names with their bytes."""
+    """What a partition's provenance says; ``files`` has the names of its files with their bytes."""
 
     rows: int
     schema_digest: str
@@ -50,11 +50,11 @@ class Partition:
 
 
 class Lake:
-    """Reads and writes whole partitions of tables below ``root``, with the engine for their rows.
+    """Reads and writes whole partitions of tables below ``root``, with an engine for their rows.
 
-    The root is a local or mounted path or a URL of Azure Storage (`azure.locate`), there by the
-    credentials of ``storage``, else by those that the environment names; ``native`` where the
-    engine has a connector for it, else it works on copies here.
+    The root is a local or mounted path or a URL of Azure Storage (`azure.locate`), with the
+    credentials of ``storage``, or else of the environment. If ``native`` is set, the engine's own
+    connector reads and writes there; otherwise the engine works on copies on this machine.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Lake:
         self.engine = engine
 
     def below(self, folder: str) -> "Lake":
-        """This lake with what is written put into a folder above it, and read from there."""
+        """This lake, but with a folder above it that takes all writes and is read first."""
         above = copy(self)
         above.store = Above(self.store, Folders(folder))
         return above
@@ -78,11 +78,11 @@ class Lake:
         return self.store.days(table.name)
 
     def partition(self, table: Table, day: date) -> Partition | None:
-        """The partition's provenance; None without a partition."""
+        """The partition's provenance; None if there is no partition."""
         return self._partitions(table, [day]).get(day)
 
     def readable(self, table: Table, days: Sequence[date]) -> list[date]:
-        """Those of the days whose partition ``read`` accepts, whatever it was made from."""
+        """The days whose partition ``read`` accepts, whatever the partition was made from."""
         partitions = self._partitions(table, days)
         return [day for day in days if not _mismatch(table, partitions.get(day), {})]
 
@@ -91,8 +91,8 @@ class Lake:
     ) -> Relation:
         """The days' rows, with the column ``date`` at the end.
 
-        Raises LakeError, naming every day that has no partition, another schema, or
-        was made from something else than ``made_from`` says.
+        Raises LakeError, which names every day whose partition is missing, has another schema, or
+        was made from something else than ``made_from``.
         """
         paths = self._found(table, days, made_from, self.store.engine_files)
         return self.engine.read(paths, table.schema)
@@ -105,12 +105,12 @@ class Lake:
         made_from: Mapping[str, Any],
         rows_per_day: int = 0,
     ) -> dict[date, Partition]:
-        """Replace the days' partitions by the rows, and say what each holds.
+        """Replace the days' partitions by the rows, and return what each partition holds.
 
-        The rows have the column ``date``; a day without rows becomes an empty partition. Raises
-        LakeError, and replaces nothing, where there are rows of another day. Within a file rows
-        are in the table's order. ``rows_per_day`` decides the number of files of a large day;
-        a guess is enough.
+        The rows have the column ``date``; a day without rows becomes an empty partition. If there
+        are rows of another day, this raises LakeError and replaces nothing. Within a file, rows are
+        in the table's order. ``rows_per_day`` decides the number of files of a large day; a guess
+        is enough.
         """
         order = table.order or table.schema.names
         with self.store.staging(table.name) as staging:
@@ -125,7 +125,7 @@ class Lake:
         day: date,
         made_from: Mapping[str, Any],
     ) -> Partition:
-        """Replace the day's partition of a small table by rows of Python, whose times are aware."""
+        """Replace the day's partition of a small table by rows of Python, with aware times."""
         with self.store.staging(table.name) as staging:
             _write_file(staging, day, pa.Table.from_pylist(list(rows), table.schema))
             return self._commit(table, staging, day, made_from)
@@ -137,16 +137,17 @@ class Lake:
 
         def read(name: str, files: Files) -> list[dict[str, Any]]:
             found = self.store.local_files(name, files)
-            # Not by pyarrow.dataset, which takes most of a second to import: it imports pandas.
+            # pyarrow.dataset is not used, because importing it takes most of a second: it imports
+            # pandas.
             tables = [pq.ParquetFile(path).read() for path in found]
             return [row for rows in tables for row in rows.cast(table.schema).to_pylist()]
 
         return self._found(table, days, made_from, read)
 
     def write_documents(self, name: str, day: date, documents: Mapping[str, str]) -> str:
-        """Replace the day's folder of text files below ``name`` by these, file name to text.
+        """Replace the day's folder of text files below ``name`` by these (file name to text).
 
-        Returns the folder they are in.
+        Returns the folder.
         """
         with self.store.staging(name) as staging:
             folder = f"date={day}"
@@ -157,7 +158,7 @@ class Lake:
             return self.store.replace(name, day, staging)
 
     def drop(self, name: str, before: date) -> list[date]:
-        """Remove a table's partitions of the days before, each as a whole; returns those days."""
+        """Remove a table's partitions of earlier days, each as a whole; returns their days."""
         return self.store.drop(name, before)
 
     def _found(
@@ -167,7 +168,7 @@ class Lake:
         made_from: Mapping[str, Any] | None,
         find: Callable[[str, Files], Found],
     ) -> Found:
-        """Where the days' files are, once each fits; raises LakeError."""
+        """The locations of the days' files, if every partition fits; raises LakeError."""
         days = sorted(days)
         for _ in range(_ATTEMPTS):
             partitions = self._require(table, days, made_from or {})
@@ -269,7 +270,7 @@ def _require_days(table: Table, days: Sequence[date], staging: Staging) -> None:
 
 
 def _data_files(staging: Staging, day: date) -> list[fs.FileInfo]:
-    """The staged day's data; removes the checksums that Hadoop puts beside local files."""
+    """The staged day's data files; removes the checksums that Hadoop puts beside local files."""
     found = staging.files.get_file_info(fs.FileSelector(f"date={day}", allow_not_found=True))
     for info in found:
         if info.extension == "crc":
@@ -278,7 +279,7 @@ def _data_files(staging: Staging, day: date) -> list[fs.FileInfo]:
 
 
 def _write_file(staging: Staging, day: date, rows: pa.Table) -> None:
-    """A data file under a name that no other has, as those of the engines have."""
+    """Write a data file under a name that no other file has, as the engines do."""
     staging.files.create_dir(f"date={day}")
     path = f"date={day}/{uuid.uuid4().hex}.parquet"
     pq.write_table(rows, path, filesystem=staging.files, compression="zstd")

@@ -38,7 +38,7 @@ SOURCE = ("network", "ip_prefix", "Location", "state", "city", "latitude", "long
 
 @dataclass(frozen=True)
 class Table:
-    """A table's public face; column descriptions are the fields' metadata ``comment``."""
+    """A table as users see it; column descriptions are the fields' metadata ``comment``."""
 
     name: str
     description: str
@@ -96,7 +96,7 @@ _USER_ID: _Column = (
 _OUTCOME: _Column = (
     "outcome",
     _STRING,
-    "success, failure (password wrong), stopped (password right, something else said no), "
+    "success, failure (password wrong), stopped (password right, but something else stopped it), "
     "refused (before the password counted) or other",
 )
 _ATTEMPT: _Column = ("outcome", _STRING, "failure, stopped or refused")
@@ -111,7 +111,7 @@ _FEATURE_COMMENTS = {
     "browser": "Browser, from DeviceDetail",
     "displayName": "Name of the device, from DeviceDetail",
     "operatingSystem": "Operating system, from DeviceDetail, without spaces",
-    "network": "Autonomous system (AS64500) where the log has it, else the address prefix",
+    "network": "Autonomous system (AS64500) if the log has it, else the address prefix",
     "Location": "Country or region",
     "state": "State, from LocationDetails",
     "city": "City, from LocationDetails",
@@ -120,20 +120,20 @@ _FEATURE_COLUMNS: list[_Column] = [(f, _STRING, _FEATURE_COMMENTS[f]) for f in F
 _USER_AGENT: _Column = (
     "user_agent",
     _STRING,
-    "Of an attempt: its user agent header, cut to 256 characters; null where there is none",
+    "Of an attempt: its user agent header, cut to 256 characters; null if there is none",
 )
 _ADDRESS: _Column = ("ip_address", _STRING, "Address as logged")
 _PREFIX: _Column = ("ip_prefix", _STRING, "First three octets (IPv4) or /48 (IPv6)")
 _PLACE_COLUMNS: list[_Column] = [
     _ADDRESS,
     _PREFIX,
-    ("latitude", _DOUBLE, "Degrees north, null where unknown"),
-    ("longitude", _DOUBLE, "Degrees east, null where unknown"),
+    ("latitude", _DOUBLE, "Degrees north, null if unknown"),
+    ("longitude", _DOUBLE, "Degrees east, null if unknown"),
 ]
 
 RAW_SIGNINS = _table(
     "raw_signins",
-    "The day's sign-ins with typed columns, one row per Id, from which all else is made.",
+    "The day's sign-ins with typed columns, one row per Id; all other tables are made from it.",
     _SIGNIN_ID,
     _TIME,
     (
@@ -151,27 +151,26 @@ RAW_SIGNINS = _table(
     ("device_name", _STRING, "DeviceDetail.displayName"),
     ("operating_system", _STRING, "DeviceDetail.operatingSystem"),
     ("user_agent", _STRING, "User agent header"),
-    ("ip_address", _STRING, "The one host that the logged address names; null where it names none"),
+    ("ip_address", _STRING, "The host that the logged address names; null if it names none"),
     _PREFIX,
     ("autonomous_system_number", _LONG, "Number of the address's network"),
     ("country", _STRING, "Location, else LocationDetails.countryOrRegion"),
     ("state", _STRING, "LocationDetails.state"),
     ("city", _STRING, "LocationDetails.city"),
-    ("latitude", _DOUBLE, "Degrees north, null where unknown (0,0 is unknown)"),
-    ("longitude", _DOUBLE, "Degrees east, null where unknown (0,0 is unknown)"),
+    ("latitude", _DOUBLE, "Degrees north, null if unknown (0,0 is unknown)"),
+    ("longitude", _DOUBLE, "Degrees east, null if unknown (0,0 is unknown)"),
     (
         "unread",
         _STRING,
-        "What has a value that could not be read: address, device, place, result; null mostly",
+        "Which values could not be read: address, device, place, result; usually null",
     ),
-    ("copies", _LONG, "Rows the export holds for this Id on this day"),
+    ("copies", _LONG, "Rows that the export has for this Id on this day"),
     order=("user_principal_name", "time_generated", "signin_id"),
 )
 
 REJECTED_SIGNINS = _table(
     "rejected_signins",
-    "Lines and files of the day's export that are not sign-ins, each with the reason, to find out "
-    "what was not read.",
+    "Lines and files of the day's export that are not sign-ins, each with the reason.",
     ("file", _STRING, "Path within the export"),
     ("reason", _STRING, "Why it was rejected"),
     ("line", _STRING, "The line, cut to 1,024 characters; null for a whole file"),
@@ -180,10 +179,11 @@ REJECTED_SIGNINS = _table(
 
 USER_NAMES = _table(
     "user_names",
-    "Under which name the day has each user id, which names an account over a hunt's window.",
+    "The name under which the day has each user id, from which a hunt names the accounts of its "
+    "window.",
     _USER_ID,
-    ("user", _STRING, "The day's usual name, in lower case; the id where there is none"),
-    ("signins", _LONG, "Sign-ins of the two"),
+    ("user", _STRING, "The day's usual name, in lower case; the id if there is none"),
+    ("signins", _LONG, "Sign-ins with this id and name"),
     order=("user_id", "user"),
 )
 
@@ -198,7 +198,7 @@ ENCODED_FEATURES = _table(
     (
         "seconds_to_success",
         _INT,
-        "Of an attempt: until the user's next success from the network that day; null if none",
+        "Of an attempt: seconds to the user's next success from the network that day; else null",
     ),
     *_PLACE_COLUMNS,
     *_FEATURE_COLUMNS,
@@ -211,23 +211,23 @@ CATEGORY_COUNTS = _table(
     "How often each category occurs on the day; a window's baseline is a sum of these.",
     _FEATURE,
     ("category", _STRING, "Value of the feature"),
-    ("successes", _LONG, "Successes with it"),
-    ("failures", _LONG, "Sign-ins with a wrong or an expired password with it"),
+    ("successes", _LONG, "Successes with this category"),
+    ("failures", _LONG, "Sign-ins with this category and a wrong or an expired password"),
     order=("feature", "category"),
 )
 
 SUCCESS_SOURCES = _table(
     "success_sources",
-    "From where each user succeeded on the day, one row per user, network, place and system: where "
-    "users are at home.",
+    "From where each user succeeded on the day, one row per user, network, place and system: "
+    "where users are at home.",
     _USER,
     ("network", _STRING, _FEATURE_COMMENTS["network"]),
     _PREFIX,
     ("Location", _STRING, _FEATURE_COMMENTS["Location"]),
     ("state", _STRING, _FEATURE_COMMENTS["state"]),
     ("city", _STRING, _FEATURE_COMMENTS["city"]),
-    ("latitude", _DOUBLE, "Degrees north, null where unknown"),
-    ("longitude", _DOUBLE, "Degrees east, null where unknown"),
+    ("latitude", _DOUBLE, "Degrees north, null if unknown"),
+    ("longitude", _DOUBLE, "Degrees east, null if unknown"),
     ("operatingSystem", _STRING, _FEATURE_COMMENTS["operatingSystem"]),
     ("successes", _LONG, "Successes from there"),
     ("first_success", _TIMESTAMP, "The earliest (UTC), to the second"),
@@ -238,7 +238,7 @@ SUCCESS_SOURCES = _table(
 FAILURE_SOURCES = _table(
     "failure_sources",
     "From where each user's attempts (failed, stopped, refused) came on the day, one row per user, "
-    "address and explanation: what other attempts are explained by.",
+    "address and explanation: other attempts are explained by these.",
     _USER,
     _PREFIX,
     _ADDRESS,
@@ -280,7 +280,7 @@ FEATURE_BASELINE = _table(
     ("failures", _LONG, "Sign-ins with a wrong or an expired password in the window"),
     ("categories", _LONG, "K: distinct categories among successes and failures"),
     ("entropy", _DOUBLE, "Shannon entropy of the successes' categories, in nats"),
-    ("normalized_entropy", _DOUBLE, "Entropy over its maximum, log K; null where K is 1"),
+    ("normalized_entropy", _DOUBLE, "Entropy over its maximum, log K; null if K is 1"),
     ("mean_log_probability", _DOUBLE, "mu: mean of log p over successes"),
     ("sd_log_probability", _DOUBLE, "sigma: standard deviation of log p over successes"),
     ("threshold", _DOUBLE, "mu - 2 sigma: a category with log p below is anomalous"),
@@ -295,7 +295,7 @@ ANOMALY_MASKS = _table(
     "The day's successes and attempts, each with the features in which it is anomalous.",
     _SIGNIN_ID,
     _OUTCOME,
-    ("mask", _INT, "Bit i is set when the i-th feature's category is anomalous"),
+    ("mask", _INT, "Bit i is set if the i-th feature's category is anomalous"),
     order=("signin_id",),
 )
 
@@ -306,7 +306,7 @@ EXPLAINED_FAILURES = _table(
     (
         "explanation",
         _STRING,
-        "Which rule explains them; known: and a reason, where the organisation does",
+        "The rule that explains them; known: and a reason, if it is a known source",
     ),
     ("failures", _LONG, "Attempts"),
     ("users", _LONG, "Distinct users"),
@@ -327,7 +327,7 @@ SUSPECT_FAILURES = _table(
     _ATTEMPT,
     _RESULT,
     ("mask", _INT, "Its anomaly mask as of this day"),
-    ("pattern", _INT, "Bit i is set when it is anomalous in the model's i-th property"),
+    ("pattern", _INT, "Bit i is set if it is anomalous in the model's i-th property"),
     *_PLACE_COLUMNS,
     *_FEATURE_COLUMNS,
     order=("time_generated", "signin_id"),
@@ -335,9 +335,9 @@ SUSPECT_FAILURES = _table(
 
 MASK_PATTERNS = _table(
     "mask_patterns",
-    "The distinct patterns of anomalous properties among the suspects, with their counts: what the "
-    "mixture is fitted to (preset notebook: all failures by anomaly mask).",
-    ("mask", _INT, "Bit i is set when the model's i-th feature is anomalous"),
+    "The distinct patterns of anomalous properties among the suspects, with their counts, to which "
+    "the mixture is fitted (preset notebook: all failures by anomaly mask).",
+    ("mask", _INT, "Bit i is set if the model's i-th feature is anomalous"),
     ("anomalous_features", _STRINGS, "The same by name"),
     ("failures", _LONG, "Failures with this mask"),
 )
@@ -345,14 +345,14 @@ MASK_PATTERNS = _table(
 MIXTURE_MODEL = _table(
     "mixture_model",
     "The Bernoulli mixture that is fitted to the patterns, one row per component and feature.",
-    ("component", _INT, "0 is the heaviest"),
+    ("component", _INT, "0 is the one with the largest weight"),
     ("concentration", _DOUBLE, "Dirichlet parameter of the component's weight"),
     ("weight", _DOUBLE, "Its expected weight"),
     _FEATURE,
     ("alpha", _DOUBLE, "Beta parameter for anomalous"),
     ("beta", _DOUBLE, "Beta parameter for normal"),
     ("probability", _DOUBLE, "E[P]: expected probability that the feature is anomalous"),
-    ("geometric_probability", _DOUBLE, "exp(E[log P]): what pruning compares with"),
+    ("geometric_probability", _DOUBLE, "exp(E[log P]), with which pruning compares"),
 )
 
 _TEST = pa.struct(
@@ -366,12 +366,12 @@ _TEST = pa.struct(
 
 PRUNED_CLUSTERS = _table(
     "pruned_clusters",
-    "Every cluster of the hunt, kept or pruned, with the reason: why there is an incident or none.",
+    "Every cluster of the hunt, kept or pruned, with the reason why it is or is not an incident.",
     ("cluster_id", _INT, "Number of the cluster"),
     ("component", _INT, "Its component of the day's mixture model"),
     ("weight", _DOUBLE, "Expected weight of the component"),
     ("anomalous_features", _STRINGS, "Features in which it is consistently anomalous"),
-    ("failures", _LONG, "Failures that belong to it with enough probability"),
+    ("failures", _LONG, "Failures that belong to the cluster with enough probability"),
     ("attempts_per_day", _DOUBLE, "Those over the window's length, in failures per day"),
     ("kept", _BOOLEAN, "Whether it is a candidate"),
     ("reason", _STRING, "Why it was kept or pruned"),
@@ -383,7 +383,7 @@ PRUNED_CLUSTERS = _table(
     (
         "confidence",
         _DOUBLE,
-        "How sure it is, 0 to 1, that it is a campaign and no strays; null without tests",
+        "Probability, 0 to 1, that it is a campaign and not strays; null without tests",
     ),
 )
 
@@ -409,7 +409,7 @@ CLUSTER_STATISTICS = _table(
     _CLUSTER_ID,
     ("failures", _LONG, "Members"),
     ("users", _LONG, "Distinct accounts tried"),
-    ("invented_names", _LONG, "Distinct names tried that are no account"),
+    ("invented_names", _LONG, "Distinct names tried that have no account"),
     ("ip_addresses", _LONG, "Distinct addresses"),
     ("countries", _LONG, "Distinct countries"),
     ("attempts_per_user", _DOUBLE, "Members over accounts and invented names"),
@@ -429,13 +429,13 @@ CLUSTER_STATISTICS = _table(
 
 CLUSTER_FEATURES = _table(
     "cluster_features",
-    "How much each feature varies within a kept cluster: what its attacker cannot help repeating.",
+    "How much each feature varies within a kept cluster: what its attacker keeps repeating.",
     _CLUSTER_ID,
     _FEATURE,
     ("categories", _LONG, "Distinct categories in the cluster"),
     ("entropy", _DOUBLE, "Shannon entropy in the cluster, in nats"),
     ("baseline_entropy", _DOUBLE, "The same of the window's successes"),
-    ("variability", _DOUBLE, "Entropy over baseline entropy; null where that is 0"),
+    ("variability", _DOUBLE, "Entropy over baseline entropy; null if that is 0"),
     ("anomalous_share", _DOUBLE, "Share of members whose category is anomalous"),
     ("top_category", _STRING, "The most common category"),
     ("top_share", _DOUBLE, "Its share of the members"),
@@ -443,7 +443,7 @@ CLUSTER_FEATURES = _table(
 
 SUCCESS_HOURS = _table(
     "success_hours",
-    "The window's successes by hour of the calendar, which timelines are drawn beside.",
+    "The window's successes by hour of the calendar, for timelines.",
     ("hour", _TIMESTAMP, "Beginning of the hour (UTC)"),
     ("successes", _LONG, "Successes in it"),
 )
@@ -468,8 +468,8 @@ SUCCESS_LOCATIONS = _table(
     ("Location", _STRING, "Country or region"),
     ("state", _STRING, "State"),
     ("city", _STRING, "City"),
-    ("latitude", _DOUBLE, "Degrees north, null where unknown"),
-    ("longitude", _DOUBLE, "Degrees east, null where unknown"),
+    ("latitude", _DOUBLE, "Degrees north, null if unknown"),
+    ("longitude", _DOUBLE, "Degrees east, null if unknown"),
     ("successes", _LONG, "Successes there"),
     order=("Location", "state", "city", "latitude", "longitude"),
 )
@@ -495,20 +495,20 @@ _INVARIANT = pa.struct(
 CAMPAIGNS = _table(
     "campaigns",
     "Every campaign that is known on the day, under one id for life (docs/campaigns.md).",
-    ("campaign_id", _STRING, "Its id, the incident's too"),
+    ("campaign_id", _STRING, "Its id, which is also the incident's"),
     ("state", _STRING, "new, continued, resumed, split, quiet or merged"),
-    ("cluster_id", _INT, "Its cluster of this day; null when quiet or merged"),
+    ("cluster_id", _INT, "Its cluster of this day; null if quiet or merged"),
     ("first_hunted", _DATE, "Day of the first hunt that had it as a candidate"),
-    ("last_hunted", _DATE, "Day of the last one; this day unless quiet or merged"),
-    ("previous_hunt", _DATE, "Day of the hunt it was matched with; null when new, quiet or merged"),
-    ("matched_by", _STRING, "How: by members or by fingerprint; null where it was not"),
+    ("last_hunted", _DATE, "Day of the last such hunt; this day unless quiet or merged"),
+    ("previous_hunt", _DATE, "Day of the hunt it was matched with; null if new, quiet or merged"),
+    ("matched_by", _STRING, "members or fingerprint, by which it was matched; null if it was not"),
     ("first_activity", _TIMESTAMP, "Earliest attempt that any hunt knew (UTC)"),
     ("last_activity", _TIMESTAMP, "Latest attempt (UTC)"),
-    ("attempts", _LONG, "Attempts so far, those that have left the window too"),
+    ("attempts", _LONG, "Attempts so far, including those that have left the window"),
     ("new_attempts", _LONG, "Attempts on days after previous_hunt"),
     ("users", _LONG, "Accounts tried within the window of its last hunt"),
-    ("merged_into", _STRING, "Of a merged one: the campaign that continues"),
-    ("split_from", _STRING, "The campaign it came apart from, if it did"),
+    ("merged_into", _STRING, "If merged: the campaign that continues"),
+    ("split_from", _STRING, "The campaign that it split from, if it did"),
     ("fingerprint", pa.list_(_INVARIANT), "What it keeps repeating and the tenant seldom shows"),
     ("attempts_by_day", pa.map_(_DATE, _LONG), "Attempts by day (UTC), since its first"),
     (
@@ -552,41 +552,49 @@ ENRICHED_INCIDENTS = _table(
     _CLUSTER_ID,
     ("state", _STRING, "Of the campaign: new, continued, resumed or split"),
     ("first_hunted", _DATE, "Day of the first hunt that found it"),
-    ("previous_hunt", _DATE, "Day of the hunt that what is new is counted from; null when new"),
+    (
+        "previous_hunt",
+        _DATE,
+        "Day of the hunt after which attempts are new; null if it is new itself",
+    ),
     ("severity", _STRING, "High, Medium, Low or Informational, as Microsoft Sentinel has them"),
-    ("confidence", _DOUBLE, "How sure it is, 0 to 1, that it is a campaign and no strays"),
+    ("confidence", _DOUBLE, "Probability, 0 to 1, that it is a campaign and not strays"),
     ("confidence_label", _STRING, "The same in a word: high, medium or low"),
     ("title", _STRING, "One line"),
-    ("description", _STRING, "A paragraph for a tier-1 analyst"),
+    ("description", _STRING, "A paragraph for an analyst"),
     ("first_activity", _TIMESTAMP, "Earliest attempt (UTC)"),
     ("last_activity", _TIMESTAMP, "Latest attempt (UTC)"),
     ("active_days", _LONG, "Days (UTC) with an attempt"),
     ("attempts", _LONG, "Sign-ins that failed, were stopped or refused"),
     ("new_attempts", _LONG, "Those on days after the previous hunt"),
     ("users", _LONG, "Accounts tried"),
-    ("invented_names", _LONG, "Names tried that are no account: from the attacker's list"),
+    ("invented_names", _LONG, "Names tried that have no account: from the attacker's list"),
     ("ip_addresses", _LONG, "Distinct addresses"),
     ("countries", _LONG, "Distinct countries"),
     ("attempts_per_day", _DOUBLE, "Attempts over the days from first to last"),
     ("attempts_per_user", _DOUBLE, "Attempts over accounts and invented names"),
     ("anomalous_features", _STRINGS, "Features in which it is consistently anomalous"),
-    ("invariants", pa.list_(_INVARIANT), "What it cannot help repeating: a fingerprint"),
+    ("invariants", pa.list_(_INVARIANT), "What it keeps repeating: a fingerprint"),
     ("tests", pa.list_(_TEST), "Why we think so: each test of a spray, with its value"),
     ("successes", _LONG, "Successes with which it may have compromised an account"),
     ("compromised_users", _STRINGS, "Their accounts, likeliest first, at most 100"),
-    ("new_compromised_users", _STRINGS, "Those that the export held after the previous hunt"),
+    (
+        "new_compromised_users",
+        _STRINGS,
+        "Those with a success in exports after the previous hunt",
+    ),
     (
         "entries",
         pa.list_(_ENTRY),
-        "The same accounts with probability, first success, the day of the export that first held "
-        "one, and evidence",
+        "The same accounts with probability, first success, the day of the export that first had "
+        "it, and evidence",
     ),
     (
         "known_passwords",
         pa.list_(_KNOWN_PASSWORD),
-        "Further accounts whose password it may have had right and was stopped: with probability, "
-        "when first, with which code, by what, how often, and evidence; the earliest first, at "
-        "most 100",
+        "Further accounts whose right password it may have used and was stopped: with probability, "
+        "first time, code, what stopped it, number of sign-ins, and evidence; the earliest first, "
+        "at most 100",
     ),
     (
         "new_known_passwords",
@@ -594,11 +602,11 @@ ENRICHED_INCIDENTS = _table(
         "Those of them that were first stopped on days after the previous hunt",
     ),
     ("techniques", _STRINGS, "MITRE ATT&CK techniques"),
-    ("addresses_looked_up", _LONG, "Addresses that a source of verdicts answered for"),
+    ("addresses_looked_up", _LONG, "Addresses for which a source of verdicts answered"),
     (
         "malicious_addresses",
         pa.list_(_KNOWN_ADDRESS),
-        "Those known as malicious, the most informative first, each with who says so",
+        "Those known as malicious, the most informative first, each with the sources that say so",
     ),
 )
 
@@ -623,22 +631,22 @@ INCIDENT_MEMBERS = _table(
 
 ADDRESS_REPORTS = _table(
     "address_reports",
-    "What other sources say of an incident's most informative addresses, one row per incident, "
+    "What other sources say about an incident's most informative addresses, one row per incident, "
     "address and source; empty unless one is switched on (docs/enrichment.md).",
     _INCIDENT_ID,
     _ADDRESS,
     ("rank", _INT, "1 is the most informative address of the incident"),
-    ("provider", _STRING, "indicators (a local file), geolocation, whois, or who was asked"),
+    ("provider", _STRING, "indicators (a local file), geolocation, whois, or a provider's name"),
     ("verdict", _STRING, "malicious, suspicious, clean (vouched for) or unknown"),
-    ("severity", _STRING, "The same in the provider's word; null where it has none"),
+    ("severity", _STRING, "The same in the provider's word; null if it has none"),
     ("details", _STRING, "What it says, cut to 500 characters"),
     ("country", _STRING, "geolocation: country of the address (ISO 3166)"),
     ("city", _STRING, "geolocation: city"),
     ("latitude", _DOUBLE, "geolocation: degrees north"),
     ("longitude", _DOUBLE, "geolocation: degrees east"),
     ("looked_up_at", _TIMESTAMP, "When it was asked (UTC); null if it never was"),
-    ("from_cache", _BOOLEAN, "Whether the answer is a kept one"),
-    ("error", _STRING, "Why there is no answer; null where there is one"),
+    ("from_cache", _BOOLEAN, "Whether the answer is a cached one"),
+    ("error", _STRING, "Why there is no answer; null if there is one"),
 )
 
 _TERM = pa.struct(
@@ -668,32 +676,32 @@ HUNTING_RULES = _table(
     ("legitimate_share", _DOUBLE, "Their share of the legitimate ones"),
     ("other_failures", _LONG, "Attempts of the window that belong to no incident"),
     ("other_failures_hit", _LONG, "Those that meet the terms"),
-    ("since", _DATE, "First day of the window: where the query begins"),
+    ("since", _DATE, "First day of the window, with which the query begins"),
     ("kql", _STRING, "A query for Microsoft Sentinel or Log Analytics; null if not usable"),
     ("sigma", _STRING, "The same as a Sigma rule, in YAML; null if not usable"),
 )
 
 DELIVERED_INCIDENTS = _table(
     "delivered_incidents",
-    "What was sent where, one row per incident and sink; empty unless a sink is switched on.",
+    "The result of each delivery, one row per incident and sink; empty unless a sink is on.",
     _INCIDENT_ID,
     ("sink", _STRING, "sentinel or log_analytics"),
     ("action", _STRING, "created, updated, commented, unchanged or failed"),
     ("at", _TIMESTAMP, "When (UTC)"),
-    ("detail", _STRING, "Why it failed, or what else there is to say; null if nothing"),
+    ("detail", _STRING, "Why it failed, or other information; null if there is none"),
 )
 
 DETECTION_LIMIT = _table(
     "detection_limit",
     "Made on demand: after how many days synthetic sprays of falling rate would be found in the "
     "window.",
-    ("kind", _STRING, "What the spray looks like"),
+    ("kind", _STRING, "The kind of spray"),
     ("attempts_per_day", _LONG, "Its rate, at random times from the window's first day"),
     ("found_after_days", _LONG, "Days (in steps of 5) after which a hunt finds it; null if never"),
     (
         "known_passwords",
         _DOUBLE,
-        "At the least rate that is found: the share of its stopped right passwords that are named",
+        "At the lowest rate that is found: the share of its stopped right passwords that are named",
     ),
 )
 

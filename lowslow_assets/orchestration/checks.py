@@ -1,4 +1,4 @@
-"""Asset checks: whether the input looks right, in words, before anybody trusts a hunt."""
+"""Asset checks: whether the input looks right, in words, before anybody relies on a hunt."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -68,7 +68,7 @@ def lines_are_signins(
         if row["files"]:
             odd[day].append(f"{row['files']:,} files of which nothing was taken")
             examples.append({"day": day, "file": row["example"], "reason": row["reason"]})
-    # A file's name is anybody's: only in a table is it shown as it is.
+    # Anybody can choose a file's name, so it is shown unchanged only in a table.
     return _result(odd, _WARN, files=table_metadata(examples[:_SHOWN]))
 
 
@@ -80,7 +80,7 @@ def lines_are_signins(
 def values_are_read(
     context: dg.AssetCheckExecutionContext, lake: LakeResource
 ) -> dg.AssetCheckResult:
-    """Warn of values that could not be read, an error where most failures have no address."""
+    """Warn of values that could not be read; an error if most failures have no address."""
     opened = lake.open()
     signins = opened.read(RAW_SIGNINS, opened.readable(RAW_SIGNINS, days_of(context)))
     odd, blind = doubts(count_doubts(signins).rows())
@@ -135,7 +135,7 @@ def features_are_given(
 def window_is_whole(
     context: dg.AssetCheckExecutionContext, lake: LakeResource, parameters: HuntParameters
 ) -> dg.AssetCheckResult:
-    """Warn of hunts whose window lacks days: what is rare in it may only be unseen."""
+    """Warn of hunts whose window lacks days, because what is rare in it may only be unseen."""
     opened = lake.open()
     odd = {}
     for day in days_of(context):
@@ -157,7 +157,7 @@ def window_is_whole(
 def known_sources_are_current(
     context: dg.AssetCheckExecutionContext, lake: LakeResource, parameters: HuntParameters
 ) -> dg.AssetCheckResult:
-    """Warn of known sources that have ended and still come, or explain nothing any more."""
+    """Warn of known sources that have ended but still occur, or that explain nothing any more."""
     opened = lake.open()
     odd = {}
     for day in days_of(context):
@@ -192,14 +192,14 @@ def baseline_is_clean(
         if found:
             odd[day] = [f"{len(found):,} categories are usual by campaigns' successes alone"]
             held += [{"day": day, **row} for row in found]
-    # The log's own words are the attacker's: only in a table are they shown as they are.
+    # The attacker writes the log's own words, so they are shown unchanged only in a table.
     return _result(odd, _WARN, categories=table_metadata(held[:_SHOWN]))
 
 
 def _compared(lake: Lake, table: Table, days: Sequence[date]) -> list[date]:
     """The days of a run and those that they are compared with, as far as they can be read."""
     first = days[0] - timedelta(days=COMPARED_DAYS)
-    # Another release's days are no reason to fail today's ingest.
+    # Days of another release are no reason to fail today's ingest.
     return lake.readable(table, [day for day in lake.days(table) if first <= day <= days[-1]])
 
 

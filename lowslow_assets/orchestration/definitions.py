@@ -54,7 +54,7 @@ _STAGES = [
 
 
 def build_defs(settings: Settings, engine: EngineResource | None = None) -> dg.Definitions:
-    """The project's definitions, for these settings; ``engine`` replaces the one they name."""
+    """The project's definitions for these settings; ``engine`` replaces the one that they name."""
     native = settings.read == NATIVE
     connected = [settings.source, settings.lake] if native else []
     engine = engine or EngineResource.of(settings.engine, connected)
@@ -82,6 +82,6 @@ def build_defs(settings: Settings, engine: EngineResource | None = None) -> dg.D
             ),
             "sinks": SinksResource.of(settings.sinks),
         },
-        # One process and one engine per run: a process per step would start as many.
+        # One process and one engine per run: one process per step would start as many engines.
         executor=dg.in_process_executor,
     )

@@ -1,8 +1,9 @@
 """Dagster's event log in SQLite, with a connection that stays open and events written in batches.
 
-Dagster's own opens a file anew for each statement: 11 ms per event, two events for each asset and
-day. That is more than the work itself where a year is ingested. Named in ``dagster.yaml``; the
-files are those of Dagster's own, and either class reads what the other wrote.
+Dagster's own class opens a file anew for each statement, which takes 11 ms per event, with two
+events for each asset and day. That is more than the work itself when a year is ingested.
+``dagster.yaml`` names this class. The files are those of Dagster's own class, and either class
+reads what the other wrote.
 """
 
 import os
@@ -21,12 +22,12 @@ from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.event import listen
 
-# Dagster hands events over in batches of at most so many where this is set.
+# If this is set, Dagster passes on events in batches of at most this size.
 os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
 
 
 class EventLog(SqliteEventLogStorage):
-    """Dagster's own event log, but a range of 60 days is recorded in a second and not in twenty."""
+    """Dagster's own event log, which records a range of 60 days in one second instead of twenty."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None):
         self._engines: dict[str, db.Engine] = {}
@@ -47,7 +48,7 @@ class EventLog(SqliteEventLogStorage):
         self._show(event.run_id)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Store a run's events: those of assets in one transaction a file, others one by one."""
+        """Store a run's events: those of assets in one transaction per file, others one by one."""
         of_assets = [event for event in events if event.dagster_event_type in ASSET_EVENTS]
         for event in events:
             if event.dagster_event_type not in ASSET_EVENTS:
@@ -61,7 +62,7 @@ class EventLog(SqliteEventLogStorage):
             insert = SqlEventLogStorageTable.insert()
             ids = [_id_of(connection.execute(insert, row)) for row in rows]
             self._store_asset_event_tags(connection, of_assets, ids)
-            # Of an asset the index keeps its last event of a type.
+            # For each asset, the index keeps the last event of each type.
             last = {
                 (event.get_dagster_event().asset_key, event.dagster_event_type): (event, event_id)
                 for event, event_id in zip(of_assets, ids, strict=True)
@@ -71,7 +72,7 @@ class EventLog(SqliteEventLogStorage):
         self._show(of_assets[0].run_id)
 
     def _show(self, run_id: str) -> None:
-        """Notify watchers of a run: SQLite changes the file itself only later."""
+        """Notify watchers of a run, because SQLite changes the file itself only later."""
         os.utime(self.path_for_shard(run_id))
 
     @contextmanager
@@ -82,7 +83,7 @@ class EventLog(SqliteEventLogStorage):
                 yield connection
 
     def _open(self, shard: str) -> db.Engine:
-        """The index stays open, and the run that was last asked for."""
+        """The index stays open, and so does the run that was last asked for."""
         for other in {*self._engines} - {INDEX_SHARD_NAME}:
             if shard != INDEX_SHARD_NAME:
                 self._engines.pop(other).dispose()
@@ -117,6 +118,6 @@ def _id_of(inserted: db.CursorResult[Any]) -> int:
 
 
 def _sync_at_checkpoints(connection: Any, _: Any) -> None:
-    # With a write-ahead log no crash of the process loses an event, and none of the machine harms
-    # the file; it may lose the last events.
+    # With a write-ahead log, a crash of the process loses no event. A crash of the machine does not
+    # harm the file, but may lose the last events.
     connection.execute("PRAGMA synchronous=NORMAL")

@@ -7,13 +7,13 @@ import dagster as dg
 
 from lowslow_assets.settings import read_start_date
 
-# Both are used on purpose and tested: their warnings must not fill every command's output.
+# Both are used on purpose and tested, so their warnings must not fill every command's output.
 warnings.filterwarnings("ignore", r"Parameter `backfill_policy`", dg.BetaWarning)
 warnings.filterwarnings(
     "ignore", r"Specifying a partitions_def on an AssetCheckSpec", dg.PreviewWarning
 )
 
-# A range of days is one run: an engine starts once.
+# A range of days is one run, so that an engine starts once.
 SINGLE_RUN = dg.BackfillPolicy.single_run()
 DAYS = dg.DailyPartitionsDefinition(start_date=read_start_date().isoformat())
 

@@ -1,8 +1,8 @@
 """What assets receive: the source, the lake, the hunt's parameters.
 
-Each is a plain thing once opened (`Export`, `Lake`, `Engine`, `HuntSettings`): the code that
-uses it never sees Dagster's types. A field that an environment variable sets names that variable;
-docs/settings.md is made from these fields.
+Each resource returns a plain object once opened (`Export`, `Lake`, `Engine`, `HuntSettings`), so
+the code that uses it never sees Dagster's types. A field that an environment variable sets names
+that variable; docs/settings.md is made from these fields.
 """
 
 import json
@@ -58,7 +58,7 @@ class EngineResource(dg.ConfigurableResource):
         default=DUCKDB,
         pattern=f"^({'|'.join(ENGINES)})$",
         description="The engine that processes the rows: duckdb (within the process) or spark (on "
-        "this machine, or where Spark's own settings say).",
+        "this machine, or as Spark's own settings say).",
         json_schema_extra={"variable": "LOWSLOW_ENGINE"},
     )
     memory: str = Field(
@@ -75,8 +75,7 @@ class EngineResource(dg.ConfigurableResource):
     )
     spill: str = Field(
         default="",
-        description="duckdb: a folder for what does not fit into memory; empty for a temporary "
-        "folder.",
+        description="duckdb: a folder to spill to; empty for a temporary folder.",
         json_schema_extra={"variable": "LOWSLOW_SPILL"},
     )
     spark_conf: str = Field(
@@ -109,7 +108,7 @@ class EngineResource(dg.ConfigurableResource):
             self._opened = self._open()
         return self._opened
 
-    # Imported here: each is for those who use it, and takes a second or more.
+    # Imported here, because each engine is needed by some runs only, and takes a second or more.
     def _open(self) -> Engine:
         if self.name == DUCKDB:
             from lowslow_assets.engines.duckdb import DuckDBEngine
@@ -140,8 +139,8 @@ class SourceResource(dg.ConfigurableResource):
 
     root: str = Field(
         description="The folder that holds the y=YYYY folders of SigninLogs: a local path, or "
-        "abfss://container@account.dfs.core.windows.net/path. Or a service that is asked without "
-        "an export: loganalytics://id, a workspace, or graph://graph.microsoft.com.",
+        "abfss://container@account.dfs.core.windows.net/path. Or a service that is queried "
+        "without an export: loganalytics://id, a workspace, or graph://graph.microsoft.com.",
         json_schema_extra={"variable": "LOWSLOW_SOURCE"},
     )
     read: str = Field(
@@ -176,9 +175,9 @@ class SourceResource(dg.ConfigurableResource):
         )
 
     def open(self) -> Export:
-        """The export; raises SourceError if it is missing or has no day.
+        """The export. Raises SourceError if it is missing or has no day.
 
-        Raises SourceUnavailable where Azure does not answer as it should.
+        Raises SourceUnavailable if Azure does not answer as it should.
         """
         exports = {log: self._open(log) for log in known_logs(self.logs)}
         alone = exports.keys() == {SIGNIN_LOGS}
@@ -210,8 +209,8 @@ class LakeResource(dg.ConfigurableResource):
     )
     written_to: str = Field(
         default="",
-        description="A local folder that takes what is written in place of the lake, for a trial "
-        "that leaves the lake as it is.",
+        description="A local folder into which everything is written instead of the lake, for a "
+        "trial that does not change the lake.",
     )
     engine: dg.ResourceDependency[EngineResource]
     storage: dg.ResourceDependency[dg.ConfigurableResource | None] = Field(  # pyright: ignore[reportAssignmentType]
@@ -224,7 +223,8 @@ class LakeResource(dg.ConfigurableResource):
 
     def open(self) -> Lake:
         """The lake, the same for all assets of a run; starts the engine."""
-        # In a container each has a client and looks through its copies, and first tries to write.
+        # Otherwise each lake in a container would have its own client, look through its copies, and
+        # first try whether it may write.
         engine = self.engine.open()
         if self._opened is None or self._opened.engine is not engine:
             storage: Any = self.storage
@@ -234,7 +234,7 @@ class LakeResource(dg.ConfigurableResource):
 
 
 class SinksResource(dg.ConfigurableResource):
-    """Where incidents are sent; credentials are the environment's or a managed identity's."""
+    """Where incidents are sent, with the environment's credentials or a managed identity's."""
 
     names: list[str] = Field(
         default=[],
@@ -243,7 +243,7 @@ class SinksResource(dg.ConfigurableResource):
     )
     dry_run: bool = Field(
         default=False,
-        description="Print the requests and send none.",
+        description="Print the requests instead of sending them.",
         json_schema_extra={"variable": "LOWSLOW_DRY_RUN"},
     )
     subscription: str = Field(
@@ -273,7 +273,7 @@ class SinksResource(dg.ConfigurableResource):
     )
     ingestion_stream: str = Field(
         default=SinkSettings.ingestion_stream,
-        description="log_analytics: the rule's stream; only for a rule of your own making.",
+        description="log_analytics: the rule's stream; only for a rule that you made yourself.",
         json_schema_extra={"variable": "LOWSLOW_INGESTION_STREAM"},
     )
 
@@ -314,8 +314,8 @@ def _threshold(name: str) -> Any:
 class HuntParameters(dg.ConfigurableResource):
     """The parameters of a hunt.
 
-    Those of the preset ``notebook`` have the guided-hunting notebook's values by default; of
-    them, our own way knows only the assignment probability.
+    Those of the preset ``notebook`` have the guided-hunting notebook's values by default; the
+    hunt's own method uses only the assignment probability among them.
     """
 
     lookback_days: int = Field(
@@ -334,8 +334,8 @@ class HuntParameters(dg.ConfigurableResource):
     )
     known_sources: str = Field(
         default="",
-        description="campaigns: a local file (TOML) of what the organisation knows of its own "
-        "sign-ins; docs/tuning.md. Attempts that it explains are no suspects.",
+        description="campaigns: a local file (TOML) of what the organisation knows about its own "
+        "sign-ins; docs/tuning.md. Attempts that it explains are not suspects.",
         json_schema_extra={"variable": "LOWSLOW_KNOWN_SOURCES"},
     )
     min_accounts: int = _threshold("min_accounts")
@@ -371,7 +371,7 @@ class HuntParameters(dg.ConfigurableResource):
     def settings(self) -> HuntSettings:
         """The same as a plain object, the same for all assets of a run.
 
-        Raises SettingsError where the file of known sources cannot be used.
+        Raises SettingsError if the file of known sources cannot be used.
         """
         if self._known is None:
             self._known = read_known_sources(self.known_sources)

@@ -8,21 +8,21 @@ from dagster._serdes import deserialize_value
 
 
 class WatchedRunLauncher(DefaultRunLauncher):
-    """Dagster's own launcher, but a run that dies with its code server is found out.
+    """Dagster's own launcher, which also notices a run that dies together with its code server.
 
-    With Dagster's own, a run whose process is gone is reported by its code server. Where that
-    died too, as when its container is killed, nobody would: the run would count as in progress,
-    and keep those that wait for their turn waiting, until it has taken longer than a run may.
-    Named in ``deploy/dagster.yaml``; asked by Dagster's run monitoring.
+    With Dagster's own launcher, the code server reports a run whose process has ended. If the code
+    server died too, because its container was killed, nobody would report the run. It would count
+    as in progress, and would block the queue until it exceeds the time limit of a run.
+    ``deploy/dagster.yaml`` names this class; Dagster's run monitoring asks it.
     """
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """So the monitoring asks."""
+        """True, so that run monitoring asks."""
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Whether the code server has the run's process; as long as it does not answer, yes."""
+        """Whether the code server has the run's process; True while it does not answer."""
         client = self._get_grpc_client_for_termination(run.run_id)
         if client is None:
             return CheckRunHealthResult(WorkerStatus.RUNNING, "the run has just ended")

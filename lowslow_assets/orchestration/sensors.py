@@ -34,8 +34,8 @@ def new_days(context: dg.SensorEvaluationContext, source: SourceResource) -> dg.
       weeks. Older days are for the job ``ingest_range``.
     - A day is requested an hour after it ends (UTC), so that its last files are there.
     - A late file changes the day's version, and with it the run key: the day is
-      requested again, and only then. The key also says what came before: a day whose files
-      are again what they once were is requested, too.
+      requested again, and only then. The key also says what came before, so that a day whose
+      files are again as they once were is requested, too.
     - The cursor holds a version and a key of each watched day, so its size is bounded.
     - A source that cannot be listed is a reason to skip: the cursor stays, and the next tick
       finds what this one missed.
@@ -64,7 +64,7 @@ def _list_settled_days(source: SourceResource) -> list[DayFiles]:
     """The newest days' files, oldest day first; raises SourceError and SourceUnavailable."""
     now, first = datetime.now(UTC), DAYS.start.date()
     with source.open() as export:
-        # Lazily, newest first: an export of years is not listed.
+        # Lazily and newest first, so that an export of years is not listed.
         partitions = takewhile(lambda day: day >= first, export.days())
         settled = (
             day
@@ -75,7 +75,7 @@ def _list_settled_days(source: SourceResource) -> list[DayFiles]:
 
 
 def _read_cursor(cursor: str | None) -> dict[str, str]:
-    """Day to its version and what came before; empty if a person mistyped the cursor."""
+    """Day to its version and what came before; empty if a person set an invalid cursor."""
     try:
         found = json.loads(cursor or "{}")
     except ValueError:
@@ -103,7 +103,7 @@ def failed_runs(context: dg.RunFailureSensorContext, notifier: Notifier) -> None
         error = event.step_failure_data.error
         cause = error.cause if error and error.cause else error
         reason = cause.message.strip().splitlines()[0] if cause else "no reason is known"
-        # Our own sentences come as dagster's Failure, whose full name says nothing.
+        # Our own sentences arrive as Dagster's Failure, whose full name says nothing.
         reason = re.sub(r"^dagster\S*\.Failure: ", "", reason)
         said.append(f"{event.step_key}: {reason}")
     said.append(f"Run {run.run_id}.")

@@ -23,7 +23,7 @@ _TITLES = {
 _MORE = {
     "source": "[azure.md](azure.md) and [input.md](input.md) say more.",
     "lake": "[azure.md](azure.md#the-lake) says more.",
-    "parameters": "[tuning.md](tuning.md) says more of known sources and of thresholds, whose "
+    "parameters": "[tuning.md](tuning.md) says more about known sources and of thresholds, whose "
     "variable has `name=number` with commas.",
     "engine": "[engines.md](engines.md) says more.",
     "enrichment": "[enrichment.md](enrichment.md) says more.",
@@ -36,7 +36,7 @@ ENVIRONMENT_ONLY = (
     (
         "LOWSLOW_KEY_VAULT",
         "",
-        "An Azure Key Vault, for secrets that the environment does not hold.",
+        "An Azure Key Vault, for secrets that are not in the environment.",
     ),
     (
         "LOWSLOW_NOTIFY_URL",
@@ -48,27 +48,27 @@ ENVIRONMENT_ONLY = (
     (
         "LOWSLOW_GRAPH_TOKEN",
         "",
-        "A token for Microsoft Graph, where no identity has the permission.",
+        "A token for Microsoft Graph, if no identity has the permission.",
     ),
     ("LOWSLOW_CODE_HOST", "", "In a deployment: the host of the code server."),
     ("AZURE_STORAGE_ACCOUNT", "", "The account of a lake that is named as `az://container/path`."),
     ("AZURE_STORAGE_KEY", "", "Key of the storage account."),
-    ("AZURE_STORAGE_SAS_TOKEN", "", "Token for the storage account, where there is no key."),
-    ("AZURE_CLIENT_ID", "", "Which managed identity to use, where the machine has several."),
+    ("AZURE_STORAGE_SAS_TOKEN", "", "Token for the storage account, if there is no key."),
+    ("AZURE_CLIENT_ID", "", "Which managed identity to use, if the machine has several."),
     (
         "AZURE_TOKEN_CREDENTIALS",
         "",
-        "`prod` where runs are unattended: no login waits for a person.",
+        "`prod` if runs are unattended, so that no login waits for a person.",
     ),
     ("DAGSTER_HOME", "", "The folder of Dagster's records and of its `dagster.yaml`."),
     ("XDG_CACHE_HOME", "~/.cache", "Copies of a lake in Azure Storage, and answers of providers."),
     ("TMPDIR", "/tmp", "Copies of an export in Azure Storage while it is read."),
 )
-"""What is read from the environment alone: secrets, and what other programs define."""
+"""Variables that are read from the environment only: secrets, and what other programs define."""
 
 
 def fields() -> Iterator[tuple[str, str, str, Any, str]]:
-    """Resource, field, variable (empty: none), default and description of all that can be set."""
+    """Resource, field, variable (empty if none), default and description of each setting."""
     for resource, value in (build_defs(Settings()).resources or {}).items():
         assert isinstance(value, dg.ConfigurableResource)
         for name, field in type(value).model_fields.items():
@@ -101,7 +101,7 @@ def to_markdown() -> str:
         parts += [f"## {title}", *filter(None, [_MORE.get(resource)]), _table(columns, rows)]
     rows = [(_code(name), _code(default), text) for name, default, text in ENVIRONMENT_ONLY]
     parts += [
-        "## From the environment alone",
+        "## From the environment only",
         "Secrets are never fields of a resource, because Dagster shows a run's configuration. The "
         "variables that do not begin with `LOWSLOW_` are defined by Azure, Dagster and the "
         "operating system; [azure.md](azure.md#the-lake) says in which order credentials are "
@@ -117,7 +117,7 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _setting(variable: str, field: str) -> str:
-    """Both in one cell, so that the table is not too wide to read."""
+    """Both in one cell, so that the table is narrow enough to read."""
     return "<br>".join(map(_code, filter(None, [variable, field])))
 
 

@@ -1,7 +1,7 @@
-"""Azure Storage: what a URL names, and the ways in with the credentials of a Dagster resource.
+"""Azure Storage: what a URL names, and clients with the credentials of a Dagster resource.
 
-Only the Blob endpoint is used, which accounts with a hierarchical namespace (ADLS Gen2) have
-too. The packages are the extra ``azure``: they are imported when an Azure URL is first used.
+Only the Blob endpoint is used, which accounts with a hierarchical namespace (ADLS Gen2) also have.
+The packages are the extra ``azure``: they are imported when an Azure URL is first used.
 """
 
 import os
@@ -39,7 +39,7 @@ _REASONS = {
 
 
 def without_rest(url: str) -> str:
-    """Of a URL that cannot be used, what an error may say: the rest may hold a secret."""
+    """The part of an unusable URL that an error may show: the rest may hold a secret."""
     return f"{url.partition('://')[0]}://..."
 
 
@@ -63,7 +63,7 @@ class Location:
 
     @property
     def prefix(self) -> str:
-        """What names of blobs below the folder begin with."""
+        """The beginning of the names of blobs in the folder."""
         return f"{self.path}/" if self.path else ""
 
     @property
@@ -93,7 +93,7 @@ def locate(url: str, environment: Mapping[str, str] = os.environ) -> Location:
     that AZURE_STORAGE_ACCOUNT names; ``https://account.blob.core.windows.net/container/path``;
     ``http://127.0.0.1:10000/account/container/path`` for an emulator.
     """
-    # Not a query: a token there would end in logs.
+    # No query, because a token in it would end up in logs.
     if "?" in url:
         raise AzureUrlError(f"a URL of Azure Storage has no query: put a token into {SAS_TOKEN}.")
     parts = urlsplit(url)
@@ -141,8 +141,10 @@ def storage_resource(
 
 
 def blob_service(storage: "AzureBlobStorageResource") -> "BlobServiceClient":
-    """A client for the account that takes up to half a minute for what fails for now."""
+    """A client for the account that retries temporary failures for up to half a minute."""
     from azure.storage.blob import BlobServiceClient
+
+    from lowslow_assets.platform.retries import StorageRetries
 
     secret = _secret(storage)
     credential: Any = secret.get("account_key") or secret.get("sas_token")
@@ -154,8 +156,8 @@ def blob_service(storage: "AzureBlobStorageResource") -> "BlobServiceClient":
     return BlobServiceClient(
         storage.account_url,
         credential,
-        retry_policy=_retry_policy(),
-        # What fails is sent again from the last chunk.
+        retry_policy=StorageRetries(_RETRIES, _LONGEST_WAIT_SECONDS, retry_backoff_factor=0.25),
+        # A failed upload is repeated from the last chunk.
         **dict.fromkeys(("max_single_put_size", "max_block_size"), _CHUNK_BYTES),
         **dict.fromkeys(("max_single_get_size", "max_chunk_get_size"), _CHUNK_BYTES),
         connection_timeout=_LONGEST_WAIT_SECONDS,
@@ -166,9 +168,9 @@ def blob_service(storage: "AzureBlobStorageResource") -> "BlobServiceClient":
 def spark_settings(
     location: Location, environment: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
-    """What gives Hadoop's connector (hadoop-azure) the credentials that the environment names.
+    """Settings that give Hadoop's connector (hadoop-azure) the environment's credentials.
 
-    As of ``storage_resource``; of identities, those of a workload or of the machine.
+    They are those of ``storage_resource``, but only a workload's or the machine's identity.
     """
     host = urlsplit(location.abfss()).hostname
     if key := environment.get(KEY, "").strip():
@@ -208,7 +210,7 @@ def file_system(storage: "AzureBlobStorageResource") -> AzureFileSystem:
 
 
 def reason(error: Exception) -> str:
-    """Why a call to Azure failed, for people: never what the call was, which may hold a token."""
+    """Why a call to storage failed, for people, without the call, which may hold a token."""
     code = getattr(error, "error_code", None)
     if code is None and (found := re.search(r"\b(" + "|".join(_REASONS) + r")\b", str(error))):
         code = found[1]
@@ -216,9 +218,9 @@ def reason(error: Exception) -> str:
         return _REASONS[code]
     kind = type(error).__name__
     if kind in ("ServiceRequestError", "ServiceRequestTimeoutError"):
-        return "it cannot be reached: there is no such account, or no way to it from this machine"
+        return "it cannot be reached: its name is wrong, or this machine's network has no way to it"
     if kind == "AzureSigningError":
-        return "the key is not one: keys are base64"
+        return "the key is not valid: keys are base64"
     if kind in ("ClientAuthenticationError", "CredentialUnavailableError"):
         return f"no identity was found or accepted (set {KEY} or {SAS_TOKEN}, or see docs/azure.md)"
     return f"{kind} {code or getattr(error, 'status_code', None) or ''}".strip()
@@ -226,61 +228,27 @@ def reason(error: Exception) -> str:
 
 @cache
 def identity(**options: Any) -> Any:
-    """What azure-identity finds; one for the process: it keeps its tokens, which take calls."""
+    """The identity that azure-identity finds; one per process, because it keeps its tokens."""
     from azure.identity import DefaultAzureCredential
 
     return DefaultAzureCredential(**options)
 
 
-def _retry_policy() -> Any:
-    """Core's retries, for storage: its own neither heed Retry-After nor retry 429."""
-    from azure.core.pipeline.policies import RetryPolicy
-
-    class Retries(RetryPolicy):
-        def send(self, request: Any) -> Any:
-            # What storage's own policy takes out of the options, and puts into the response.
-            options = request.context.options
-            mode = options.pop("location_mode", None)
-            for name in ("hosts", "retry_to_secondary"):
-                options.pop(name, None)
-            response = super().send(request)
-            response.http_response.location_mode = mode  # type: ignore[attr-defined]
-            return response
-
-        def is_retry(self, settings: Any, response: Any) -> bool:
-            if response.http_response.status_code >= 400:
-                response.http_response.read()  # here, where it is asked for again if it is cut off
-            return super().is_retry(settings, response)
-
-        def get_retry_after(self, response: Any) -> float | None:
-            asked = super().get_retry_after(response)
-            return asked and min(asked, _LONGEST_WAIT_SECONDS)
-
-    counts = dict.fromkeys(("retry_total", "retry_read", "retry_status"), _RETRIES)
-    # Not as often where no one answers: each time takes as long as the longest wait.
-    return Retries(
-        **counts,
-        retry_connect=2,
-        retry_backoff_factor=0.25,
-        retry_backoff_max=_LONGEST_WAIT_SECONDS,
-    )
-
-
 def _secret(storage: "AzureBlobStorageResource") -> dict[str, str]:
-    """The secret as Arrow's file system names it; none where an identity is used."""
+    """The secret as Arrow's file system names it; empty if an identity is used."""
     credential: Any = storage.credential
     match credential.credential_type:
         case "key":
             return {"account_key": _value(credential.key)}
         case "sas":
-            # Arrow appends it to addresses as it is, the other client accepts both.
+            # Arrow appends it to URLs unchanged; the other client accepts both forms.
             return {"sas_token": f"?{_value(credential.token).removeprefix('?')}"}
         case _:
             return {}
 
 
 def _value(text: str) -> str:
-    """A field's value; outside of a run Dagster leaves a variable's name in its place."""
+    """A field's value; outside of a run, Dagster leaves a variable's name in its place."""
     from dagster import EnvVar
 
     return (text.get_value() or "") if isinstance(text, EnvVar) else text

@@ -1,10 +1,9 @@
 """Spark's classes in an archive that Java maps into memory instead of loading them one by one.
 
-Half of what a daily update waits for is Java loading some 15,000 classes, the same ones every
-time. Java's class data sharing (JEP 350) keeps them in a file; it belongs to one Java and one
-Spark, and Java itself ignores a file that does not fit.
-``python -m lowslow_assets.platform.class_archive`` makes it, as `make spark` does; without it all
-works, and starts more slowly.
+In a daily update, half of the waiting time is Java loading the same 15,000 classes. Java's class
+data sharing (JEP 350) keeps them in a file, which belongs to one Java and one Spark; Java itself
+ignores a file that does not fit. ``python -m lowslow_assets.platform.class_archive`` makes it, as
+`make spark` does. Without it everything works, but starts more slowly.
 """
 
 import hashlib
@@ -24,7 +23,7 @@ _SIGNINS = """
         current_date() AS date
     FROM range(10)
 """
-# What the transforms ask for: windows, unpivots, joins, sums, hashes.
+# Queries like those of the transforms: windows, unpivots, joins, sums, hashes.
 _LIKE_A_HUNT = """
     WITH _counts AS (
         SELECT feature, category, count(*) FILTER (WHERE category = 'a') AS number
@@ -57,7 +56,7 @@ def archive_path(java_home: str) -> Path:
 def archive_options(java_home: str) -> str:
     """Java's options to start from the archive; empty without an archive."""
     archive = archive_path(java_home)
-    # Silently: an archive that does not fit costs time, and nothing else.
+    # No message, because an archive that does not fit costs only time.
     return f"-XX:SharedArchiveFile={archive} -Xlog:cds*=off" if archive.is_file() else ""
 
 
@@ -85,7 +84,7 @@ def main() -> None:
         spark.sql(_LIKE_A_HUNT).toArrow()
         gateway = spark.sparkContext._gateway
         spark.stop()
-        # Java writes the archive when it ends, and ends when nobody talks to it any more.
+        # Java writes the archive when it ends, and it ends when its last client has left.
         gateway.shutdown()
         gateway.proc.stdin.close()
         gateway.proc.wait()

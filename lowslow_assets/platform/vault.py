@@ -1,4 +1,4 @@
-"""Secrets: those of the environment, and those of the Azure Key Vault that it names."""
+"""Secrets of the environment, and of the Azure Key Vault that it names."""
 
 import os
 import re
@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from lowslow_assets.platform.azure import identity
-from lowslow_assets.platform.refusals import is_permanent, why
+from lowslow_assets.platform.refusals import NO_IDENTITY, is_permanent, why
 from lowslow_assets.settings import SettingsError
 
 VAULT = "LOWSLOW_KEY_VAULT"
 _LONGEST_WAIT_SECONDS = 10
-_NO_IDENTITY = "no identity was found or accepted (docs/azure.md)"
 _REFUSALS = {
-    401: _NO_IDENTITY,
+    401: NO_IDENTITY,
     403: "the identity lacks the role Key Vault Secrets User, or the vault's network rules keep "
     "this machine out",
 }
@@ -24,11 +23,11 @@ class VaultUnavailable(Exception):
 
 
 def read_secret(name: str, environment: Mapping[str, str] = os.environ) -> str:
-    """The variable's value; where it is unset, that of the vault's secret of the same name.
+    """The variable's value; if it is unset, that of the vault's secret of the same name.
 
-    Names of secrets have no ``_``: ``LOWSLOW_TI_OTX_KEY`` is ``LOWSLOW-TI-OTX-KEY`` there.
-    Empty where neither is there, or LOWSLOW_KEY_VAULT names no vault. Raises SettingsError where
-    the vault refuses, VaultUnavailable where it does not answer.
+    Names of secrets have no ``_``: ``LOWSLOW_TI_OTX_KEY`` is ``LOWSLOW-TI-OTX-KEY`` there. Empty if
+    neither exists, or if LOWSLOW_KEY_VAULT names no vault. Raises SettingsError if the vault
+    refuses, VaultUnavailable if it does not answer.
     """
     value, url = (environment.get(variable, "").strip() for variable in (name, VAULT))
     return value or (_ask(url, name.replace("_", "-")) if url else "")
@@ -54,9 +53,8 @@ def _ask(url: str, name: str) -> str:
     except ResourceNotFoundError:
         return ""
     except AzureError as error:
-        permanent, status = is_permanent(error), getattr(error, "status_code", None)
-        said = _REFUSALS.get(status or 401) if permanent else None
-        # Its cause is left behind: it may hold what was asked with.
-        kind = SettingsError if permanent else VaultUnavailable
-        sentence = kind(f"{VAULT} {url!r} did not give the secret {name}: {said or why(error)}.")
+        # It is raised without its cause, which may hold the token.
+        kind = SettingsError if is_permanent(error) else VaultUnavailable
+        reason = why(error, _REFUSALS)
+        sentence = kind(f"{VAULT} {url!r} did not give the secret {name}: {reason}.")
     raise sentence

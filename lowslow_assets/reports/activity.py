@@ -1,6 +1,6 @@
 """When, from where and on whom campaigns act: ``incident_members`` in figures that fit a page.
 
-Each is bounded, however many members there are; rows come in a fixed order.
+Each result is bounded, however many members there are, and its rows have a fixed order.
 """
 
 import pyarrow as pa
@@ -46,7 +46,7 @@ _TITLES = {
     members=schema("incident_id string, outcome string, time_generated timestamp"),
 )
 def by_hour(members: Relation) -> Relation:
-    """Sign-ins by hour of the calendar; ``outcome`` is success, or failure for any attempt."""
+    """Sign-ins by hour of the calendar; ``outcome`` is success, or failure for all attempts."""
     return sql(
         """
         WITH _hours AS (
@@ -78,8 +78,8 @@ _PLACES = schema(
 def by_place(members: Relation) -> Relation:
     """Each incident's most common places that have coordinates, those of successes first.
 
-    One row per outcome (success, or failure for any attempt) and place; the coordinates are the
-    mean of the place's own.
+    One row per outcome (success, or failure for all attempts) and place; the coordinates are the
+    mean of those of the place's sign-ins.
     """
     return sql(
         """
@@ -139,10 +139,10 @@ def by_place(members: Relation) -> Relation:
     members=schema("incident_id string, user string, network string, outcome string"),
 )
 def by_user_and_network(members: Relation) -> Relation:
-    """The accounts and networks that say most of each incident, and what passed between them.
+    """The most informative accounts and networks of each incident, and the sign-ins between them.
 
-    Networks come by their successes, then by their attempts; accounts by their successes, then by
-    the attempts from those networks.
+    Networks are ordered by their successes, then by their attempts; accounts by their successes,
+    then by the attempts from those networks.
     """
     return sql(
         """
@@ -213,7 +213,7 @@ def by_user_and_network(members: Relation) -> Relation:
 def newest(members: Relation) -> pa.Table:
     """Each incident's members as text for its table, in the order of ``newest_members``.
 
-    As incident_id and one column per title; values are cut to the length of a category.
+    The columns are incident_id and one per title; values are cut to the length of a category.
     """
     rows = newest_members(members).arrow()
     shown = {"incident_id": rows["incident_id"]}
@@ -230,8 +230,8 @@ _SHOWN = pa.schema([INCIDENT_MEMBERS.schema.field(name) for name in ("incident_i
 def newest_members(members: Relation) -> Relation:
     """Each incident's successes, its right passwords that were stopped, then its newest attempts.
 
-    At most ``MAX_MEMBERS``.
-    What is text is cut and never null; so are times, to the second.
+    At most ``MAX_MEMBERS``. Texts are cut and never null; times are in whole seconds and never
+    null.
     """
     return sql(
         """

@@ -11,20 +11,20 @@ Incidents = Mapping[date, Sequence[Row]]
 
 
 def changes_as_text(before: Incidents, after: Incidents) -> str:
-    """Which incidents come, go and change; nothing in it moves a cursor.
+    """Which incidents are added, removed and changed; nothing in the text moves a cursor.
 
-    An incident is compared as of the last hunt that has it, and by the days whose hunts have it.
+    An incident is compared by the last hunt that has it, and by the days whose hunts have it.
     """
     old, new = _by_id(before), _by_id(after)
-    said: dict[str, list[list[str]]] = {"comes": [], "goes": [], "changes": []}
+    said: dict[str, list[list[str]]] = {"added": [], "removed": [], "changed": []}
     same = 0
     for key in sorted(old.keys() | new.keys()):
         if key not in old:
-            said["comes"].append(_whole(new[key]))
+            said["added"].append(_whole(new[key]))
         elif key not in new:
-            said["goes"].append(_whole(old[key]))
+            said["removed"].append(_whole(old[key]))
         elif differences := [*_differences(old[key], new[key])]:
-            said["changes"].append([_headline(new[key]), *differences])
+            said["changed"].append([_headline(new[key]), *differences])
         else:
             same += 1
     lines = []
@@ -59,7 +59,7 @@ def _whole(incident: Mapping[date, Row]) -> list[str]:
 
 
 def _facts(incident: Mapping[date, Row]) -> dict[str, str]:
-    """What is compared, each in words."""
+    """The compared facts, each in words."""
     row = _last(incident)
     days = f"{len(incident)} day(s), {min(incident)} to {max(incident)}"
     return {
@@ -73,7 +73,7 @@ def _facts(incident: Mapping[date, Row]) -> dict[str, str]:
 
 def _tiers(row: Row) -> dict[str, list[str]]:
     return {
-        "possibly got into": list(row["compromised_users"]),
+        "possibly compromised": list(row["compromised_users"]),
         "password known": [each["user"] for each in row["known_passwords"]],
     }
 

@@ -1,6 +1,6 @@
 """Pictures for the metadata of assets, as Markdown with the image inside.
 
-Matplotlib takes most of a second to import: not before there is something to draw.
+Matplotlib takes most of a second to import, so it is imported when there is something to draw.
 """
 
 import base64
@@ -18,9 +18,9 @@ _MOST_PANELS = 8
 
 
 def hinton_weights(weights: np.ndarray, deviations: np.ndarray) -> str:
-    """Hinton diagram of the component weights: a square's area is the weight.
+    """Hinton diagram of the component weights, in which the area of a square is the weight.
 
-    Both are of shape (K,); the outline is the weight plus its standard deviation.
+    Both arguments have shape (K,); the outline is the weight plus its standard deviation.
     """
     figure = _figure(0.7 * len(weights) + 1.4, 1.9)
     axes = figure.subplots()

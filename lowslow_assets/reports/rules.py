@@ -1,8 +1,8 @@
 """A campaign's conditions as rules that other tools run: KQL hunting queries and Sigma rules.
 
-Both are written from the same terms as the engine that counts what they hit. The values in
-them are the attacker's: in KQL they are string literals, in Sigma they go through a YAML dumper,
-and comments hold none.
+Both are written from the same terms as the query that counts what they hit. The attacker chose the
+values in them: in KQL they are string literals, in Sigma they pass through a YAML dumper, and
+comments do not contain them.
 """
 
 import re
@@ -24,7 +24,7 @@ MAX_LEGITIMATE_SHARE = 0.01
 
 _NAMESPACE = UUID("0d3c6d53-6b0e-5d0a-9d53-2a8b5cf1f0a4")
 
-# As features are made: see ``signins.features``.
+# Made as in ``signins.features``.
 _KQL_COLUMNS = {
     "AppDisplayName": 'trim(" +", AppDisplayName)',
     "ClientAppUsed": 'trim(" +", ClientAppUsed)',
@@ -47,7 +47,7 @@ _SIGMA_FIELDS = {
 }
 
 # The details are dynamic in the table of interactive sign-ins, and strings in the other one. A
-# workspace may lack either: fuzzy.
+# workspace may lack either table, hence fuzzy.
 _QUERY = """\
 union isfuzzy=true
 (
@@ -101,9 +101,8 @@ def hunting_rule(
 ) -> HuntingRule:
     """The rule for an outcome (failure or success) of a campaign, counted over the ``days``.
 
-    A failure is any attempt here, with one of ``attempt_codes``.
-
-    Without a condition, or where it hits too many legitimate sign-ins, there is no text.
+    Here a failure is any attempt, with one of ``attempt_codes``. Without a condition, or if the
+    condition hits too many legitimate sign-ins, there is no text.
     """
     hits = condition.hits if condition else Hits(0, 0, 0, 0)
     terms = list(condition.terms) if condition else []
@@ -142,9 +141,9 @@ def hunting_rule(
 
 
 def _summary(terms: Sequence[Term], hits: Hits, totals: Hits, usable: bool) -> str:
-    """In a sentence without a word of the attacker's."""
+    """What the rule hits, or why there is none, in a sentence without a value of the attacker's."""
     if not terms:
-        return "No rule: it repeats too little, and shows too much of what is usual here."
+        return "No rule: the campaign repeats too little that is unusual in the tenant."
     touches = hits.legitimate / max(totals.legitimate, 1)
     if not usable:
         return f"No rule: the best would hit {touches:.1%} of legitimate sign-ins."
@@ -184,7 +183,7 @@ def _kql_network(term: Term) -> list[str]:
         numbers = _kql_list([system.removeprefix("AS") for system in term.systems])
         either.append(f"tostring(AutonomousSystemNumber) in ({numbers})")
     for version, ranges in _ranges(term).items():
-        # Of an address of the other version it is null, and so would be its negation.
+        # It is null for an address of the other version, and so would be its negation.
         within = f"ipv{version}_is_in_any_range(IPAddress, {_kql_list(ranges)})"
         either.append(f"coalesce({within}, false)")
     return either
@@ -247,7 +246,7 @@ def to_sigma(
         "falsepositives": ["As many as the description says, in the past."],
         "level": "medium",
     }
-    # Other than ASCII is escaped: what a reader sees is what there is.
+    # Characters other than ASCII are escaped, so that a reader sees all that is there.
     return yaml.safe_dump(rule, sort_keys=False, width=100)
 
 
@@ -269,14 +268,14 @@ def _sigma_term(term: Term) -> list[dict[str, Any]]:
 
 
 def _sigma_literal(value: str) -> str:
-    """Without wildcards: in Sigma's strings * and ? are ones, unless escaped."""
+    """The text without wildcards: in Sigma, * and ? are wildcards unless they are escaped."""
     return re.sub(r"([\\*?])", r"\\\1", value)
 
 
 def _spaced(system: str) -> str:
     """A regular expression for an operating system, whose spaces features leave out.
 
-    The log puts them before a word or a number: both "Windows10" and "Windows 10" occur.
+    The log has spaces before a word or a number: both "Windows10" and "Windows 10" occur.
     """
     words = re.split(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=\d)", system)
     return "^" + r"\s*".join(map(re.escape, words)) + "$"

@@ -35,7 +35,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class KnownPassword:
-    """An account whose password a campaign may have had right, and was stopped: when, by what."""
+    """An account whose password a campaign may know: when it was stopped, and by what."""
 
     user: str
     probability: float
@@ -96,14 +96,14 @@ def describe(
     entries: list[Entry],
     known: list[KnownPassword],
 ) -> Incident:
-    """Say what a campaign's kept cluster is.
+    """The incident of a campaign's kept cluster.
 
-    ``merged`` are the ids of campaigns that it absorbed; ``entries`` come with the likeliest first,
-    other accounts whose password is ``known`` with the earliest first.
+    ``merged`` are the ids of campaigns that it absorbed. ``entries`` begin with the likeliest,
+    ``known``, the other accounts whose password is known, with the earliest.
     """
     compromised_users = [entry.user for entry in entries]
     previous = campaign.previous_hunt
-    # By the export's day: what happened just before midnight comes with the next one.
+    # New by the export's day: what happened just before midnight is in the next day's export.
     new_users = [entry.user for entry in entries if not previous or entry.exported > previous]
     new_known = [
         each.user
@@ -148,10 +148,10 @@ def describe(
 
 
 def with_known_addresses(incident: Incident, known: Known) -> Incident:
-    """The incident with what others know of its addresses.
+    """The incident with what others know about its addresses.
 
-    It stays as severe as it was: a lookup comes after the tests of a spray, and an address that is
-    known for something else says nothing of this campaign.
+    Its severity does not change: an address that is known for something else says nothing about
+    this campaign.
     """
     description = incident.description
     if known.malicious:
@@ -162,9 +162,8 @@ def with_known_addresses(incident: Incident, known: Known) -> Incident:
         more = len(known.malicious) - _SHOWN_ADDRESSES
         named += f" and {more} more" if more > 0 else ""
         description += (
-            f" Of {_plural(known.looked_up, 'address', 'addresses')} looked up, "
-            f"{len(known.malicious)} {'is' if len(known.malicious) == 1 else 'are'} known as "
-            f"malicious: {named}."
+            f" Addresses looked up: {known.looked_up:,}, known as malicious: "
+            f"{len(known.malicious)}, namely {named}."
         )
     return replace(
         incident,
@@ -191,7 +190,7 @@ def _confidence_label(confidence: float) -> str:
 
 
 def _severity(label: str, has_password: bool) -> str:
-    """A password that is known is one step more, whether or not it got the campaign in."""
+    """A known password raises the severity by one step, whether it was stopped or not."""
     if label == "low":
         return "Informational"
     if label == "medium":
@@ -199,13 +198,13 @@ def _severity(label: str, has_password: bool) -> str:
     return "High" if has_password else "Medium"
 
 
-def _title(cluster: ClusterStatistics, entered: int, known: int) -> str:
+def _title(cluster: ClusterStatistics, compromised: int, known: int) -> str:
     accounts = _plural(cluster.users, "account")
     title = f"Possible low-and-slow password spray on {accounts}, {_pace(cluster)}"
-    if entered:
-        title += f", {_listed(entered)} possibly compromised"
+    if compromised:
+        title += f", {_listed(compromised)} possibly compromised"
     if known:
-        more = " more" if entered else ""
+        more = " more" if compromised else ""
         title += f", password{'' if known == 1 else 's'} of {_listed(known)}{more} known"
     return title
 
@@ -217,7 +216,7 @@ def _listed(number: int) -> str:
 def _history(
     campaign: Campaign, merged: Sequence[str], new_users: Sequence[str], new_known: Sequence[str]
 ) -> str:
-    """Since when it is known and what is new."""
+    """Since when the campaign is known, and what is new."""
     if campaign.state == NEW:
         sentences = [f"First found by the hunt of {campaign.first_hunted}."]
     else:
@@ -232,10 +231,10 @@ def _history(
             f"{campaign.previous_hunt}: {news}."
         ]
     if campaign.split_from:
-        sentences.append(f"It was one with campaign {campaign.split_from}.")
+        sentences.append(f"It was part of campaign {campaign.split_from} before.")
     if merged:
-        more = f" and {len(merged) - 1} more" if len(merged) > 1 else ""
-        sentences.append(f"It took in campaign {merged[0]}{more}.")
+        more, was = (f" and {len(merged) - 1} more", "were") if merged[1:] else ("", "was")
+        sentences.append(f"Campaign {merged[0]}{more} {was} merged into it.")
     return " ".join(sentences)
 
 
@@ -251,7 +250,7 @@ def _description(
     unusual = (
         f"Most are unusual for the tenant in: {', '.join(anomalous_features)}."
         if anomalous_features
-        else "Application, client, device and place are usual ones; the sources are new."
+        else "Application, client, device and place are usual; the sources are new."
     )
     sentences = [
         f"{_plural(cluster.failures, 'failed sign-in')} on {_tried(cluster)} "
@@ -266,9 +265,8 @@ def _description(
         sentences.append(f"It keeps repeating: {values}.")
     failed = [test for test in tests if not test.passed]
     sentences.append(
-        f"Confidence is {_confidence_label(confidence)} ({confidence:.0%} that it is a "
-        f"campaign and no strays); it passes {len(tests) - len(failed)} of {len(tests)} tests of a "
-        "spray."
+        f"Confidence is {_confidence_label(confidence)} ({confidence:.0%} that it is a campaign "
+        f"and not strays); it passes {len(tests) - len(failed)} of {len(tests)} tests of a spray."
     )
     sentences += [f'"{test.name}": {test.explanation}' for test in tests if test.passed]
     sentences += [f'Not "{test.name}": {test.explanation}' for test in failed]
@@ -318,7 +316,7 @@ def _plural(number: int, one: str, many: str | None = None) -> str:
 
 def _shown(value: str) -> str:
     """A value from the log for use in a sentence: quoted, bounded, without control characters."""
-    # With quotes of its own it could end early and go on in our name.
+    # With quotes of its own, the value could end early and continue in our name.
     printable = "".join(c if c.isprintable() else "?" for c in value.replace('"', "'"))
     if len(printable) > _SHOWN_VALUE_LENGTH:
         printable = printable[:_SHOWN_VALUE_LENGTH] + "..."

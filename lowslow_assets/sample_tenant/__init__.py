@@ -1,8 +1,8 @@
 """A generated Microsoft Entra tenant whose sign-in logs contain low-and-slow password sprays.
 
-`generate` writes SigninLogs as Sentinel exports them, and apart from them the labels that say what
-each unusual sign-in really is. For demos, and to measure how well sprays are found. Nothing here
-knows of Spark or Dagster, and no person or network in it is real.
+`generate` writes SigninLogs as Sentinel exports them. Apart from these, it writes labels that say
+what each unusual sign-in really is. It is for demos, and to measure how well sprays are found.
+Nothing here knows about Spark or Dagster, and no person or network in it is real.
 
 A tenant is drawn as rows of numbers (`traffic`: `ordinary`, `excursions`, `slips`, `confusers`,
 `sprays`), then written day by day as text (`facts`, `schemas`, `export`, `truth`).

@@ -10,7 +10,7 @@ from lowslow_assets.sample_tenant.tenant import Campaign
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Generate a tenant as asked; 0 when it is there, 2 when it cannot be made."""
+    """Generate the requested tenant; 0 when it is there, 2 when it cannot be generated."""
     options = _parser().parse_args(arguments)
     try:
         summary = generate(_tenant(options), options.source, options.labels, _progress)
@@ -25,7 +25,7 @@ def _parser() -> argparse.ArgumentParser:
     demo = Tenant()
     parser = argparse.ArgumentParser(
         prog="python -m lowslow_assets.sample_tenant",
-        description="Generate the sign-in logs of a made-up tenant, with labels beside them.",
+        description="Generate the sign-in logs of a generated tenant, with labels beside them.",
     )
     add = parser.add_argument
     add("source", metavar="SOURCE", type=Path, help="new folder for the export (y=.../m=.../...)")

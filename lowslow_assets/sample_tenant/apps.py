@@ -1,4 +1,4 @@
-"""What people sign in to, and how: applications, client protocols, result codes."""
+"""The applications that people sign in to, client protocols, and result codes."""
 
 from typing import NamedTuple
 
@@ -65,11 +65,11 @@ _NEW = [App("Benefits Portal", "Benefits Portal")]
 
 APPS = _COMMON + _ODD + _CONNECTOR + _NEW
 COMMON_APPS = np.arange(len(_COMMON))
-"""Indices of what the tenant uses every day, most popular first."""
+"""Indices of the applications that the tenant uses every day, the most popular first."""
 ODD_APPS = np.arange(len(_COMMON), len(_COMMON) + len(_ODD))
 """Indices of applications that exist in every tenant and that hardly anybody opens."""
 NEW_APP = len(APPS) - 1
-"""What nobody opens before the tenant introduces it (see `Tenant.new_app_day`)."""
+"""The application that nobody opens before the tenant introduces it (see `Tenant.new_app_day`)."""
 CONNECTOR_APP = NEW_APP - 1
 EXCHANGE_APP = 0
 
@@ -92,7 +92,7 @@ SUCCESS, WRONG_PASSWORD, EXPIRED_PASSWORD, LOCKED = 0, 50126, 50055, 50053
 MFA_CODES = np.array([50074, 50076])
 MFA_REFUSED = 500121
 STOPPED_CODES = np.array([50074, 50076, 50079, 53003, 50158, EXPIRED_PASSWORD])
-"""What stops a sign-in although its password was right."""
+"""The codes that stop a sign-in although its password was right."""
 OTHER_CODES = np.array([50140, 53003, 65001, 50058, 700016, LOCKED, 50105, 50097])
 """Interruptions and refusals that say nothing about the password, commonest first."""
 

@@ -1,7 +1,7 @@
 """Where sign-ins come from: real cities with their state, country, coordinates and clock.
 
-The first cities are the tenant's offices, each followed by the towns its people live in; the rest
-of the world is where they travel to and where attackers' proxies are.
+The first cities are the tenant's offices, each followed by the towns where its people live. People
+travel to the rest of the world, and attackers' proxies are there.
 """
 
 from typing import NamedTuple
@@ -44,7 +44,7 @@ Bray,Wicklow,IE,53.203,-6.098,1
 0.03 | Sydney,New South Wales,AU,-33.869,151.209,10; \
 Newcastle,New South Wales,AU,-32.928,151.782,10"""
 
-# The first city is where the office opens that is new to the tenant (see `confusers`).
+# The first city is that of the new office (see `confusers`).
 _WORLD = """\
 Wroclaw,Dolnoslaskie,PL,51.108,17.039,2
 New York,New York,US,40.713,-74.006,-4
@@ -157,7 +157,7 @@ CITIES, OFFICES = _read()
 NEW_OFFICE = 1 + max(town for office in OFFICES for town in office.towns)
 """Index of the city that has no office until the confuser `new_office` opens one."""
 ABROAD = np.arange(NEW_OFFICE + 1, len(CITIES))
-"""Indices of the rest of the world, favourite destinations of business trips first."""
+"""Indices of the rest of the world, the favourite destinations of business trips first."""
 COUNTRY = np.unique([city.country for city in CITIES], return_inverse=True)[1]
 """Per city, the number of its country."""
 UTC_OFFSET = np.array([city.utc_offset for city in CITIES])

@@ -1,4 +1,4 @@
-"""Confusers that add rows of their own: failures which are many, odd or steady, but no spray.
+"""Confusers that add rows of their own: failures that are many, odd or steady, but not a spray.
 
 Each function draws one kind from its own stream; numbers grow with the size of the tenant.
 """
@@ -9,14 +9,14 @@ import numpy as np
 
 from lowslow_assets.sample_tenant import apps, slips, whereabouts
 from lowslow_assets.sample_tenant.cities import ABROAD, OFFICES, UTC_OFFSET
-from lowslow_assets.sample_tenant.devices import Device, made_up
+from lowslow_assets.sample_tenant.devices import Device, invented_device
 from lowslow_assets.sample_tenant.signins import DAY, HOUR, MINUTE, Rows, blank, label
 from lowslow_assets.sample_tenant.streams import stream, unit
 from lowslow_assets.sample_tenant.world import World, no_rows
 
 
 def stale_device(world: World) -> Rows:
-    """Phones that keep trying an old password about every half hour, for one to four weeks."""
+    """Phones that retry an old password about every half hour, for one to four weeks."""
     rng = stream(world.tenant.seed, "stale device")
     users = rng.permutation(world.tenant.users)[: 1 + world.tenant.signins_per_day // 500]
     return np.concatenate([_stale_phone(world, int(user), rng) for user in users])
@@ -45,7 +45,7 @@ def _stale_phone(world: World, user: int, rng: np.random.Generator) -> Rows:
 
 
 def connector(world: World) -> Rows:
-    """A service that reads many mailboxes with passwords it lost: one address, one odd client."""
+    """A service that reads many mailboxes with outdated passwords: one address, one odd client."""
     tenant = world.tenant
     rng = stream(tenant.seed, "connector")
     users = rng.permutation(tenant.users)[: max(tenant.users // 12, 10)]
@@ -63,7 +63,7 @@ def connector(world: World) -> Rows:
 
 
 def burst(world: World) -> Rows:
-    """Brute force, one a month: a quarter of the accounts from four addresses in an hour."""
+    """Brute force, once per month: a quarter of the accounts from four addresses in an hour."""
     tenant = world.tenant
     rng = stream(tenant.seed, "burst")
     parts = []
@@ -73,7 +73,7 @@ def burst(world: World) -> Rows:
         rows["time"] = world.moment(rng.uniform(0.05, 0.95) * tenant.days)
         rows["time"] += rng.integers(0, HOUR, len(rows))
         rows["user"] = np.resize(users, len(rows))
-        rows["device"] = world.devices.add(made_up(rng))
+        rows["device"] = world.devices.add(invented_device(rng))
         rows["client"], rows["app"] = apps.BROWSER, rng.choice(apps.COMMON_APPS[:6])
         locked = rng.random(len(rows)) < 0.1
         rows["result"] = np.where(locked, apps.LOCKED, apps.WRONG_PASSWORD)
@@ -107,7 +107,7 @@ def internet_noise(world: World) -> Rows:
     rows = blank(rng.poisson(tenant.noise * tenant.days), rng, "internet_noise")
     rows["time"] = rng.integers(tenant.start_ms, world.end_ms, len(rows))
     rows["user"] = rng.integers(0, tenant.users, len(rows))
-    rows["device"] = [world.devices.add(made_up(rng)) for _ in rows]
+    rows["device"] = [world.devices.add(invented_device(rng)) for _ in rows]
     rows["client"] = rng.choice([0, 0, 0, 1, 3, 5, 7], len(rows))
     rows["app"] = rng.choice(np.concatenate([apps.COMMON_APPS[:5], apps.ODD_APPS]), len(rows))
     odd = rng.random(len(rows)) < 0.15

@@ -1,4 +1,4 @@
-"""Devices: what a sign-in says about its operating system and browser, and how that ages."""
+"""Devices: the operating system and browser of a sign-in, and how they age."""
 
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -60,7 +60,7 @@ class Device:
 
 @dataclass
 class Devices:
-    """The devices of the tenant and those attackers claim; a row holds an index into it."""
+    """The devices of the tenant and those that attackers claim; a row holds an index into it."""
 
     known: list[Device] = field(default_factory=list)
     _index: dict[Device, int] = field(default_factory=dict)
@@ -79,8 +79,8 @@ def device_id(name: str) -> str:
     return guids(mix("device", name), mix("device id", name))[0] if name else ""
 
 
-def made_up(rng: np.random.Generator) -> Device:
-    """A browser and an operating system such as spraying tools invent for each attempt."""
+def invented_device(rng: np.random.Generator) -> Device:
+    """A browser and an operating system as spraying tools invent them for each attempt."""
     system = _ODD_SYSTEMS[rng.integers(len(_ODD_SYSTEMS))]
     family = _ODD_FAMILIES[rng.integers(len(_ODD_FAMILIES))]
     version = f"{rng.integers(20, 135)}.{rng.integers(0, 10)}.{rng.integers(0, 4000)}"

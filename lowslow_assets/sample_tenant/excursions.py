@@ -1,6 +1,6 @@
 """Confusers that move honest sign-ins to unusual places: travel, VPNs, a new office.
 
-Each changes sessions in place and labels what it changed.
+Each changes sessions in place and labels the changed ones.
 """
 
 import numpy as np
@@ -42,7 +42,7 @@ def travel(world: World, sessions: Rows) -> None:
 
 
 def vpn(world: World, sessions: Rows) -> None:
-    """Some people who, away from the office, often go through a VPN service's exit nodes."""
+    """Some people who often use a VPN service's exit nodes when they are not at the office."""
     rng = stream(world.tenant.seed, "vpn")
     exits = rng.choice(ABROAD[:30], _VPN_EXITS, replace=False)
     fans = rng.random(world.tenant.users) < world.tenant.vpn
@@ -56,7 +56,7 @@ def vpn(world: World, sessions: Rows) -> None:
 
 
 def new_office(world: World, sessions: Rows) -> None:
-    """An office opens in a city where nobody signed in before; some people move there."""
+    """An office opens in a city where nobody has signed in before; some people move there."""
     tenant = world.tenant
     rng = stream(tenant.seed, "new office")
     opening = world.moment(rng.uniform(0.35, 0.6) * tenant.days)
@@ -71,7 +71,7 @@ def new_office(world: World, sessions: Rows) -> None:
 
 
 def conference(world: World, sessions: Rows) -> None:
-    """Many people in one foreign city for three days, on the wifi of one hotel."""
+    """Many people in one foreign city for three days, on the Wi-Fi of one hotel."""
     tenant = world.tenant
     rng = stream(tenant.seed, "conference")
     city = int(rng.choice(ABROAD))
@@ -111,4 +111,4 @@ def _in_office(world: World, sessions: Rows) -> npt.NDArray[np.bool_]:
 
 
 EXCURSIONS = {"travel": travel, "vpn": vpn, "new_office": new_office}
-"""In the order in which they are applied; then `conference`, and of all rows `shared_egress`."""
+"""In the order of their application; then `conference`, and on all rows `shared_egress`."""

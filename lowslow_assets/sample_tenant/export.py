@@ -1,6 +1,6 @@
 """Writes days in the layout of Sentinel's data export, with the export's faults.
 
-`y=2026/m=05/d=02/h=00/m=05/PT05M.json`: one file of JSON lines per five minutes that have any.
+`y=2026/m=05/d=02/h=00/m=05/PT05M.json`: one file of JSON lines per five minutes with sign-ins.
 """
 
 from collections import defaultdict
@@ -22,7 +22,7 @@ _LATEST_REPEAT_SLOTS = 36
 _MALFORMED = 0.0002
 _OTHER_NAME = 0.01
 Slotted = list[tuple[int, str]]
-"""Lines with the number of the five minutes of the day in whose file they stand."""
+"""Lines, with the number of the five minutes of the day in whose file they are."""
 
 
 @dataclass
@@ -57,7 +57,7 @@ def _slots(times: np.ndarray) -> list[int]:
 
 
 def _lines(world: World, rows: Rows, facts: Iterable[Facts]) -> list[str]:
-    """The rows as text; shape and schema of a line follow from its row's key."""
+    """The rows as text; the row's key decides shape and schema of its line."""
     share = {"strings": 1.0, "objects": 0.0, "diagnostic": 1.0, "sentinel": 0.0, "mixed": 0.5}
     as_text = unit(rows["key"], "shape") < share[world.tenant.detail_shape]
     as_record = unit(rows["key"], "schema") < share[world.tenant.schema]
@@ -68,7 +68,7 @@ def _lines(world: World, rows: Rows, facts: Iterable[Facts]) -> list[str]:
 
 
 def _exact_repeats(world: World, rows: Rows, proper: Slotted) -> Slotted:
-    """The same lines once more in a later file, up to three hours on, on the same day."""
+    """The same lines again in a later file of the same day, up to three hours later."""
     chosen = np.flatnonzero(unit(rows["key"], "duplicate") < world.tenant.duplicates / 2)
     wait = 1 + mix(rows["key"], "again") % np.uint64(_LATEST_REPEAT_SLOTS)
     return [
@@ -79,8 +79,8 @@ def _exact_repeats(world: World, rows: Rows, proper: Slotted) -> Slotted:
 def _drafts(world: World, rows: Rows, day: int) -> Slotted:
     """Earlier versions of some sign-ins: the same Id, but less detail.
 
-    TimeGenerated is milliseconds to a minute before the row's own, which is the one to keep (and
-    still after CreatedDateTime).
+    TimeGenerated is milliseconds to a minute before that of the row itself, which is the one to
+    keep, and still after CreatedDateTime.
     """
     chosen = unit(rows["key"], "draft") < world.tenant.duplicates / 2
     lead = 1 + (unit(rows["key"], "draft lead") ** 3 * (MINUTE - 1)).astype(np.int64)

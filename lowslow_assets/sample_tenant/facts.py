@@ -1,7 +1,7 @@
-"""From a row of numbers to what a log line says, oddities included.
+"""From a row of numbers to the content of a log line, with its oddities.
 
-`Facts` are the same for both schemas. The oddities of real exports are a function of the row's
-key, so they stay with their row whatever else is generated.
+`Facts` are the same for both schemas. The oddities of real exports are a function of the row's key,
+so a row keeps them whatever else is generated.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from lowslow_assets.sample_tenant.world import World
 
 @dataclass
 class Facts:
-    """What one log line says; times in ISO 8601 with 7 and with 3 fractional digits."""
+    """The content of a log line; times in ISO 8601 with 7 and with 3 fractional digits."""
 
     id: str
     time: str
@@ -189,7 +189,7 @@ ODDITIES: dict[str, tuple[float, Callable[[Facts], None]]] = {
     "interactive is text": (0.02, _interactive_is_text),
     "interactive is an int": (0.01, _interactive_is_int),
 }
-"""What real exports do now and then: the share of rows, and what happens to them."""
+"""The oddities of real exports: the share of rows, and what happens to them."""
 
 
 def _oddities(rows: Rows) -> list[tuple[str, ...]]:

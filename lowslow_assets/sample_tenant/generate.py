@@ -17,16 +17,16 @@ from lowslow_assets.sample_tenant.traffic import draw
 from lowslow_assets.sample_tenant.world import World
 
 CAMPAIGNS_FILE, MARKER_FILE = "campaigns.json", "generation.json"
-"""Beside the labels: what was planted, and what is complete."""
+"""The files beside the labels: what was planted, and which generation is complete."""
 
 
 class SourceNotEmptyError(ValueError):
-    """The folder holds something else than the complete tenant that was asked for."""
+    """The folder holds something other than the complete tenant that was requested."""
 
 
 @dataclass
 class Summary(Tally):
-    """What a generation holds. `signins` are distinct ids; `by_label` adds up to them."""
+    """The contents of a generation. `signins` are distinct ids; `by_label` adds up to them."""
 
     signins: int = 0
     by_label: dict[str, int] = field(default_factory=dict)
@@ -41,9 +41,9 @@ def generate(
 ) -> Summary:
     """Write the tenant's export to `source` and its labels (CSV) to `labels`.
 
-    Beside the labels go `campaigns.json` and the marker of a complete generation. If the same
-    tenant is complete there, nothing is written. `progress` is called with the days
-    done and all days.
+    `campaigns.json` and the marker of a complete generation are written beside the labels. If the
+    same tenant is already complete there, nothing is written. `progress` is called with the number
+    of days done and of all days.
     """
     marker = labels.parent / MARKER_FILE
     source = source.resolve()
@@ -71,7 +71,7 @@ def generate(
 def _write_days(
     world: World, rows: Rows, folder: Path, progress: Callable[[int, int], None]
 ) -> Tally:
-    """Write day after day, so that only one day's text is ever in memory."""
+    """Write day after day, so that only the text of one day is in memory."""
     tally, days = Tally(), world.tenant.days
     edges = np.searchsorted(rows["time"], [world.moment(day) for day in range(days + 1)])
     for day in range(days):
@@ -85,7 +85,7 @@ def _identity(tenant: Tenant, source: Path) -> dict[str, str]:
 
 
 def _found(tenant: Tenant, source: Path, marker: Path) -> Summary:
-    """The summary of the same generation made before; an error if it is not that."""
+    """The summary of the same generation that exists; an error if another one does."""
     known = json.loads(marker.read_text(encoding="utf-8")) if marker.exists() else {}
     if known.get("made") != _identity(tenant, source):
         raise SourceNotEmptyError(

@@ -1,8 +1,8 @@
-"""Providers, their numbers and their addresses, all computed rather than stored.
+"""Providers, their numbers and their addresses, all computed and not stored.
 
-An address is one 64-bit number: below 2**32 it is IPv4, otherwise the upper half of an IPv6
-address (the lower half follows from it). Addresses look public and belong to nobody in particular;
-a provider's prefixes follow from its AS number and the city, so one prefix lies in one city.
+An address is one 64-bit number: below 2**32 it is IPv4, otherwise the upper half of an IPv6 address
+(the lower half follows from it). Addresses look public and belong to nobody in particular. A
+provider's prefixes follow from its AS number and the city, so each prefix is in one city.
 """
 
 import ipaddress
@@ -15,11 +15,11 @@ from lowslow_assets.sample_tenant.cities import COUNTRY
 from lowslow_assets.sample_tenant.streams import Bits, mix
 
 NATIONAL_PROVIDERS = 4
-"""Large internet providers in each country; people's homes and hotels are with one of them."""
+"""Large internet providers in each country, which people's homes and hotels use."""
 SMALL_PROVIDERS = 12
-"""Small providers and hosting companies in each country, where proxies are rented."""
+"""Small providers and hosting companies in each country, which rent out proxies."""
 
-# First octets that are unicast, public and not set aside for anything.
+# First octets that are unicast, public and not reserved.
 _FIRST_OCTETS = np.array(
     [n for n in range(2, 224) if n not in (10, 100, 127, 169, 172, 192, 198, 203)], dtype=np.uint64
 )

@@ -1,6 +1,6 @@
 """Ordinary traffic: people who sign in when and where they work, and sometimes mistype.
 
-People come in sessions: a sign-in or a few within minutes, from one device in one place.
+People come in sessions: one or a few sign-ins within minutes, from one device in one place.
 """
 
 import numpy as np
@@ -13,13 +13,12 @@ from lowslow_assets.sample_tenant.signins import DAY, HOUR, MINUTE, Rows, blank,
 from lowslow_assets.sample_tenant.streams import stream, unit
 from lowslow_assets.sample_tenant.world import World
 
-# Rows that come of a session of 1.6 sign-ins, with its mistakes; the part of all rows that is
-# ordinary.
+# The rows of a session of 1.6 sign-ins, with its mistakes; the share of ordinary rows among all.
 _ROWS_PER_SESSION, _ORDINARY_SHARE = 1.72, 0.955
 _NEW_APP_SHARE = 0.08
 _SATURDAY_SHARE, _SUNDAY_SHARE = 0.14, 0.1
 
-# How many sessions begin in each hour of the clock.
+# How many sessions begin in each hour of the local clock.
 _WORKDAY = [
     *(0.1, 0.05, 0.05, 0.05, 0.1, 0.3, 1.0, 3.0, 8.0, 10.0, 8.0, 7.0),
     *(4.5, 6.5, 7.5, 7.0, 6.0, 4.0, 2.0, 1.5, 1.6, 1.2, 0.7, 0.3),
@@ -82,7 +81,7 @@ def _attendance(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """Per session its user, its local day and whether that is a workday.
 
-    One more day at either end, as a local day overlaps two UTC days.
+    There is one more day at either end, because a local day overlaps two UTC days.
     """
     tenant, people = world.tenant, world.people
     day = np.arange(-1, tenant.days + 1)
@@ -99,7 +98,7 @@ def _attendance(
 
 
 def _presence(users: int, days: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Which days each user is there at all: now and then somebody is away for a week or two."""
+    """The days on which each user is there; now and then somebody is away for one or two weeks."""
     present = np.ones((users, days), dtype=bool)
     for user in range(users):
         for first in rng.integers(0, days, rng.poisson(days / 120)):
@@ -122,7 +121,7 @@ def _device(
     at_work: npt.NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> npt.NDArray[np.int64]:
-    """Computer, phone or another device; after hours rather the phone."""
+    """Computer, phone or another device; after hours more often the phone."""
     dice = rng.random(len(user))
     computer, phone = np.where(at_work, 0.72, 0.35), np.where(at_work, 0.97, 0.85)
     slot = (dice >= computer).astype(int) + (dice >= phone)
@@ -132,7 +131,7 @@ def _device(
 def _settle(
     world: World, rows: Rows, at_work: npt.NDArray[np.bool_], day: npt.NDArray[np.int64]
 ) -> None:
-    """Office days at the office; otherwise at home or about; phones on their carrier's network."""
+    """On office days the office; otherwise home or elsewhere; phones on their carrier's network."""
     people, user = world.people, rows["user"]
     at_office = at_work & (
         unit(world.tenant.seed, user, day + 1, "office day") < people.office_share[user]

@@ -1,4 +1,4 @@
-"""The tenant's people: who they are, where they live and work, what they carry."""
+"""The tenant's people: who they are, where they live and work, and which devices they have."""
 
 from dataclasses import dataclass
 
@@ -54,7 +54,7 @@ def hire(tenant: Tenant, devices: Devices) -> People:
     count = tenant.users
     branch = rng.choice(len(OFFICES), count, p=[office.staff_share for office in OFFICES])
     office = np.array([OFFICES[b].city for b in branch])
-    # Half or more live in the office's city itself, the others in one of the towns around.
+    # Half or more live in the office's own city, the others in one of the towns around it.
     home = np.array([rng.choice([OFFICES[b].city] * 3 + list(OFFICES[b].towns)) for b in branch])
     activity = rng.lognormal(0, 0.8, count)
     carelessness = rng.gamma(1.5, 1, count)
@@ -79,7 +79,7 @@ def hire(tenant: Tenant, devices: Devices) -> People:
 
 
 def _names(count: int, guests: float, rng: np.random.Generator) -> tuple[list[str], list[str]]:
-    """User principal names and display names; a name given twice gets a number, guests #EXT#."""
+    """User principal names and display names; a repeated name gets a number, a guest's #EXT#."""
     pairs = rng.permutation(len(FIRST_NAMES) * len(LAST_NAMES))
     upns, names = [], []
     for number in range(count):
@@ -140,7 +140,7 @@ def _one_of(
 ) -> Device:
     shares = np.array(list(kinds.values()))
     system, browser = list(kinds)[rng.choice(len(kinds), p=shares / shares.sum())]
-    # Most browsers update within days of a release, a few stay weeks behind.
+    # Most browsers update within days of a release, a few weeks later.
     lag = min(int(rng.exponential(update_lag)), 60)
     brand = "MAC" if system == "MacOs" else "LAPTOP"
     name = f"{brand}-{rng.integers(0, 16**6):06X}" if managed else ""

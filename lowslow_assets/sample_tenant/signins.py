@@ -1,6 +1,6 @@
 """One sign-in as a row of numbers: the form in which the whole tenant is drawn.
 
-Text is made only when a day is written, so a million sign-ins need some 60 MB of memory. Users,
+Text is made only when a day is written, so a million sign-ins need about 60 MB of memory. Users,
 devices, places and so on are indices into their tables.
 """
 
@@ -53,7 +53,7 @@ def label(name: str) -> int:
 
 
 def blank(count: int, rng: np.random.Generator, name: str = "ordinary") -> Rows:
-    """New rows with new keys and a label; everything else is zero."""
+    """New rows with new keys and a label; all other columns are zero."""
     rows = np.zeros(count, dtype=SIGNIN)
     rows["label"] = label(name)
     return rekeyed(rows, rng)

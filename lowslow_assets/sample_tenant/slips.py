@@ -1,4 +1,4 @@
-"""Mistakes of honest people: wrong passwords, expired ones, a second factor asked for."""
+"""Mistakes of honest people: wrong passwords, expired ones, requests for a second factor."""
 
 import numpy as np
 
@@ -9,15 +9,16 @@ from lowslow_assets.sample_tenant.streams import stream, unit
 from lowslow_assets.sample_tenant.tenant import Tenant
 
 _EXPIRED = 0.06
-# From this try on, counted from 0, a tenant with smart lockout answers that the account is locked.
+# From this attempt on, counted from 0, a tenant with smart lockout answers that the account is
+# locked.
 _LOCKED_TRY = 2
 
 
 def make(tenant: Tenant, people: People, sessions: Rows) -> tuple[Rows, Rows]:
     """Mistakes and prompts before some sessions: those rows, and the sessions that still happen.
 
-    Mostly the session follows within minutes and shows that it was its own user; some people give
-    up instead. A mistake keeps the label of an unusual place it happens in.
+    In most cases the session follows within minutes and shows that it was the user; some people
+    give up instead. A mistake in an unusual place has the place's label.
     """
     rng = stream(tenant.seed, "slips")
     user = sessions["user"]
@@ -49,7 +50,7 @@ def before(
     """
     tries = np.minimum(rng.geometric(0.65, len(moments)), 4)
     rows = rekeyed(np.repeat(moments, tries), rng)
-    # 0 for the last try before the success, 1 for the one before it, ...
+    # 0 for the last attempt before the success, 1 for the one before it, ...
     remaining = np.repeat(np.cumsum(tries), tries) - np.arange(len(rows)) - 1
     pause = np.exp(rng.uniform(np.log(10), np.log(300), len(moments))) * SECOND
     rows["time"] -= np.repeat(pause, tries).astype(np.int64)

@@ -1,11 +1,11 @@
-"""The planted campaigns: what they try, when, on whom and from where."""
+"""The planted campaigns: their attempts, times, accounts and sources."""
 
 import numpy as np
 import numpy.typing as npt
 
 from lowslow_assets.sample_tenant import apps, whereabouts
 from lowslow_assets.sample_tenant.cities import ABROAD, OFFICES, UTC_OFFSET
-from lowslow_assets.sample_tenant.devices import Device, made_up
+from lowslow_assets.sample_tenant.devices import Device, invented_device
 from lowslow_assets.sample_tenant.signins import HOUR, MINUTE, Rows, blank, label, rekeyed
 from lowslow_assets.sample_tenant.streams import mix, stream, unit
 from lowslow_assets.sample_tenant.tenant import Campaign
@@ -15,7 +15,7 @@ _HOURS_A_DAY = {"any": 24, "business": 10, "nights": 8, "sundays": 4}
 
 
 def spray(world: World, campaign: Campaign) -> Rows:
-    """All sign-ins of one campaign: its attempts, and what it does on compromised accounts."""
+    """All sign-ins of one campaign: its attempts, and its visits to compromised accounts."""
     rng = stream(world.tenant.seed, f"campaign {campaign.name}")
     times = _times(world, campaign, rng)
     if not len(times):
@@ -47,7 +47,7 @@ def targets(world: World, campaign: Campaign) -> npt.NDArray[np.int64]:
 
 
 def _times(world: World, campaign: Campaign, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Attempts in order, laid over the hours in which the campaign is active."""
+    """Attempts in order, spread over the hours in which the campaign is active."""
     hours = np.array(campaign.active_days(world.tenant.days), dtype=int)[:, None] * 24
     hours = (hours + np.arange(24)).ravel()
     clock = hours + world.tenant.start.weekday() * 24 + UTC_OFFSET[OFFICES[0].city]
@@ -72,9 +72,10 @@ def _times(world: World, campaign: Campaign, rng: np.random.Generator) -> npt.ND
 def _victims(
     accounts: npt.NDArray[np.int64], attempts: int, campaign: Campaign, rng: np.random.Generator
 ) -> tuple[list[int], list[int], list[int]]:
-    """The account of each attempt, and the attempts that succeed and those that are stopped.
+    """The account of each attempt, and which attempts succeed or are stopped.
 
-    An account whose password was right is left alone. That happens in the later four fifths.
+    An account whose password was right is left alone afterwards. Right passwords occur in the last
+    four fifths of the attempts.
     """
     late = rng.permutation(np.arange(attempts // 5, attempts)).tolist()
     wins, stops = late[: campaign.successes], late[campaign.successes :][: campaign.stopped]
@@ -105,13 +106,13 @@ def _claim(world: World, campaign: Campaign, rows: Rows, rng: np.random.Generato
         for column in ("client", "app"):
             rows[column] = models[column]
         rows["device"] = [_stranger(world, device) for device in models["device"]]
-    elif campaign.clients == "made_up":
+    elif campaign.clients == "invented":
         rows["client"] = rng.choice([0, 0, 0, 1, 1, 6, 7], count)
         rows["app"] = rng.choice(apps.ODD_APPS, count)
-        rows["device"] = [world.devices.add(made_up(rng)) for _ in range(count)]
+        rows["device"] = [world.devices.add(invented_device(rng)) for _ in range(count)]
     elif campaign.clients == "fixed":
         rows["client"], rows["app"] = apps.RICH_CLIENT, apps.ODD_APPS[0]
-        rows["device"] = world.devices.add(made_up(rng))
+        rows["device"] = world.devices.add(invented_device(rng))
     else:
         one = campaign.clients == "ropc"
         rows["client"] = apps.OTHER_CLIENT if one else rng.choice(apps.LEGACY_CLIENTS, count)
@@ -126,7 +127,7 @@ def _stranger(world: World, device: int) -> int:
 
 
 def _connect(world: World, campaign: Campaign, rows: Rows, rng: np.random.Generator) -> None:
-    """Fill in sources: those it keeps, or proxies, each attempt its own but for those reused."""
+    """Fill in sources: those that it keeps, or proxies, nearly one for each attempt."""
     cities = world.people.home if campaign.places == "home" else ABROAD
     if campaign.sources != "fresh":
         whereabouts.from_infrastructure(rows, cities, campaign.sources, campaign.addresses, rng)
@@ -145,7 +146,7 @@ def _connect(world: World, campaign: Campaign, rows: Rows, rng: np.random.Genera
 
 
 def _visits(entries: Rows, rng: np.random.Generator) -> Rows:
-    """One or two more sign-ins, within the hour, to look around in an account."""
+    """One or two more sign-ins within the hour, in which the attacker looks around."""
     rows = rekeyed(np.repeat(entries, rng.integers(1, 3, len(entries))), rng)
     rows["time"] += rng.integers(2 * MINUTE, 55 * MINUTE, len(rows))
     rows["app"] = rng.choice(apps.COMMON_APPS[:5], len(rows))

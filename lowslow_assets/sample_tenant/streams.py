@@ -1,9 +1,9 @@
-"""Randomness with names: every part of the tenant draws from a stream of its own.
+"""Randomness with names: every part of the tenant draws from its own stream.
 
-Two tools. `stream` gives a numpy generator that depends on the seed and a name alone, so adding a
-campaign leaves every other draw as it was. `mix` and `unit` turn integers into well-spread bits
-without any state: what belongs to one sign-in or one user (its lease, its spelling) is a function
-of its number and stays the same whatever else is generated around it.
+There are two tools. `stream` gives a numpy generator that depends on the seed and a name alone, so
+adding a campaign leaves every other draw unchanged. `mix` and `unit` turn integers into well-spread
+bits without any state: the facts of one sign-in or one user (its lease, its spelling) are a
+function of its number and stay the same whatever else is generated.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""What can be asked for: the settings of a tenant and of the sprays planted in it."""
+"""The settings of a tenant and of the sprays that are planted in it."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ import numpy as np
 from lowslow_assets.sample_tenant.streams import stream
 
 EDITION = 1
-"""Raise it when the same settings begin to give other bytes."""
+"""Raised when the same settings begin to give other bytes."""
 
 CONFUSERS = (
     "stale_device",
@@ -23,7 +23,7 @@ CONFUSERS = (
     "vpn",
     "internet_noise",
 )
-"""Harmless (or at least not low-and-slow) goings-on that resemble a spray in some respect."""
+"""Harmless events, or at least not low-and-slow ones, that resemble a spray in some respect."""
 
 
 @dataclass(frozen=True)
@@ -31,31 +31,31 @@ class Campaign:
     """One low-and-slow spray: single attempts, spread out.
 
     name: its label; unique in the tenant.
-    rate: attempts a day, on days on which it is active; a weekday with "business" hours, a Sunday
+    rate: attempts per day on which it is active; these are weekdays with "business" hours, Sundays
         with "sundays".
-    kind: the preset it was made from, for the record.
+    kind: the preset from which it was made, for the records.
     first_day, last_day: offsets from the tenant's start, both included; None is the last day.
-    pauses: stretches in which it rests, as pairs of such offsets, both included.
+    pauses: periods without attempts, as pairs of such offsets, both included.
     hours: round the clock, or by the head office's clock: its working hours on weekdays, "nights"
         from 22 to 6, "sundays" from 1 to 5 in the morning.
-    rhythm: "steady": uneven gaps around the same; "poisson": at any moment as likely.
-    clients: what the attempts claim to be. "made_up": another browser, operating system and
-        application each time; "common": what the tenant's people use; "fixed": one made-up
+    rhythm: "steady": gaps that vary around one length; "poisson": every moment is equally likely.
+    clients: what the attempts claim to be. "invented": another browser, operating system and
+        application each time; "common": what the tenant's people use; "fixed": one invented
         browser and one application; "legacy": IMAP, POP, SMTP; "ropc": one client that hands
         over bare passwords, with its own user agent.
     sources: "fresh": proxies, nearly each attempt from another; or addresses that it keeps (see
         `whereabouts.INFRASTRUCTURE`): "rented" from a few hosting companies, one "server", gateways
         of one "cloud", "exits" of an anonymising network.
-    addresses: how many it keeps; None for as many as its kind usually has.
+    addresses: how many it keeps; None for the usual number of its kind.
     places: sources anywhere in the world, or in the cities the tenant's people live in.
     ipv6: attempts from fresh sources come over IPv6.
     address_reuse: share of attempts from fresh sources that use an address used before.
     targets: the accounts it tries: None for all, a number of them, or their names.
-    order: all targets before any again, or each time one at random.
+    order: all targets before any is tried again, or a random one each time.
     locked: share of the failures that are answered with "locked" (50053).
-    stopped: accounts whose password is right but something else stops the sign-in, such as a
+    stopped: accounts whose password is right, but whose sign-in something else stops, such as a
         second factor.
-    successes: accounts it gets into; it leaves these alone afterwards, like those stopped.
+    successes: accounts it compromises; it leaves these alone afterwards, like those stopped.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Campaign:
     pauses: tuple[tuple[int, int], ...] = ()
     hours: Literal["any", "business", "nights", "sundays"] = "any"
     rhythm: Literal["steady", "poisson"] = "steady"
-    clients: Literal["made_up", "common", "fixed", "legacy", "ropc"] = "made_up"
+    clients: Literal["invented", "common", "fixed", "legacy", "ropc"] = "invented"
     sources: Literal["fresh", "rented", "server", "cloud", "exits"] = "fresh"
     addresses: int | None = None
     places: Literal["anywhere", "home"] = "anywhere"
@@ -84,7 +84,7 @@ class Campaign:
         return self.rate * {"business": 5 / 7, "sundays": 1 / 7}.get(self.hours, 1.0)
 
     def active_days(self, days: int) -> list[int]:
-        """The offsets of the days on which it tries, in a tenant of so many days."""
+        """The offsets of the days with attempts, in a tenant of so many days."""
         last = days - 1 if self.last_day is None else min(self.last_day, days - 1)
         return [
             day
@@ -131,15 +131,15 @@ DEMO_CAMPAIGNS = (
 class Tenant:
     """An organisation whose sign-in logs are generated; the defaults are the demo.
 
-    seed: everything follows from it and the other settings.
-    start, days: the first day (UTC) and how many.
+    seed: with the other settings, it determines everything.
+    start, days: the first day (UTC), and the number of days.
     users: accounts, guests included.
-    signins_per_day: sign-ins a day on average, weekends included; the total comes close to it.
-    campaigns: the sprays in it. They add rows and change no other.
+    signins_per_day: sign-ins per day on average, including weekends; the total is close to it.
+    campaigns: the sprays in it. They add rows and change no others.
     confusers: True for all of `CONFUSERS`, False or () for none, or some of their names.
     detail_shape: DeviceDetail, LocationDetails and Status as JSON strings, objects, or either.
     schema: Sentinel's columns, the diagnostic settings' record, or either, line by line.
-    missing_days: days without any file, as a number of them or as offsets from the start.
+    missing_days: days without any file, as their number or as offsets from the start.
     duplicates: share of sign-ins written twice (same `Id`; half of them with differing detail).
     late_files: share of five-minute files whose last rows arrive in an overflow file.
     ipv6: share of people whose provider gives them IPv6.
@@ -150,12 +150,12 @@ class Tenant:
     mobile_pools, home_pools: /24 prefixes that a provider has in a city, for phones and for homes.
     lease_days: shortest and longest time (excluded) for which a home keeps its IPv4 address.
     pools_per_home: of its provider's pools, those between which a home's leases change.
-    hotspots: share of the other sessions outside the office that are on a line of nobody else's.
+    hotspots: share of the other sessions outside the office that are on a line of their own.
     vpn: share of people who often use a VPN service (with the confuser).
-    noise: unrelated failures a day from the internet (with the confuser).
+    noise: unrelated failures per day from the internet (with the confuser).
     typos: sessions in which an average person mistypes, as a share.
-    typos_away: how many times as often people mistype neither at the office nor at home.
-    given_up: share of those sessions that never come to a success.
+    typos_away: factor by which people mistype more often away from office and home.
+    given_up: share of those sessions that never succeed.
     prompts, refused: share of sessions interrupted for a second factor, and of those refused.
     lockout: whether an account is locked for a while after two failures in a row.
     managed: share of computers that are managed, and so have a name.
@@ -163,7 +163,7 @@ class Tenant:
     update_lag: days by which browsers' updates come late, on average.
     egress_day: offset of the day from which the offices go through a security service.
     new_app_day: offset of the day on which an application is introduced.
-    conference: people who are at one, three days long.
+    conference: number of people who attend one, for three days.
     """
 
     seed: int = 7

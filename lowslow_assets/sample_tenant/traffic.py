@@ -1,4 +1,4 @@
-"""Draws a whole tenant: everything that happens, in order of time, still as numbers."""
+"""Draws a whole tenant: all sign-ins in order of time, still as numbers."""
 
 import numpy as np
 
@@ -14,8 +14,8 @@ from lowslow_assets.sample_tenant.world import World, no_rows
 def draw(tenant: Tenant) -> tuple[World, Rows]:
     """The tenant's world and all its sign-ins by time, without those of missing days.
 
-    Every part has streams of its own; what comes later may look at what came before, never the
-    other way round. So the ordinary rows do not depend on confusers' or campaigns' rows.
+    Every part has its own streams. A later part may read an earlier one, but never the reverse. So
+    the ordinary rows do not depend on the rows of confusers or campaigns.
     """
     devices = Devices()
     world = World(tenant, hire(tenant, devices), devices, no_rows())

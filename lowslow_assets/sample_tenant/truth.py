@@ -1,4 +1,4 @@
-"""The labels: what each unusual sign-in really is. Kept outside the export, for benchmarks."""
+"""The labels: what each unusual sign-in really is. Stored outside the export, for benchmarks."""
 
 import csv
 import json
@@ -32,7 +32,7 @@ def write_labels(world: World, rows: Rows, path: Path) -> None:
 
 
 def write_campaigns(world: World, rows: Rows, path: Path) -> None:
-    """Write what was planted, as a JSON list: the settings and what came of them."""
+    """Write what was planted, as a JSON list: each campaign's settings and outcome."""
     planted = [
         account_of(world, rows[rows["campaign"] == number], campaign)
         for number, campaign in enumerate(world.tenant.campaigns, start=1)
@@ -51,7 +51,7 @@ def account_of(world: World, rows: Rows, campaign: Campaign) -> dict[str, Any]:
     """A campaign's settings and outcome; times of its attempts are UTC."""
     wins = rows[rows["label"] == label("spray_success")]
     failures = rows[rows["label"] == label("spray_failure")]
-    entered = np.unique(wins["user"])
+    compromised = np.unique(wins["user"])
     stopped = np.unique(rows["user"][rows["label"] == label("spray_stopped")])
     first, last = (
         (f"{rows['time'][end].astype('datetime64[ms]')}Z" for end in (0, -1))
@@ -62,9 +62,9 @@ def account_of(world: World, rows: Rows, campaign: Campaign) -> dict[str, Any]:
         **asdict(campaign),
         "first_attempt": first,
         "last_attempt": last,
-        "attempts": len(failures) + len(stopped) + len(entered),
+        "attempts": len(failures) + len(stopped) + len(compromised),
         "target_accounts": len(targets(world, campaign)),
         "accounts_tried": len(np.unique(rows["user"])),
-        "accounts_entered": [world.people.upn[user] for user in entered],
+        "accounts_compromised": [world.people.upn[user] for user in compromised],
         "accounts_stopped": [world.people.upn[user] for user in stopped],
     }

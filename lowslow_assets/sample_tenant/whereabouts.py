@@ -1,6 +1,6 @@
-"""Puts sign-ins somewhere: at the office, at home, on a mobile network, on a proxy.
+"""Places sign-ins: at the office, at home, on a mobile network, on a proxy.
 
-Each function fills place, asn and address of the rows it is given, in place.
+Each function sets place, asn and address of the given rows, in place.
 """
 
 from typing import Any, NamedTuple
@@ -42,11 +42,11 @@ INFRASTRUCTURE = {
     "cloud": Infrastructure(300, per_prefix=3, providers=1, cities=6),
     "exits": Infrastructure(1_200, per_prefix=2, providers=60, cities=60, skew=1.5),
 }
-"""By `Campaign.sources`; those that are "fresh" have none."""
+"""By `Campaign.sources`; campaigns with "fresh" sources keep no addresses."""
 
 
 def at_office(rows: Rows, city: Any) -> None:
-    """Behind the few fixed addresses through which an office reaches the internet."""
+    """Behind the few fixed addresses of an office."""
     asn = networks.office_asn(city)
     egress = mix(rows["user"], "egress", rows["time"] // DAY)
     pool, host = egress % np.uint64(_OFFICE_PREFIXES), egress % np.uint64(_OFFICE_HOSTS)
@@ -78,7 +78,7 @@ def on_mobile(rows: Rows, city: Any, ipv6: npt.NDArray[np.bool_], pools: int) ->
 
 
 def at_hotspot(rows: Rows, city: Any) -> None:
-    """In a cafe, a train or at a friend's: a line of a provider that nobody else here uses."""
+    """In a cafe, a train or at a friend's: on a provider's line that no other user is on."""
     number = mix(rows["key"], "hotspot") % np.uint64(networks.NATIONAL_PROVIDERS)
     asn = networks.provider("national", city, number)
     line = mix(rows["key"], "hotspot line")
@@ -93,14 +93,14 @@ def at_hotel(rows: Rows, city: Any, room: Any, pools: int) -> None:
 
 
 def at_conference(rows: Rows, city: int) -> None:
-    """On the wifi of one hotel, which all its guests leave through a few addresses."""
+    """On the Wi-Fi of one hotel, whose guests share a few addresses."""
     asn = networks.provider("national", city, 0)
     host = mix(rows["user"], "conference") % np.uint64(_CONFERENCE_HOSTS)
     _put(rows, city, asn, networks.v4(asn, city, mix("conference"), host))
 
 
 def behind_egress(rows: Rows) -> None:
-    """Behind a security service: from every office through a few addresses of its one network."""
+    """Behind a security service: all offices share a few addresses of its one network."""
     asn = networks.provider("security", 0, 0)
     host = mix(rows["user"], "security", rows["time"] // DAY) % np.uint64(_EGRESS_HOSTS)
     place = rows["place"]
@@ -115,7 +115,7 @@ def behind_vpn(rows: Rows, city: Any) -> None:
 
 
 def on_proxy(rows: Rows, city: Any, ipv6: bool = False) -> None:
-    """On a rented proxy: an address of its own, mostly with a small provider."""
+    """On a rented proxy: an address of its own, in most cases with a small provider."""
     kind = unit(rows["key"], "proxy") < 0.75
     number = mix(rows["key"], "proxy provider")
     small = networks.provider("small", city, number % np.uint64(networks.SMALL_PROVIDERS))

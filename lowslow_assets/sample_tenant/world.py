@@ -1,4 +1,4 @@
-"""What every kind of traffic may look at when it is drawn."""
+"""What every kind of traffic may read while it is drawn."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class World:
         return self.tenant.start_ms + self.tenant.days * DAY
 
     def moment(self, days: float) -> int:
-        """So many days after the start, as milliseconds since 1970 UTC."""
+        """A number of days after the start, as milliseconds since 1970 UTC."""
         return self.tenant.start_ms + int(days * DAY)
 
 

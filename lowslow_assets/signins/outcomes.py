@@ -24,7 +24,7 @@ _LOOKUP = "Microsoft: login.microsoftonline.com/error"
 
 KINDS = {
     FAILURE: "the password was wrong",
-    STOPPED: "the password was right, and something else said no",
+    STOPPED: "the password was right, but something else stopped the sign-in",
     REFUSED: "refused before the password counted",
 }
 """The outcomes of a sign-in that is not a success, if its code is in the table; else ``other``."""
@@ -65,18 +65,18 @@ TABLE = (
         read_by="MSOLSpray, TREVORspray, o365spray: valid, expired",
     ),
     ResultCode("50144", STOPPED, "a password expired in Active Directory", read_by="bl-bfg: valid"),
-    ResultCode("50072", STOPPED, "a second factor yet to be registered", read_by="bl-bfg: valid"),
-    ResultCode("50074", STOPPED, "a second factor not given", read_by="bl-bfg: valid"),
+    ResultCode("50072", STOPPED, "a second factor not registered yet", read_by="bl-bfg: valid"),
+    ResultCode("50074", STOPPED, "a missing second factor", read_by="bl-bfg: valid"),
     ResultCode(
         SECOND_FACTOR,
         STOPPED,
-        "a second factor asked for",
+        "a request for a second factor",
         read_by="MSOLSpray, TREVORspray, o365spray: valid, with MFA",
     ),
     ResultCode(
         "50079",
         STOPPED,
-        "a second factor yet to be registered, or due from another provider",
+        "a second factor that is not registered yet, or that another provider checks",
         read_by="MSOLSpray, TREVORspray, o365spray: valid, with MFA",
     ),
     ResultCode(
@@ -127,7 +127,7 @@ TABLE = (
         "TREVORspray: valid, access policy",
     ),
     ResultCode("530032", STOPPED, "a security policy of the tenant"),
-    ResultCode("530033", STOPPED, "Conditional Access: no device code from elsewhere", _LOOKUP),
+    ResultCode("530033", STOPPED, "Conditional Access: a device code from elsewhere", _LOOKUP),
     ResultCode("530034", STOPPED, "risk of a delegated administrator"),
     ResultCode("530035", STOPPED, "security defaults"),
     ResultCode(

@@ -26,24 +26,24 @@ from urllib3 import HTTPResponse
 MANAGEMENT = "https://management.azure.com"
 CALL_SECONDS = 120.0
 DELIVERY_SECONDS = 900.0
-# Who is asked to wait for longer comes back with the next run.
+# If the service asks for a longer wait, the delivery is left to the next run.
 MAX_RETRY_AFTER_SECONDS = 60.0
 CONFLICTS = (409, 412)
 _MAX_DETAIL = 300
 
 
 class DeliveryError(Exception):
-    """One incident cannot be sent now, in one sentence without secrets."""
+    """One incident cannot be sent now; the message is one sentence without secrets."""
 
 
 class Patience(RetryPolicy):
     """The SDK's retries, without those that are hopeless.
 
-    By itself it repeats any answer with a Retry-After, a conflict's too, however long that is.
+    The SDK itself repeats any answer that has a Retry-After, however long, and even a conflict.
     """
 
     def is_retry(self, settings: dict[str, Any], response: PipelineResponse) -> bool:
-        """Whether to send the same again."""
+        """Whether to send the same request again."""
         if response.http_response.status_code in CONFLICTS:
             return False
         if (self.get_retry_after(response) or 0) > MAX_RETRY_AFTER_SECONDS:
@@ -58,7 +58,7 @@ class Deadline:
         self._end = time.monotonic() + DELIVERY_SECONDS
 
     def seconds_for_a_call(self) -> float:
-        """Time that the next call may take, with its retries; raises DeliveryError at the end."""
+        """The time that the next call may take, with retries; raises DeliveryError at the end."""
         left = self._end - time.monotonic()
         if left <= 0:
             raise DeliveryError(f"The delivery took longer than {DELIVERY_SECONDS:.0f} s.")
@@ -66,7 +66,7 @@ class Deadline:
 
 
 def default_credential() -> TokenCredential:
-    """The first of environment, workload and managed identity; never a person's login."""
+    """The environment's credentials, or else a workload or managed identity; never a person's."""
     return DefaultAzureCredential(
         exclude_shared_token_cache_credential=True,
         exclude_visual_studio_code_credential=True,
@@ -79,12 +79,15 @@ def default_credential() -> TokenCredential:
 
 
 def default_transport() -> HttpTransport:
-    """Over the network, with a limit on each wait for the other side."""
+    """Sends requests over the network, with a limit on each wait."""
     return RequestsTransport(connection_timeout=10, read_timeout=30)
 
 
 def management_client(credential: TokenCredential, transport: HttpTransport) -> PipelineClient:
-    """For Azure Resource Manager; a policy's place matters: a retry asks for a token again."""
+    """A client of Azure Resource Manager.
+
+    The order of policies matters: each retry asks for a token again.
+    """
     policies = [
         UserAgentPolicy("lowslow-assets"),
         Patience(),
@@ -94,7 +97,7 @@ def management_client(credential: TokenCredential, transport: HttpTransport) -> 
 
 
 def explain(error: AzureError) -> str:
-    """An error of the SDK in a sentence; what a server answered is not repeated."""
+    """An error of the SDK in a sentence, which does not repeat what a server answered."""
     if isinstance(error, HttpResponseError) and error.response is not None:
         return f"The answer was {describe_answer(error.response)}."
     said = " ".join(str(error).split())[:_MAX_DETAIL]
@@ -102,7 +105,7 @@ def explain(error: AzureError) -> str:
 
 
 def describe_answer(response: Any) -> str:
-    """Status and error code of an answer; its message may repeat what it was sent."""
+    """Status and error code of an answer, without its message, which may repeat the request."""
     try:
         code = json.loads(response.text())["error"]["code"]
     except (ValueError, TypeError, KeyError):
@@ -112,7 +115,7 @@ def describe_answer(response: Any) -> str:
 
 
 def read_object(response: HttpResponse) -> dict[str, Any]:
-    """An answer that must be a JSON object; raises DeliveryError."""
+    """An answer that must be a JSON object; raises DeliveryError if it is not."""
     try:
         found = response.json()
     except ValueError:
@@ -123,10 +126,10 @@ def read_object(response: HttpResponse) -> dict[str, Any]:
 
 
 class DryRunCredential:
-    """Stands for any credential where nothing is sent."""
+    """The credential of a dry run, in which nothing is sent."""
 
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        """A token that opens nothing."""
+        """A token that gives access to nothing."""
         return AccessToken("dry-run", int(time.time()) + 3600)
 
 

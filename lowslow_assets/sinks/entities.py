@@ -1,4 +1,4 @@
-"""The accounts and addresses of incidents, as many as an update holds."""
+"""The accounts and addresses of incidents, at most as many as an update holds."""
 
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import schema
@@ -7,7 +7,7 @@ from lowslow_assets.lake.tables import SUCCESS
 from lowslow_assets.sinks.updates import MAX_ENTITIES
 
 Entities = dict[str, list[str]]
-"""By incident, those with most attempts first."""
+"""By incident, the values with most attempts first."""
 
 
 def most_attempts(members: Relation) -> tuple[Entities, Entities]:

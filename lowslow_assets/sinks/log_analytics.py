@@ -1,8 +1,8 @@
 """Campaigns as rows of a Log Analytics table, by the Logs Ingestion API.
 
-A row there can neither be changed nor deleted, so a hunt made again sends its rows again:
-``RowId`` is the same for a campaign and a hunt's day, ``ContentHash`` for the same content. The
-analytics rule in ``deploy/sentinel`` takes the newest of each.
+A row there can be neither changed nor deleted, so a hunt that is made again sends its rows again.
+``RowId`` is the same for the same campaign and hunt's day, ``ContentHash`` for the same content.
+The analytics rule in ``deploy/sentinel`` takes the newest row of each.
 """
 
 import hashlib
@@ -21,11 +21,12 @@ from lowslow_assets.sinks.text import bounded, harmless, printable
 from lowslow_assets.sinks.updates import CREATED, FAILED, Delivery, IncidentUpdate, delivery
 
 MAX_TITLE, MAX_DESCRIPTION = 256, 5_000
-# A hundred of them fit a column (64 KB), whatever their letters; Entra's names have 113 at most.
+# A hundred names fit into a column (64 KB), whatever their letters; Entra's names have at most 113
+# characters.
 _MAX_NAME = 128
 _NAMESPACE = UUID("a3d5f1f4-0a3c-5c0e-9d53-2a6f0c1f6c55")
 
-# Name and type in the stream's declaration.
+# Name and type as in the stream's declaration.
 COLUMNS = {
     "RowId": "string",
     "ContentHash": "string",
@@ -55,8 +56,8 @@ COLUMNS = {
 def row(update: IncidentUpdate, day: date) -> dict[str, Any]:
     """The row of an update that has an incident, with the names of ``COLUMNS``.
 
-    ``Accounts`` and ``Addresses`` are as logged but for what cannot be printed, cut to
-    128 characters: entities are looked up by them.
+    ``Accounts`` and ``Addresses`` are as logged, because entities are looked up by them, but
+    unprintable characters are replaced and they are cut to 128 characters.
     """
     incident = update.incident or {}
     content = {
@@ -87,7 +88,7 @@ def row(update: IncidentUpdate, day: date) -> dict[str, Any]:
 
 
 class LogAnalyticsTable:
-    """One table, through a data collection rule."""
+    """One table, which is filled through a data collection rule."""
 
     name = LOG_ANALYTICS
 
@@ -107,7 +108,7 @@ class LogAnalyticsTable:
                 self._rule_id,
                 self._stream,
                 [row(update, day)],
-                # Safe, as a row that comes twice counts once.
+                # This is safe, because a row that arrives twice counts once.
                 retry_on_methods=["POST"],
                 timeout=deadline.seconds_for_a_call(),
             )

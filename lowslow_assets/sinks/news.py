@@ -34,10 +34,11 @@ def news(update: IncidentUpdate, day: date) -> list[News]:
         text = f"It is active again after a pause: {incident['new_attempts']:,} new attempts."
         found.append(_news(update, day, ["resumed", str(day)], [text]))
     if incident["state"] == SPLIT:
-        text = f"It came apart from campaign {update.split_from}, with which it had been one."
+        text = f"It split from campaign {update.split_from}, of which it was a part."
         found.append(_news(update, day, ["split", str(update.split_from), str(day)], [text]))
     users = incident["new_compromised_users"]
     if users:
+        # A part of the comment's id: another word would repeat comments that exist.
         found.append(_news(update, day, ["entered", *sorted(users)], _entries(incident, users)))
     users = incident["new_known_passwords"]
     if users:
@@ -70,13 +71,13 @@ def _known(incident: Mapping[str, Any], users: Sequence[str]) -> list[str]:
 
 
 def _quoted(user: str) -> str:
-    # With quotes of its own it could end early and go on in our name.
+    # With quotes of its own, the value could end early and continue in our name.
     named = bounded(user, _SHOWN_VALUE).replace('"', "'")
     return f'"{named}"'
 
 
 def _news(update: IncidentUpdate, day: date, what: Sequence[str], lines: Sequence[str]) -> News:
-    # Parts have their lengths with them: no user name can be made up to look like two.
+    # Each part has its length with it, so that no user name can be invented that looks like two.
     key = "".join(f"{len(part)}:{part}" for part in (update.campaign_id, *what))
     said = "\n".join(harmless(line) for line in [f"Hunt of {day}: {lines[0]}", *lines[1:]])
     return News(str(uuid5(_NAMESPACE, key)), bounded(said, MAX_COMMENT))

@@ -19,9 +19,9 @@ from lowslow_assets.sinks.updates import Sink
 
 
 def open_sinks(settings: SinkSettings) -> list[Sink]:
-    """The sinks that ``settings`` name; contacts nobody yet.
+    """The sinks that ``settings`` name; nothing is contacted yet.
 
-    Raises SettingsError where one does not exist.
+    Raises SettingsError if a sink does not exist.
     """
     if settings.dry_run:
         return connect(settings, DryRunCredential(), dry_run_transport())
@@ -31,7 +31,7 @@ def open_sinks(settings: SinkSettings) -> list[Sink]:
 def connect(
     settings: SinkSettings, credential: TokenCredential, transport: HttpTransport
 ) -> list[Sink]:
-    """The same with any credential and any way over the network."""
+    """The same with any credential and any transport."""
     sinks: list[Sink] = []
     for name in settings.names:
         if name == SENTINEL:

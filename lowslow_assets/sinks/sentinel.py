@@ -1,9 +1,9 @@
 """Campaigns as incidents of Microsoft Sentinel.
 
-An incident's name is its campaign's id. Who wrote what in it is known without a state of our own:
-a label says which hunts wrote last and what (as digests). A field that no longer reads like that
-was changed by somebody and is theirs from then on; so is all of an incident that has been closed
-or has lost the label. Comments have ids that are made from their content.
+An incident's name is its campaign's id. No state is kept here to know who wrote what: a label says
+which hunts wrote first and last, and what they wrote (as digests). A field whose digest differs was
+changed by somebody else and is not written again. The same holds for all of an incident that was
+closed or has lost the label. The id of a comment is made from its content.
 """
 
 import hashlib
@@ -45,11 +45,11 @@ from lowslow_assets.sinks.updates import (
 
 API_VERSION = "2024-03-01"
 MAX_TITLE, MAX_DESCRIPTION = 256, 5_000
-# An incident takes 100: the last ones are the analysts'.
+# An incident can have 100 comments; the last ones are left to the analysts.
 MAX_COMMENTS = 90
 NEW, CLOSED = "New", "Closed"
 _TRIES = 5
-# A PUT replaces all of these; the others are the service's own.
+# A PUT replaces all of these; the others belong to the service.
 _WRITABLE = (
     "title",
     "description",
@@ -66,10 +66,10 @@ _WRITABLE = (
 
 @dataclass(frozen=True)
 class Note:
-    """What was last written into an incident; kept as one of its labels.
+    """What was last written into an incident; stored as one of its labels.
 
-    ``first_hunt`` made it, ``last_hunt`` is the newest that wrote; ``title`` and ``description``
-    are digests.
+    ``first_hunt`` made the incident, ``last_hunt`` is the newest hunt that wrote; ``title`` and
+    ``description`` are digests.
     """
 
     first_hunt: date
@@ -84,7 +84,7 @@ class Note:
 
     @classmethod
     def of(cls, labels: Sequence[str]) -> "Note | None":
-        """The note among an incident's labels, if it is there."""
+        """The note among an incident's labels, if there is one."""
         day, digest = r"(\d{4}-\d\d-\d\d)", "([0-9a-f]{8})"
         pattern = f"lowslow:{day}:{day}:{digest}:{digest}:({'|'.join(SEVERITIES)})"
         for label in labels:
@@ -96,7 +96,7 @@ class Note:
 
 
 def new_properties(incident: Mapping[str, Any], day: date) -> dict[str, Any]:
-    """The properties of an incident that is not there yet."""
+    """The properties of a new incident."""
     words = _words(incident)
     digests = {field: _digest(text) for field, text in words.items()}
     note = Note(day, day, severity=incident["severity"], **digests)
@@ -111,7 +111,7 @@ def new_properties(incident: Mapping[str, Any], day: date) -> dict[str, Any]:
 
 
 def kept_properties(found: Mapping[str, Any]) -> dict[str, Any]:
-    """The properties of an incident that a PUT must have to leave it as it is."""
+    """The properties that a PUT must contain to leave the incident unchanged."""
     kept = {name: found[name] for name in _WRITABLE if found.get(name) is not None}
     kept["labels"] = [{"labelName": label} for label in _labels(found)]
     return kept
@@ -120,7 +120,7 @@ def kept_properties(found: Mapping[str, Any]) -> dict[str, Any]:
 def merged_properties(
     found: Mapping[str, Any], incident: Mapping[str, Any], day: date
 ) -> dict[str, Any]:
-    """The properties of an incident with what is new as of ``day``, and all that is others'."""
+    """The properties with what is new as of ``day``, and with everything that others wrote."""
     properties = kept_properties(found)
     labels = _labels(found)
     note = Note.of(labels)
@@ -159,7 +159,7 @@ def _words(incident: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _digest(text: str) -> str:
-    # A service that trims or wraps lines has not changed what they say.
+    # If the service trims or wraps lines, the text still says the same.
     return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()[:8]
 
 
@@ -202,17 +202,17 @@ class SentinelIncidents:
             for _ in range(_TRIES):
                 try:
                     found = self._find(update, deadline)
-                    untold = self._untold(found, update, day, deadline) if found else []
+                    uncommented = self._uncommented(found, update, day, deadline) if found else []
                     room = max(0, MAX_COMMENTS - _comments(found))
-                    for item in untold[:room]:
-                        self._say(update, item, deadline)
+                    for item in uncommented[:room]:
+                        self._comment(update, item, deadline)
                         commented = True
                     action = self._write(found, update, day, deadline)
                 except _Conflict:
                     continue
                 if action == UNCHANGED and commented:
                     action = COMMENTED
-                detail = _detail(found, update, commented, full=len(untold) > room)
+                detail = _detail(found, update, commented, full=len(uncommented) > room)
                 return delivery(update, self.name, action, detail)
             raise DeliveryError(f"Others wrote to it {_TRIES} times meanwhile.")
         except AzureError as error:
@@ -221,7 +221,7 @@ class SentinelIncidents:
             return delivery(update, self.name, FAILED, str(error))
 
     def _find(self, update: IncidentUpdate, deadline: Deadline) -> dict[str, Any] | None:
-        """The incident, if it is there."""
+        """The incident, if it exists."""
         found = self._get(self._incidents, update.campaign_id, deadline)
         if found is not None and not (
             found.get("etag") and isinstance(found.get("properties"), dict)
@@ -245,18 +245,18 @@ class SentinelIncidents:
         self._put(self._incidents, update.campaign_id, body, deadline)
         return UPDATED
 
-    def _untold(
+    def _uncommented(
         self, found: Mapping[str, Any], update: IncidentUpdate, day: date, deadline: Deadline
     ) -> list[News]:
         """The news that no comment has yet."""
         note = Note.of(_labels(found["properties"]))
-        # A reader of the incident already knows what it was made from, and what was before.
+        # A reader of the incident already knows what it was made from, and all earlier news.
         if note and day <= note.first_hunt:
             return []
         comments = self._comments_of(update)
         return [item for item in news(update, day) if not self._get(comments, item.id, deadline)]
 
-    def _say(self, update: IncidentUpdate, item: News, deadline: Deadline) -> None:
+    def _comment(self, update: IncidentUpdate, item: News, deadline: Deadline) -> None:
         body = {"properties": {"message": item.text}}
         self._put(self._comments_of(update), item.id, body, deadline)
 
@@ -272,7 +272,7 @@ class SentinelIncidents:
         return read_object(response)
 
     def _put(self, collection: str, name: str, body: dict[str, Any], deadline: Deadline) -> None:
-        """Raises _Conflict if another wrote after it was read, or an earlier try did."""
+        """Raises _Conflict if somebody else wrote after it was read, or an earlier attempt did."""
         response = self._call("PUT", collection, name, body, deadline)
         if response.status_code in CONFLICTS:
             raise _Conflict
@@ -294,7 +294,7 @@ def _comments(found: Mapping[str, Any] | None) -> int:
 def _detail(
     found: Mapping[str, Any] | None, update: IncidentUpdate, commented: bool, full: bool
 ) -> str | None:
-    """What a reader of the action alone would miss."""
+    """What the action alone does not say."""
     if found is None:
         return None if update.incident else "merged before it was ever sent"
     said = ["with news as a comment"] if commented else []

@@ -12,7 +12,7 @@ def harmless(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text on one line; what cannot be printed, right-to-left marks too, is a question mark."""
+    """The text on one line; unprintable characters, also right-to-left marks, become "?"."""
     return "".join(c if c.isprintable() else "?" for c in text)
 
 

@@ -18,7 +18,7 @@ class IncidentUpdate:
 
     ``incident`` is its row of ``enriched_incidents``; a campaign that was merged into another has
     none. ``accounts`` (possibly compromised ones first, then those whose password is known) and
-    ``addresses`` come with the most informative first, at most ``MAX_ENTITIES`` of each.
+    ``addresses`` are in the order of their information, at most ``MAX_ENTITIES`` of each.
     """
 
     campaign_id: str
@@ -41,7 +41,7 @@ class Delivery:
 
 
 class Sink(Protocol):
-    """Takes the incidents of a hunt, and may be given them again at any time, in any order."""
+    """Receives the incidents of a hunt, and may receive them again at any time, in any order."""
 
     name: str
 

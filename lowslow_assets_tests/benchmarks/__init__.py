@@ -1,1 +1,1 @@
-"""Tests of what the benchmarks compute; small enough to check by hand."""
+"""Tests of what the benchmarks compute, on cases that are small enough to check manually."""

@@ -1,4 +1,4 @@
-"""What the ablations leave things out of is the hunt as it is, and each leaves something out."""
+"""Each ablation leaves out something of the real hunt, and nothing else."""
 
 from dataclasses import replace
 from functools import partial

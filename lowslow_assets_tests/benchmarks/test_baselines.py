@@ -1,4 +1,4 @@
-"""Each rule on a handful of sign-ins that just do, and just do not, fulfil it."""
+"""Each rule on a handful of sign-ins that just meet it, and that just do not."""
 
 from datetime import date
 
@@ -180,7 +180,7 @@ class TestSlowSprayRanges:
         assert baselines.slow_spray_ranges(signins(first, late)) == []
         assert baselines.slow_spray_ranges(signins(first, same)) == []
 
-    def test_access_names_who_got_in(self):
+    def test_access_names_the_accounts_that_succeeded(self):
         rows = [(t, f"u{i}", "50126", "203.0.113.9") for i, t in enumerate(minutes(3, 60))]
         win = (f"{DAY} 14:00", "w", "0", "203.0.113.9")
         (alert,) = baselines.slow_spray_ranges(signins(*rows, win))
@@ -201,7 +201,7 @@ class TestSlowSprayRanges:
         inside = [(t, f"u{i}", "50126", "10.1.2.3") for i, t in enumerate(minutes(3, 60))]
         assert baselines.slow_spray_ranges(signins(*inside)) == []
 
-    def test_activity_by_hand(self):
+    def test_activity_as_calculated_manually(self):
         rows = [
             ("2026-05-02 10:00", "a", "50126", "203.0.113.1"),
             ("2026-05-02 10:10", "b", "50126", "203.0.113.2"),
@@ -250,7 +250,7 @@ class TestNetworkGapEntropy:
         assert len(baselines.network_gap_entropy(log)) == 1
         assert len(baselines.network_gap_entropy(log.assign(asn=None))) == 1
 
-    def test_entropy_by_hand(self):
+    def test_entropy_as_calculated_manually(self):
         times = pd.Series(pd.to_datetime([f"{DAY} 10:00", f"{DAY} 10:01", f"{DAY} 10:31"]))
         assert gap_entropy(times) == pytest.approx(1.0)  # two gaps in two bins
         assert gap_entropy(times.iloc[:2]) == 0.0
@@ -273,7 +273,7 @@ class TestByUsers:
         assert alert.raised == date(2026, 5, 4)
 
     @pytest.mark.parametrize(("users", "days"), [(4, 3), (5, 2)])
-    def test_fewer_are_none(self, users: int, days: int):
+    def test_fewer_raise_no_alert(self, users: int, days: int):
         assert baselines.ranges_by_users(signins(*self.rows(users, days))) == []
 
     def test_as_many_accounts_that_succeed_clear_it(self):
@@ -281,7 +281,7 @@ class TestByUsers:
         assert len(baselines.ranges_by_users(signins(*self.rows(), *wins[1:]))) == 1
         assert baselines.ranges_by_users(signins(*self.rows(), *wins)) == []
 
-    def test_networks_go_by_their_number(self):
+    def test_networks_are_identified_by_their_number(self):
         rows = [
             (time, user, result, f"203.0.{i}.1", "US", "64501")
             for i, (time, user, result, _) in enumerate(self.rows())

@@ -1,4 +1,4 @@
-"""Bins and calibration errors, by cases that can be reckoned by hand."""
+"""Bins and calibration errors, on cases that can be calculated manually."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_who_says_one_half_and_is_right_half_of_the_time_is_calibrated():
 def test_error_is_the_average_over_forecasts_of_how_far_their_bin_is_off():
     # Ten are .2 off, thirty .1.
     assert calibration_error(forecasts(0.9, 7, 3) + forecasts(0.2, 9, 21)) == pytest.approx(0.125)
-    # In one bin they make up for each other.
+    # In one bin they compensate each other.
     assert calibration_error(forecasts(0.91, 9, 1) + forecasts(0.99, 10, 0)) == pytest.approx(0)
     assert calibration_error([]) is None
 

@@ -33,7 +33,7 @@ def campaign(scenario: str, seed: int, detector: str, share: float, found: bool)
 def tenant(scenario: str, seed: int, detector: str, planted: int, false: int) -> TenantRow:
     """A row of a tenant with four accounts named, and three passwords said to be known.
 
-    One of each is right where a campaign is planted; it entered two accounts, and knew five.
+    One of each is right where a campaign is planted; it compromised two accounts, and knew five.
     """
     accounts = (2 * planted, 4, planted, 5 * planted, 3, planted)
     trial = Trial(scenario, seed, detector)
@@ -70,12 +70,12 @@ def test_detectors_table():
     assert theirs[5:8] == ["0.20", "15 (7.5)", "–"]
 
 
-def test_accounts_table_leaves_out_who_names_nobody():
+def test_accounts_table_omits_detectors_that_name_no_account():
     nobody = replace(TENANTS[0], trial=Trial("slow", 1, "a rule"), named=0, known_named=0)
-    not_entered = replace(TENANTS[1], entered=0, named_right=0)
-    ours, theirs = cells(accounts_table([TENANTS[0], not_entered, TENANTS[4], TENANTS[3], nobody]))
+    unharmed = replace(TENANTS[1], compromised=0, named_right=0)
+    ours, theirs = cells(accounts_table([TENANTS[0], unharmed, TENANTS[4], TENANTS[3], nobody]))
     assert ours[:3] == ["ours", "1 of 2 (50%)", "1 of 12 (8%)"]
-    # Of the quiet tenant's four accounts nobody asks here.
+    # The four accounts of the quiet tenant do not count here.
     assert ours[3:] == ["4 on 1", "2 of 10 (20%)", "2 of 9 (22%)"]
     assert theirs == ["theirs", "1 of 2 (50%)", "1 of 4 (25%)", "–", "1 of 5 (20%)", "1 of 3 (33%)"]
 
@@ -132,7 +132,10 @@ def test_reports_are_headings_and_rectangular_tables():
     results = Results(DRAWN, TENANTS, Forecasts(FORECASTS, FORECASTS[:1], FORECASTS))
     drawn, named = report_of_drawn(results, "ours"), report_of_named(results, "ours")
     assert "4 tenants of the seeds 1 to 2, 1 of them quiet; 3 sprays." in drawn
-    assert "Of the 6 entered accounts the hunts judged 2, of the 15 known passwords 0:" in drawn
+    assert (
+        "The hunts judged 2 of the 6 compromised accounts, and 0 of the 15 known passwords:"
+        in drawn
+    )
     for report in (drawn, named):
         for block in report.split("\n\n"):
             if block.startswith("|"):
@@ -162,7 +165,7 @@ def test_results_are_read_as_they_were_written(tmp_path: Path):
     assert path.name == "quiet-small-7-ours.json"
     results.write(path)
     assert Results.read([path]) == results
-    assert Results.read([path, path]).forecasts.entered == FORECASTS * 2
+    assert Results.read([path, path]).forecasts.compromised == FORECASTS * 2
     assert [*tmp_path.iterdir()] == [path]
 
 

@@ -1,4 +1,4 @@
-"""Scores of a few alerts on ten failures, checked by hand."""
+"""Scores of a few alerts on ten failures, checked manually."""
 
 from datetime import date
 
@@ -18,7 +18,7 @@ TRIAL = Trial("two", 1, "a rule")
 
 
 def labels() -> pd.DataFrame:
-    """Failures a1..a6 of spray A, b1..b4 of B, t1..t4 typos, x1..x2 of a burst; entered: two."""
+    """Failures a1..a6 of spray A, b1..b4 of B, t1..t4 typos, x1..x2 of a burst; two successes."""
     rows = [(f"a{i}", "spray_failure", "A", f"u{i}", "failure") for i in range(1, 7)]
     rows += [(f"b{i}", "spray_failure", "B", f"u{i}", "failure") for i in range(1, 5)]
     rows += [(f"t{i}", "typo", "", "u1", "failure") for i in range(1, 5)]
@@ -48,7 +48,7 @@ def test_found_in_one_alert():
     assert a.first_day == 9  # the earlier alert holds one failure only
     assert (b.found, b.share, b.purity, b.first_day) == (False, 0.25, 1.0, None)
     assert (tenant.alerts, tenant.false_alerts, tenant.planted, tenant.found) == (3, 0, 2, 1)
-    assert (tenant.entered, tenant.named, tenant.named_right) == (2, 2, 1)
+    assert (tenant.compromised, tenant.named, tenant.named_right) == (2, 2, 1)
     assert not tenant.merged
 
 
@@ -102,7 +102,7 @@ def test_no_alerts_and_no_campaigns():
     assert (tenant.alerts, tenant.found) == (0, 0)
     rows, tenant = score(TRIAL, [alert("t1", 1)], labels().query("campaign == ''"))
     assert rows == []
-    assert (tenant.planted, tenant.false_alerts, tenant.entered) == (0, 1, 0)
+    assert (tenant.planted, tenant.false_alerts, tenant.compromised) == (0, 1, 0)
 
 
 def test_a_right_password_that_was_stopped_is_the_campaigns():
@@ -129,12 +129,12 @@ def stopped_labels() -> pd.DataFrame:
 
 
 def test_known_passwords():
-    # B got into bob's account later: his is no longer a password that is only known.
+    # B compromised bob's account later, so his password is no longer only known.
     first = Alert(frozenset({"a1"}), date(2026, 5, 2), ("eve",), known=("u1", "bob", "ann"))
     second = Alert(frozenset({"b1"}), date(2026, 5, 2), known=("u1",))
     _, tenant = score(TRIAL, [first, second], stopped_labels())
     assert (tenant.known, tenant.known_named, tenant.known_right) == (2, 3, 1)
-    assert (tenant.entered, tenant.named, tenant.named_right) == (2, 1, 1)
+    assert (tenant.compromised, tenant.named, tenant.named_right) == (2, 1, 1)
     _, tenant = score(TRIAL, [first], labels())
     assert (tenant.known, tenant.known_named, tenant.known_right) == (0, 3, 0)
 
@@ -152,7 +152,7 @@ def test_forecasts_say_what_was_named_and_what_is_true():
     )
     named = Alert(frozenset({"a1"}), date(2026, 5, 2), ("eve", "ann"), known=("u1", "bob"))
     given = forecasts(judged, [named], stopped_labels())
-    assert given.entered == [
+    assert given.compromised == [
         Forecast(0.6, named=True, true=False),
         Forecast(0.2, named=False, true=True),
         Forecast(0.7, named=True, true=True),

@@ -1,4 +1,4 @@
-"""One small tenant through the whole benchmark: what is written down is what the hunt says."""
+"""One small tenant through the whole benchmark: the results are what the hunt says."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -29,15 +29,15 @@ def test_what_is_not_named_is_judged_too_and_the_tables_are_as_without(tmp_path:
         assert hunting.hunt(hunting.days[-1]) == alerts
     kept = {signins for _, kept, signins in found.clusters if kept}
     assert len(alerts) == len(kept) == 1
-    # Beside its attempts an incident holds stopped sign-ins that are judged as entries are.
+    # Besides its attempts, an incident holds stopped sign-ins that are judged as entries are.
     assert kept.pop() <= alerts[0].signins
     for named, probabilities in (
-        (alerts[0].accounts, found.entered),
+        (alerts[0].accounts, found.compromised),
         (alerts[0].known, found.known),
     ):
         assert named
         assert set(named) == {user for user, likely in probabilities.items() if likely >= 0.5}
-    assert min(found.entered.values()) < 0.5
+    assert min(found.compromised.values()) < 0.5
 
 
 def test_results_of_all_detectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -51,8 +51,8 @@ def test_results_of_all_detectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (own.rate, own.sources, own.found) == (25, "rented", True)
     # The last hunt is as of the twelfth day of the campaign, those before as of the 5th and 10th.
     assert own.first_day in {5, 10, 12}
-    assert ours.forecasts.entered
-    assert not others.forecasts.entered
+    assert ours.forecasts.compromised
+    assert not others.forecasts.compromised
 
 
 def test_earlier_hunts_are_so_many_days_after_each_first_attempt(tmp_path: Path):

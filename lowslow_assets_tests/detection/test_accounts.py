@@ -11,7 +11,7 @@ START = datetime(2026, 6, 1, 23, 10, tzinfo=UTC)
 
 
 def known(engine: Engine, *members: tuple[str, str, str, int], most: int = 10) -> list[tuple]:
-    """Of members (incident, user, code, hours); the outcome follows from the code.
+    """Rows of members (incident, user, code, hours); the outcome follows from the code.
 
     Those of a code with a star were not judged to be the campaign's.
     """
@@ -53,10 +53,10 @@ def test_accounts_with_a_right_password_come_with_the_first(engine: Engine):
     ]
 
 
-def test_an_account_that_was_got_into_is_not_among_them(engine: Engine):
+def test_a_compromised_account_is_not_among_them(engine: Engine):
     members = ("a", "ann", "50076", 2), ("a", "ann", "0", 9), ("b", "ann", "50076", 3)
     assert known(engine, *members) == [("b", "ann", 0.52, 3, "50076", 1, "evidence 2")]
-    # Whichever came first.
+    # Whichever is the earliest.
     assert known(engine, ("a", "ann", "50076", 2), ("a", "ann", "0", 1)) == []
 
 

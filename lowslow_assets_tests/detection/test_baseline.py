@@ -1,4 +1,4 @@
-"""The baseline by hand, and against the same formulas written down a second time."""
+"""The baseline, calculated manually and by a second implementation of the same formulas."""
 
 import math
 from dataclasses import replace
@@ -51,7 +51,7 @@ def reference(counts: list[tuple[int, int]]) -> tuple[pd.DataFrame, float, float
     return table, float(mean), float(sd), float(-(share * np.log(share)).sum())
 
 
-def test_three_categories_by_hand() -> None:
+def test_three_categories_as_calculated_manually() -> None:
     # N = 98 + 0 + 0 and K = 3, so p = 100/104, 2/104, 2/104.
     baseline = fit([(98, 5), (0, 7), (0, 1)])
     assert vars(baseline) == pytest.approx(

@@ -1,4 +1,4 @@
-"""Terms, conditions and their choice, on cases small enough to count by hand."""
+"""Terms, conditions and their choice, on cases that are small enough to count manually."""
 
 from collections.abc import Mapping, Sequence
 
@@ -80,7 +80,7 @@ def test_a_campaigns_own_value_and_the_tenants_usual_ones() -> None:
         ValueCount("browser", "Odd", 96, 0),
         ValueCount("browser", "Edge", 4, 900),
         ValueCount("browser", "Chrome", 0, 95),
-        # Somebody's, maybe the intruder's: not usual.
+        # It may be the intruder's, so it is not usual.
         ValueCount("browser", "Rare", 0, 5),
     ]
     assert terms_of(values) == [
@@ -89,7 +89,7 @@ def test_a_campaigns_own_value_and_the_tenants_usual_ones() -> None:
     ]
 
 
-def test_the_most_telling_values_are_taken_until_enough_of_the_campaign_is_held() -> None:
+def test_the_most_informative_values_are_taken_until_enough_of_the_campaign_is_held() -> None:
     values = [
         ValueCount("AppDisplayName", "A", 60, 1),
         ValueCount("AppDisplayName", "B", 36, 0),
@@ -110,7 +110,7 @@ def test_a_stray_among_the_members_is_no_habit() -> None:
     assert candidate_terms(values, 201, 1000) == [Term("city", ("Lima",))]
 
 
-def test_what_most_legitimate_sign_ins_show_is_no_term() -> None:
+def test_values_of_most_legitimate_sign_ins_make_no_term() -> None:
     assert terms_of([ValueCount("displayName", NODATA, 100, 500)]) == [
         Term("displayName", (NODATA,))
     ]
@@ -193,7 +193,7 @@ def test_terms_of_each_incident(engine: Engine) -> None:
         Term("city", ("Oslo",)),
         Term("city", ("Graz", "Lima"), negated=True),
     ]
-    # What no success shows: here all that is "usual".
+    # Values that no success shows; here these are all that are "usual".
     assert {term.feature for term in a} == {term.feature for term in b} == {*FEATURES}
     assert none == []
 
@@ -228,13 +228,13 @@ def test_patterns_are_counted_for_all_campaigns_in_one_pass(engine: Engine) -> N
     }
 
 
-def test_a_value_that_the_log_does_not_have_is_none_of_any(engine: Engine) -> None:
+def test_a_missing_value_equals_no_value(engine: Engine) -> None:
     terms = [[Term("city", ("Lima",)), Term("city", ("Lima",), negated=True)]]
     [count] = count_patterns(signins(engine, {"city": None}), signins(engine), terms)
     assert count.pattern == 0b10
 
 
-def test_hits_are_the_incidents_own_and_of_nobody(engine: Engine) -> None:
+def test_hits_are_those_of_the_incident_and_of_no_other(engine: Engine) -> None:
     members = [
         {"browser": "Odd"},
         {"browser": "Odd"},
@@ -284,7 +284,7 @@ def test_for_attempts_another_term_must_spare_many() -> None:
     two = Condition((ODD, FAR), Hits(95, 0, 90, 10))
     three = Condition((ODD, FAR, SMALL), Hits(91, 0, 60, 0))
     assert for_attempts([one, two, three], others=1000) == three
-    # 120 is not much more than 100 is.
+    # 120 is not much more than 100.
     assert for_attempts([one, two], others=1000) == one
     # In a large tenant 120 and 60 are both next to nothing.
     assert for_attempts([one, two, three], others=1_000_000) == one

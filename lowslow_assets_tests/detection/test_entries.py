@@ -1,4 +1,4 @@
-"""Entries: which successes are lone visits, what is new about them, and how probable each is."""
+"""Entries: which successes are lone visits, what is new about them, and their probability."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -15,8 +15,8 @@ from lowslow_assets.detection.entries import (
     TRAITED,
     TRAITS,
     VISITORS,
+    compromised_accounts,
     count_traits,
-    entered_accounts,
     entry_probability,
     likely_entries,
     lone_prefixes,
@@ -135,7 +135,7 @@ def test_lone_prefixes(engine: Engine) -> None:
     }
 
 
-def test_visits_are_those_while_a_campaign_went_on_and_a_day_after(engine: Engine) -> None:
+def test_visits_are_those_during_a_campaign_and_one_day_after(engine: Engine) -> None:
     seen = relation(
         engine,
         VISITORS,
@@ -184,12 +184,12 @@ MEMBERS = schema("cluster_id int, user string, ip_prefix string")
 
 def test_a_campaigns_own_prefixes_are_those_from_which_it_tries_several(engine: Engine) -> None:
     seen = [
-        # Ann and Bob, whom it got into from the server that had tried three others.
+        # Ann's and Bob's accounts, compromised from the server that had tried three others.
         visitor("ann", "server", 1, 1),
         visitor("bob", "server", 90, 91),
         # More people succeed from the carrier than the campaign tries from it.
         *(visitor(f"u{i}", "carrier", 1, 1) for i in range(3)),
-        # A day before the campaign, but for a lone visit nothing is asked of the time.
+        # A day before the campaign; the time does not matter for a lone visit.
         visitor("cid", "second server", -24, -20),
         visitor("dan", "tried once", 1, 9),
     ]
@@ -218,7 +218,7 @@ def test_a_campaigns_own_prefixes_are_those_from_which_it_tries_several(engine: 
 
 
 def signin(id: str, prefix: str | None, user: str = "ann", **changed: str) -> dict[str, Any]:
-    """Ann's usual, but for what is changed."""
+    """Ann's usual sign-in, with some changes."""
     usual = {feature: f"usual {name}" for name, feature in PROPERTIES.items()}
     return {
         "signin_id": id,
@@ -242,20 +242,20 @@ def news_of(
     return found
 
 
-def test_news_to_the_user(engine: Engine) -> None:
+def test_what_is_new_to_the_user(engine: Engine) -> None:
     history = [
         signin("home", "home"),
         signin("work", "work", place="office", device="work laptop"),
-        # Twice from the place of the visit: it does not make itself known.
+        # Twice from the place of the visit: a visit does not make its own values known.
         signin("visit", "away", application="Portal", place="Rome"),
         signin("visit again", "away", application="Mail", place="Rome"),
-        # What others are known for is not known of Ann.
+        # What is known for others is not known for Ann.
         signin("bob's", "bob's", user="bob", application="Portal", client="IMAP", place="Rome"),
-        # Nor what she failed with, if it was her.
+        # Her failures make nothing known either.
         signin("failed", "home", application="Portal", client="IMAP") | {"outcome": "failure"},
-        # Cid has one success, and has nothing to compare it with.
+        # Cid has one success, so there is nothing to compare it with.
         signin("cid's only", "cid's", user="cid"),
-        # From two prefixes known, one of them its own.
+        # Known from two prefixes, one of them the visit's own.
         signin("dan's", "away too", user="dan"),
         signin("dan at home", "dan's home", user="dan"),
     ]
@@ -274,7 +274,7 @@ def test_news_to_the_user(engine: Engine) -> None:
         "cid's only": everything,
         "dan's": set(),
         "failure": {"client", "network"},
-        # Whoever made the visit may have tried before.
+        # The visitor may have tried before.
         "like the visit": {"application", "place"},
         "of the office": set(),
         "nobody's": everything,
@@ -282,7 +282,7 @@ def test_news_to_the_user(engine: Engine) -> None:
 
 
 def test_what_is_seen_from_a_campaigns_prefixes_makes_nothing_known(engine: Engine) -> None:
-    """Two visits from two of its servers: neither makes the other the user's own."""
+    """Two visits from two of its servers: neither makes the other one the user's own."""
     attempts = [
         signin(f"{prefix} {user}", prefix, user=user) | {"outcome": "failure"}
         for prefix in ("server", "other server")
@@ -297,20 +297,20 @@ def test_what_is_seen_from_a_campaigns_prefixes_makes_nothing_known(engine: Engi
 
 
 def test_visits_make_nothing_known_to_each_other(engine: Engine) -> None:
-    """Whoever got in comes again, from another fresh address."""
+    """An attacker who succeeded comes again, from another fresh address."""
     visits = [signin("visit", "away", place="Rome"), signin("again", "elsewhere", place="Rome")]
     home = signin("home", "home")
     assert news_of(engine, visits, [*visits, home])["visit"] == {"place"}
-    # A colleague's visit from the same prefix is not the user's, who is at home there.
+    # A colleague's visit from the same prefix is not that of the user, who is at home there.
     colleague = signin("colleague's", "home", user="bob")
     assert news_of(engine, [*visits, colleague], [*visits, home])["visit"] == {"place"}
-    # Where it is no visit, the user has been seen there.
+    # If it is not a visit, the user has been seen there.
     known = news_of(engine, [signin("visit", "away", place="Rome")], [*visits, home])
     assert known["visit"] == set()
 
 
 def test_what_is_known_from_an_unknown_source_is_known(engine: Engine) -> None:
-    """The log may lack an address, or have a GUID for it; the visit's own prefix it is not."""
+    """The log may lack an address, or have a GUID for it; then it is not the visit's own prefix."""
     assert news_of(engine, [signin("visit", "away")], [signin("home", None)]) == {"visit": set()}
 
 
@@ -336,12 +336,12 @@ NEW = {f"new_{name}": True for name in PROPERTIES}
     ("values", "levels"),
     [
         (KNOWN, [0, 0, 0, 0, 0, 1, 0, 0]),
-        # Own is a device with a name that is known.
+        # Own means a device with a known name.
         (KNOWN | {"displayName": "NODATA"}, [0, 0, 0, 0, 0, 0, 0, 0]),
         (KNOWN | {"new_name": True}, [0, 0, 0, 0, 0, 0, 0, 0]),
         (NEW, [1, 1, 1, 1, 0, 0, 0, 0]),
         (NEW | {"mask": ANOMALOUS}, [2, 2, 2, 2, 1, 0, 0, 0]),
-        # Anomalous in the tenant, and yet the user's own: nothing new but the network.
+        # Anomalous in the tenant, and still the user's own: only the network is new.
         (KNOWN | {"mask": ANOMALOUS}, [0, 0, 0, 0, 1, 1, 0, 0]),
         (KNOWN | {"new_device": True, "mask": mask_of("browser")}, [0, 0, 2, 0, 0, 1, 0, 0]),
         (KNOWN | {"new_place": True, "mask": mask_of("Location")}, [0, 0, 0, 2, 0, 1, 0, 0]),
@@ -377,7 +377,7 @@ def test_an_account_is_tried_by_attempts_of_the_campaign_other_than_this_one(
         row("visit of ann", 0, "ann", "success"),
         row("visit of cid", 0, "cid", "success"),
         row("visit of cid again", 0, "cid", "success"),
-        # By the other campaign Bob was tried once, and Ann never.
+        # The other campaign tried Bob once, and never Ann.
         row("by another", 1, "bob", "failure"),
         row("of another", 1, "ann", "success"),
     ]
@@ -404,10 +404,10 @@ def test_a_source_is_the_campaigns_by_accounts_other_than_the_attempts(engine: E
         }
 
     rows = [
-        # Of three accounts each has two others, of two only one.
+        # Each of three accounts has two others, each of two has only one.
         *(row(f"three {user}", user, "three", "failure") for user in ("ann", "bob", "cid")),
         *(row(f"two {user}", user, "two", "failure") for user in ("ann", "bob")),
-        # An account tried often is one.
+        # An account that is tried often is one account.
         *(row(f"one {i}", "ann", "one", "failure") for i in range(3)),
         *(row(f"unknown {user}", user, None, "failure") for user in ("ann", "bob", "cid")),
         *(row(f"visit to {p}", "dan", p, "success") for p in ("three", "two", "one", "none")),
@@ -424,7 +424,7 @@ def test_a_source_is_the_campaigns_by_accounts_other_than_the_attempts(engine: E
     }
 
 
-def test_a_visit_from_a_network_of_the_users_own_is_none(engine: Engine) -> None:
+def test_a_sign_in_from_the_users_own_network_is_not_a_visit(engine: Engine) -> None:
     known = {**NEW, "new_network": False, "mask": 0, "displayName": "NODATA"}
     rows = [
         known | {"signin_id": "attempt", "outcome": "failure"},
@@ -463,17 +463,17 @@ TRIED = (0, 0, 0, 0, 0, 0, 1, 0)
 
 
 def success_probability(failures: dict, visits: dict) -> dict:
-    """The probability of successes alone by their traits."""
+    """The probability of successes, by their traits."""
     return entry_probability(failures, {"success": visits})["success"]
 
 
-def test_probability_by_hand() -> None:
+def test_probability_as_calculated_manually() -> None:
     """Visits of two kinds that differ in one trait, round after round.
 
-    Half a count a level: 9 + 1/2 of 10 + 1 failures were on accounts that had been tried, and
-    at first 4 + 1/2 of 20 + 1 visits. In the factors that all share, of 9, 6 and 6 levels, the
-    one level has (n + 1/2) / (n + levels / 2) on either side. At first one in 41 is an entry. None
-    comes from the campaign's own sources, as 10 + 1/2 of 10 + 1 failures.
+    With half a count per level, 9 + 1/2 of 10 + 1 failures were on accounts that had been tried,
+    and at first 4 + 1/2 of 20 + 1 visits. In the factors that all share, of 9, 6 and 6 levels, the
+    one level has (n + 1/2) / (n + levels / 2) on either side. At first, one in 41 is an entry. None
+    comes from the campaign's own sources, as 10 + 1/2 of 10 + 1 failures do not.
     """
     failures, visits = {PLAIN: 1, TRIED: 9}, {PLAIN: 16, TRIED: 4}
     honest = {PLAIN: 1.0, TRIED: 1.0}
@@ -497,8 +497,8 @@ def test_probability_by_hand() -> None:
 
 
 @pytest.mark.parametrize("visits", [10, 1_000, 100_000])
-def test_among_visits_that_are_all_alike_nobody_is_named(visits: int) -> None:
-    """Honest people may look like the campaign: that nobody was got into must be able to win."""
+def test_among_visits_that_are_all_alike_no_account_is_named(visits: int) -> None:
+    """Honest people may look like the campaign, so "no account is compromised" must be possible."""
     found = success_probability({PLAIN: visits}, {PLAIN: visits})
     assert found[PLAIN] < 0.2
 
@@ -516,11 +516,11 @@ def test_without_visits_there_are_no_entries() -> None:
 
 
 def test_what_honest_visits_are_like_is_learned_from_those_of_both_outcomes() -> None:
-    """Nobody honest was stopped, but of 200 who succeeded elsewhere none is like the campaign."""
+    """No honest user was stopped; of 200 who succeeded elsewhere, none is like the campaign."""
     found = entry_probability({TRIED: 300}, {"success": {PLAIN: 200}, "stopped": {TRIED: 5}})
     assert found["stopped"][TRIED] > 0.9
     assert found["success"][PLAIN] < 0.01
-    # Where the honest ones who are let in look like that, those who are stopped do too.
+    # If honest users who succeed look like that, those who are stopped do too.
     alike: dict[str, dict[tuple[int, ...], int]]
     alike = {"success": {TRIED: 200}, "stopped": {TRIED: 5}}
     assert entry_probability({TRIED: 300}, alike)["stopped"][TRIED] < 0.5
@@ -545,14 +545,14 @@ def test_probabilities_are_probabilities_and_no_order_matters(failures: dict, vi
 def test_a_visit_more_like_the_failures_is_more_probable(
     visits: dict, trait: int, data: st.DataObject
 ) -> None:
-    """All failures have one level of a trait: a visit with it is more probable than without."""
+    """All failures have one level of a trait: a visit with this level is more probable."""
     levels = list(TRAITS.values())[trait]
     level, other = data.draw(st.permutations(range(levels)))[:2]
-    # That honest visits come from a campaign's own sources is not learned from visits.
+    # The model does not learn that honest visits come from a campaign's own sources.
     assume(list(TRAITS)[trait] != "source" or level == 1)
     base = data.draw(_TRAITS)
     like, unlike = ((*base[:trait], value, *base[trait + 1 :]) for value in (level, other))
-    # As many visits of either kind, so that the level is not also the commoner among visits.
+    # As many visits of either kind, so that the level is not also the more common one of visits.
     visits = {t: n for t, n in visits.items() if t[trait] not in (level, other)}
     found = success_probability({like: 50}, {**visits, like: 10, unlike: 10})
     assert found[like] > found[unlike] or found[unlike] > 1 - 1e-9
@@ -617,13 +617,13 @@ def test_a_visit_is_one_entry_of_the_likeliest_campaign(engine: Engine) -> None:
         # As likely as the likelier of its two sign-ins.
         visit("first", "away", 0, 0),
         visit("second", "away", 0, 2),
-        # Of two campaigns the likelier one.
+        # The likelier one of two campaigns.
         visit("first", "away", 1, 1),
         visit("second", "away", 1, 1),
-        # Of equals the first.
+        # The first of equals.
         visit("third", "far", 0, 1),
         visit("third", "far", 1, 1),
-        # Rather an honest one.
+        # More likely an honest one.
         visit("honest", "near", 0, 0),
         visit("attempt", "near", 0, 2) | {"outcome": "failure"},
         # Of another outcome, which is rarer in a campaign.
@@ -650,7 +650,7 @@ def test_a_visit_is_one_entry_of_the_likeliest_campaign(engine: Engine) -> None:
     ]
 
 
-def test_accounts_that_were_entered_are_the_likeliest_few(engine: Engine) -> None:
+def test_compromised_accounts_are_the_likeliest_few(engine: Engine) -> None:
     def success(incident: str, user: str, score: float, hour: int, **more: Any) -> dict[str, Any]:
         return {
             "incident_id": incident,
@@ -666,7 +666,7 @@ def test_accounts_that_were_entered_are_the_likeliest_few(engine: Engine) -> Non
 
     members = [
         success("a", "ann", 0.7, 3),
-        # The likeliest says why, the earliest of equals; the first says when.
+        # The likeliest gives the evidence, the earliest of equals; the first gives the time.
         success("a", "bob", 0.6, 5),
         success("a", "bob", 0.9, 30),
         success("a", "bob", 0.9, 29),
@@ -675,7 +675,7 @@ def test_accounts_that_were_entered_are_the_likeliest_few(engine: Engine) -> Non
         success("a", "eve", 1.0, 1, outcome="failure"),
         success("b", "dan", 0.5, 1),
     ]
-    found = entered_accounts(relation(engine, INCIDENT_MEMBERS.schema, members), 3).rows()
+    found = compromised_accounts(relation(engine, INCIDENT_MEMBERS.schema, members), 3).rows()
     columns = ("incident_id", "user", "probability", "first_success", "exported", "evidence")
     first_day = date(2026, 6, 1)
 

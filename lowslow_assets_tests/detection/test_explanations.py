@@ -1,4 +1,4 @@
-"""Each rule that explains a failure: at its limit and just past it, alone and beside the others."""
+"""Each rule that explains a failure: at its limit and just past it, alone and with the others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ def explain_rows(engine: Engine, rows: list[tuple], window_days: int) -> list[di
 
 @dataclass(frozen=True)
 class Signin:
-    """A sign-in at so many minutes after START; what is empty is like no other's."""
+    """A sign-in so many minutes after START; empty values are unlike those of all others."""
 
     id: str
     at: float
@@ -244,7 +244,7 @@ A: dict[str, Any] = {"address": "a", "prefix": "of a"}
 
 
 def by_turns(number: int, accounts: int, every: float = DAY, **values: Any) -> list[Signin]:
-    """So many failures of so few accounts, there and back: each returns sooner or later."""
+    """So many failures of so few accounts, in turn: each returns sooner or later."""
     order = [*range(accounts), *reversed(range(accounts))]
     users = [f"u{order[i % len(order)]}" for i in range(number)]
     return [Signin(str(i), i * every, user=user, **values) for i, user in enumerate(users)]
@@ -256,12 +256,12 @@ def like_a_clock(number: int, accounts: int, every: float, **values: Any) -> lis
 
 
 def friends(number: int, prefix: str) -> list[Signin]:
-    """A success each of so many accounts that never fail."""
+    """One success of each of so many accounts that never fail."""
     return [success(f"friend {i}", i * DAY, prefix=prefix) for i in range(number)]
 
 
 SOURCES: dict[str, Scenario] = {
-    # Few are not enough to tell a source by, whoever they are.
+    # Few failures do not identify a source, whoever makes them.
     "three from an address": all_are(None, by_turns(3, 1, 2 * DAY, **A)),
     "three, and a success": all_are(
         None, [*by_turns(3, 1, 2 * DAY, **A), success("s", 5, address="a", prefix="of b")]
@@ -271,12 +271,12 @@ SOURCES: dict[str, Scenario] = {
     ),
     "ten from a prefix": all_are(None, by_turns(10, 2, prefix="p")),
     "eleven from a prefix": all_are("service", by_turns(11, 2, prefix="p")),
-    # What many failures of many accounts, each tried seldom, for days, look like.
+    # Many failures of many accounts, each tried seldom, for days.
     "a rented server": all_are(None, by_turns(40, 20, 12 * HOUR, **A)),
     "a rented server where somebody succeeds": all_are(
         None, [*by_turns(40, 20, 12 * HOUR, **A), *friends(3, "of a")]
     ),
-    "a rented server that got into three accounts": all_are(
+    "a rented server that compromised three accounts": all_are(
         None,
         [
             *by_turns(40, 20, 12 * HOUR, **A),
@@ -352,7 +352,7 @@ SERVICE: dict[str, Scenario] = {
     "like a clock, and few": all_are(None, like_a_clock(8, 4, 8 * HOUR, **A)),
     "service before few accounts": all_are("service", by_turns(6, 1, **A)),
     "office before service": all_are("office", [*by_turns(16, 3, **A), *friends(3, "of a")]),
-    # The address is a rented server's: that its prefix is a service's is not said of it.
+    # The address is a rented server's, although its prefix is a service's.
     "an address before its prefix": (
         [
             *(Signin(f"b{i}", i * DAY, user="ann", address="b", prefix="of a") for i in range(30)),
@@ -492,7 +492,7 @@ NO_SOURCE: dict[str, Scenario] = {
         [*failures(5, user="ann"), Signin("unknown", 15 * HOUR, user="ann", **UNKNOWN)],
         {**dict.fromkeys("01234", "busy account"), "unknown": "no source"},
     ),
-    # What is unknown is nobody's neighbour.
+    # An unknown value is near to nothing.
     "beside one that has a source": (
         [Signin("f", 0, user="ann"), Signin("unknown", 5, user="ann", **UNKNOWN)],
         {"f": None, "unknown": "no source"},
@@ -625,7 +625,7 @@ OUTCOMES: dict[str, Scenario] = {
     "those that are not do": all_are("few accounts", by_turns(4, 1, 2 * DAY, **A, **STOPPED)),
 }
 
-# One account, address and prefix, five minutes apart: whatever rule comes later would hold too.
+# One account, address and prefix, five minutes apart: any later rule would match, too.
 BURST: dict[str, Any] = {**ANN_AT_HOME, "address": "a", "prefix": "p"}
 PRECEDENCE: dict[str, Scenario] = {
     "resolved before all": all_are(
@@ -699,7 +699,7 @@ def explain(
         for number, (name, signins) in enumerate(scenarios.items())
         for signin in signins
     ]
-    # The order of rows says nothing.
+    # The order of rows does not matter.
     rows = rows[1::2] + rows[::2]
     explained = explain_rows(engine, rows, window_days)
     found: dict[str, dict[str, str | None]] = {name: {} for name in scenarios}
@@ -741,13 +741,13 @@ def crowd(number: int, **values: Any) -> list[Signin]:
         # In a window of one day n are usually n / 24 an hour: n > 25 + 8 n / 24 from 38 on.
         (crowd(37), 1, 0),
         (crowd(38), 1, 38),
-        # What is explained crowds nobody and raises no bar.
+        # Explained failures do not crowd an hour, and do not raise the limit.
         ([*crowd(25), *failures(6, 0, user="ann")], 240, 0),
         ([*crowd(38), *failures(60, MINUTE / 2, user="ann")], 1, 38),
         ([*crowd(25), *failures(6, 0, prefix=None)], 240, 0),
-        # Hours are the clock's.
+        # Hours are those of the clock.
         (failures(26, HOUR / 25), 240, 0),
-        # An hour of one day is not that hour of all.
+        # An hour of one day is not the same hour of another day.
         (failures(30, DAY), 240, 0),
     ],
     ids=[
@@ -784,7 +784,7 @@ def test_a_row_in_another_days_folder_is_near_by_its_time(engine: Engine) -> Non
 
 
 def test_a_row_that_the_next_day_has_once_more_is_one_attempt(engine: Engine) -> None:
-    """Exports repeat rows; across midnight it is no second try."""
+    """Exports repeat rows; across midnight, a repeated row is not a second attempt."""
     row = Signin("f", DAY - 2, user="ann", prefix="p").row("x", timedelta(0))
     again = (START.date() + timedelta(days=1), *row[1:])
     found = explain_rows(engine, [again, row], 60)
@@ -792,7 +792,7 @@ def test_a_row_that_the_next_day_has_once_more_is_one_attempt(engine: Engine) ->
 
 
 def test_failures_are_summed_by_source(engine: Engine) -> None:
-    """By hand: one row a day, user, address and explanation, with its span in seconds."""
+    """Calculated manually: one row per day, user, address and explanation, with its span."""
     rows = [
         (START.date(), "ann", "p", "a", None, START + timedelta(seconds=0.7)),
         (START.date(), "ann", "p", "a", None, START + timedelta(seconds=9.1)),
@@ -842,7 +842,7 @@ def groups(engine: Engine, lines: Sequence[Line]) -> list[ExplainedGroup]:
     return describe_groups(sum_failures(relation(engine, EXPLAINED, rows)))
 
 
-def test_groups_by_hand(engine: Engine) -> None:
+def test_groups_as_calculated_manually(engine: Engine) -> None:
     found = groups(
         engine,
         [
@@ -904,7 +904,7 @@ def test_time_apart_in_words(engine: Engine, minutes: float, words: str) -> None
 
 
 def test_one_failure_does_not_come_every_0_seconds(engine: Engine) -> None:
-    """Of a source's failures all but one may have another explanation."""
+    """All but one of a source's failures may have another explanation."""
     [_, single] = groups(engine, [("office", "ann", "a", "p", 0)])
     assert (single.failures, single.example) == (1, "p")
     assert "every 0 seconds" not in single.reason
@@ -917,6 +917,6 @@ def test_examples_are_the_largest_and_few(engine: Engine) -> None:
     ]
     total, *examples = groups(engine, lines)
     assert (total.failures, total.users) == (sum(sizes.values()), 20)
-    # The largest first; of equals the first by name.
+    # The largest first; equal ones by name.
     expected = sorted(sizes, key=lambda user: (-sizes[user], user))[:MAX_EXAMPLES]
     assert [group.example for group in examples] == expected

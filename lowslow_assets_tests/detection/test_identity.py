@@ -1,4 +1,4 @@
-"""One campaign, one id: the rules on cases made by hand, and on random histories in any order."""
+"""One campaign, one id: the rules on small cases, and on random histories in any order."""
 
 import hashlib
 import random
@@ -100,7 +100,7 @@ class Hunts:
     known: dict[int, list[Campaign]] = field(default_factory=dict)
 
     def hunt(self, day: int, *candidates: Candidate) -> list[Campaign]:
-        """Make a day, or make it again, beside all others that there are."""
+        """Make a day, or make it again, with all other days that exist."""
         there = sorted(self.known)
         earlier = [(on(d), self.known[d]) for d in reversed(there) if d < day]
         later = [(on(d), self.known[d]) for d in there if d >= day]
@@ -159,7 +159,7 @@ def test_what_is_new_is_counted_from_the_hunt_before_whatever_is_missing_in_betw
 
 
 def test_ids_are_the_same_in_every_lake() -> None:
-    # Cases in other systems are named by them: they do not change with a release either.
+    # Cases in other systems are named by the ids, so a release does not change them.
     [found] = Hunts().of_members(10, attempts("a", range(11)))
     assert found.campaign_id == "a7283d67-e54f-5cc7-8b9c-f9687a7cf885"
 
@@ -168,10 +168,10 @@ def test_a_merge_keeps_the_older_id_and_gives_the_other_back_if_it_comes_apart()
     hunts = Hunts()
     small, large = attempts("a", range(40), a_day=2), attempts("b", range(1, 40))
     old, young = hunts.of_members(10, small, large)
-    together, gone = hunts.of_members(11, small + large)
+    together, other = hunts.of_members(11, small + large)
     assert (together.campaign_id, together.state) == (old.campaign_id, CONTINUED)
-    assert (gone.campaign_id, gone.state) == (young.campaign_id, MERGED)
-    assert (gone.merged_into, gone.cluster_id, gone.new_attempts) == (old.campaign_id, None, 0)
+    assert (other.campaign_id, other.state) == (young.campaign_id, MERGED)
+    assert (other.merged_into, other.cluster_id, other.new_attempts) == (old.campaign_id, None, 0)
     assert states(hunts.of_members(12, small + large)) == [CONTINUED, MERGED]
     apart = hunts.of_members(13, large, small)
     assert [(c.campaign_id, c.state, c.merged_into, c.split_from) for c in apart] == [
@@ -188,7 +188,7 @@ def test_a_split_keeps_the_id_with_the_larger_part() -> None:
     [whole] = hunts.of_members(10, small + large)
     part, rest = hunts.of_members(11, small, large)
     assert (rest.campaign_id, rest.state) == (whole.campaign_id, CONTINUED)
-    # It holds the sign-in that the id was made from, which is taken.
+    # It holds the sign-in that the id was made from, and the id is taken.
     assert part.campaign_id != whole.campaign_id
     assert (part.state, part.split_from, part.previous_hunt) == (SPLIT, whole.campaign_id, on(10))
     assert part.new_attempts == 2
@@ -198,7 +198,7 @@ def test_a_split_keeps_the_id_with_the_larger_part() -> None:
     assert [c.split_from for c in again] == [whole.campaign_id, None]
 
 
-def test_what_is_no_candidate_is_quiet_and_resumes_under_its_id() -> None:
+def test_a_campaign_without_a_candidate_is_quiet_and_resumes_under_its_id() -> None:
     hunts = Hunts()
     spray = attempts("a", [*range(10), *range(30, 40)])
     [first] = hunts.of_members(10, spray)
@@ -215,7 +215,7 @@ def test_what_is_no_candidate_is_quiet_and_resumes_under_its_id() -> None:
     [TOOL, TOOL | {"Location": "NL"}],
     ids=["the same", "and more"],
 )
-def test_beyond_the_window_the_fingerprint_tells(later: dict[str, str]) -> None:
+def test_beyond_the_window_the_fingerprint_decides(later: dict[str, str]) -> None:
     hunts = Hunts(lookback_days=20)
     [first] = hunts.hunt(10, candidate(0, attempts("a", range(10)), TOOL))
     hunts.hunt(11)
@@ -238,14 +238,14 @@ def test_another_fingerprint_is_another_campaign(later: dict[str, str]) -> None:
     assert states(found) == [NEW, QUIET]
 
 
-def test_within_the_window_members_alone_tell() -> None:
+def test_within_the_window_members_alone_decide() -> None:
     hunts = Hunts(lookback_days=60)
     hunts.hunt(10, candidate(0, attempts("a", range(10)), TOOL))
     found = hunts.hunt(20, candidate(0, attempts("b", range(3, 20)), TOOL))
     assert states(found) == [NEW, QUIET]
 
 
-def test_a_fingerprint_that_two_have_tells_nothing() -> None:
+def test_a_fingerprint_that_two_campaigns_have_decides_nothing() -> None:
     def spray(name: str, days: Iterable[int], cluster_id: int = 0) -> Candidate:
         return candidate(cluster_id, attempts(name, days), TOOL)
 
@@ -288,7 +288,7 @@ def test_a_campaign_is_forgotten_a_year_after_its_last_candidate() -> None:
     assert hunts.of_members(376) == []
 
 
-def test_a_large_campaign_is_told_by_its_sample() -> None:
+def test_a_large_campaign_is_recognised_by_its_sample() -> None:
     hunts = Hunts(lookback_days=10)
     large, small = attempts("a", range(30), a_day=200), attempts("b", range(30), a_day=2)
     for day in range(10, 20):
@@ -308,7 +308,7 @@ def test_a_large_campaign_is_told_by_its_sample() -> None:
         ({"AppDisplayName": "x", "city": "y"}, {"AppDisplayName": "x", "city": "y"}, True),
         ({"AppDisplayName": "x", "city": "y"}, {"AppDisplayName": "x", "city": "z"}, False),
         ({"AppDisplayName": "x", "city": "y"}, {"AppDisplayName": "x", "state": "y"}, False),
-        # One property, said twice.
+        # One property, given twice.
         ({"browser": "x", "operatingSystem": "y"}, {"browser": "x", "operatingSystem": "y"}, False),
         ({"displayName": "x", "city": "y"}, {"displayName": "x", "city": "y"}, False),
         (TOOL | {"city": "y"}, TOOL | {"city": "z"}, False),
@@ -335,7 +335,7 @@ def test_the_fingerprint_is_what_is_repeated_and_unusual() -> None:
 
 @dataclass(frozen=True)
 class History:
-    """Sprays, and which of their attempts a hunt sees: some are missed, some go astray."""
+    """Sprays, and which of their attempts a hunt sees: some are missed, some are misplaced."""
 
     sprays: list[list[Attempt]]
     days: list[int]
@@ -356,7 +356,7 @@ class History:
                 if self.finds_the_first and attempt == spray[0]:
                     draw = 1.0
                 if draw < 0.03 and self.finds_the_first:
-                    # Not to one that it would be the first of.
+                    # Not to a campaign whose first attempt it would be.
                     stray_to = stray_to if attempt > self.sprays[stray_to][0] else number
                 if seen and not 0.03 <= draw < 0.1:
                     members[stray_to if draw < 0.03 else number].append(attempt)
@@ -401,7 +401,7 @@ def test_hunted_in_any_order_the_ids_are_those_of_hunts_in_order(
     in_order = history.ids(history.hunted(history.days))
     shuffled = chance.sample(history.days, len(history.days))
     assert history.ids(history.hunted(shuffled)) == in_order
-    # One id a spray.
+    # One id per spray.
     sprays = {spray for _, spray in in_order}
     assert len({(spray, id_) for (_, spray), id_ in in_order.items()}) == len(sprays)
     assert len(set(in_order.values())) == len(sprays)
@@ -424,7 +424,7 @@ def test_where_hunts_miss_the_first_attempt_each_spray_still_has_one_id(
 def test_hunts_that_take_all_sprays_for_one_now_and_then_do_not_confuse_them(
     history: History, as_one: set[int]
 ) -> None:
-    # Where each spray is a candidate and was one before: what is known as one only has one id.
+    # If each spray is a candidate and was one before, a spray known as one has one id only.
     days = [d for d in history.days if len(history.candidates(d)) == len(history.sprays)]
     history = replace(history, days=days, days_as_one=frozenset(as_one - {*days[:1]}))
     ids = history.ids(history.hunted(days))
@@ -443,14 +443,14 @@ def test_hunted_again_nothing_changes(history: History, chance: random.Random) -
 
 @st.composite
 def wild_days(draw: st.DrawFn) -> list[tuple[int, list[list[Attempt]]]]:
-    """Hunts that put the same attempts together in ever other ways."""
+    """Hunts that group the same attempts in ever different ways."""
     pool = attempts("a", range(20), a_day=3)
     days = draw(st.lists(st.integers(5, 29), min_size=1, max_size=8))
     found = []
     for day in days:
         chance = random.Random(draw(st.integers()))
         clusters: list[list[Attempt]] = [[] for _ in range(draw(st.integers(1, 4)))]
-        # Blocks of days that go together, so that there are splits and merges, and some noise.
+        # Blocks of days that belong together, so that there are splits and merges, and some noise.
         blocks = {block: chance.randrange(len(clusters)) for block in range(5)}
         for attempt in pool:
             noise = chance.random() < 0.1

@@ -1,4 +1,4 @@
-"""What an organisation knows explains the attempts that meet it, and no others."""
+"""An entry for a known source explains the attempts that meet it, and no others."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -36,7 +36,7 @@ ATTEMPT = {
 
 
 def attempts(*changed: dict[str, Any]) -> list[dict[str, Any]]:
-    """Attempts like ATTEMPT, each of an account of its own unless said."""
+    """Attempts like ATTEMPT, each of an account of its own unless one is given."""
     rows = []
     for number, changes in enumerate(changed):
         row = {"user": f"user{number}@example.com", **ATTEMPT, **changes}
@@ -102,7 +102,7 @@ def known(**named: Any) -> KnownSource:
             [{}, {"user_agent": "Nessus"}, {"user_agent": "curl/8.5.0"}],
             [{"user_agent": a} for a in ("nessus 10", "curl/8.5.01", "my Nessus", None)],
         ),
-        # All kinds that are named, one of each.
+        # All named kinds, one value of each.
         (
             known(addresses=("198.51.100.0/24",), user_agents=("Nessus*",), as_numbers=(1, 64500)),
             [{}],
@@ -156,7 +156,7 @@ def test_a_campaign_from_a_known_source_is_not_hidden(engine: Engine):
 
 
 def test_what_is_known_counts_for_no_other_attempt(engine: Engine):
-    # The test makes a burst of the address, and what comes from there next day a part of it.
+    # The test makes the address a burst, and the next day's attempts from there a part of it.
     rows = attempts(*TEST, {"time_generated": NOON + timedelta(days=1), "user_agent": "other"})
     assert explain(engine, rows) == ["burst"] * 21
     of_test = KnownSource("a test", END, user_agents=("probe",))

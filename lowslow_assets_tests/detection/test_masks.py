@@ -41,7 +41,7 @@ ROWS = [
     (2, "curl", "Rome", "NO"),
     (3, "curl", "Oslo", "SE"),
     (4, "never seen", "Bern", "never seen"),
-    # A city's name is no country: categories belong to their feature.
+    # A city's name is not a country: categories belong to their feature.
     (5, "Oslo", "NO", "Oslo"),
     (6, "Edge", "Oslo", "NO"),
 ]
@@ -73,7 +73,7 @@ def window(engine: Engine) -> Relation:
 
 
 def signins(engine: Engine, rows: Sequence[tuple[int, str, str, str]] = ROWS) -> Relation:
-    """Sign-ins of a day, of which the window knows three features."""
+    """Sign-ins of a day; the window knows three of their features."""
     named = [
         {
             **dict.fromkeys(ALL_FEATURES, "something"),
@@ -127,7 +127,7 @@ def test_without_an_anomalous_category_every_mask_is_zero(engine: Engine) -> Non
 
 
 def test_from_counts_to_masks_with_fitted_baselines(engine: Engine) -> None:
-    """A category of the window is anomalous where log p < mu - 2 sigma; one it has not, too."""
+    """A category is anomalous if log p < mu - 2 sigma, or if the window lacks it."""
     counts = {"common": 400, "second": 380, "third": 390, "rare": 1, "failed": 0}
     rows = [("city", c, n, 1) for c, n in counts.items()]
     summed = sum_counts(relation(engine, COUNTS, rows))

@@ -1,4 +1,4 @@
-"""Who belongs to a campaign: planted habits are found again among strays that have none."""
+"""Members of a campaign: planted habits are found again among strays that have none."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -40,7 +40,7 @@ HOUR_OF_WEEKDAYS = 5 / 7 / 24
 
 
 def suspects(**columns: list) -> Suspects:
-    """Suspects alike in everything but these columns of ``suspect_failures``."""
+    """Suspects that are alike except in these columns of ``suspect_failures``."""
     number = len(next(iter(columns.values())))
     alike = {
         "signin_id": [f"{i:04}" for i in range(number)],
@@ -64,7 +64,7 @@ def suspects(**columns: list) -> Suspects:
 
 
 def devices(*groups: tuple[int, str, bool], **columns: list) -> Suspects:
-    """Suspects by number, browser and whether it is odd; a browser with {} is made up each time."""
+    """Suspects by number, browser and whether it is odd; one with {} is invented each time."""
     rows = [(browser.format(i), odd) for number, browser, odd in groups for i in range(number)]
     device = 1 << list(MODEL_PROPERTIES).index("device")
     return suspects(
@@ -77,32 +77,32 @@ def devices(*groups: tuple[int, str, bool], **columns: list) -> Suspects:
     [
         (devices((40, "Chrome", False), (60, "Edge {}", False)), 0),
         (devices((100, "Hydra", True)), 0),
-        (devices((100, "made up {}", True)), 0),
-        (devices((40, "Hydra", True), (60, "made up {}", True)), 40),
-        (devices((60, "Hydra", True), (40, "made up {}", True)), 60),
+        (devices((100, "invented {}", True)), 0),
+        (devices((40, "Hydra", True), (60, "invented {}", True)), 40),
+        (devices((60, "Hydra", True), (40, "invented {}", True)), 60),
         # A tool among people's devices is one campaign with its strays.
         (devices((40, "Hydra", True), (60, "Chrome", False)), 0),
-        (devices((40, "Hydra", True), (31, "Chrome", False), (29, "made up {}", True)), 0),
-        (devices((40, "Hydra", True), (30, "Chrome", False), (30, "made up {}", True)), 40),
-        # An odd device that others have as well, from where it is usual.
-        (devices((40, "Hydra", True), (60, "made up {}", True), (9, "Hydra", False)), 40),
+        (devices((40, "Hydra", True), (31, "Chrome", False), (29, "invented {}", True)), 0),
+        (devices((40, "Hydra", True), (30, "Chrome", False), (30, "invented {}", True)), 40),
+        # An odd device that others also have, from where it is usual.
+        (devices((40, "Hydra", True), (60, "invented {}", True), (9, "Hydra", False)), 40),
         # Two rivals: the campaign has a list of devices.
-        (devices((40, "Hydra", True), (4, "Medusa", True), (56, "made up {}", True)), 0),
-        (devices((40, "Hydra", True), (3, "Medusa", True), (57, "made up {}", True)), 40),
+        (devices((40, "Hydra", True), (4, "Medusa", True), (56, "invented {}", True)), 0),
+        (devices((40, "Hydra", True), (3, "Medusa", True), (57, "invented {}", True)), 40),
         (devices((50, "Hydra", True), (50, "Medusa", True)), 0),
         # Too few of either to be a campaign of its own.
-        (devices((15, "Hydra", True), (85, "made up {}", True)), 15),
-        (devices((14, "Hydra", True), (86, "made up {}", True)), 0),
-        (devices((85, "Hydra", True), (15, "made up {}", True)), 85),
-        (devices((86, "Hydra", True), (14, "made up {}", True)), 0),
+        (devices((15, "Hydra", True), (85, "invented {}", True)), 15),
+        (devices((14, "Hydra", True), (86, "invented {}", True)), 0),
+        (devices((85, "Hydra", True), (15, "invented {}", True)), 85),
+        (devices((86, "Hydra", True), (14, "invented {}", True)), 0),
         (devices((1, "Hydra", True)), 0),
         (devices((1, "Chrome", False)), 0),
     ],
     ids=[
         "no odd device",
         "the tool alone",
-        "made up alone",
-        "tool among made up",
+        "invented alone",
+        "tool among invented ones",
         "mostly the tool",
         "tool among usual",
         "others mostly usual",
@@ -129,19 +129,19 @@ def test_a_repeated_odd_device_is_a_part_of_its_own(found: Suspects, split: int)
 def test_a_device_is_browser_and_operating_system() -> None:
     groups = (50, "Hydra", True), (50, "Hydra", True)
     assert split_by_kit(devices(*groups)).sum() == 0
-    # Another system each time, with one browser: made up.
+    # Another system each time, with one browser: invented.
     systems = ["Kali"] * 50 + [f"OS {i}" for i in range(50)]
     assert split_by_kit(devices(*groups, operatingSystem=systems)).tolist() == [1] * 50 + [0] * 50
 
 
-def test_probability_by_hand() -> None:
-    """Each account predicted from the others, with the concentration that predicts best.
+def test_probability_as_calculated_manually() -> None:
+    """Each account is predicted from the others, with the concentration that predicts best.
 
-    Ann twice and Bob once, of 1,000 accounts: with a = 1 the others' shares are (1 + 0.001) / 3
-    for Ann and 0.001 / 3 for Bob; a = 0.1 and a = 10 predict the three worse. All on the only
-    day, at one hour, from one of 10,000 prefixes: with a = 0.1 its share among the others is
-    (2 + 0.1 w) / 2.1. One in ten is taken for a stray at first, and as all are members it stays at
-    that.
+    Ann occurs twice and Bob once, of 1,000 accounts: with a = 1, the others' shares are (1 + 0.001)
+    / 3 for Ann and 0.001 / 3 for Bob; a = 0.1 and a = 10 predict the three worse. All are on the
+    only day, at one hour, from one of 10,000 prefixes: with a = 0.1, its share among the others is
+    (2 + 0.1 w) / 2.1. One in ten is assumed to be a stray at first, and this share stays, as all
+    are members.
     """
     found = member_probability(
         suspects(user=["ann", "bob", "ann"], ip_prefix=["p"] * 3), Population(1_000, days=1)
@@ -153,10 +153,10 @@ def test_probability_by_hand() -> None:
 
 
 def test_strays_show_other_tools() -> None:
-    """By hand: Bob drops out, and what he shows is learned to be a stray's.
+    """Bob drops out, and the model learns that his values are a stray's.
 
-    Forty members of Ann's account with one application and Bob with another, in one hour of one
-    day, each from a prefix of its own.
+    Forty members of Ann's account have one application and Bob has another, in one hour of one day,
+    each from a prefix of its own.
     """
     number = 41
     is_ann = np.arange(number) < number - 1
@@ -270,7 +270,7 @@ def test_one_suspect_is_a_member_by_its_prior(address: str | None) -> None:
     np.testing.assert_allclose(found, [0.9])
 
 
-def test_no_address_is_none_of_ipv6() -> None:
+def test_a_missing_address_is_not_an_ipv6_address() -> None:
     addresses = ["192.0.2.1", None, "192.0.2.2", None]
     without, with_one = (
         member_probability(suspects(ip_address=column), TENANT)
@@ -280,20 +280,20 @@ def test_no_address_is_none_of_ipv6() -> None:
     assert len(member_probability(suspects(ip_address=[None] * 4), TENANT)) == 4
 
 
-def test_an_unknown_prefix_is_nobody_elses() -> None:
-    """What the log does not say is nothing that attempts share."""
+def test_an_unknown_prefix_is_shared_with_no_other_suspect() -> None:
+    """A missing value is nothing that attempts share."""
     users = [f"user{i}" for i in range(6)]
     own = suspects(user=users, ip_prefix=[f"prefix {i}" for i in range(6)])
     one, other = (member_probability(s, TENANT) for s in (suspects(user=users), own))
     np.testing.assert_array_equal(one, other)
 
 
-def test_a_tenant_without_accounts_is_none_to_divide_by() -> None:
+def test_a_tenant_without_accounts_is_not_divided_by() -> None:
     found = member_probability(suspects(user=["ann", "bob", "ann"]), Population(0, days=1))
     assert ((found >= 0) & (found <= 1)).all()
 
 
-def test_nobody_has_no_probability() -> None:
+def test_without_suspects_there_are_no_probabilities() -> None:
     assert member_probability(suspects(user=[]), TENANT).tolist() == []
     assert shares_prefix(suspects(user=[])).tolist() == []
 
@@ -334,8 +334,8 @@ def test_probabilities_are_probabilities(rows: list[tuple], accounts: int, days:
 def planted(campaign: int, strays: int, seed: int) -> tuple[Suspects, np.ndarray]:
     """Suspects of a campaign with habits and of strays without, and which are the campaign's.
 
-    The campaign: in business hours of weekdays, in three weeks of sixty days, on 25 accounts.
-    Strays: at any time, on any account. Both from the tenant's tools.
+    The campaign acts in business hours of weekdays, in three weeks of sixty days, on 25 accounts.
+    Strays come at any time, on any account. Both have the tenant's tools.
     """
     rng = np.random.default_rng(seed)
     weekdays = np.array([14, 15, 16, 17, 18, 21, 22, 23, 24, 25, 28, 29, 30, 31, 32])
@@ -369,8 +369,8 @@ def test_planted_habits_are_found_among_strays(campaign: int, strays: int, seed:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_without_habits_nobody_is_left_out(seed: int) -> None:
-    """Nothing tells members from strays, so the campaign keeps what the mask gave it."""
+def test_without_habits_no_suspect_is_left_out(seed: int) -> None:
+    """Nothing distinguishes members from strays, so the campaign keeps what the mask gave it."""
     found, _ = planted(0, 150, seed)
     assert (member_probability(found, TENANT) >= 0.5).mean() >= 0.95
 
@@ -389,10 +389,10 @@ def test_suspects_are_chosen_by_position_and_by_booleans() -> None:
 
 
 def repeated(core: int, strays: int, **columns: Any) -> tuple[Suspects, np.ndarray]:
-    """Unlike strays, after a core that repeats what the columns say; and which are the core."""
+    """Suspects unlike strays, the first of which repeat the columns; and which are these."""
     number = core + strays
     rng = np.random.default_rng(7)
-    made_up = {
+    invented = {
         "user": [f"user{i}" for i in rng.integers(0, 1_000, number)],
         "time_generated": [
             START + timedelta(hours=h) for h in rng.integers(0, 1_440, number).tolist()
@@ -403,8 +403,8 @@ def repeated(core: int, strays: int, **columns: Any) -> tuple[Suspects, np.ndarr
         "pattern": [0b11100] * number,
     }
     for name, value in columns.items():
-        made_up[name][:core] = [value.format(i % 8) for i in range(core)]
-    return suspects(**made_up), np.arange(number) < core
+        invented[name][:core] = [value.format(i % 8) for i in range(core)]
+    return suspects(**invented), np.arange(number) < core
 
 
 @pytest.mark.parametrize(
@@ -416,7 +416,7 @@ def repeated(core: int, strays: int, **columns: Any) -> tuple[Suspects, np.ndarr
     ],
     ids=["prefixes", "cloud", "tool"],
 )
-def test_a_campaign_is_told_from_as_many_strays_again(habit: dict[str, str]) -> None:
+def test_a_campaign_is_distinguished_from_as_many_strays(habit: dict[str, str]) -> None:
     found, is_campaigns = repeated(100, 200, **habit)
     members = member_probability(found, TENANT) >= 0.5
     assert members[is_campaigns].mean() >= 0.95
@@ -432,20 +432,20 @@ def test_a_prefix_is_shared_by_three_accounts_or_more() -> None:
 
 
 def test_the_population_is_learned_from_where_people_succeed(engine: Engine) -> None:
-    """By hand: six prefixes of users, seven visits, two of them as new as a suspect's source."""
+    """Six prefixes of users, seven visits, two of them as new as a suspect's source."""
     day, next_day = START.date(), START.date() + timedelta(days=1)
     home = {"network": "AS1", "Location": "SE", "state": "S", "city": "Lund"}
     rows = [
-        # Ann's home on two days, and another pool of her provider: known all of them.
+        # Ann's home on two days, and another pool of her provider: all of these are known.
         {"user": "ann", "ip_prefix": "p1", "operatingSystem": "Windows", "date": day, **home},
         {"user": "ann", "ip_prefix": "p1", "operatingSystem": "Windows", "date": next_day, **home},
         {"user": "ann", "ip_prefix": "p2", "operatingSystem": "Windows", "date": day, **home},
-        # A cafe of her town: the device is known there. A hotel abroad: nothing is.
+        # A cafe in her town, where the device is known. A hotel abroad, where nothing is.
         {"user": "ann", "ip_prefix": "p3", "operatingSystem": "Windows", "date": day, **home}
         | {"network": "AS2"},
         {"user": "ann", "ip_prefix": "p4", "operatingSystem": "Windows", "date": day, **home}
         | {"network": "AS3", "city": "Rome"},
-        # Bob, once; where the place is unknown nothing is known of it.
+        # Bob, once; if the place is unknown, nothing is known about it.
         {"user": "bob", "ip_prefix": "p5", "operatingSystem": "Windows", "date": day, **home}
         | {"city": "NODATA"},
         {"user": "cid", "ip_prefix": None, "operatingSystem": "Windows", "date": day, **home},
@@ -475,23 +475,23 @@ HOME = ("ann", "home", "AS1", "Lund", "Ios", 1)
     ("successes", "visits", "new_visits"),
     [
         ([HOME], 1, 1),
-        # A visit is a day; a row more of it is none.
+        # A visit is a day; another row of it is not a visit.
         ([HOME, (*HOME[:5], 2)], 2, 1),
         ([HOME, (*HOME[:4], "Android", 1)], 1, 1),
-        # Known: with the same system at the same place.
+        # Known: the same system at the same place.
         ([HOME, ("ann", "away", "AS2", "Lund", "Ios", 1)], 2, 0),
         ([HOME, ("ann", "away", "AS2", "Rome", "Ios", 1)], 2, 2),
         ([HOME, ("ann", "away", "AS2", "Lund", "Android", 1)], 2, 2),
-        # What the log does not say is no device.
+        # A missing value is not a device.
         ([(*HOME[:3], NODATA, "Ios", 1), ("ann", "away", "AS2", NODATA, "Ios", 1)], 2, 2),
         ([(*HOME[:4], NODATA, 1), ("ann", "away", "AS2", "Lund", NODATA, 1)], 2, 2),
         # The network is known, but nobody else succeeds from the prefix.
         ([HOME, ("ann", "away", "AS1", "Rome", "Ios", 1)], 2, 2),
-        # Now somebody does: Ann's visit is known, at home she is alone. Bob's is new to him.
+        # Now somebody does: Ann's visit is known, and at home she is alone. Bob's is new to him.
         ([HOME, *((user, "away", "AS1", "Rome", "Ios", 1) for user in ("ann", "bob"))], 3, 2),
         # Others' networks and devices are not the user's.
         ([HOME, ("bob", "away", "AS1", "Lund", "Ios", 1)], 2, 2),
-        # A source that is unknown is not visited.
+        # An unknown source is not visited.
         ([HOME, ("ann", None, "AS1", "Lund", "Ios", 1)], 1, 1),
     ],
     ids=[
@@ -525,7 +525,7 @@ def test_new_visits_are_those_that_would_leave_a_failure_open(
     assert found.rows() == [{"accounts": accounts, "visits": visits, "new_visits": new_visits}]
 
 
-def test_without_a_success_nobody_is_honest(engine: Engine) -> None:
+def test_without_a_success_no_failure_is_expected_of_people(engine: Engine) -> None:
     nothing = relation(engine, SUCCESS_SOURCES.dated)
     suspect = relation(engine, schema("user string"), [("bob",)])
     assert population_of(nothing, suspect, [], {}, days=1) == Population(1, 1, 0.0, {})

@@ -53,8 +53,8 @@ START = random_start(BITS.shape[1], 5, seed=7)
 class OrdinaryMixture:
     """The same model from BayesPy's own parts.
 
-    ``parts`` are pairs of bits (n, F) and a multiplicity: each row stands for so many
-    failures. A row a failure is one part with multiplicity 1.
+    ``parts`` are pairs of bits (n, F) and a multiplicity: each row stands for so many failures. One
+    row per failure is one part with multiplicity 1.
     """
 
     def __init__(self, parts: list[tuple[np.ndarray, int]], components: int) -> None:
@@ -97,7 +97,7 @@ def counts_by_bit(bits: np.ndarray, counts: np.ndarray) -> list[tuple[np.ndarray
 @pytest.mark.parametrize(
     "parts",
     [[(ROWS, 1)], counts_by_bit(BITS, COUNTS)],
-    ids=["a row a failure", "powers of two"],
+    ids=["one row per failure", "powers of two"],
 )
 def test_counts_give_the_same_bound_and_posterior_at_every_sweep(
     parts: list[tuple[np.ndarray, int]],
@@ -125,7 +125,7 @@ def test_numpy_sweeps_are_bayespys(monkeypatch: pytest.MonkeyPatch, sweeps: int)
     assert len(bounds) == sweeps
     for ours, theirs in zip(posterior, model.parameters(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-12)
-    # Ours has Z at its optimum, theirs after it has updated Z once more.
+    # Our bound has Z at its optimum, theirs after it has updated Z once more.
     model.classes.update()
     assert bounds[-1] == pytest.approx(model.inference.loglikelihood_lowerbound(), rel=1e-10)
 
@@ -163,7 +163,7 @@ def test_fit_does_not_depend_on_the_order_of_patterns() -> None:
 
 
 def test_bound_is_at_least_that_of_the_guided_hunts_setup() -> None:
-    """K = 10 on a row a failure, default stop rule, best of five seeded starts."""
+    """K = 10 on one row per failure, default stop rule, best of five seeded starts."""
     best = -np.inf
     for seed in range(5):
         model = OrdinaryMixture([(ROWS, 1)], 10)
@@ -257,7 +257,7 @@ def test_responsibilities_sum_to_one_even_where_all_are_far_away(data: st.DataOb
 def counts_of(weights: list[float], probability: np.ndarray, failures: int, seed: int):
     """All masks that occur in a draw from components with independent bits, and how often.
 
-    ``probability`` is (F, K). The counts of masks are drawn at once, not a failure at a time.
+    ``probability`` is (F, K). The counts of masks are drawn at once, not one failure at a time.
     """
     bits = mask_bits(range(1 << len(probability)), len(probability))
     of_mask = np.where(bits[:, :, None], probability, 1 - probability).prod(axis=1) @ weights

@@ -1,4 +1,4 @@
-"""A suspect's pattern: features that tell of one property are one bit."""
+"""A suspect's pattern: features that describe one property are one bit."""
 
 from datetime import date
 
@@ -32,9 +32,9 @@ def plain_pattern(mask: int) -> int:
     return found
 
 
-def test_every_feature_but_the_devices_name_tells_of_one_property() -> None:
-    told = [feature for features in MODEL_PROPERTIES.values() for feature in features]
-    assert sorted(told) == sorted(set(FEATURES) - {"displayName"})
+def test_every_feature_but_the_devices_name_describes_one_property() -> None:
+    described = [feature for features in MODEL_PROPERTIES.values() for feature in features]
+    assert sorted(described) == sorted(set(FEATURES) - {"displayName"})
     assert list(MODEL_PROPERTIES) == ["application", "client", "device", "place", "network"]
 
 

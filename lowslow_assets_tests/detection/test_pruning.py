@@ -1,4 +1,4 @@
-"""Pruning: who belongs to a component, and which components are kept."""
+"""Pruning: which masks belong to a component, and which components are kept."""
 
 import numpy as np
 import pytest
@@ -112,18 +112,18 @@ def test_a_mask_belongs_to_its_most_probable_component() -> None:
     assert [a.probability for a in assigned] == pytest.approx(list(probability.max(axis=1)))
 
 
-def test_who_belongs_to_none_clearly_enough_is_no_member() -> None:
+def test_a_mask_without_a_clear_component_is_not_a_member() -> None:
     fit = fit_of([60.0, 40.0], [SELDOM] * 3, [SURE] * 3)
     best = fit.responsibilities(mask_bits(range(8), 3)).max(axis=1)
     least = float(np.sort(best)[3])
-    # At the threshold is enough.
+    # A probability at the threshold is enough.
     assert {a.mask for a in assign_all(fit, least)} == set(np.flatnonzero(best >= least))
     assert len(assign_all(fit, least)) < 8
     assert assign_all(fit, 1.0) == []
 
 
-def test_a_tie_goes_to_the_heavier() -> None:
-    """Of equal components none is heavier by number, so the first, as fits come by weight."""
+def test_a_tie_is_decided_for_the_heavier_component() -> None:
+    """Two components of equal weight: the first one, because fits are ordered by weight."""
     fit = fit_of([50.0, 50.0], [SURE] * 3, [SURE] * 3)
     assigned = assign_all(fit, 0.4)
     assert {a.cluster_id for a in assigned} == {0}

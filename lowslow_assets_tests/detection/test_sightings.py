@@ -44,7 +44,7 @@ def test_two_hunts_draw_the_same_members(engine: Engine) -> None:
     half = samples(members(engine, *rows[::-2]))
     assert len(every[0]) == len(half[0]) == SAMPLE_SIZE
     assert len(every[1]) == 1
-    # Up to the largest hash of the one, the other has all that it holds.
+    # Up to the largest hash of the one sample, the other has all of its members.
     known = max(every[0])
     of_half = {h: day for h, day in half[0].items() if h <= known}
     assert of_half.items() <= every[0].items()

@@ -1,4 +1,4 @@
-"""Signs of one hand: each by a value computed another way, on strays, and on planted sprays."""
+"""Signs of one attacker: each by a value computed another way, on strays, and on planted sprays."""
 
 import math
 from datetime import UTC, date, datetime, timedelta
@@ -39,7 +39,7 @@ def suspects(days: list[float], **columns: list) -> Suspects:
         "time_generated": [START + timedelta(days=day) for day in days],
         "user": [f"user{i}" for i in range(number)],
         "pattern": [DEVICE] * number,
-        "browser": [f"made up {i}" for i in range(number)],
+        "browser": [f"invented {i}" for i in range(number)],
         "operatingSystem": ["Windows10"] * number,
         "AppDisplayName": ["Azure Portal"] * number,
         "ClientAppUsed": ["Browser"] * number,
@@ -144,7 +144,7 @@ def test_two_accounts_do_not_make_a_prefix_a_campaigns() -> None:
 
 
 def test_one_tool_is_a_device_that_the_tenant_hardly_has() -> None:
-    browser = ["Hydra"] * 30 + [f"made up {i}" for i in range(30)]
+    browser = ["Hydra"] * 30 + [f"invented {i}" for i in range(30)]
     days = [i * 0.9 for i in range(60)]
     odd = suspects(days, browser=browser)
     assert signs(odd)["one tool"].p_value == pytest.approx(stats.binom.sf(29, 60, 0.3))
@@ -154,7 +154,7 @@ def test_one_tool_is_a_device_that_the_tenant_hardly_has() -> None:
 def test_a_client_that_does_not_say_what_it_is_may_be_anything() -> None:
     days, silent = [i * 0.9 for i in range(60)], ["NODATA"] * 60
     assert "one tool" not in signs(suspects(days, browser=silent, operatingSystem=silent))
-    # With a system it says a little.
+    # With a system, it says a little.
     assert signs(suspects(days, browser=silent))["one tool"].p_value < 1e-9
 
 
@@ -169,20 +169,20 @@ def office_hours() -> dict[datetime, int]:
 
 
 @pytest.mark.parametrize(
-    ("hour", "weekdays", "days_tell", "hours_tell"),
+    ("hour", "weekdays", "days_are_a_sign", "hours_are_a_sign"),
     [(12, range(5), False, False), (2, range(5), False, True), (12, (6,), True, False)],
     ids=["as people work", "at night", "on Sundays"],
 )
-def test_hours_and_days_tell_where_neither_noise_nor_people_keep_them(
-    hour: int, weekdays: Any, days_tell: bool, hours_tell: bool
+def test_hours_and_days_are_signs_if_neither_noise_nor_people_keep_them(
+    hour: int, weekdays: Any, days_are_a_sign: bool, hours_are_a_sign: bool
 ) -> None:
     rng = np.random.default_rng(3)
     days = [d for d in range(56) if (START + timedelta(days=d)).weekday() in weekdays]
     around = min(hour, 4)
     moments = rng.choice(days, 120) + (hour + rng.uniform(-around, around, 120)) / 24
     found = signs(suspects(moments.tolist()), population=Population(1_000, 60, 0.0, office_hours()))
-    assert (found["uneven days"].p_value < DEFAULTS.max_p_value) == days_tell
-    assert (found["hours of the day"].p_value < DEFAULTS.max_p_value) == hours_tell
+    assert (found["uneven days"].p_value < DEFAULTS.max_p_value) == days_are_a_sign
+    assert (found["hours of the day"].p_value < DEFAULTS.max_p_value) == hours_are_a_sign
 
 
 def test_few_attempts_have_a_number_only() -> None:
@@ -196,7 +196,7 @@ def test_attempts_at_once_have_no_even_gaps_and_no_uneven_days() -> None:
 
 
 def test_more_accounts_than_the_tenant_has_are_no_sign() -> None:
-    """Where the number of accounts is wrong, it says nothing."""
+    """If the number of accounts is wrong, it says nothing."""
     members = suspects([i * 0.5 for i in range(40)], user=[f"user{i % 20}" for i in range(40)])
     for accounts in (0, 1, 19):
         found = signs(members, population=Population(accounts, 60))

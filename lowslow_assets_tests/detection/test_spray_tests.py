@@ -1,4 +1,4 @@
-"""What tells a spray from its look-alikes, how sure that is, and what it repeats."""
+"""What distinguishes a spray from its look-alikes, with which confidence, and what it repeats."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -53,24 +53,24 @@ def test_few_people_are_odd_in_three_properties_at_once(odd: int, strays: float)
         (cluster(failures=300, users=120, active=55, span=60), []),
         (
             cluster(failures=2880, users=1, active=60, span=60),
-            ["many accounts", "few tries each"],
+            ["many accounts", "few attempts each"],
         ),
-        (cluster(failures=32_000, users=200, active=60, span=60), ["few tries each"]),
-        (cluster(failures=900, users=400, active=1, span=1), ["goes on for days"]),
+        (cluster(failures=32_000, users=200, active=60, span=60), ["few attempts each"]),
+        (cluster(failures=900, users=400, active=1, span=1), ["lasts for days"]),
         # Each at its limit, and each just past it.
         (cluster(failures=600, users=10, active=7, span=14), []),
         (
             cluster(failures=541, users=9, active=6, span=13),
-            ["many accounts", "few tries each", "goes on for days"],
+            ["many accounts", "few attempts each", "lasts for days"],
         ),
-        # On Sundays alone: four of them, in three weeks.
+        # Only on Sundays: four of them, in three weeks.
         (cluster(failures=80, users=60, active=4, span=22), []),
         (cluster(failures=80, users=60, active=4, span=20), []),
-        (cluster(failures=80, users=60, active=4, span=19), ["goes on for days"]),
-        (cluster(failures=80, users=60, active=3, span=22), ["goes on for days"]),
-        # Tries per account are those of a month, where it goes on for longer than one.
+        (cluster(failures=80, users=60, active=4, span=19), ["lasts for days"]),
+        (cluster(failures=80, users=60, active=3, span=22), ["lasts for days"]),
+        # If a campaign lasts longer than a month, the attempts per account are those of a month.
         (cluster(failures=1_200, users=10, active=60, span=60), []),
-        (cluster(failures=1_201, users=10, active=60, span=60), ["few tries each"]),
+        (cluster(failures=1_201, users=10, active=60, span=60), ["few attempts each"]),
     ],
     ids=[
         "spray",
@@ -100,10 +100,10 @@ def test_spray_tests(suspect: ClusterSize, failed: list[str]) -> None:
         (Thresholds(min_accounts=20), []),
         (Thresholds(min_accounts=21), ["many accounts"]),
         (Thresholds(max_attempts_per_account=5), []),
-        (Thresholds(max_attempts_per_account=4.9), ["few tries each"]),
-        # Of so many days four sevenths are enough, where the span is 20 sevenths of them.
+        (Thresholds(max_attempts_per_account=4.9), ["few attempts each"]),
+        # Four sevenths of so many days are enough if the span is 20 sevenths of them.
         (Thresholds(min_active_days=14), []),
-        (Thresholds(min_active_days=15), ["goes on for days"]),
+        (Thresholds(min_active_days=15), ["lasts for days"]),
         (Thresholds(max_p_value=2e-9), []),
         (Thresholds(max_p_value=1e-9), ["more than stray failures"]),
     ],
@@ -121,7 +121,7 @@ def test_thresholds_decide(thresholds: Thresholds, failed: list[str]) -> None:
         # The clearest of the signs counts.
         ((0.3, 1e-9, 1e-6), 0.0, 1e-9),
         ((0.3, 0.2), 0.0, 0.2),
-        # P(N >= 2), N ~ Poisson(2): people would make as many, whatever the signs.
+        # P(N >= 2), N ~ Poisson(2): people would make as many, whatever the signs are.
         ((1e-9,), 1.0, 1 - 3 * math.exp(-2)),
     ],
 )
@@ -160,7 +160,7 @@ def of_p_value(p_value: float, failed: int) -> list[SprayTest]:
         # 10 (-e p log p) to one against it.
         (of_p_value(1e-5, 0), 1 / (1 + 10 * math.e * 1e-5 * math.log(1e5))),
         (of_p_value(0.01, 0), 1 / (1 + 10 * math.e * 0.01 * math.log(100))),
-        # Above 1 / e the bound is that p tells nothing: ten to one.
+        # Above 1 / e, the bound is that p decides nothing: ten to one.
         (of_p_value(1 / math.e, 0), 1 / 11),
         (of_p_value(0.9, 0), 1 / 11),
         (of_p_value(0.0, 0), 1.0),

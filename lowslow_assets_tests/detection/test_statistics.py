@@ -1,4 +1,4 @@
-"""Statistics of clusters, by hand on a frame one can read."""
+"""Statistics of clusters, calculated manually on a frame that one can read."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -229,18 +229,19 @@ def test_the_p_value_is_scipys() -> None:
     assert compare_counts(one, other)[1] == pytest.approx(p_value, rel=1e-12)
 
 
-def test_feature_variation_by_hand(engine: Engine) -> None:
+def test_feature_variation_as_calculated_manually(engine: Engine) -> None:
     cities = ["Oslo", "Oslo", "Rome", "Bern"]
     city, country = (1 << FEATURES.index(feature) for feature in ("city", "Location"))
+    every = (1 << len(FEATURES)) - 1
     rows = [
         member(0, i, i, city=name, mask=mask)
         for i, (name, mask) in enumerate(
             zip(cities, [country, city | country, city | country, city], strict=True)
         )
     ]
-    # Rome and Bern are equally common: the first by name is shown.
+    # Rome and Bern are equally common: the first one by name is shown.
     rows += [
-        member(1, i, i, city=name, mask=~(city | country) & 0x1FF)
+        member(1, i, i, city=name, mask=every & ~(city | country))
         for i, name in enumerate(["Rome", "Bern"])
     ]
     entropy = dict.fromkeys(FEATURES, 3.0) | {"Location": 0.0}
@@ -262,7 +263,7 @@ def test_feature_variation_by_hand(engine: Engine) -> None:
             "top_share": 0.5,
         }
     )
-    # All in one country: no entropy; nor has the baseline any to compare with.
+    # All are in one country, so there is no entropy; the baseline has none either.
     only = lines[0, "Location"]
     assert (only.entropy, only.variability, only.anomalous_share) == (0, None, 0.75)
     assert (only.top_category, only.top_share) == ("SE", 1.0)

@@ -47,7 +47,7 @@ def test_most_common_locations_and_their_ties(
         for place in (rome, oslo, unknown, bern, rome, bern)
     ]
     found = success_tables.most_common_locations(relation(engine, SUCCESS_SOURCES.schema, rows))
-    # Three have two; the one with one is cut off.
+    # Three places have two; the place with one is cut off.
     assert [tuple(row.values()) for row in found.rows()] == [
         (*place, 2) for place in (bern, rome, oslo)
     ]
@@ -69,7 +69,7 @@ def test_sample_depends_on_the_ids_alone(engine: Engine, monkeypatch: pytest.Mon
     first, second = (ids_of(success_tables.sample(rows, 200)) for rows in (one, other))
     assert first == second
     assert len(first) == len(set(first)) == 50
-    # Not simply the first ones, nor the last.
+    # Neither simply the first ones, nor the last.
     assert 10 < sum(i in ids[:100] for i in first) < 40
 
     monkeypatch.setattr(success_tables, "SAMPLE_SIZE", 10_000)
@@ -80,7 +80,7 @@ def test_sample_depends_on_the_ids_alone(engine: Engine, monkeypatch: pytest.Mon
 
 
 def test_a_sample_of_many_is_that_of_all(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What cannot be among the chosen is left out before they are sorted."""
+    """Rows that cannot be in the sample are left out before the others are sorted."""
     monkeypatch.setattr(success_tables, "SAMPLE_SIZE", 50)
     many = signins(engine, [f"{number:08x}" for number in range(20_000)])
     ids = [ids_of(success_tables.sample(many, number)) for number in (20_000, 1)]

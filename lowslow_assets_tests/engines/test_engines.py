@@ -1,4 +1,4 @@
-"""What both engines do alike: read, hold, write, forget; and what DuckDB does when it is full."""
+"""The same behaviour of both engines: read, hold, write, forget; and DuckDB when it is full."""
 
 import signal
 from collections.abc import Iterator
@@ -98,7 +98,7 @@ PATHS = (
 
 @pytest.mark.parametrize("folder", PATHS)
 def test_files_are_read_by_their_very_names(engine: Engine, tmp_path: Path, folder: str):
-    """No sign of a path stands for others, and only the file's own folder says its day."""
+    """No character of a path is a pattern, and only the file's own folder gives its day."""
     rows = extremes()
     for root in (folder, "a", "ab", "b", "whatX"):
         for day in (MONDAY, TUESDAY):
@@ -142,7 +142,7 @@ def test_rows_are_written_by_day_and_in_order(engine: Engine, tmp_path: Path, da
         (file,) = (target / f"date={day}").glob("*.parquet")
         found = pq.ParquetFile(file).read().to_pylist()
         own = [row for row in rows.to_pylist() if row.pop("date") == day]
-        # By code point, and what is null first.
+        # By code point, nulls first.
         own.sort(key=lambda r: (r["day"] or date.min, r["text"] is not None, r["text"] or ""))
         assert found == own
 
@@ -181,13 +181,13 @@ def test_what_is_held_is_found_again_and_needs_its_files_no_more(engine: Engine,
     assert held.held().rows() == held.rows()
 
 
-def test_what_is_forgotten_is_gone(engine: Engine):
+def test_a_forgotten_relation_cannot_be_read(engine: Engine):
     rows = numbers(engine, 1)
     held = sql("SELECT n + 1 AS n FROM {rows}", rows=rows).held()
     engine.forget()
-    for gone in (rows, held):
-        with pytest.raises(Exception, match=gone.name):
-            sql("SELECT n FROM {gone}", gone=gone).rows()
+    for forgotten in (rows, held):
+        with pytest.raises(Exception, match=forgotten.name):
+            sql("SELECT n FROM {forgotten}", forgotten=forgotten).rows()
     again = sql("SELECT n + 1 AS n FROM {rows}", rows=numbers(engine, 5)).held()
     assert again.rows() == [{"n": 6}]
 
@@ -222,7 +222,7 @@ def test_no_files_are_parsed_to_no_rows(engine: Engine):
     assert (made.schema, made.num_rows) == (LINES, 0)
 
 
-def test_what_goes_wrong_in_a_file_is_said(parsing: Engine):
+def test_errors_in_a_file_are_reported(parsing: Engine):
     with pytest.raises(Exception, match="ValueError: what is wrong with f2"):
         parsing.from_files(inputs("fine", "fine", RAISES, "fine"), parse, opened, LINES)
     assert parsing.from_files(inputs("fine"), parse, opened, LINES).arrow().num_rows == ROWS
@@ -263,7 +263,7 @@ def sort_much(engine: Engine) -> int:
     return sql("SELECT count(*) AS n FROM {rows}", rows=ordered).rows()[0]["n"]
 
 
-def test_more_than_memory_holds_lies_in_the_spill_folder(tmp_path: Path):
+def test_rows_that_exceed_memory_are_spilled_to_the_folder(tmp_path: Path):
     spill = tmp_path / "it's" / "new"
     engine = DuckDBEngine(memory="64MB", threads=2, spill=str(spill))
     assert sort_much(engine) == 1_000_000
@@ -277,7 +277,7 @@ def test_without_memory_and_disk_it_says_what_to_do(tmp_path: Path):
     engine._connection.execute("SET max_temp_directory_size = '5MB'")
     with pytest.raises(EngineError, match=r"^[^\n]*LOWSLOW_SPILL[^\n]*LOWSLOW_ENGINE=spark\.$"):
         sort_much(engine)
-    # And goes on with what fits.
+    # It continues with what fits.
     assert numbers(engine, 1).rows() == [{"n": 1}]
     engine.close()
 

@@ -1,4 +1,4 @@
-"""The functions that each engine defines, against the same computed in Python."""
+"""The functions that each engine defines, compared with the same in Python."""
 
 import hashlib
 import ipaddress
@@ -22,7 +22,7 @@ MICROSECOND, SECOND = timedelta(microseconds=1), timedelta(seconds=1)
 
 
 class Computed(NamedTuple):
-    """What Python makes of a value, and the values that are tried."""
+    """What Python makes of a value, and the values to try."""
 
     function: Callable[[Any], Any]
     values: st.SearchStrategy[Any]
@@ -39,7 +39,8 @@ TIMES = st.one_of(
 )
 TEXTS = st.one_of(st.text(), st.sampled_from(HOSTILE), st.text(" \t\n\v\f\r\u00a0\u200bab"))
 
-# Written as the parser does: by inet_ntop, that is as ipaddress but for an IPv4 host within.
+# Written as the parser does, by inet_ntop: as ipaddress writes it, except for an embedded IPv4
+# host.
 ADDRESSES = st.one_of(
     st.ip_addresses(),
     st.integers(0, 2**32 - 1).map(lambda low: ipaddress.IPv6Address(0x20010DB8 << 96 | low)),

@@ -29,8 +29,8 @@ _CODES = st.lists(st.sampled_from(["50126", "50055", "50053", "50034", "0"]))
 
 OTHERS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "accounts.known_passwords": {"most": st.integers(1, 5)},
-    "addresses.telling_addresses": {"most": st.integers(1, 5)},
-    "entries.entered_accounts": {"most": st.integers(1, 5)},
+    "addresses.informative_addresses": {"most": st.integers(1, 5)},
+    "entries.compromised_accounts": {"most": st.integers(1, 5)},
     "explanations.explain_crowds": {"crowded": st.lists(st.sampled_from(_HOURS))},
     "explanations.explain_sources": {"most_of_prefix": st.integers(0, 2_000)},
     "features.encode_features": dict.fromkeys(("failure", "stopped", "refused"), _CODES),
@@ -40,13 +40,13 @@ OTHERS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "success_tables.sample": {"successes": st.sampled_from([0, 5, 50, 10**12])},
     "users.renamed_users": {"last_day": st.sampled_from(DAYS)},
 }
-"""What a transform is given beside relations, by its name."""
+"""The parameters of a transform besides relations, by its name."""
 REPEATS_IDS = {"ingest.deduplicate"}
-"""Those whose purpose is to bring rows of one id and day down to one."""
+"""The transforms whose purpose is to reduce rows of one id and day to one."""
 
 
 def declared() -> Iterator[tuple[str, str]]:
-    """Module and name of each transform that stands in the package's text."""
+    """Module and name of each transform in the package's source."""
     for path in sorted(_ROOT.rglob("*.py")):
         module = ".".join(path.relative_to(_ROOT.parent).with_suffix("").parts)
         for node in ast.parse(path.read_text()).body:
@@ -102,7 +102,7 @@ def test_both_engines_give_the_same_rows(
     tables = {
         parameter: tenant.table(
             schema,
-            # The simplest drawing, which comes first, is of no rows at all.
+            # The simplest drawing, which comes first, has no rows at all.
             random.choice([0, *[ROWS] * 7]) if seed else 0,
             number,
             repeats=name in REPEATS_IDS,
@@ -114,7 +114,7 @@ def test_both_engines_give_the_same_rows(
         return table.take(pa.array(random.sample(range(len(table)), len(table)), pa.int64()))
 
     def made_by(engine: Engine) -> pa.Table:
-        # In another order for each: no result may depend on it.
+        # In another order for each engine, because no result may depend on it.
         relations = {key: engine.from_arrow(shuffled(table)) for key, table in tables.items()}
         made = transform.function(**relations, **others).arrow()
         engine.forget()
@@ -124,7 +124,7 @@ def test_both_engines_give_the_same_rows(
 
 
 def assert_same(one: pa.Table, other: pa.Table, schema: pa.Schema) -> None:
-    """The same rows, in whatever order; doubles to 1e-9 of their size."""
+    """The same rows, in any order; doubles to 1e-9 of their size."""
     for made in (one, other):
         assert [(f.name, f.type) for f in made.schema] == [(f.name, f.type) for f in schema]
     assert one.num_rows == other.num_rows
@@ -137,7 +137,7 @@ def assert_same(one: pa.Table, other: pa.Table, schema: pa.Schema) -> None:
 
 
 def in_order(rows: pa.Table, doubles: list[str]) -> list[dict[str, Any]]:
-    """Sorted by what is exact, then by the rest."""
+    """Sorted by the exact columns, then by the rest."""
     exact = [name for name in rows.column_names if name not in doubles]
     keys = [(name, "ascending") for name in [*exact, *doubles]]
     return rows.sort_by(keys).to_pylist()

@@ -1,4 +1,4 @@
-"""SQL texts: what may be in them, and what becomes of their inputs."""
+"""SQL texts: what they may contain, and how inputs appear in them."""
 
 import ast
 import re
@@ -48,7 +48,7 @@ NUMBERS = schema("n bigint")
     ],
     ids=repr,
 )
-def test_what_is_no_plain_value_of_the_code_is_refused(value: Any):
+def test_a_value_that_is_not_a_plain_value_of_the_code_is_refused(value: Any):
     with pytest.raises(ValueError, match="of the code"):
         literal(value)
 
@@ -120,8 +120,8 @@ def test_an_input_that_is_not_given_is_an_error(engine: Engine):
         sql("SELECT n FROM {one} JOIN {other}", one=one)
 
 
-def test_names_that_a_text_makes_up_capture_no_input(engine: Engine):
-    """Each text has a ``_rows`` of its own, however deep they are in one another."""
+def test_names_of_common_table_expressions_hide_no_input(engine: Engine):
+    """Each text has its own ``_rows``, however deeply texts are nested."""
     numbers = relation(engine, NUMBERS, [(1,), (2,)])
     for _ in range(3):
         numbers = sql(
@@ -135,7 +135,7 @@ def test_names_that_a_text_makes_up_capture_no_input(engine: Engine):
 
 @transform(extended(NUMBERS, "s string"), numbers=NUMBERS)
 def worded(numbers: Relation, columns: str) -> Relation:
-    """Whatever columns are asked for."""
+    """Any columns."""
     return sql(f"SELECT {columns} FROM {{numbers}}", numbers=numbers)
 
 
@@ -180,7 +180,7 @@ def test_every_table_s_types_have_names(table: Any):
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    """Where each SQL text of the package stands, and the text; docstrings are none."""
+    """The place of each SQL text of the package, and the text; docstrings do not count."""
     for path in sorted(_ROOT.rglob("*.py")):
         if path.parent.name == "engines":
             continue
@@ -199,13 +199,13 @@ def texts() -> Iterator[tuple[str, str]]:
 
 
 TEXTS = dict(texts())
-# What a WITH or a comma introduces, but no list of columns.
-_MADE_UP = re.compile(r"(?:\bWITH\s+(?:RECURSIVE\s+)?|\)\s*,\s*(?:--[^\n]*\n\s*)*)(\w+)\s+AS\s*\(")
+# Names after a WITH or a comma, but not lists of columns.
+_CTE = re.compile(r"(?:\bWITH\s+(?:RECURSIVE\s+)?|\)\s*,\s*(?:--[^\n]*\n\s*)*)(\w+)\s+AS\s*\(")
 
 
 def test_texts_are_found():
     assert len(TEXTS) >= 10
-    assert any(_MADE_UP.search(text) for text in TEXTS.values())
+    assert any(_CTE.search(text) for text in TEXTS.values())
 
 
 @pytest.mark.parametrize("place", TEXTS)
@@ -213,10 +213,10 @@ def test_a_text_has_no_backslash_and_says_user_in_quotes(place: str):
     bare = re.sub(r"--[^\n]*|'[^']*'", "", TEXTS[place])
     # Spark reads it as an escape, DuckDB as itself.
     assert "\\" not in TEXTS[place]
-    # Unquoted it is whoever is connected.
+    # Unquoted, it means the connected user.
     assert not re.search(r"(?<![\w\"'{])user(?![\w\"'}])", bare, re.IGNORECASE)
 
 
 @pytest.mark.parametrize("place", TEXTS)
-def test_what_a_text_makes_up_begins_with_an_underscore(place: str):
-    assert [name for name in _MADE_UP.findall(TEXTS[place]) if not name.startswith("_")] == []
+def test_names_of_common_table_expressions_begin_with_an_underscore(place: str):
+    assert [name for name in _CTE.findall(TEXTS[place]) if not name.startswith("_")] == []

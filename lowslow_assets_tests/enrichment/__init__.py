@@ -1,1 +1,1 @@
-"""Sources that answer, fail, lie and stall: what is said of an address afterwards."""
+"""Sources that answer, fail, lie and stall, and what is then said of an address."""

@@ -1,4 +1,4 @@
-"""A provider's API on loopback that answers as a test says; MSTICPy's providers aimed at it."""
+"""A provider's API on loopback that answers as a test sets; MSTICPy's providers use it."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -13,13 +13,13 @@ from lowslow_assets.enrichment.cache import AnswerCache
 from lowslow_assets.enrichment.providers import Limits, Provider
 
 KEY = "k3y-that-must-not-be-seen"
-# As fast as a test wants it; each limit is set by the test that is about it.
+# As fast as a test needs; a test of a limit sets it.
 QUICK = Limits(calls_a_minute=1e6, seconds_a_call=5, seconds_a_run=60, retries=2, pause_seconds=0)
 
 
 @dataclass
 class Api:
-    """The server: what it is asked, and its replies in order, the last one over and over."""
+    """The server: its requests, and its replies in order, the last one repeatedly."""
 
     url: str = ""
     replies: list[tuple[int, str]] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Api:
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    """The server; a reply of status 0 is one in drops that never ends."""
+    """The server; a reply of status 0 is one that arrives slowly and never ends."""
     monkeypatch.setenv("NO_PROXY", "*")
     served = Api()
 
@@ -50,7 +50,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
             self.wfile.write(body.encode())
 
         def log_message(self, format: str, *args: object) -> None:
-            """Quiet."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     served.url = f"http://127.0.0.1:{server.server_port}"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from lowslow_assets.engines.base import Engine
 from lowslow_assets.engines.schemas import schema
-from lowslow_assets.enrichment.addresses import telling_addresses
+from lowslow_assets.enrichment.addresses import informative_addresses
 from lowslow_assets.lake.tables import FAILURE, SUCCESS
 from lowslow_assets_tests.support.relations import relation
 
@@ -14,12 +14,12 @@ MEMBERS = schema(
 )
 
 
-def test_the_most_telling_addresses_come_first(engine: Engine):
+def test_the_most_informative_addresses_come_first(engine: Engine):
     def signin(address: str, outcome: str = FAILURE, day: int = 1, user: str = "a", where=None):
         return ("one", user, outcome, address, datetime(2026, 6, day, tzinfo=UTC), where)
 
     rows = [
-        # Two successes of one account are one account, and two accounts are more.
+        # Two successes of one account count as one account, and two accounts are more.
         *(signin("192.0.2.1", SUCCESS) for _ in range(5)),
         signin("192.0.2.2", SUCCESS, user="a"),
         signin("192.0.2.2", SUCCESS, user="b"),
@@ -45,7 +45,7 @@ def test_the_most_telling_addresses_come_first(engine: Engine):
     expected = ["192.0.2.2", "192.0.2.1", "192.0.2.3", "192.0.2.5", "2001:db8::1", "192.0.2.4"]
 
     def ranked(most: int) -> dict[tuple[str, int], tuple[str, bool]]:
-        found = telling_addresses(members, most).rows()
+        found = informative_addresses(members, most).rows()
         return {(r["incident_id"], r["rank"]): (r["ip_address"], r["located"]) for r in found}
 
     assert ranked(10) == {

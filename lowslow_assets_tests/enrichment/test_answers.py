@@ -1,4 +1,4 @@
-"""What is an address, and which may be shown to others."""
+"""Which texts are addresses, and which addresses may be shown to others."""
 
 from ipaddress import ip_address
 

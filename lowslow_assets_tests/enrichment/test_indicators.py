@@ -1,4 +1,4 @@
-"""Files of indicators: what matches, and that nothing in them stops the rest."""
+"""Files of indicators: what matches, and that no line stops the rest."""
 
 import json
 from datetime import date
@@ -24,7 +24,7 @@ ADDRESSES = ("192.0.2.1", "198.51.100.77", "203.0.113.9", "2001:db8:7::1")
 
 
 def match(folder: Path, text: str, name: str = "indicators.csv") -> tuple[Matches, dict[str, str]]:
-    """What a file says, and its verdicts by address."""
+    """A file's result, and its verdicts by address."""
     path = folder / name
     path.write_text(text, encoding="utf-8")
     matches = match_indicators(str(path), [ip_address(a) for a in ADDRESSES], DAY)
@@ -170,7 +170,7 @@ def test_other_objects_of_a_bundle_are_no_mistakes(tmp_path: Path):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"objects": 1}', "[" * 100_000])
-def test_what_is_no_bundle_is_one_sentence(tmp_path: Path, text: str):
+def test_a_file_that_is_not_a_bundle_is_one_sentence(tmp_path: Path, text: str):
     with pytest.raises(
         EnrichmentError, match=r"^LOWSLOW_INDICATORS .* is not a STIX bundle: .*\.$"
     ):
@@ -178,8 +178,10 @@ def test_what_is_no_bundle_is_one_sentence(tmp_path: Path, text: str):
 
 
 def test_a_file_that_is_missing_is_one_sentence(tmp_path: Path):
-    with pytest.raises(EnrichmentError, match=r"^LOWSLOW_INDICATORS .*gone\.csv.* cannot be read"):
-        match_indicators(str(tmp_path / "gone.csv"), [], DAY)
+    with pytest.raises(
+        EnrichmentError, match=r"^LOWSLOW_INDICATORS .*absent\.csv.* cannot be read"
+    ):
+        match_indicators(str(tmp_path / "absent.csv"), [], DAY)
 
 
 HOSTILE = st.text(st.characters(codec="utf-8"), max_size=200)
@@ -187,7 +189,7 @@ HOSTILE = st.text(st.characters(codec="utf-8"), max_size=200)
 
 @given(lines=st.lists(HOSTILE, max_size=5))
 def test_no_line_of_a_csv_file_hides_another(tmp_path_factory: pytest.TempPathFactory, lines):
-    # A header first: without one, a hostile first line may be a header itself.
+    # A header comes first, because a hostile first line may be a header itself.
     text = "\n".join(["ip", *lines, "203.0.113.9"])
     matches, found = match(tmp_path_factory.mktemp("csv"), text)
     assert found["203.0.113.9"] == MALICIOUS

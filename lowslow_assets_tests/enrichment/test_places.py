@@ -60,7 +60,7 @@ def test_the_package_knows_countries():
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a database"])
-def test_what_is_no_database_is_one_sentence(tmp_path: Path, content: bytes | None):
+def test_a_file_that_is_not_a_database_is_one_sentence(tmp_path: Path, content: bytes | None):
     path = tmp_path / "city.mmdb"
     if content is not None:
         path.write_bytes(content)

@@ -26,7 +26,8 @@ from lowslow_assets.enrichment.cache import AnswerCache
 from lowslow_assets.enrichment.providers import CALLS_A_MINUTE, ask_all, open_providers
 from lowslow_assets_tests.enrichment.conftest import KEY, Api, Open
 
-# Of a block that belongs to nobody since 2015 (RFC 7526) and still counts as public.
+# An address of a block that has belonged to nobody since 2015 (RFC 7526) and still counts as
+# public.
 ADDRESS = ip_address("192.88.99.1")
 OTHERS: list[Address] = [IPv4Address("192.88.99.2") + n for n in range(9)]
 MALICIOUS_NOISE = json.dumps({"classification": "malicious", "riot": False, "name": "a scanner"})
@@ -97,7 +98,7 @@ def test_a_failure_is_unknown_with_a_reason_and_is_not_kept(
     assert ask([ADDRESS])[ADDRESS].verdict == MALICIOUS
 
 
-def test_what_a_parser_chokes_on_is_a_failure(api: Api, open_provider: Open):
+def test_an_answer_that_cannot_be_parsed_is_a_failure(api: Api, open_provider: Open):
     api.replies = [(200, '{"data": null}')]
     answer = open_provider("AbuseIPDB")([ADDRESS])[ADDRESS]
     assert (answer.verdict, (answer.error or "").split(":")[0]) == (UNKNOWN, "AttributeError")
@@ -159,7 +160,7 @@ def test_calls_keep_their_distance(open_provider: Open, api: Api, monkeypatch: p
     ask = open_provider(calls_a_minute=4, pause_seconds=20)
     answers = ask(OTHERS[:2])
     assert [answer.error for answer in answers.values()] == [None, None]
-    # At once; a quarter of a minute later; and after a 429 twice the pause.
+    # Immediately, a quarter of a minute later, and after a 429 twice the pause.
     assert slept == [0, 15, 40]
 
 
@@ -271,7 +272,7 @@ def test_msticpy_knows_our_providers():
     assert CALLS_A_MINUTE.keys() <= registry.PROVIDERS.keys()
 
 
-def test_a_damaged_or_strange_kept_answer_is_none(tmp_path: Path):
+def test_a_damaged_or_strange_cached_answer_is_not_used(tmp_path: Path):
     cache = AnswerCache(tmp_path, timedelta(days=1))
     cache.put(ADDRESS, Answer(MALICIOUS, looked_up_at=datetime.now(UTC)))
     [path] = tmp_path.iterdir()
@@ -282,7 +283,7 @@ def test_a_damaged_or_strange_kept_answer_is_none(tmp_path: Path):
         assert cache.get(ADDRESS) is None
 
 
-def test_old_answers_go(tmp_path: Path):
+def test_old_answers_are_removed(tmp_path: Path):
     old = Answer(MALICIOUS, looked_up_at=datetime.now(UTC) - timedelta(days=2))
     AnswerCache(tmp_path, timedelta(days=3)).put(ADDRESS, old)
     assert AnswerCache(tmp_path, timedelta(days=3)).get(ADDRESS) is not None

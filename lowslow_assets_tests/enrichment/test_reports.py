@@ -1,4 +1,4 @@
-"""What rows about addresses come to for an incident."""
+"""The sum of an incident's rows about addresses."""
 
 from dataclasses import asdict
 

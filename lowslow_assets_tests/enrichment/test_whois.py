@@ -1,4 +1,4 @@
-"""A whois service on loopback that answers, drips and hangs up."""
+"""A whois service on loopback that answers, sends slowly, and closes the connection."""
 
 import socket
 import threading
@@ -21,7 +21,7 @@ Error: no ASN or IP match on line 3.
 
 @contextmanager
 def service(answer: Callable[[socket.socket, str], None]) -> Iterator[tuple[tuple[str, int], list]]:
-    """Serves one connection; gives its address and what it was asked."""
+    """Serves one connection; gives its address and what it received."""
     asked: list[str] = []
 
     def serve() -> None:
@@ -40,7 +40,7 @@ def service(answer: Callable[[socket.socket, str], None]) -> Iterator[tuple[tupl
         thread.join()
 
 
-def test_all_public_addresses_go_over_one_connection():
+def test_all_public_addresses_are_sent_over_one_connection():
     def in_two_packets(connection: socket.socket, _: str) -> None:
         connection.sendall(REPLY[:100].encode())
         connection.sendall(REPLY[100:].encode())
@@ -54,15 +54,15 @@ def test_all_public_addresses_go_over_one_connection():
 
 
 def test_a_service_that_drips_ends_at_the_time_limit():
-    gone = threading.Event()
+    closed = threading.Event()
 
     def drip(connection: socket.socket, _: str) -> None:
-        while not gone.wait(0.02):
+        while not closed.wait(0.02):
             connection.sendall(b" ")
 
     with service(drip) as (server, _):
         found = whois([FIRST], server, seconds=0.2)
-        gone.set()
+        closed.set()
     assert (found[FIRST].error or "").startswith("TimeoutError")
 
 
@@ -75,5 +75,5 @@ def test_a_service_that_is_not_there_is_an_error_in_the_row():
 
 
 def test_private_addresses_alone_open_no_connection():
-    # Nothing listens there: an attempt would be another error.
+    # Nothing listens there, so an attempt would be another error.
     assert whois([PRIVATE], ("127.0.0.1", 1))[PRIVATE].error == NOT_PUBLIC

@@ -1,4 +1,4 @@
-"""An export in a container: what is listed, what is read, and what is said when it cannot be."""
+"""An export in a container: what is listed and read, and the messages when that fails."""
 
 import gzip
 import json
@@ -54,13 +54,13 @@ SIGNIN = {
 
 @pytest.fixture(autouse=True)
 def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The emulator's key where it is looked for; Arrow's waits are long enough."""
+    """The emulator's key in the environment; Arrow's own waits are long enough."""
     monkeypatch.setenv(azure.KEY, KEY)
     monkeypatch.delenv(azure.SAS_TOKEN, raising=False)
 
 
 def url(emulator: Emulator, container: Location, folder: str = FOLDER) -> str:
-    """The source as the settings have it."""
+    """The source in the form of the settings."""
     return f"{emulator.account_url}/{container.container}/{folder}"
 
 
@@ -75,7 +75,7 @@ def put(azurite: Emulator, container: Location, name: str, content: bytes) -> st
 
 
 def sas(container: Location, **permissions: bool) -> str:
-    """A token for that container alone."""
+    """A token for this container only."""
     return generate_container_sas(
         ACCOUNT,
         container.container,
@@ -119,7 +119,7 @@ def test_days_and_files_are_those_of_the_same_tree_on_a_disk(
     listed = remote.list_day(DAY)
     assert len(listed.readable) == 5
     assert [name for name, _ in listed.refused] == [f"{HOUR}/notes.txt"]
-    # A container can be the root, too.
+    # A container can also be the root.
     root = open_blobs(f"{azurite.account_url}/{container.container}/", STAGED)
     assert list(root.days()) == []
 
@@ -156,7 +156,7 @@ def test_a_look_at_a_long_export_takes_few_calls(
         assert [run.partition_key for run in found.run_requests or []] == [
             f"2026-05-{day}" for day in range(22, 29)
         ]
-        # Years, months, days of the newest month; then a listing a watched day.
+        # Years, months, days of the newest month; then one listing per watched day.
         assert len(between.calls) == 3 + 7
 
 
@@ -165,7 +165,7 @@ def test_a_look_at_a_long_export_takes_few_calls(
 
 @pytest.fixture(scope="module")
 def tenant(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small tenant, and beside the export's usual files what else occurs."""
+    """A small tenant's export, with all other kinds of files that occur."""
     root = tmp_path_factory.mktemp("tenant")
     generate(TENANT, root / "signins", root / "labels.csv")
     folder = next((root / "signins").glob("y=*/m=*/d=*"))
@@ -204,7 +204,7 @@ def ingest(
 
 
 def tables(lake: Path) -> dict[str, list[dict[str, object]]]:
-    """All rows of both tables, in an order that depends on nothing but the rows."""
+    """All rows of both tables, in an order that depends only on the rows."""
     return {
         name: sorted(
             ds.dataset(lake / name, format="parquet", partitioning="hive").to_table().to_pylist(),
@@ -218,7 +218,7 @@ def tables(lake: Path) -> dict[str, list[dict[str, object]]]:
 def local_tables(
     duckdb_engine: Engine, tenant: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, list[dict[str, object]]]:
-    """What is expected of every other way."""
+    """The result that every other way must have."""
     lake = tmp_path_factory.mktemp("lake")
     ingest(SourceResource(root=str(tenant)), lake, duckdb_engine)
     found = tables(lake)
@@ -239,7 +239,7 @@ def filled(azurite: Emulator, container: Location, tenant: Path) -> Location:
 
 @pytest.fixture
 def elsewhere(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    """An engine that parses files in other processes, in whose environment the key is."""
+    """An engine that parses files in other processes, whose environment has the key."""
     monkeypatch.setattr(workers, "_BYTES_PER_WORKER", 1)
     if spark := getattr(engine, "session", None):
         # The shared session is older than our environment.
@@ -283,7 +283,7 @@ LOG = "AADNonInteractiveUserSignInLogs"
 def two_logs(
     azurite: Emulator, tenant: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """The URL of SigninLogs; about half of the tenant's sign-ins lie in another log's container."""
+    """The URL of SigninLogs; about half of the sign-ins are in another log's container."""
     account = tmp_path_factory.mktemp("account")
     spread(tenant, account, LOG)
     containers = [azurite.location(f"am-{log.lower()}") for log in (SIGNIN_LOGS, LOG)]
@@ -317,7 +317,7 @@ def test_sign_ins_in_two_containers_make_the_tables_of_one(
     )
 
 
-def test_a_log_without_a_container_is_told(two_logs: str):
+def test_a_log_without_a_container_is_reported(two_logs: str):
     with pytest.raises(SourceError) as caught:
         SourceResource(root=two_logs, logs=[SIGNIN_LOGS, "ADFSSignInLogs"]).open()
     assert_sentence(caught.value, "LOWSLOW_LOGS names ADFSSignInLogs, but ", "no such container")
@@ -337,7 +337,7 @@ def test_a_connector_is_given_the_urls_that_it_knows(azurite: Emulator, containe
 
 
 def contents(export: Export, day: date = DAY) -> dict[str, bytes]:
-    """What is opened of the day's files, by name."""
+    """The day's files that are opened, by name."""
     files = export.inputs([export.list_day(day)])
     assert export.open_files
     return {file.name: content.read() for file, content in export.open_files(files)}
@@ -355,7 +355,7 @@ def test_content_is_what_was_listed(azurite: Emulator, container: Location, read
         assert contents(export) == {name: b"one\ntwo\n"}
 
 
-def test_copies_go_with_the_next_and_at_the_end(azurite: Emulator, container: Location):
+def test_copies_are_removed_by_the_next_call_and_the_end(azurite: Emulator, container: Location):
     put(azurite, container, f"{HOUR}/m=00/PT05M.json", b"one\n")
     with open_blobs(url(azurite, container), STAGED) as export:
         files = export.list_day(DAY)
@@ -367,7 +367,7 @@ def test_copies_go_with_the_next_and_at_the_end(azurite: Emulator, container: Lo
 
 
 @pytest.mark.parametrize("read", [STAGED, EXECUTORS])
-def test_a_file_that_went_or_shrank_meanwhile_is_for_another_try(
+def test_a_file_that_was_removed_or_cut_meanwhile_is_retried_later(
     azurite: Emulator, container: Location, monkeypatch: pytest.MonkeyPatch, read: str
 ):
     monkeypatch.setattr(blobs, "_WAITS", ())
@@ -456,7 +456,7 @@ def test_reading_without_permission_is_said_too(
 
 @pytest.fixture
 def out_of_order(azurite: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    """A way on which no call is answered well."""
+    """A connection on which every call fails."""
     monkeypatch.setattr(azure, "_RETRIES", 1)
     with proxy(azurite, one_in=1, faults=(BUSY, THROTTLED)) as between:
         yield between
@@ -488,7 +488,7 @@ def test_a_busy_source_is_a_reason_to_skip_and_the_next_tick_finds_what_came(
 
 
 def recognizable(token: str) -> str:
-    """A part of the token's signature that is the same however it is quoted."""
+    """A part of the token's signature that is the same in every quoting."""
     return max(re.findall("[A-Za-z0-9]+", unquote(token.partition("sig=")[2])), key=len)
 
 
@@ -507,11 +507,11 @@ def test_no_secret_is_in_the_events_of_a_run_that_gives_up(
 ):
     token = sas(filled, list=True, read=may_read)
     monkeypatch.setattr(blobs, "_WAITS", ())
-    # Executors are other processes, whose errors come as text.
+    # Executors are other processes, whose errors arrive as text.
     monkeypatch.setattr(workers, "_BYTES_PER_WORKER", 1)
     monkeypatch.setenv(azure.KEY, "")
     monkeypatch.setenv(azure.SAS_TOKEN, token)
-    # What Arrow's errors say then is the address of the blob, with the token.
+    # Arrow's errors then contain the blob's address, with the token.
     with (
         proxy(azurite, one_in=1, faults=[THROTTLED] * may_read, only="PT05M") as between,
         dg.DagsterInstance.ephemeral() as instance,
@@ -532,7 +532,7 @@ def test_no_secret_is_in_the_events_of_a_run_that_gives_up(
 def test_no_secret_is_in_what_runs_print_and_record(
     azurite: Emulator, filled: Location, tmp_path: Path
 ):
-    """Two runs as a person starts them: one does its work, one is refused."""
+    """Two runs as a person starts them: one works, one is refused."""
     token = sas(filled, list=True)
     secrets = [KEY, recognizable(token)]
     home = tmp_path / "dagster"

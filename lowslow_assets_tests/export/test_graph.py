@@ -1,4 +1,4 @@
-"""Microsoft Graph as a source: a server on the loopback answers as it is documented."""
+"""Microsoft Graph as a source, from a server on loopback that answers as documented."""
 
 import json
 import re
@@ -50,7 +50,7 @@ def signin(number: int, day: date = YESTERDAY, *kinds: str) -> dict[str, Any]:
 
 
 def ids(export: Export, *days: date) -> list[str]:
-    """The sign-ins that the parser finds in the files of these days; all are some."""
+    """The sign-ins that the parser finds in these days' files; no line is rejected."""
     files = export.inputs([export.list_day(day) for day in days])
     assert export.open_files
     rows = [r for batch in parse_inputs(export.open_files(files)) for r in batch.to_pylist()]
@@ -61,7 +61,7 @@ def ids(export: Export, *days: date) -> list[str]:
 def test_a_day_is_its_pages(service: tuple[Graph, GraphExport]):
     served, export = service
     assert ids(export, YESTERDAY) == [f"id-{number}" for number in range(25)]
-    # A look at the day, and its three pages.
+    # One request for the day, and its three pages.
     assert len(served.asked) == 4
     tops = [re.findall(r"top=(\d+)", asked) for asked in served.asked]
     assert tops == [["1"], ["1000"], ["1000"], ["1000"]]
@@ -72,7 +72,7 @@ def test_days_are_those_with_sign_ins_newest_first(service: tuple[Graph, GraphEx
     assert next(export.days()) == YESTERDAY
     assert len(served.asked) == 2
     assert list(export.days()) == [YESTERDAY, TODAY - timedelta(days=10)]
-    # Each day was asked for once.
+    # Each day was requested once.
     assert len(served.asked) == 30
     export.require_days()
 
@@ -85,7 +85,7 @@ def test_a_day_without_sign_ins_has_no_file(service: tuple[Graph, GraphExport]):
 
 def test_a_day_that_graph_has_lost_is_no_day_without_sign_ins(service: tuple[Graph, GraphExport]):
     served, export = service
-    with pytest.raises(SourceError, match="no more than the last 30 days"):
+    with pytest.raises(SourceError, match="has the last 30 days only"):
         export.list_day(TODAY - timedelta(days=30))
     assert not served.asked
 
@@ -220,11 +220,11 @@ def test_a_token_is_sent_to_no_other_service(service: tuple[Graph, GraphExport],
         export.inputs([export.list_day(YESTERDAY)])
 
 
-def test_what_is_no_page_is_no_day(service: tuple[Graph, GraphExport]):
+def test_an_answer_that_is_not_a_page_makes_no_day(service: tuple[Graph, GraphExport]):
     served, export = service
     files = export.list_day(YESTERDAY)
     served.faults = [NO_PAGE] * 50
-    with pytest.raises(SourceUnavailable, match="no page of sign-ins"):
+    with pytest.raises(SourceUnavailable, match="did not answer with a page of sign-ins"):
         export.inputs([files])
 
 
@@ -242,13 +242,13 @@ def test_no_more_than_a_page_is_held():
         texts = Path(file.location).read_text().splitlines()
     assert size > 20e6
     assert sum(len(json.loads(text)["value"]) for text in texts) == 1_000
-    # The server is in the same process, and makes a page of 400 kB some times over.
+    # The server is in the same process, and makes several copies of a page of 400 kB.
     assert peak < 6e6
 
 
 @pytest.mark.parametrize(
     "url", ["graph://", "graph://graph.microsoft.com/v2", "graph://a b", "graph://a@b/v1.0"]
 )
-def test_a_url_that_is_none_is_said(url: str):
+def test_an_invalid_url_is_reported(url: str):
     with pytest.raises(SourceError, match="is not Microsoft Graph: write"):
         open_graph(url, SIGNIN_LOGS)

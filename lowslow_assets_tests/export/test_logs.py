@@ -1,4 +1,4 @@
-"""Where each log lies, and how several are one export."""
+"""The place of each log, and several logs as one export."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -53,7 +53,7 @@ NESTED = "y=2020/m=01/d=02/nested.json"
             "http://127.0.0.1:1/soc/am-adfssigninlogs/x",
         ),
         ("logs/AM-SigninLogs", AD_FS, "logs/am-adfssigninlogs"),
-        # The container comes first, whatever lies in it.
+        # The container decides, whatever is in it.
         ("/am-signinlogs/rg/am-signinlogs/x", AD_FS, "/am-adfssigninlogs/rg/am-signinlogs/x"),
     ],
 )
@@ -68,7 +68,7 @@ def test_the_container_of_another_log_is_named_alike(root: str, log: str, expect
         "abfss://export@am-signinlogs.dfs.core.windows.net/x",
     ],
 )
-def test_a_root_that_says_nothing_of_other_logs_is_told(root: str):
+def test_a_root_that_does_not_name_the_log_is_reported(root: str):
     assert root_of(root, SIGNIN_LOGS) == root
     with pytest.raises(SourceError) as caught:
         root_of(root, AD_FS)
@@ -86,7 +86,7 @@ def put(account: Path, container: str, name: str, content: str = "{}\n") -> None
 
 @pytest.fixture
 def joined(tmp_path: Path) -> Iterator[Export]:
-    """Sign-ins of three logs; one has a file that is not read for its name."""
+    """Sign-ins of three logs; one has a file that is not read because of its name."""
     put(tmp_path, "am-signinlogs", FILE, "a\n")
     put(tmp_path, "am-signinlogs", "y=2026/m=06/d=01/a.json")
     put(tmp_path, "am-adfssigninlogs", FILE, "b\n")

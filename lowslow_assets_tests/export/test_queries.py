@@ -1,4 +1,4 @@
-"""A workspace that is asked, against a server that answers as the query API is documented."""
+"""A workspace as a source, from a server that answers as the query API is documented."""
 
 import json
 import re
@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from azure.core.pipeline.policies import RetryPolicy, SansIOHTTPPolicy
+from azure.identity import EnvironmentCredential
 from azure.monitor.query import LogsQueryClient
 
 from lowslow_assets.export import queries
@@ -34,7 +35,7 @@ COLUMNS = {
     "TimeGenerated": "datetime",
     "IsInteractive": "bool",
 }
-# Of the columns that are asked for, those that each table is documented to have.
+# The requested columns that each table is documented to have.
 _ALL = {"Id", "TimeGenerated", "ResultType", "Location", "IPAddress"}
 _USER = {"UserPrincipalName", "UserId", "AppDisplayName", "DeviceDetail", "UserAgent"}
 _PRINCIPAL = {"ServicePrincipalName", "ServicePrincipalId"}
@@ -49,14 +50,14 @@ DOCUMENTED = {
 
 @dataclass
 class Workspace:
-    """A table and what its API does besides: refuse, and cut what is too long."""
+    """A table, and what its API does besides: it refuses, and cuts long answers."""
 
     rows: list[dict[str, Any]]
     row_limit: int = 500_000
     refusals: list[int] = field(default_factory=list)
     """Statuses for the next calls."""
     hidden: int = 0
-    """Rows at the end that counts know and answers have not."""
+    """Rows at the end that counts include and answers lack."""
     asked: list[str] = field(default_factory=list)
     table: str = "SigninLogs"
 
@@ -105,7 +106,7 @@ def serving(workspace: Workspace) -> Iterator[QueriedExport]:
             self.wfile.write(content)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
@@ -259,6 +260,17 @@ def test_a_table_is_asked_for_no_column_that_it_may_lack(table: str):
     absent = re.findall(r'(\w+) = column_ifexists\("(\w+)", ""\)', query)
     assert all(name == of for name, of in absent)
     assert plain | {name for name, _ in absent} == set.union(*DOCUMENTED.values())
+
+
+def test_without_an_identity_no_credentials_of_storage_are_suggested(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(queries, "identity", EnvironmentCredential)
+    with open_queries(URL, "SigninLogs") as export, pytest.raises(SourceError) as caught:
+        export.require_days()
+    assert str(caught.value) == (
+        f"LOWSLOW_SOURCE {URL!r} cannot be read: no identity was found or accepted (docs/azure.md)."
+    )
 
 
 def test_a_workspace_without_sign_ins_and_a_url_without_workspace_are_said():

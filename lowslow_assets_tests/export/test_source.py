@@ -1,4 +1,4 @@
-"""An export's folders as they are found: names, gaps, damage, and where its root lies."""
+"""An export's folders as they occur: names, gaps, damage, and different roots."""
 
 import gzip
 import json
@@ -48,7 +48,7 @@ def read(root: Path, *days: date) -> list[tuple[date, str, bytes]]:
 def signins_and_rejects(
     engine: Engine, root: Path
 ) -> tuple[list[dict[str, Any]], dict[str, tuple[str, str | None]]]:
-    """The day's sign-ins; and of what is rejected reason and text, by file within the day."""
+    """The day's sign-ins, and reason and text of what is rejected, by file within the day."""
     export = LocalExport(str(root))
     listing = [export.list_day(DAY)]
     parsed = engine.from_files(
@@ -93,7 +93,7 @@ def test_all_names_of_one_day_are_its_files(tmp_path: Path):
     assert names(tmp_path) == sorted(expected + not_looked_at)
     refused = LocalExport(str(tmp_path)).list_day(DAY).refused
     assert [name for name, _ in refused] == sorted(not_looked_at)
-    assert all(reason.startswith("not looked at: its name ends with") for _, reason in refused)
+    assert all(reason.startswith("other file: its name must end with") for _, reason in refused)
 
 
 def test_a_day_without_a_folder_has_no_files(tmp_path: Path):
@@ -211,21 +211,21 @@ def test_of_damaged_files_nothing_is_taken_but_the_reason(engine: Engine, tmp_pa
     put(tmp_path, f"{PADDED}/h=00/PT05M.json", f"{LINE}\nno JSON")
     put(tmp_path, f"{PADDED}/junk.json", b"\x80\xff\x00 \xc3(\n")
     put(tmp_path, f"{PADDED}/empty.json", "")
-    (folder / "gone.json").symlink_to("nowhere")
-    (folder / "gone.parquet").symlink_to("nowhere")
-    (folder / "gone.json.gz").symlink_to("nowhere")
+    (folder / "missing.json").symlink_to("nowhere")
+    (folder / "missing.parquet").symlink_to("nowhere")
+    (folder / "missing.json.gz").symlink_to("nowhere")
     (folder / "truncated.json.gz").write_bytes(packed[:-20])
     (folder / "plain.json.gz").write_text("not packed")
-    # Its sum does not fit, which is known when all of it is read.
+    # Its checksum is wrong, which is known when all of it has been read.
     (folder / "sum.json.gz").write_bytes(packed[:-8] + b"1234" + packed[-4:])
     signins, rejects = signins_and_rejects(engine, tmp_path)
     assert [row["signin_id"] for row in signins] == ["one"]
-    gone = ("unreadable file: No such file or directory", None)
+    missing = ("unreadable file: No such file or directory", None)
     cut = "Compressed file ended before the end-of-stream marker was reached"
     assert rejects == {
         "h=00/PT05M.json": ("not a JSON object", "no JSON"),
         "junk.json": ("not a JSON object", "\ufffd\ufffd\x00 \ufffd("),
-        **dict.fromkeys(("gone.json", "gone.parquet", "gone.json.gz"), gone),
+        **dict.fromkeys(("missing.json", "missing.parquet", "missing.json.gz"), missing),
         "truncated.json.gz": (f"unreadable file: {cut}", None),
         "plain.json.gz": ("not a JSON object", "not packed"),
         "sum.json.gz": (rejects["sum.json.gz"][0], None),
@@ -245,7 +245,7 @@ def test_odd_names_links_and_pipes_stop_nothing(engine: Engine, tmp_path: Path):
     os.mkfifo(folder / "pipe.json")
     signins, rejects = signins_and_rejects(engine, tmp_path)
     assert [row["signin_id"] for row in signins] == ["one"]
-    nested = "unreadable file: it lies in another day's folder within this day's"
+    nested = "unreadable file: it is in another day's folder within this day's"
     assert rejects == {
         **dict.fromkeys(("colon 02:05.json", "new\nline.json"), ("not a JSON object", "x")),
         "y=2020/m=01/d=02/nested.json": (nested, None),
@@ -259,7 +259,7 @@ def test_odd_names_links_and_pipes_stop_nothing(engine: Engine, tmp_path: Path):
 @pytest.mark.parametrize("name", ["../x.json", "./x.json", "/x.json", "h=00/../../x.json"])
 def test_names_that_only_blobs_can_have_are_refused(name: str):
     assert name_problem(f"{PADDED}/x.json") is None
-    problem = "unreadable file: its name is none that a file can have"
+    problem = "unreadable file: a file cannot have its name"
     assert name_problem(f"{PADDED}/{name}") == problem
 
 
@@ -268,7 +268,7 @@ def test_a_file_that_may_not_be_read_is_rejected(tmp_path: Path, monkeypatch: py
         raise PermissionError(13, "Permission denied", path)
 
     put(tmp_path, f"{PADDED}/PT05M.json", LINE)
-    # Those who run tests as root may read whatever they like.
+    # The root user may read every file.
     monkeypatch.setattr("lowslow_assets.export.folders.open", refuse, raising=False)
     export = LocalExport(str(tmp_path))
     files = export.open_files(export.inputs([export.list_day(DAY)]))
@@ -344,7 +344,7 @@ def test_a_root_with_a_day_is_accepted_also_as_a_file_url(tmp_path: Path):
 
 
 @pytest.mark.parametrize("root", ["s3://logs/x", "wasbs://c@account/?sig=x", "https://u:x@host/"])
-def test_a_url_is_refused_in_one_sentence_that_tells_no_secret(root: str):
+def test_a_url_is_refused_in_one_sentence_without_its_secret(root: str):
     with pytest.raises(SourceError) as caught:
         LocalExport(root)
     scheme, _, rest = root.partition("//")

@@ -1,4 +1,4 @@
-"""The URL of a workspace's export, and what can be none."""
+"""The URL of a workspace's export, and values that are refused."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def test_the_url_has_the_workspace_in_lower_case(capsys: pytest.CaptureFixture[s
         {"table": "Signin Logs"},
     ],
 )
-def test_what_can_be_no_name_is_said(changed: dict[str, str], capsys: pytest.CaptureFixture[str]):
+def test_an_invalid_name_is_reported(changed: dict[str, str], capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit):
         main(arguments(**changed))
     said = capsys.readouterr().err.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""From the window's sign-ins to those of each incident, on a campaign and visits made by hand."""
+"""From the window's sign-ins to those of each incident, on a small campaign with visits."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -30,7 +30,7 @@ CAMPAIGN = {
 
 
 def signin(id: str, user: str, prefix: str, hour: int, **changed: Any) -> dict[str, Any]:
-    """A success with the user's own device from the office, but for what is changed."""
+    """A success with the user's own device from the office, with some changes."""
     return {
         "signin_id": id,
         "time_generated": START + timedelta(hours=hour),
@@ -55,7 +55,7 @@ ATTEMPTS = [
     }
     for n in range(20)
 ]
-"""A try per account, each from an address of its own."""
+"""One attempt per account, each from an address of its own."""
 HISTORY = [
     # All work at one office, and 30 who were not tried also travel.
     *(signin(f"work {n}", f"user{n}", "198.51.100", 0) for n in range(60)),
@@ -67,7 +67,7 @@ HISTORY = [
 
 
 def mask(signins: Relation) -> Relation:
-    """As a hunt's: anomalous in all where the browser is odd, else in nothing."""
+    """Masks like a hunt's: anomalous in all features if the browser is odd, else in none."""
     return sql(
         """
         SELECT DISTINCT
@@ -107,7 +107,7 @@ def test_a_visit_with_the_campaigns_kit_is_its_entry(engine: Engine) -> None:
         "exported": DAY,
         "mask": EVERYTHING,
     }
-    # Sign-ins of one visit are one entry.
+    # All sign-ins of one visit are one entry.
     assert first["score"] == second["score"] > 0.99
     assert second["evidence"] == (
         "from a network new to the user and an address prefix nobody else succeeds from; "
@@ -138,7 +138,8 @@ def test_a_right_password_that_was_stopped_is_judged_as_an_entry(engine: Engine)
 
 def test_travellers_and_colleagues_are_no_entries(engine: Engine) -> None:
     visits = [
-        # From one address, and so of an office; after the campaign; from the user's own network.
+        # From one address, and therefore of an office; after the campaign; from the user's own
+        # network.
         signin("of two", "user1", "203.1.1", 6, **KIT),
         signin("of two also", "user2", "203.1.1", 6, **KIT),
         signin("late", "user3", "203.1.2", 34, **KIT),

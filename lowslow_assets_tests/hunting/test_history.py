@@ -1,4 +1,4 @@
-"""What a hunt reads of others, of its own release and of the one that drew samples otherwise."""
+"""What a hunt reads of other hunts, of its own release and of one with other samples."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -21,7 +21,7 @@ DAY = date(2026, 6, 29)
 NEXT = DAY + timedelta(days=1)
 START = datetime(2026, 6, 1, tzinfo=UTC)
 OLD = {"lookback_days": 240, "preset": "campaigns"}
-"""What partitions were made from before they named the hunt's settings."""
+"""The provenance of partitions before it named the hunt's settings."""
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def lake(duckdb_engine: Engine, tmp_path: Path) -> Iterator[Lake]:
 
 
 def members(cluster: int, attempts: range) -> pa.Table:
-    """Of one spray: the n-th attempt has the n-th id, a day after the one before."""
+    """Attempts of one spray: the n-th attempt has the n-th id, a day after the one before."""
     rows = [
         {
             "cluster_id": cluster,
@@ -58,7 +58,7 @@ def candidate(hunt: Hunt, cluster: int) -> Candidate:
         earliest_signin=calendar.earliest_signin,
         attempts_by_day=calendar.attempts_by_day,
         sample=samples(found)[cluster],
-        # It makes up everything: members alone tell.
+        # It invents all values, so only members decide.
         fingerprint=[],
     )
 
@@ -71,7 +71,7 @@ def hunted(hunt: Hunt, cluster: int, earlier: list[tuple[date, list[Campaign]]])
 
 
 def as_old(lake: Lake) -> Campaign:
-    """The first day as the release before made it, its sample by another hash."""
+    """The first day as the earlier release made it, with samples by another hash."""
     hunt = Hunt(DAY, lake, HuntSettings())
     write_members(hunt, members(3, range(20)))
     [campaign] = hunted(hunt, 3, [])
@@ -103,12 +103,12 @@ def test_a_campaign_of_the_release_before_keeps_its_id(lake: Lake) -> None:
     assert (campaign.campaign_id, campaign.state) == (known.campaign_id, CONTINUED)
     assert campaign.matched_by == "members"
     assert campaign.previous_hunt == DAY
-    # From here on, as ever.
+    # From here on, nothing is different.
     assert list(read_history(hunt, [NEXT])) == [(NEXT, [campaign])]
 
 
 def test_without_its_samples_it_would_be_another_campaign(lake: Lake) -> None:
-    """What the test before would miss if samples of both releases were compared as they are."""
+    """What the previous test would miss if samples of both releases were compared unchanged."""
     known = as_old(lake)
     hunt = Hunt(NEXT, lake, HuntSettings())
     write_members(hunt, members(0, range(1, 25)))
@@ -118,8 +118,8 @@ def test_without_its_samples_it_would_be_another_campaign(lake: Lake) -> None:
     assert new.campaign_id != quiet.campaign_id == known.campaign_id
 
 
-def test_an_old_hunt_whose_members_are_gone_or_made_again_is_not_compared(lake: Lake) -> None:
-    """Nor are its ids taken: what it called the same campaign gets the same id again."""
+def test_an_old_hunt_whose_members_are_missing_or_made_again_is_not_compared(lake: Lake) -> None:
+    """Its ids are not used either: a campaign with the same attempts gets the same id again."""
     known = as_old(lake)
     hunt = Hunt(DAY, lake, HuntSettings())
     write_members(hunt, members(5, range(20)))

@@ -52,7 +52,7 @@ FIT = fit_of(SPRAY, TYPO)
 
 
 def table(attempts: int, pattern: int, first: int = 0, **columns: list) -> pa.Table:
-    """So many suspects of one pattern: two a day, of other users and prefixes each."""
+    """So many suspects of one pattern: two a day, each of another user and prefix."""
     numbers = range(first, first + attempts)
     rows: dict[str, Any] = {
         "signin_id": [f"{i:04}" for i in numbers],
@@ -61,7 +61,7 @@ def table(attempts: int, pattern: int, first: int = 0, **columns: list) -> pa.Ta
         "pattern": [pattern] * attempts,
         "AppDisplayName": ["Azure Portal"] * attempts,
         "ClientAppUsed": ["Browser"] * attempts,
-        "browser": [f"made up {i}" for i in numbers],
+        "browser": [f"invented {i}" for i in numbers],
         "operatingSystem": ["Windows10"] * attempts,
         "result_type": ["50126"] * attempts,
         "network": [f"AS{i}" for i in numbers],
@@ -157,7 +157,7 @@ def test_unrelated_attempts_are_no_spray_however_odd(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_spray_is_told_from_the_noise_of_its_component(seed: int) -> None:
+def test_a_spray_is_distinguished_from_the_noise_of_its_component(seed: int) -> None:
     spray, noise = 160, 240
     rows = rented(spray, seed), unrelated(noise, seed + 50, first=spray)
     clusters, members = judged(of_tables(*rows))
@@ -195,15 +195,15 @@ def test_a_property_counts_where_half_of_the_members_are_odd_in_it() -> None:
         assert ("application" in clusters[0].anomalous_features) == expected
 
 
-def test_nobody_is_judged_where_nobody_is_suspect() -> None:
+def test_without_suspects_nothing_is_judged() -> None:
     clusters, members = judged(of_tables(table(0, SPRAY)))
     assert clusters == {}
     assert len(members.position) == 0
     assert len(members.of([]).position) == 0
 
 
-def test_who_belongs_to_no_component_is_no_member() -> None:
-    # As far from one as from the other.
+def test_a_suspect_without_a_component_is_not_a_member() -> None:
+    # Equally far from both.
     one, between, other = 0b11101, 0b01101, 0b01001
     suspects = of_tables(table(50, one), table(50, between, first=100))
     fit = fit_of(one, other, weights=(50.0, 50.0))
@@ -214,9 +214,9 @@ def test_who_belongs_to_no_component_is_no_member() -> None:
 
 
 def test_a_component_of_two_campaigns_has_two_clusters() -> None:
-    made_up = table(30, SPRAY)
+    invented = table(30, SPRAY)
     tool = table(20, SPRAY, 30, browser=["Hydra"] * 20, AppDisplayName=["Exchange"] * 20)
-    suspects = of_tables(made_up, tool)
+    suspects = of_tables(invented, tool)
     clusters, members = judged(suspects)
     assert {k: c.component for k, c in clusters.items()} == {0: 0, COMPONENTS: 0}
     assert set(members.of([COMPONENTS]).position) == set(range(30, 50))
@@ -275,7 +275,7 @@ def test_members_do_not_depend_on_the_order_of_suspects() -> None:
         found.append(
             (clusters, sorted(zip(ids, members.cluster_id, members.probability, strict=True)))
         )
-    # To the last digit: a table's bytes depend on it.
+    # To the last digit, because a table's bytes depend on it.
     assert found[0] == found[1]
 
 

@@ -1,4 +1,4 @@
-"""The file of known sources: what is taken, and what is wrong with the rest, by entry and line."""
+"""The file of known sources: what is read, and each error by entry and line."""
 
 import subprocess
 import sys
@@ -62,7 +62,7 @@ def test_a_file_is_read(file: Path):
 
 
 def entry(**changed: str) -> str:
-    """An entry's lines; what is empty is left out."""
+    """An entry's lines; empty fields are left out."""
     whole = {"reason": '"x"', "end": "2026-12-31", "accounts": '["a@b.c"]'} | changed
     return "[[known]]\n" + "".join(f"{key} = {value}\n" for key, value in whole.items() if value)
 
@@ -114,21 +114,24 @@ def test_a_wrong_entry_is_named_with_its_line(file: Path, bad: dict[str, str], s
     ("text", "said"),
     [
         ("known = 1", "known must be a list"),
-        ("[[knwon]]\nend = 2026-01-01", "knwon is no part of it"),
-        ("[[known]]\nend = ", "it is no TOML file: Invalid value (at "),
-        ("[[known]]\nend = 2026-01-01\nend = 2027-01-01", "it is no TOML file: Cannot overwrite"),
+        ("[[knwon]]\nend = 2026-01-01", "knwon is not part of the format"),
+        ("[[known]]\nend = ", "it is not a TOML file: Invalid value (at "),
+        (
+            "[[known]]\nend = 2026-01-01\nend = 2027-01-01",
+            "it is not a TOML file: Cannot over",
+        ),
         ("#" * (1 << 21), "it is larger than 1,048,576 bytes"),
-        ("x = " + "[" * 100_000, "it is no TOML file"),
+        ("x = " + "[" * 100_000, "it is not a TOML file"),
     ],
 )
-def test_a_file_that_is_none_is_told(file: Path, text: str, said: str):
+def test_an_invalid_file_is_reported(file: Path, text: str, said: str):
     file.write_text(text)
     with pytest.raises(SettingsError) as caught:
         read_known_sources(str(file))
     assert said in str(caught.value)
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path):
+def test_a_missing_file_is_reported(tmp_path: Path):
     with pytest.raises(SettingsError, match="cannot be read: No such file"):
         read_known_sources(str(tmp_path / "known.toml"))
 
@@ -220,14 +223,14 @@ FIELDS = ["reason", "end", "start", "accounts", "addresses", "as_numbers", "user
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=st.lists(st.dictionaries(st.sampled_from(FIELDS), WILD), max_size=3))
-def test_whatever_a_file_holds_is_told_in_sentences(
+def test_whatever_a_file_holds_is_reported_in_sentences(
     drawn: list[dict], file: Path, monkeypatch: pytest.MonkeyPatch
 ):
     file.touch()
     monkeypatch.setattr(tomllib, "loads", lambda _: {"known": drawn})
     lines, usable = check(str(file), TODAY)
     assert all(line.isprintable() and len(line) < 2_000 for line in lines)
-    # By chance an entry is never whole.
+    # Random entries are hardly ever valid.
     assert usable == (not drawn)
 
 

@@ -28,7 +28,7 @@ from lowslow_assets_tests.support.relations import relation
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 DAYS, USERS = 10, 40
-MADE_UP, ANYWHERE, AT_HOME, RENTED, SERVER, CLOUD = KINDS
+INVENTED, ANYWHERE, AT_HOME, RENTED, SERVER, CLOUD = KINDS
 FRESH = [kind for kind, made in KINDS.items() if made.prefixes is None]
 MODEL = {
     **dict.fromkeys(FEATURES, "usual"),
@@ -68,7 +68,7 @@ def test_attempts_are_spread_over_days_accounts_and_addresses(planted: pa.Table)
         assert all(row["date"] == row["time_generated"].date() for row in spray)
         users = [row["user"] for row in spray]
         assert {users.count(user) for user in users} == {attempts // USERS}
-        # The models in turn, and from the first again.
+        # The models in turn, then from the first one again.
         assert [row["ClientAppUsed"] for row in spray] == [
             f"client {n % 100}" for n in range(attempts)
         ]
@@ -76,7 +76,7 @@ def test_attempts_are_spread_over_days_accounts_and_addresses(planted: pa.Table)
 
 @pytest.mark.parametrize(
     ("kind", "prefixes", "least", "most"),
-    # Within so few days not every address is used.
+    # Within so few days, some addresses stay unused.
     [(RENTED, 8, 30, 40), (SERVER, 1, 1, 1), (CLOUD, 20, 100, 300)],
 )
 def test_some_use_their_sources_again(
@@ -104,14 +104,14 @@ def test_attempts_are_the_same_when_made_again(planted: pa.Table):
     assert synthetic_attempts(models, accounts, START.date(), DAYS).equals(planted)
 
 
-def test_each_kind_makes_up_its_own_features(planted: pa.Table):
+def test_each_kind_invents_its_own_features(planted: pa.Table):
     for kind in FRESH:
-        made_up = KINDS[kind].made_up
+        invented = KINDS[kind].invented
         spray = planted.filter(pc.field("kind") == kind)
         for feature in set(FEATURES) - {"ClientAppUsed"}:
             values = set(spray[feature].to_pylist())
-            assert len(values) == (len(spray) if feature in made_up else 1)
-            assert ("usual" in values) == (feature not in made_up)
+            assert len(values) == (len(spray) if feature in invented else 1)
+            assert ("usual" in values) == (feature not in invented)
 
 
 def test_a_tenant_without_successes_has_no_models():
@@ -187,15 +187,15 @@ def test_what_people_do_as_well_is_found_later_or_never():
 
 def test_in_words():
     found = [
-        Limit(MADE_UP, 1, None),
-        Limit(MADE_UP, 2, 25),
-        Limit(MADE_UP, 4, 10),
+        Limit(INVENTED, 1, None),
+        Limit(INVENTED, 2, 25),
+        Limit(INVENTED, 4, 10),
         Limit(ANYWHERE, 1, 30),
         Limit(AT_HOME, 16, None),
         Limit(SERVER, 8, 10, 0.8),
     ]
     assert in_words(found) == [
-        "A spray with made-up clients is found from 2 attempts a day on, after 25 days.",
+        "A spray with invented clients is found from 2 attempts a day on, after 25 days.",
         "A spray with common clients, anywhere is found from 1 attempt a day on, after 30 days.",
         "A spray with common clients, in your cities is not found up to 16 attempts a day.",
         "A spray with common clients, from 40 rented servers is not found up to 16 attempts a day.",

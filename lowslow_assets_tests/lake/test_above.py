@@ -1,4 +1,4 @@
-"""A lake with changes above it: what is below is read, and never written."""
+"""A lake with another above it: what is below is read, and never changed."""
 
 from datetime import date
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A lake in a container: whole or not at all, whoever is killed, comes between or fails."""
+"""A lake in a container: a day is whole or missing, whoever is killed, writes too or fails."""
 
 import json
 import os
@@ -42,7 +42,7 @@ NO_ENGINE = cast(Engine, None)
 
 
 class Lakes:
-    """Lakes on one container, each as if on a machine of its own."""
+    """Lakes on one container, each as if on another machine."""
 
     def __init__(self, azurite: Emulator, container: Location, folder: Path) -> None:
         self.azurite, self.container, self._folder = azurite, container, folder
@@ -59,7 +59,7 @@ class Lakes:
         return lake
 
     def names(self) -> list[str]:
-        """All that lies in the lake but what is tried with, generations left out."""
+        """All files in the lake, without write checks and names of generations."""
         found = [name.removeprefix("a lake/of ours/") for name in self.client.list_blob_names()]
         return sorted(
             re.sub("[0-9a-f]{32}", "*", name) for name in found if not name.startswith(".staging")
@@ -110,7 +110,7 @@ def test_a_partition_is_files_that_its_provenance_names(lakes: Lakes):
     assert [*json.loads(provenance.readall())] == ["rows", "schema_digest", "made_from", "files"]
 
 
-def test_documents_of_one_write_lie_together(lakes: Lakes):
+def test_documents_of_one_write_are_in_one_folder(lakes: Lakes):
     lake = lakes.lake()
     for text in ("old", "new"):
         folder = lake.write_documents("pages", MONDAY, {"index.html": text, "ü <b>.json": "{}"})
@@ -137,7 +137,7 @@ def test_old_days_are_dropped_with_what_killed_runs_left_there(
     assert lake.drop("numbers", MONDAY) == []
     assert lake.drop("numbers", TUESDAY) == [MONDAY]
     assert lake.days(NUMBERS) == [TUESDAY]
-    # A run may be about to name it.
+    # A running run may still name it.
     assert [name for name in lakes.names() if "06-01" in name] == [
         "numbers/date=2026-06-01/left.parquet",
         "numbers2/date=2026-06-01/other.parquet",
@@ -182,7 +182,7 @@ def test_a_provenance_that_names_files_elsewhere_is_not_followed(lakes: Lakes, t
     assert found == [f"date={MONDAY}"] * 2
 
 
-def test_files_that_are_missing_for_good_are_told(lakes: Lakes):
+def test_files_that_are_permanently_missing_are_reported(lakes: Lakes):
     lake = lakes.lake()
     write(lake, 1)
     [name] = [name for name in lakes.client.list_blob_names() if name.endswith(".parquet")]
@@ -196,7 +196,7 @@ def test_files_that_are_missing_for_good_are_told(lakes: Lakes):
 
 
 class Renaming:
-    """Arrow's file system as with a hierarchical namespace: the emulator renames nothing."""
+    """Arrow's file system as with a hierarchical namespace: the emulator cannot rename."""
 
     def __init__(self, arrow: fs.FileSystem) -> None:
         self._arrow = arrow
@@ -209,7 +209,7 @@ class Renaming:
         self._arrow.delete_file(source)
 
 
-def test_where_spark_has_a_connector_nothing_it_reads_or_writes_lies_here(
+def test_with_a_connector_spark_reads_and_writes_nothing_on_this_machine(
     lakes: Lakes, tmp_path: Path
 ):
     location = lakes.container
@@ -244,7 +244,7 @@ def test_where_spark_has_a_connector_nothing_it_reads_or_writes_lies_here(
 
 
 class Killer:
-    """Ends a run at its n-th call that changes something, before or after that takes effect."""
+    """Ends a run at its n-th call that changes something, before or after the change."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, before: bool) -> None:
         self.killed = False
@@ -265,7 +265,7 @@ class Killer:
 
     @contextmanager
     def at(self, moment: int) -> Iterator[None]:
-        """What is done within is killed at that moment, if it lasts as long."""
+        """The block is killed at that moment, if it lasts as long."""
         self.killed, self._left = False, moment
         try:
             yield
@@ -288,9 +288,9 @@ def test_a_write_that_is_killed_leaves_the_old_or_the_new(
             write(lakes.lake(), number)
         seen.append(read(lakes.lake()))
         assert seen[-1] in (1, number)
-    # Tried, uploaded, named, the old removed, and not killed any more.
+    # Checked, uploaded, named, the old files removed, and then not killed any more.
     assert [number == 1 for number in seen] == [True, True, before, False, False]
-    # What was left goes with a later write.
+    # A later write removes what was left.
     assert len(lakes.names()) > 2
     monkeypatch.setattr(blobs, "ABANDONED_AFTER_SECONDS", -60)
     write(lakes.lake(), 1)
@@ -319,7 +319,7 @@ def test_documents_whose_write_is_killed_are_the_old_or_the_new(
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_a_drop_that_is_killed_leaves_a_day_whole_or_gone(
+def test_a_drop_that_is_killed_leaves_a_day_complete_or_removed(
     lakes: Lakes, monkeypatch: pytest.MonkeyPatch, before: bool
 ):
     killer = Killer(monkeypatch, before)
@@ -344,7 +344,7 @@ def test_writers_of_a_day_replace_each_other_and_readers_see_one_of_them(lakes: 
 
     def watch(reader: Lake) -> None:
         while not done.is_set():
-            # One that is replaced three times in a row while it is asked for is told so.
+            # A reader whose partition is replaced three times in a row gets an error that says so.
             with suppress(LakeError):
                 seen.append(read_rows(reader))
 
@@ -430,7 +430,7 @@ def test_one_call_in_five_fails_and_the_writes_end_right(lakes: Lakes, azurite: 
 
 def test_an_answer_that_is_lost_is_not_taken_for_another_writer(lakes: Lakes, azurite: Emulator):
     write(lakes.lake(), 1)
-    # Each second call for a provenance: that which replaces it.
+    # Each second call for a provenance is the one that replaces it.
     with proxy(azurite, one_in=2, faults=(LOST,), only="_provenance.json") as between:
         write(lakes.lake(between.emulator.storage), 2)
     calls = [call.split()[0] for call in between.calls if "_provenance" in call]
@@ -439,7 +439,7 @@ def test_an_answer_that_is_lost_is_not_taken_for_another_writer(lakes: Lakes, az
     assert len(lakes.names()) == 2
 
 
-def told(lake: Lake, kind: type[Exception] = LakeError) -> str:
+def error_of(lake: Lake, kind: type[Exception] = LakeError) -> str:
     with pytest.raises(kind) as caught:
         write(lake, 1)
     assert caught.value.__cause__ is None
@@ -450,7 +450,7 @@ def told(lake: Lake, kind: type[Exception] = LakeError) -> str:
     return said
 
 
-def test_what_cannot_be_used_is_told_in_a_sentence(
+def test_an_unusable_container_is_reported_in_one_sentence(
     lakes: Lakes, azurite: Emulator, monkeypatch: pytest.MonkeyPatch
 ):
     def by_key(key: str, url: str = azurite.account_url) -> AzureBlobStorageResource:
@@ -467,27 +467,27 @@ def test_what_cannot_be_used_is_told_in_a_sentence(
     read_only = AzureBlobStorageResource(
         account_url=azurite.account_url, credential=AzureBlobStorageSASTokenCredential(token=token)
     )
-    assert "the key or token is wrong" in told(lakes.lake(by_key("d3Jvbmc=")))
-    assert "base64" in told(lakes.lake(by_key("abcde")))
-    assert "lacks the permission" in told(lakes.lake(read_only))
+    assert "the key or token is wrong" in error_of(lakes.lake(by_key("d3Jvbmc=")))
+    assert "base64" in error_of(lakes.lake(by_key("abcde")))
+    assert "lacks the permission" in error_of(lakes.lake(read_only))
     write(lakes.lake(), 2)
     assert read(lakes.lake(read_only)) == 2
     missing = Lakes(azurite, Location(azurite.account_url, "missing", ""), lakes._folder / "m")
-    assert "there is no such container" in told(missing.lake())
+    assert "there is no such container" in error_of(missing.lake())
     with pytest.raises(LakeError, match="there is no such container"):
         missing.lake().days(NUMBERS)
     monkeypatch.setattr(azure, "_RETRIES", 1)
     nowhere = f"http://127.0.0.1:1/{ACCOUNT}"
-    assert "cannot be reached" in told(lakes.lake(by_key(KEY, nowhere)), LakeUnavailable)
+    assert "cannot be reached" in error_of(lakes.lake(by_key(KEY, nowhere)), LakeUnavailable)
     with proxy(azurite, one_in=1, faults=(BUSY,)) as between:
-        said = told(lakes.lake(between.emulator.storage), LakeUnavailable)
+        said = error_of(lakes.lake(between.emulator.storage), LakeUnavailable)
     assert "it is busy or out of order (status 503)" in said
 
 
 @pytest.mark.parametrize(
     "url", ["abfss://account.dfs.core.windows.net/lake", "https://host/?sig=x"]
 )
-def test_a_url_that_is_no_lake_is_told_in_a_sentence(url: str):
+def test_an_unusable_url_is_reported_in_one_sentence(url: str):
     with pytest.raises(LakeError) as caught:
         Lake(url, NO_ENGINE)
     assert re.fullmatch(r"LOWSLOW_LAKE cannot be used: [^\n]+\.", str(caught.value))

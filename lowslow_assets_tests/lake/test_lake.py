@@ -1,4 +1,4 @@
-"""Partitions: replaced as a whole or not at all, and never read where they do not fit."""
+"""Partitions: replaced as a whole or not at all, and not read if they do not fit."""
 
 import ctypes
 import itertools
@@ -50,7 +50,7 @@ def folders(engine: Engine, tmp_path: Path) -> Lake:
 
 @pytest.fixture(params=["folders", pytest.param("blobs", marks=pytest.mark.azurite)])
 def lake(engine: Engine, request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
-    """A lake of either kind; test_blobs.py has what only concerns those in a container."""
+    """A lake of either kind; test_blobs.py tests what only concerns containers."""
     if request.param == "folders":
         return Lake(str(tmp_path / "lake"), engine)
     location = request.getfixturevalue("container")
@@ -134,7 +134,7 @@ def test_rows_of_a_file_are_in_the_table_s_order(folders: Lake):
 
 
 @pytest.mark.spark
-def test_a_lake_begun_by_one_engine_is_gone_on_with_by_the_other(
+def test_a_lake_that_one_engine_began_is_continued_by_the_other(
     duckdb_engine: Engine, spark_engine: Engine, tmp_path: Path
 ):
     begun, gone_on = (Lake(str(tmp_path), engine) for engine in (duckdb_engine, spark_engine))
@@ -165,7 +165,7 @@ def test_any_engine_reads_a_partition(folders: Lake):
     provenance = json.loads((folder / "_provenance.json").read_text())
     assert provenance["rows"] == 1
     assert provenance["files"] == {file.name: file.stat().st_size for file in files}
-    # Nothing of Hadoop's own: its sums of local files would be stored and uploaded, too.
+    # No checksums of Hadoop's, which would be stored and uploaded.
     assert {file.name for file in folder.iterdir()} == {"_provenance.json", *provenance["files"]}
 
 
@@ -178,7 +178,7 @@ def test_a_partition_is_replaced_as_a_whole(lake: Lake):
 
 
 def test_what_an_engine_keeps_of_a_replaced_partition_is_not_read(lake: Lake):
-    """A Spark server's cache outlives runs, and a killed run's too."""
+    """The cache of a Spark server outlives runs, also killed ones."""
     lake.write(THINGS, things(lake, "old", "older"), [MONDAY], {})
     kept = lake.read(THINGS, [MONDAY]).held()
     assert len(kept.rows()) == 2
@@ -220,7 +220,7 @@ def test_rows_of_another_day_are_refused_and_nothing_is_replaced(lake: Lake):
     assert lake.days(THINGS) == [MONDAY]
 
 
-def test_a_folder_named_like_no_day_is_none(folders: Lake, tmp_path: Path):
+def test_a_folder_that_is_not_named_after_a_day_is_ignored(folders: Lake, tmp_path: Path):
     folders.write_rows(THINGS, [], MONDAY, {})
     (tmp_path / "lake" / THINGS.name / "date=____-__-__").mkdir()
     assert folders.days(THINGS) == [MONDAY]
@@ -337,7 +337,7 @@ def test_a_run_killed_before_the_commit_leaves_the_old_partition(
     assert left_in_staging(tmp_path) == []
 
 
-def test_what_a_killed_run_left_goes_after_a_day(lake: Lake, tmp_path: Path):
+def test_files_of_a_killed_run_are_removed_after_a_day(lake: Lake, tmp_path: Path):
     lake.write_documents("pages", MONDAY, {"a.html": ""})
     [area] = tmp_path.rglob(".staging")
     now = time.time()
@@ -345,10 +345,10 @@ def test_what_a_killed_run_left_goes_after_a_day(lake: Lake, tmp_path: Path):
         (area / name / "date=2026-06-01").mkdir(parents=True)
         then = now - hours * 3600
         os.utime(area / name, (then, then))
-    # As if another run removed its own just now: listed, but gone when looked at.
-    (area / "gone").symlink_to("nowhere")
+    # As if another run had just removed its folder: listed, but missing when it is read.
+    (area / "removed").symlink_to("nowhere")
     lake.write_documents("pages", MONDAY, {"a.html": ""})
-    assert left_in_staging(tmp_path) == ["gone", "of a running run"]
+    assert left_in_staging(tmp_path) == ["of a running run", "removed"]
 
 
 # --- the exchange ----------------------------------------------------------------------------
@@ -411,7 +411,7 @@ def test_where_folders_cannot_be_exchanged_the_old_one_is_moved_aside(
     new = generation(tmp_path / "staging" / "date=2026-06-01", 2)
     replace_folder(new, target)
     assert contents(target) == ["2-a", "2-b", "2-c"]
-    # What is old is in staging, which goes when the write ends.
+    # The old folder is in staging, which is removed when the write ends.
     assert [contents(left) for left in new.parent.iterdir()] == [["1-a", "1-b", "1-c"]]
 
 

@@ -1,4 +1,4 @@
-"""A small tenant, ingested once and hunted once a preset, and the means to run more on it."""
+"""A small tenant, ingested once and hunted once per preset, and helpers to run more on it."""
 
 import shutil
 from collections.abc import Sequence
@@ -42,9 +42,9 @@ INGEST = {
 
 
 class SharedEngine(EngineResource):
-    """An engine that all tests share, whatever run uses it."""
+    """An engine that all tests share, whichever run uses it."""
 
-    # Dagster makes copies of a resource that another has.
+    # Dagster copies a resource that another one has.
     _engines: ClassVar[dict[int, Engine]] = {}
     number: int
 
@@ -59,7 +59,7 @@ class SharedEngine(EngineResource):
         return self._engines[self.number]
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        """Nothing of this run is left for the next."""
+        """Nothing of this run is kept for the next."""
         self.open().forget()
 
 
@@ -77,7 +77,7 @@ class Project:
 
     @property
     def settings(self) -> Settings:
-        """What the environment would say."""
+        """The settings as the environment would give them."""
         return Settings(
             str(self.source),
             str(self.lake),
@@ -99,13 +99,13 @@ class Project:
         return defs.resolve_job_def(job).execute_in_process(tags=tags, run_config=quiet, **options)
 
     def table(self, name: str, day: date) -> pa.Table:
-        """A partition's rows in an order that depends on nothing but the rows."""
+        """A partition's rows in an order that depends only on the rows."""
         return sorted_rows(self.lake / name / f"date={day}")
 
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The export of the small tenant; labels lie in ``../labels``."""
+    """The export of the small tenant; labels are in ``../labels``."""
     root = tmp_path_factory.mktemp("tenant")
     generate(TENANT, root / "signins", root / "labels" / "labels.csv")
     return root / "signins"
@@ -125,7 +125,7 @@ def hunted(
 
 @pytest.fixture(scope="session")
 def project(hunted) -> Project:
-    """The project of the hunted tenant; tests read it and leave it as it is."""
+    """The project of the hunted tenant; tests read it and do not change it."""
     return hunted[0]
 
 
@@ -143,5 +143,5 @@ def hunted_by_notebook(
 
 @pytest.fixture(scope="session")
 def notebook(hunted_by_notebook) -> Project:
-    """The project that was hunted with the notebook's preset; tests leave it as it is."""
+    """The project that was hunted with the notebook's preset; tests do not change it."""
     return hunted_by_notebook[0]

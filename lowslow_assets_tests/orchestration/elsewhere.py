@@ -21,7 +21,7 @@ HOST = "127.0.0.1"
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A port on which nothing listens."""
     with closing(socket.socket()) as probe:
         probe.bind((HOST, 0))
         return probe.getsockname()[1]
@@ -44,7 +44,7 @@ def environment_of_spark() -> dict[str, str]:
 
 @contextmanager
 def started(program: str, *arguments: str | Path, memory: str, log: Path) -> Iterator[None]:
-    """One of Spark's daemons, for as long as the context; what it says goes to ``log``."""
+    """One of Spark's daemons, for as long as the context; its output is written to ``log``."""
     environment = {**os.environ, **environment_of_spark(), "SPARK_DAEMON_MEMORY": memory}
     command = [spark_program(program), *arguments]
     with log.open("w") as file:
@@ -57,7 +57,7 @@ def started(program: str, *arguments: str | Path, memory: str, log: Path) -> Ite
 
 
 def wait_for(text: str, log: Path, times: int = 1) -> None:
-    """Until a daemon has said it."""
+    """Wait until a daemon has printed it."""
     for _ in range(300):
         if log.read_text().count(text) >= times:
             return
@@ -75,7 +75,7 @@ def all_but_last_day_ingested(project: Project, lake: Path) -> Project:
 
 
 def environment_of(project: Project) -> dict[str, str]:
-    """The variables that say what the project's definitions do."""
+    """The variables for the settings of the project's definitions."""
     return {
         "LOWSLOW_SOURCE": str(project.source),
         "LOWSLOW_LAKE": str(project.lake),
@@ -93,7 +93,7 @@ def materialize(project: Project, conf: Path, selection: str, *days: str) -> Non
         "LOWSLOW_ENGINE": "spark",
         "LOWSLOW_SPARK_CONF": str(conf),
         "DAGSTER_HOME": "",
-        # Where a run is has another clock than where Spark is.
+        # The run is in another time zone than Spark.
         "TZ": "Asia/Tokyo",
     }
     command = [dagster, "asset", "materialize", "-m", "lowslow_assets.definitions"]

@@ -26,17 +26,17 @@ from lowslow_assets_tests.support.faults import FAULTS, proxy
 
 @dataclass(frozen=True)
 class InContainer(Project):
-    """A project whose lake is in a container; ``lake`` is for what is fetched from there."""
+    """A project whose lake is in a container; ``lake`` is for downloads from there."""
 
     url: str = ""
 
     @property
     def settings(self) -> Settings:
-        """What the environment would say."""
+        """The settings as the environment would give them."""
         return replace(super().settings, lake=self.url)
 
     def fetch(self, client: ContainerClient, prefix: str) -> None:
-        """Fetch what each provenance names, and nothing else, as another engine would."""
+        """Download what each provenance names, and nothing else, as another engine would."""
         for name in list(client.list_blob_names()):
             if not name.endswith("/_provenance.json"):
                 continue
@@ -56,7 +56,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_a_lake_in_a_container_has_the_same_tables(
     project: Project, azurite: Emulator, container: Location, tmp_path: Path
 ) -> None:
-    """The hunt goes by way of faults; with one call in five it takes a minute more."""
+    """The hunt's calls meet faults; with one fault in five calls it would take a minute more."""
     there = InContainer(project.source, tmp_path / "fetched", url=container.url("lake"))
     there.run("ingest_range", DAYS)
     with proxy(azurite, one_in=20) as between:

@@ -1,4 +1,4 @@
-"""Windows with hardly anything in them: the hunt says that nothing was found, and no more."""
+"""Windows with hardly anything in them: the hunt reports that nothing was found."""
 
 import json
 from datetime import date
@@ -14,7 +14,7 @@ WRONG_PASSWORD, SUCCESS = "50126", "0"
 
 
 def signin(day: date, number: int, result: str) -> dict[str, str]:
-    """Of another user and address each, at another hour."""
+    """Each of another user and address, at another hour."""
     return {
         "Id": f"{day} {number}",
         "TimeGenerated": f"{day}T{number % 24:02}:{number % 60:02}:00Z",
@@ -57,7 +57,7 @@ def test_a_bare_window_is_hunted_and_holds_no_incident(
     assert bare.table("anomaly_masks", day).num_rows == failures + successes
     assert bare.table("suspect_failures", day).num_rows == failures
     assert sum(bare.table("mask_patterns", day)["failures"].to_pylist()) == failures
-    # Without a success nothing is known to be unusual: one pattern, one component.
+    # Without a success, no value is known to be unusual: one pattern, one component.
     components = set(bare.table("mixture_model", day)["component"].to_pylist())
     assert components == ({0} if failures else set())
     clusters = bare.table("pruned_clusters", day).to_pylist()

@@ -1,4 +1,4 @@
-"""Campaign identity through the graph: consecutive days, out of order, again, other settings."""
+"""Campaign identity through the graph: consecutive days, other orders, repeats, other settings."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ READ = ("category_counts", "cluster_members", "cluster_statistics", "cluster_fea
 
 @pytest.fixture(scope="module")
 def followed(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Three days hunted in one run, in a lake that knew the last of them only."""
+    """Three days hunted in one run, in a lake that had only the last of them."""
     lake = tmp_path_factory.mktemp("followed") / "lake"
     shutil.copytree(project.lake, lake)
     found = replace(project, lake=lake)
@@ -29,7 +29,7 @@ def followed(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Proj
 
 
 def without_campaigns(project: Project, lake: Path) -> Project:
-    """A lake with what ``campaigns`` is made from."""
+    """A lake with the tables that ``campaigns`` is made from."""
     for table in READ:
         shutil.copytree(project.lake / table, lake / table)
     return replace(project, lake=lake)
@@ -75,7 +75,7 @@ def test_made_in_another_order_and_again_the_ids_are_the_same(followed, tmp_path
     for number in order:
         make(other, [HUNTED[number]])
     assert ids(other, HUNTED) == ids(followed, HUNTED)
-    # Again, in order, all is what it is in order.
+    # Made again in order, everything is as if it had been made in order.
     make(other, HUNTED)
     for day in HUNTED:
         assert other.table("campaigns", day).equals(followed.table("campaigns", day))

@@ -1,4 +1,4 @@
-"""Asset checks: silent on a sound tenant, and in words where the input is wrong."""
+"""Asset checks: silent on a sound tenant, and with a message if the input is wrong."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ def folder_of(source: Path, day: date) -> Path:
 
 @pytest.fixture
 def after(project: Project, tmp_path: Path) -> Callable[[Callable[[str], str]], Checks]:
-    """The checks of the last day's ingest, where each line of its export was changed."""
+    """The checks of the last day's ingest, after each line of its export was changed."""
 
     source, lake = tmp_path / "signins", tmp_path / "lake"
     for table in ("signin_hours", "category_counts"):
@@ -55,7 +55,7 @@ def test_the_hunts_own_checks_pass(hunted):
     assert all(check.passed for check in checks.values())
 
 
-def test_a_window_that_lacks_days_is_told(project, tmp_path):
+def test_a_window_that_lacks_days_is_reported(project, tmp_path):
     shutil.copytree(project.lake / "category_counts", tmp_path / "category_counts")
     short = Project(project.source, tmp_path, lookback_days=30)
     baseline = [dg.AssetKey("feature_baseline")]
@@ -69,7 +69,7 @@ def test_a_window_that_lacks_days_is_told(project, tmp_path):
     )
 
 
-def test_lines_that_are_no_signins_are_told(after):
+def test_lines_that_are_not_signins_are_reported(after):
     check = after(lambda line: line[:-1])["lines_are_signins"]
     assert not check.passed
     assert "rejected beside 0 sign-ins" in (check.description or "")
@@ -97,7 +97,7 @@ def test_days_of_another_release_are_not_compared(after, tmp_path):
     assert all(check.passed for check in checks.values())
 
 
-def test_failures_that_jump_are_told(after):
+def test_a_jump_of_failures_is_reported(after):
     def fail(line: str) -> str:
         return json.dumps({**json.loads(line), "ResultType": "50126"})
 

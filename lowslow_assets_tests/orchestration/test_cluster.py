@@ -55,6 +55,6 @@ def test_a_cluster_makes_the_same_tables(project: Project, cluster: str, tmp_pat
     conf.write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
     on_cluster = all_but_last_day_ingested(project, tmp_path / "lake")
     materialize(on_cluster, conf, "group:ingest or group:hunt", "--partition", str(LAST))
-    # It was the workers that did it.
+    # The workers did the work.
     assert all(list((tmp_path / number).glob("app-*")) for number in "12")
     assert_same_lakes(project.lake, on_cluster.lake, INGEST | HUNT - DOCUMENTS, [LAST])

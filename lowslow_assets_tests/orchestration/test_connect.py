@@ -48,6 +48,6 @@ def test_a_server_makes_the_same_tables(project: Project, server: str, tmp_path:
     conf.write_text(f"spark.remote {server}\nspark.sql.shuffle.partitions 3\n")
     over_connect = all_but_last_day_ingested(project, tmp_path / "lake")
     materialize(over_connect, conf, "group:ingest or group:hunt", "--partition", str(LAST))
-    # It was the server that did it.
+    # The server did the work.
     assert "Closing session" in (tmp_path / "server.log").read_text()
     assert_same_lakes(project.lake, over_connect.lake, INGEST | HUNT - DOCUMENTS, [LAST])

@@ -1,4 +1,4 @@
-"""The graph as declared: a change of it is a change of this file."""
+"""The graph as declared: a change of the graph is a change of this file."""
 
 from itertools import pairwise
 
@@ -210,9 +210,9 @@ def test_every_asset_says_what_it_is_for_in_one_sentence():
     for key in GRAPH.get_all_asset_keys():
         description = GRAPH.get(key).description or ""
         assert description.endswith("."), key
-        # A path such as docs/campaigns.md has a full stop, too.
+        # A path such as docs/campaigns.md also has a full stop.
         assert ". " not in description, key
 
 
-def test_one_process_a_run():
+def test_one_process_per_run():
     assert DEFS.executor is dg.in_process_executor

@@ -1,4 +1,4 @@
-"""delivered_incidents: off by default, a row an incident and sink, made again until all is sent."""
+"""delivered_incidents: off by default; one row per incident and sink; repeated until sent."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -37,7 +37,7 @@ IDS = [campaign_id(0), campaign_id(1)]
 
 @pytest.fixture
 def lake(duckdb_engine: Engine, tmp_path: Path) -> Lake:
-    """Two incidents on two days, with what is read of their campaigns and members."""
+    """Two incidents on two days, with the parts of campaigns and members that are read."""
     lake = Lake(str(tmp_path), duckdb_engine)
     settings = PARAMETERS.settings
     made_from = {
@@ -46,10 +46,10 @@ def lake(duckdb_engine: Engine, tmp_path: Path) -> Lake:
         "settings": settings.digest,
     }
     for number, of_day in enumerate(DAYS):
-        entered = [["user3@contoso.example"] if number else [], []]
-        incidents = [incident(n, number, compromised_users=entered[n]) for n in range(2)]
+        compromised = [["user3@contoso.example"] if number else [], []]
+        incidents = [incident(n, number, compromised_users=compromised[n]) for n in range(2)]
         campaigns = [{"campaign_id": id_, "state": "continued"} for id_ in IDS]
-        # The first has no address, the last one is no attempt.
+        # The first has no address, the last one is not an attempt.
         tried = [1, 2, 2, 3, 3]
         members = [
             {
@@ -70,7 +70,7 @@ def lake(duckdb_engine: Engine, tmp_path: Path) -> Lake:
 
 @pytest.fixture
 def workspace(monkeypatch: pytest.MonkeyPatch):
-    """A workspace to which the sinks lead."""
+    """A workspace to which the sinks send."""
     with serve() as connection:
         at = connection(Workspace())
         monkeypatch.setattr(opening, "default_credential", lambda: at.credential)
@@ -146,7 +146,7 @@ def test_each_day_is_sent_to_each_sink_and_made_again_changes_nothing(
     assert workspace.violations == []
 
 
-def test_a_failure_is_written_down_then_told_and_a_run_again_finishes(
+def test_a_failure_is_recorded_then_raised_and_a_repeated_run_finishes(
     lake: Lake, workspace: Workspace
 ):
     # The first incident's first request, with its retries.
@@ -154,9 +154,9 @@ def test_a_failure_is_written_down_then_told_and_a_run_again_finishes(
     result = deliver(lake, BOTH)
     assert not result.success
     [failure] = [event for event in result.all_events if event.is_step_failure]
-    told = failure.step_failure_data.user_failure_data
-    assert told
-    assert told.description == (
+    data = failure.step_failure_data.user_failure_data
+    assert data
+    assert data.description == (
         "1 incident(s) could not be sent; made again, this sends them: "
         f"{IDS[0]} (2026-04-01, sentinel): GET was answered 503."
     )

@@ -1,4 +1,4 @@
-"""The whole graph on both engines: the same tables, and lakes that either goes on with."""
+"""The whole graph on both engines: the same tables, and lakes that either one continues."""
 
 import shutil
 from dataclasses import replace
@@ -51,9 +51,7 @@ def test_both_engines_hunt_the_notebooks_way_alike(
     assert_same_lakes(notebook.lake, made.lake, HUNT - DOCUMENTS, [LAST])
 
 
-def test_each_engine_goes_on_with_the_others_lake(
-    project: Project, on_spark: Project, tmp_path: Path
-):
+def test_each_engine_continues_the_others_lake(project: Project, on_spark: Project, tmp_path: Path):
     for first, second in ((project, on_spark), (on_spark, project)):
         lake = tmp_path / second.lake.name
         for table in INGEST:

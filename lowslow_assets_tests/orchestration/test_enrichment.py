@@ -28,7 +28,7 @@ MADE = ("address_reports", "enriched_incidents", "incident_documents")
 
 
 def enriched(project: Project, lake: Path, settings: EnrichmentSettings) -> Project:
-    """The project with a lake of its own, which has all but what is made here."""
+    """The project with its own lake, which has all tables but those that are made here."""
     for table in READ:
         for partition in (project.lake / table).glob(f"date={LAST}"):
             shutil.copytree(partition, lake / table / partition.name)
@@ -52,8 +52,8 @@ def test_a_file_of_indicators_is_in_the_rows_the_incident_and_its_document(
     project: Project, tmp_path: Path
 ):
     members = project.table("incident_members", LAST).to_pandas()
-    entered = set(members[members["outcome"] == "success"]["ip_address"])
-    listed = min(entered)
+    compromised = set(members[members["outcome"] == "success"]["ip_address"])
+    listed = min(compromised)
     path = tmp_path / "indicators.csv"
     path.write_text(f"ip,description\n{listed},a proxy\nnot an address,\n")
     settings = EnrichmentSettings(str(path), geo_database="iptocc", addresses_per_campaign=10)
@@ -64,8 +64,8 @@ def test_a_file_of_indicators_is_in_the_rows_the_incident_and_its_document(
     of_file = {row["ip_address"]: row for row in rows if row["provider"] == "indicators"}
     assert len(of_file) == 10
     assert sorted(row["rank"] for row in of_file.values()) == list(range(1, 11))
-    # An address of an entry comes before all else.
-    assert {a for a, row in of_file.items() if row["rank"] <= len(entered)} == entered
+    # The address of an entry comes first.
+    assert {a for a, row in of_file.items() if row["rank"] <= len(compromised)} == compromised
     for address, row in of_file.items():
         assert row["verdict"] == ("malicious" if address == listed else "unknown")
         assert row["looked_up_at"] is not None
@@ -92,9 +92,9 @@ def test_a_file_of_indicators_is_in_the_rows_the_incident_and_its_document(
 @pytest.mark.parametrize(
     "settings",
     [
-        EnrichmentSettings(indicators="gone.csv"),
+        EnrichmentSettings(indicators="absent.csv"),
         EnrichmentSettings(ti_providers=["Nobody"]),
-        EnrichmentSettings(geo_database="gone.mmdb"),
+        EnrichmentSettings(geo_database="absent.mmdb"),
     ],
     ids=["indicators", "provider", "database"],
 )

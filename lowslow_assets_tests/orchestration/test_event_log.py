@@ -1,4 +1,4 @@
-"""Our event log records what Dagster's own does, in files that either reads."""
+"""Our event log records the same as Dagster's own, in files that both read."""
 
 import threading
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def three(context: dg.AssetExecutionContext) -> None:
 
 @contextmanager
 def home(folder: Path, ours: bool) -> Iterator[dg.DagsterInstance]:
-    """An instance whose records lie in a folder."""
+    """An instance whose records are in a folder."""
     folder.mkdir(exist_ok=True)
     overrides = {"event_log_storage": OURS | {"config": {"home": str(folder)}}} if ours else {}
     with instance_for_test(overrides, temp_dir=str(folder)) as instance:
@@ -42,7 +42,7 @@ def home(folder: Path, ours: bool) -> Iterator[dg.DagsterInstance]:
 
 
 def run(instance: dg.DagsterInstance) -> str:
-    """A range, then its last day once more; the id of the first run."""
+    """A range, then its last day again; the id of the first run."""
     ids = []
     for first in (FIRST, LAST):
         tags = {
@@ -54,7 +54,7 @@ def run(instance: dg.DagsterInstance) -> str:
 
 
 def facts(instance: dg.DagsterInstance) -> dict[str, Any]:
-    """What the UI reads of it."""
+    """The parts that the UI reads."""
     found: dict[str, Any] = {}
     for number, record in enumerate(instance.get_runs()):
         events = [event.dagster_event for event in instance.all_logs(record.run_id)]
@@ -95,7 +95,7 @@ def test_it_records_what_dagsters_own_does_and_each_reads_the_other(tmp_path: Pa
 
 @pytest.mark.filterwarnings("ignore")
 def test_who_watches_a_run_sees_its_events(tmp_path: Path):
-    """The UI does: it looks when the run's file changes."""
+    """The UI watches in this way: it reads again when the run's file changes."""
     with home(tmp_path / "home", ours=True) as instance:
         seen, all_seen = [], threading.Event()
 

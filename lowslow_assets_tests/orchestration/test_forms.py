@@ -20,7 +20,7 @@ ENCODINGS = ("utf-8", "utf-8-sig", "utf-16")
 
 
 def write(root: Path, mixed: bool) -> None:
-    """The tenant's sign-ins in folders of days: each part of a day in another form, or as lines."""
+    """The tenant's sign-ins in folders of days, the parts of a day in different forms."""
     facts = list(facts_of(*draw(SIGNINS)))
     by_row, by_record = set(OF_ROWS) - {"lines"}, set(OF_RECORDS)
     forms = cycle([*sorted(by_row), *sorted(by_record)])

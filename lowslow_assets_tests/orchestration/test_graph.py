@@ -26,7 +26,7 @@ from lowslow_assets_tests.support.graph import TOKEN, Graph, serve
 from lowslow_assets_tests.support.lakes import sorted_rows
 
 TODAY = datetime.now(UTC).date()
-# The day before yesterday is over for long enough, whatever the hour of the test.
+# The day before yesterday has been over long enough at any hour of the test.
 TENANT = Tenant(
     seed=3, start=TODAY - timedelta(days=3), days=2, users=40, signins_per_day=80, duplicates=0.0
 )

@@ -114,7 +114,7 @@ def test_every_attempt_is_explained_or_suspect(project):
     assert totals.sum() + project.table("suspect_failures", LAST).num_rows == attempts
     assert set(totals.index) <= EXPLANATIONS.keys()
     assert totals["resolved"] > 0
-    # A row for a group of them counts no more than the row for all.
+    # A row for a group does not count in addition to the row for all.
     examples = groups.dropna(subset="example").groupby("explanation")["failures"].sum()
     assert (examples <= totals[examples.index]).all()
     assert groups["reason"].str.len().gt(0).all()
@@ -163,16 +163,16 @@ def test_the_spray_is_one_incident_and_the_only_one(project):
     assert len(found) >= 0.9 * len(attempts)
 
 
-def test_accounts_that_the_spray_got_into_are_named_with_the_evidence(project):
+def test_compromised_accounts_are_named_with_the_evidence(project):
     [campaign] = json.loads((project.source.parent / "labels" / "campaigns.json").read_text())
-    entered = set(campaign["accounts_entered"])
-    assert len(entered) == 3
+    compromised = set(campaign["accounts_compromised"])
+    assert len(compromised) == 3
     members = project.table("incident_members", LAST).to_pandas()
     successes = members[members["outcome"] == "success"]
     of_spray = set(labels(project).query("label == 'spray_success'")["signin_id"])
     named = set(successes["user"])
-    assert len(named & entered) >= 2
-    assert len(named - entered) <= 1
+    assert len(named & compromised) >= 2
+    assert len(named - compromised) <= 1
     assert len(of_spray & set(successes["signin_id"])) >= 0.6 * len(successes)
     assert (successes["score"] >= 0.5).all()
     assert successes["evidence"].str.startswith("from a network new to the user").all()
@@ -208,7 +208,7 @@ def test_members_are_failures_of_kept_clusters_with_enough_probability(project):
     assert clusters["reason"].str.len().gt(0).all()
 
 
-def test_suspects_are_in_a_cluster_or_counted_as_in_none(project, hunted):
+def test_suspects_are_in_a_cluster_or_counted_as_outside(project, hunted):
     clusters = project.table(PRUNED_CLUSTERS.name, LAST).to_pylist()
     seen = metadata(hunted[1]["hunt"], "pruned_clusters", LAST)
     in_clusters = sum(cluster["failures"] for cluster in clusters)
@@ -257,12 +257,12 @@ def test_the_detection_limit_says_what_would_be_missed(project):
     rows = project.table("detection_limit", LAST).to_pylist()
     assert len({(row["kind"], row["attempts_per_day"]) for row in rows}) == len(rows) == 30
     found = {(row["kind"], row["attempts_per_day"]): row["found_after_days"] for row in rows}
-    assert found["made-up clients", 16] == 10
+    assert found["invented clients", 16] == 10
     assert found["common clients, in your cities", 1] is None
     known = {row["kind"]: row["known_passwords"] for row in rows if row["known_passwords"]}
-    assert known["made-up clients"] == 1
+    assert known["invented clients"] == 1
     assert known["common clients, from one server"] == 1
     seen = metadata(result, "detection_limit", LAST)
     assert "of the right passwords that something stops, 100% are named" in seen["in words"]
-    assert "made-up clients is found from" in seen["in words"]
+    assert "invented clients is found from" in seen["in words"]
     assert "data:image/png;base64," in seen["days to detection"]

@@ -55,14 +55,14 @@ def test_what_is_known_is_no_suspect_and_hides_nothing_else(
     expected = suspects[suspects["ip_address"].isin(first)]
     assert explained[f"known: {REASON}"] == len(expected) >= 60
     assert "known: over" not in explained
-    # The spray is still there, without these.
+    # The spray is still found, without these.
     [incident] = known.table("enriched_incidents", LAST).to_pylist()
     [of_before] = project.table("enriched_incidents", LAST).to_pylist()
     assert of_before["attempts"] - 70 <= incident["attempts"] <= of_before["attempts"] - 50
     members = set(known.table("incident_members", LAST)["signin_id"].to_pylist())
     assert not members & set(expected["signin_id"])
     assert set(suspects.tail(60)["signin_id"]) & members
-    # Both entries are said, and the check warns of the one that ended.
+    # Both entries are reported, and the check warns of the one that ended.
     [of_test, of_over, _] = metadata(result, "explained_failures", LAST)["known sources"].records
     assert of_test.data["reason"] == REASON
     assert of_test.data["explains"] == str(len(expected))
@@ -78,7 +78,7 @@ def test_what_is_known_is_no_suspect_and_hides_nothing_else(
     page = (known.lake / "case_pages" / f"date={LAST}" / "index.html").read_text()
     assert "Known: test: &lt;script&gt;alert(1)&lt;/script&gt; of &#39;ours&#39;" in page
     assert "<script>alert" not in page
-    # What it hides, the detection limit does not promise.
+    # The detection limit does not promise what the entry hides.
     known.run("detection_limit_as_of_day", [LAST])
     assert not any(known.table("detection_limit", LAST)["found_after_days"].to_pylist())
 
@@ -99,7 +99,7 @@ def files(root: Path) -> dict[Path, tuple[int, int]]:
 
 
 @pytest.mark.parametrize("which", ["known sources", "thresholds", "nothing"])
-def test_what_would_have_changed_is_told_and_the_lake_stays(
+def test_what_would_have_changed_is_reported_and_the_lake_stays(
     project: Project,
     suspects: pd.DataFrame,
     file: Path,
@@ -127,13 +127,13 @@ def test_what_would_have_changed_is_told_and_the_lake_stays(
         return
     if which == "known sources":
         assert said.pop(1) == f"known: {REASON}: {len(suspects)} attempts, as of {LAST}"
-    assert said[1] == f"goes     [High, confidence high] {incident['title']}"
+    assert said[1] == f"removed  [High, confidence high] {incident['title']}"
     assert f"         attempts: {incident['attempts']}" in said
-    assert any(line.startswith("         possibly got into: ") for line in said)
+    assert any(line.startswith("         possibly compromised: ") for line in said)
     assert said[-1] == "0 incident(s) stay as they are"
 
 
-def test_a_lake_without_hunts_is_told(
+def test_a_lake_without_hunts_is_reported(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("sys.argv", ["what_if"])
@@ -141,7 +141,7 @@ def test_a_lake_without_hunts_is_told(
     monkeypatch.setattr(what_if, "read_settings", lambda: empty.settings)
     with pytest.raises(SystemExit, match="The lake has no hunt to compare with"):
         what_if.main()
-    # Nor one without what a hunt reads.
+    # Nor a lake without the tables that a hunt reads.
     shutil.copytree(project.lake / "enriched_incidents", tmp_path / "enriched_incidents")
     with pytest.raises(SystemExit, match="category_counts cannot be used"):
         what_if.main()

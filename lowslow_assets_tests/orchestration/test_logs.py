@@ -1,4 +1,4 @@
-"""Several sign-in logs: the same sign-ins make the same tables, whichever log they came in."""
+"""Several sign-in logs: the same sign-ins make the same tables, in whichever log they are."""
 
 import shutil
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class OfLogs(Project):
 
     @property
     def settings(self) -> Settings:
-        """What the environment would say."""
+        """The settings as the environment would give them."""
         return replace(super().settings, logs=self.logs)
 
 
@@ -39,7 +39,7 @@ def account(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rejected(project: Project) -> list[tuple[str, str, str]]:
-    """What was rejected, in any order, by file of no log's."""
+    """The rejects, in any order, by file without its log."""
     rows = [row for day in SOME for row in project.table("rejected_signins", day).to_pylist()]
     return sorted((row["file"].removeprefix(f"{LOG}/"), row["reason"], row["line"]) for row in rows)
 
@@ -65,7 +65,7 @@ def test_a_bad_line_says_in_which_log_it_is(account: Path, tmp_path: Path):
         rows = project.table("rejected_signins", day).to_pylist()
         [row] = [row for row in rows if row["line"] == "no JSON, of the other log"]
         assert (row["file"], row["reason"]) == (name, "not a JSON object")
-    # The last run read the other log alone.
+    # The last run read only the other log.
     assert all(row["file"].startswith(f"{LOG}/") for row in rows)
 
 

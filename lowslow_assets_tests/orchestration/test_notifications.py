@@ -1,4 +1,4 @@
-"""What is told of a failed run, and to whom."""
+"""The message about a failed run."""
 
 import json
 import threading
@@ -15,12 +15,12 @@ SECRET = "hook-of-team-7f3a"
 
 
 class Hook(ThreadingHTTPServer):
-    """A web hook on loopback that keeps what it is told."""
+    """A web hook on loopback that keeps the messages that it receives."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.status = 200
-        self.told: list[dict] = []
+        self.received: list[dict] = []
 
     @property
     def url(self) -> str:
@@ -31,13 +31,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         assert isinstance(self.server, Hook)
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.told.append(json.loads(body))
+        self.server.received.append(json.loads(body))
         self.send_response(self.server.status)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
     def log_request(self, code: object = "-", size: object = "-") -> None:
-        """Silent."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def broken() -> None:
     raise dg.Failure("LOWSLOW_SOURCE has no folder of a day.\nAnd more.", allow_retries=False)
 
 
-def fail_and_tell(notifier: Notifier) -> str:
-    """Run what fails, and let the sensor tell; returns the run's id."""
+def fail_and_report(notifier: Notifier) -> str:
+    """Run a job that fails, and the sensor; returns the run's id."""
     job = dg.Definitions(assets=[broken], jobs=[dg.define_asset_job("hunt", [broken])])
     with dg.DagsterInstance.ephemeral() as instance:
         result = job.resolve_job_def("hunt").execute_in_process(
@@ -73,9 +73,9 @@ def fail_and_tell(notifier: Notifier) -> str:
         return result.run_id
 
 
-def test_the_hook_is_told_which_run_failed_of_which_day_and_why(hook):
-    run_id = fail_and_tell(Notifier())
-    assert hook.told == [
+def test_the_hook_receives_which_run_failed_for_which_day_and_why(hook):
+    run_id = fail_and_report(Notifier())
+    assert hook.received == [
         {
             "text": "lowslow_assets: hunt failed for 2026-06-30.\n"
             "broken: LOWSLOW_SOURCE has no folder of a day.\n"
@@ -86,8 +86,8 @@ def test_the_hook_is_told_which_run_failed_of_which_day_and_why(hook):
 
 def test_without_an_address_nothing_is_sent(hook, monkeypatch):
     monkeypatch.setenv("LOWSLOW_NOTIFY_URL", " ")
-    fail_and_tell(Notifier())
-    assert hook.told == []
+    fail_and_report(Notifier())
+    assert hook.received == []
 
 
 def test_a_notifier_of_ones_own_takes_the_place_of_the_hook(hook):
@@ -97,9 +97,9 @@ def test_a_notifier_of_ones_own_takes_the_place_of_the_hook(hook):
         def send(self, text: str) -> None:
             said.append(text)
 
-    fail_and_tell(Own())
+    fail_and_report(Own())
     assert len(said) == 1
-    assert hook.told == []
+    assert hook.received == []
 
 
 def test_a_hook_that_refuses_is_an_error_without_its_address(hook):
@@ -111,7 +111,7 @@ def test_a_hook_that_refuses_is_an_error_without_its_address(hook):
 
 
 @pytest.mark.parametrize("url", [f"file:///etc/{SECRET}", SECRET, f"http://[{SECRET}"])
-def test_what_is_no_address_is_an_error_without_it(url, monkeypatch):
+def test_an_invalid_address_is_an_error_that_does_not_repeat_it(url, monkeypatch):
     monkeypatch.setenv("LOWSLOW_NOTIFY_URL", url)
     with pytest.raises(NotificationError) as caught:
         Notifier().send("text")

@@ -18,9 +18,9 @@ DAYS = [START + timedelta(days=n) for n in range(14)]
 LAST = DAYS[-1]
 PEOPLE = 60
 STOPPED = {3: "50076", 8: "53003", 13: "50055", 18: "50074"}
-"""Accounts, by number, with the code by which a right password was stopped."""
+"""Accounts, by number, with the code that stopped a right password."""
 ENTERED = 18
-"""Got into after all."""
+"""Compromised in the end."""
 INVENTED = ("adm1n", "helpdesk", "svc-backup")
 _OFFICE = {"Location": "NO", "LocationDetails": {"city": "Oslo", "state": "Oslo"}}
 _DEVICE = {"browser": "Edge 125.0", "operatingSystem": "Windows 10"}
@@ -58,7 +58,7 @@ def honest(day: date) -> list[dict[str, Any]]:
         if n % 6:
             rows.append(signin(f"{day} prompt {n}", day, hour - 0.01, user, "50074", home))
         elif day.day % 2:
-            # Not answered: on the way, but in town.
+            # Not answered: away from home, but in town.
             place = address_of(4_000 + day.day * PEOPLE + n)
             rows.append(signin(f"{day} given up {n}", day, 20, user, "50076", place))
         if n == day.day % 7:
@@ -67,7 +67,7 @@ def honest(day: date) -> list[dict[str, Any]]:
 
 
 def spray(number: int, day: date) -> list[dict[str, Any]]:
-    """Seven attempts a day, each from another place, on another account."""
+    """Seven attempts per day, each from another place, on another account."""
     rows = []
     for n in range(7):
         attempt = 7 * number + n
@@ -105,7 +105,7 @@ def project(duckdb_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> 
     for number, day in enumerate(DAYS):
         rows = honest(day) + spray(number, day)
         if number == 9:
-            # The second factor was pushed until it was given.
+            # Requests for a second factor were sent until one was accepted.
             rows.append(_of_spray("entry 900", day, 3.3, f"u{ENTERED}", "0"))
         folder = root / "signins" / f"y={day.year}" / f"m={day.month:02}" / f"d={day.day:02}"
         folder.mkdir(parents=True)
@@ -138,7 +138,7 @@ def test_accounts_are_in_three_tiers(project: Project) -> None:
     known = {row["user"]: row for row in incident["known_passwords"]}
     expected = {f"u{n}@example.com": code for n, code in STOPPED.items() if n != ENTERED}
     assert {user: row["result_type"] for user, row in known.items()} == expected
-    assert known["u3@example.com"]["stopped_by"] == "a second factor asked for"
+    assert known["u3@example.com"]["stopped_by"] == "a request for a second factor"
     assert {row["first_stopped"].date() for row in known.values()} == {DAYS[6]}
     assert incident["new_known_passwords"] == [row["user"] for row in incident["known_passwords"]]
     assert "1 possibly compromised, passwords of 3 more known" in incident["title"]
@@ -148,7 +148,7 @@ def test_accounts_are_in_three_tiers(project: Project) -> None:
 def test_the_page_says_which_to_reset_first(project: Project) -> None:
     folder = project.lake / "case_pages" / f"date={LAST}"
     [page] = [path.read_text() for path in folder.iterdir() if path.name != "index.html"]
-    section = page[page.index("Passwords known, reset first") :].partition("</section>")[0]
+    section = page[page.index("Passwords known: reset these first") :].partition("</section>")[0]
     assert all(f"u{n}@example.com" in section for n in STOPPED if n != ENTERED)
     assert f"u{ENTERED}@example.com" not in section
     assert "Conditional Access" in section

@@ -20,7 +20,7 @@ def data_of(page: str) -> dict:
 
 
 @pytest.mark.parametrize("of", ["project", "notebook"])
-def test_a_page_an_incident_and_one_for_the_day(of: str, request):
+def test_one_page_per_incident_and_one_for_the_day(of: str, request):
     hunted_with = request.getfixturevalue(of)
     incidents = hunted_with.table("enriched_incidents", LAST).to_pylist()
     folder = hunted_with.lake / "case_pages" / f"date={LAST}"
@@ -41,8 +41,8 @@ def test_a_campaign_s_page_counts_its_members(of: str, request):
         page = (hunted_with.lake / "case_pages" / f"date={LAST}" / f"{incident}.html").read_text()
         data = data_of(page)
         assert data["name"] == incident
-        entered = own["outcome"] == "success"
-        for of_line, line in ((~entered, "attempts"), (entered, "entries")):
+        compromised = own["outcome"] == "success"
+        for of_line, line in ((~compromised, "attempts"), (compromised, "entries")):
             by_day = Counter(own[of_line]["time_generated"].dt.date)
             assert data["timeline"][line] == [by_day[day] for day in DAYS]
         assert sum(data["timeline"]["successes"]) == successes["successes"].sum()
@@ -51,7 +51,7 @@ def test_a_campaign_s_page_counts_its_members(of: str, request):
         assert "The table holds" not in page
 
 
-def test_accounts_got_into_are_on_the_page_with_the_evidence(project: Project):
+def test_compromised_accounts_are_on_the_page_with_the_evidence(project: Project):
     [incident] = project.table("enriched_incidents", LAST).to_pylist()
     folder = project.lake / "case_pages" / f"date={LAST}"
     page = (folder / f"{incident['incident_id']}.html").read_text()

@@ -1,4 +1,4 @@
-"""Runs over a range: where they say they are, and what is left of one that stops."""
+"""Runs over a range: the progress in their log, and what is left if one stops."""
 
 from collections.abc import Callable
 from datetime import date
@@ -18,7 +18,7 @@ def run(
     weight_of: Callable[[date], int] = lambda _: 0,
     most_weight: int = 0,
 ) -> tuple[list[list[str]], set[str], list[str]]:
-    """The parts that were begun, the days that count as made, and what the log says."""
+    """The parts that began, the days that count as made, and the log."""
     begun: list[list[str]] = []
 
     @dg.asset(

@@ -1,4 +1,4 @@
-"""A partition comes out the same however, whenever and beside whatever it is made."""
+"""A partition has the same contents however, whenever and with whatever else it is made."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ from lowslow_assets_tests.orchestration.test_definitions import DOCUMENTS, HUNT
 from lowslow_assets_tests.support.lakes import assert_same_lakes
 
 HUNT_TABLES = HUNT - DOCUMENTS
-# What is new depends on what was hunted before: test_campaigns.py.
+# News depends on what was hunted before: see test_campaigns.py.
 WITH_HISTORY = {"campaigns", "enriched_incidents"}
 
 

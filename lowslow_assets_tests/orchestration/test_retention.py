@@ -1,4 +1,4 @@
-"""What is too old goes, what a hunt needs stays."""
+"""Old partitions are dropped, and what a hunt needs is kept."""
 
 import shutil
 from pathlib import Path
@@ -23,7 +23,7 @@ def days_of(lake: Path, table: str) -> list[str]:
     return sorted(path.name.removeprefix("date=") for path in (lake / table).iterdir())
 
 
-# What hunts read over their window.
+# The tables that hunts read over their window.
 OF_WINDOWS = INGEST - {"raw_signins", "rejected_signins"}
 
 
@@ -32,7 +32,7 @@ def lake(project: Project, tmp_path: Path) -> Path:
     return Path(shutil.copytree(project.lake, tmp_path / "lake"))
 
 
-def test_old_partitions_go_and_the_window_stays(lake: Path) -> None:
+def test_old_partitions_are_dropped_and_the_window_stays(lake: Path) -> None:
     result = drop(lake, keep_days=3, lookback_days=5)
     last_3, last_5 = ([str(day) for day in DAYS[-n:]] for n in (3, 5))
     assert days_of(lake, "raw_signins") == days_of(lake, "rejected_signins") == last_3
@@ -51,12 +51,12 @@ def test_old_partitions_go_and_the_window_stays(lake: Path) -> None:
     }
 
 
-def test_a_hunt_of_another_day_goes_by_its_day(lake: Path) -> None:
+def test_a_hunt_of_another_day_is_dropped_by_its_day(lake: Path) -> None:
     for table in ("incident_documents", "campaigns"):
         shutil.copytree(lake / table / f"date={LAST}", lake / table / f"date={DAYS[0]}")
     drop(lake, keep_days=13, lookback_days=5)
     assert days_of(lake, "incident_documents") == [str(LAST)]
-    # What later hunts know their campaigns by.
+    # The tables by which later hunts recognise their campaigns.
     assert days_of(lake, "campaigns") == [str(DAYS[0]), str(LAST)]
     assert days_of(lake, "raw_signins") == [str(day) for day in DAYS[1:]]
 
@@ -67,6 +67,6 @@ def test_twice_is_once_and_nothing_to_drop_is_no_error(lake: Path) -> None:
         assert len(days_of(lake, "raw_signins")) == len(DAYS)
 
 
-def test_an_empty_lake_is_told(tmp_path: Path) -> None:
+def test_an_empty_lake_is_reported(tmp_path: Path) -> None:
     result = drop(tmp_path / "nothing", 3, 5, raise_on_error=False)
     assert not result.success

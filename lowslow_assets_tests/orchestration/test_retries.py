@@ -1,4 +1,4 @@
-"""Which failures a deployment tries again."""
+"""The failures that a deployment retries."""
 
 import dagster as dg
 import pytest
@@ -16,10 +16,10 @@ from lowslow_assets.orchestration.assets.declare import permanent_failures
         (SourceError("no such folder"), "false"),
         (LakeError("a table is missing"), "false"),
         (EngineError("LOWSLOW_SPILL is full"), "false"),
-        # What an executor of Spark raises comes as the text of its traceback.
+        # An error of one of Spark's executors arrives as the text of its traceback.
         (RuntimeError("...\nSourceError: LOWSLOW_SOURCE is refused\n"), "false"),
         (SourceUnavailable("Azure is busy"), "true"),
-        (RuntimeError("Java has gone"), "true"),
+        (RuntimeError("Java has ended"), "true"),
     ],
 )
 def test_a_wrong_setting_is_not_tried_again(error: Exception, again: str):

@@ -36,7 +36,7 @@ def rules(project: Project) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def encoded(project: Project) -> pd.DataFrame:
-    """The window's sign-ins as categories, and whose they are: an incident's id, or none.
+    """The window's sign-ins as categories, with the incident's id of each, or none.
 
     Any attempt is a failure.
     """
@@ -127,7 +127,7 @@ def test_campaigns_of_the_notebooks_preset_have_rules(notebook):
     rules = notebook.table("hunting_rules", LAST).to_pandas()
     incidents = notebook.table("enriched_incidents", LAST).num_rows
     assert len(rules) == 2 * incidents > 0
-    # A cluster of what people do every day is not singled out by anything.
+    # Nothing singles out a cluster of what people do every day.
     assert (rules["usable"] == rules["kql"].notna()).all()
     assert (rules["usable"] == rules["sigma"].notna()).all()
     assert rules["summary"].str.startswith("No rule: ").equals(~rules["usable"])

@@ -1,4 +1,4 @@
-"""Whether a run's process is there, as the code server says."""
+"""Whether a run's process exists, according to the code server."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ DEPLOYED = Path(__file__).parents[2] / "deploy" / "dagster.yaml"
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    """One with the launcher that is deployed."""
+    """An instance with the launcher that is deployed."""
     launcher = yaml.safe_load(DEPLOYED.read_text())["run_launcher"]
     with instance_for_test(overrides={"run_launcher": launcher}) as instance:
         yield instance
@@ -51,7 +51,7 @@ def unreachable(_: DagsterGrpcClient) -> str:
     ],
     ids=["runs", "others run", "started again", "away"],
 )
-def test_a_run_is_gone_when_its_code_server_says_so(
+def test_a_run_is_missing_when_its_code_server_says_so(
     instance: dg.DagsterInstance,
     monkeypatch: pytest.MonkeyPatch,
     answer: Callable[[DagsterGrpcClient], str],
@@ -67,6 +67,6 @@ def test_a_run_is_gone_when_its_code_server_says_so(
     assert instance.run_launcher.check_run_worker_health(run).status is status
 
 
-def test_a_run_that_has_ended_meanwhile_is_not_gone(instance: dg.DagsterInstance):
+def test_a_run_that_has_ended_meanwhile_is_not_missing(instance: dg.DagsterInstance):
     run = launched(instance, dg.DagsterRunStatus.SUCCESS)
     assert instance.run_launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING

@@ -1,4 +1,4 @@
-"""The sensor: which days it requests, when again, and how little it looks at."""
+"""The sensor: which days it requests, when it requests them again, and how little it lists."""
 
 import json
 from collections.abc import Callable
@@ -122,7 +122,7 @@ def test_a_day_whose_files_come_and_go_is_requested_each_time(tmp_path: Path, cl
         late = put(tmp_path, FIRST, "late.json")
         if turn % 2 == 0:
             late.unlink()
-        # The cursor of a tick that fails is not kept: the same is requested under the same key.
+        # The cursor of a failed tick is not kept: the same days are requested with the same keys.
         failed, result = tick(tmp_path, cursor), tick(tmp_path, cursor)
         (key,) = (run.run_key for run in result.run_requests or [])
         assert [run.run_key for run in failed.run_requests or []] == [key]
@@ -138,7 +138,7 @@ def test_a_day_is_requested_when_the_files_of_any_log_change(tmp_path: Path, clo
     put(theirs, days(2)[1])
     cursor = tick(ours).cursor
     logs = ["SigninLogs", "ADFSSignInLogs"]
-    # What was requested of SigninLogs alone is not again, for a log without files of that day.
+    # Days that were requested of SigninLogs are not requested again for a log without their files.
     joined = tick(ours, cursor, logs=logs)
     assert requested(joined) == ["2025-03-02"]
     put(theirs, FIRST)
@@ -171,7 +171,7 @@ def test_only_the_newest_days_are_looked_at_and_kept(
 
 
 def test_folders_of_days_to_come_keep_no_day_from_being_looked_at(tmp_path: Path, clock: Clock):
-    """A wrong clock at the source makes such, and they stay the newest for long."""
+    """A wrong clock at the source makes such folders, and they stay the newest for a long time."""
     put(tmp_path, FIRST)
     for day in days(WATCHED_DAYS + 1, date(2090, 1, 1)):
         put(tmp_path, day)
@@ -191,5 +191,5 @@ def test_a_source_that_is_not_there_is_a_reason_to_skip(tmp_path: Path, clock: C
     result = tick(tmp_path / "missing", '{"2025-03-01": "abc"}')
     assert isinstance(result.skip_reason, dg.SkipReason)
     assert "is not a folder" in (result.skip_reason.skip_message or "")
-    # No new cursor: what was requested is still known when the source is back.
+    # There is no new cursor, so earlier requests are still known when the source is back.
     assert (requested(result), result.cursor) == ([], None)

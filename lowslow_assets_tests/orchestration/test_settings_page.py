@@ -1,4 +1,4 @@
-"""The settings' page is what the code says, and each variable sets the field it names."""
+"""The settings page agrees with the code, and each variable sets the field that names it."""
 
 import re
 from pathlib import Path
@@ -73,6 +73,6 @@ def test_every_variable_of_the_code_is_on_the_page():
     text = "".join(path.read_text() for path in (ROOT / "lowslow_assets").rglob("*.py"))
     named = set(re.findall(r"\bLOWSLOW_[A-Z_]*[A-Z]\b", text))
     known = {*VARIABLES, *(name for name, *_ in ENVIRONMENT_ONLY)}
-    # A part of a name, an example of LOWSLOW_TI_<NAME>_KEY, and one that is refused.
+    # A part of a name, an example of LOWSLOW_TI_<NAME>_KEY, and a refused variable.
     parts = {"LOWSLOW_TI", "LOWSLOW_TI_OTX_KEY", "LOWSLOW_FAILURE_RESULT_TYPES"}
     assert named - parts <= known

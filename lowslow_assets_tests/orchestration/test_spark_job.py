@@ -1,4 +1,4 @@
-"""The same assets as one Spark job: by spark-submit here, by a platform's own command elsewhere."""
+"""The same assets as one Spark job, here by spark-submit."""
 
 from pathlib import Path
 
@@ -44,26 +44,26 @@ def ran(
 def test_a_job_makes_the_same_tables_and_says_what_it_made(project: Project, ran):
     in_job, result = ran
     assert_same_lakes(project.lake, in_job.lake, INGEST | HUNT - DOCUMENTS, [LAST])
-    told = {
+    reported = {
         event.materialization.asset_key.to_user_string(): event.materialization
         for event in result.get_asset_materialization_events()
     }
-    assert told.keys() == INGEST | HUNT
-    assert {materialization.partition for materialization in told.values()} == {str(LAST)}
+    assert reported.keys() == INGEST | HUNT
+    assert {materialization.partition for materialization in reported.values()} == {str(LAST)}
     for table in INGEST | HUNT - DOCUMENTS:
-        rows = told[table].metadata["dagster/partition_row_count"].value
+        rows = reported[table].metadata["dagster/partition_row_count"].value
         assert rows == project.table(table, LAST).num_rows
-    clusters = told["pruned_clusters"].metadata["clusters"]
+    clusters = reported["pruned_clusters"].metadata["clusters"]
     assert isinstance(clusters, dg.TableMetadataValue)
     assert len(clusters.records) == project.table("pruned_clusters", LAST).num_rows
-    lineage = told["encoded_features"].metadata["dagster/column_lineage"]
+    lineage = reported["encoded_features"].metadata["dagster/column_lineage"]
     assert isinstance(lineage, dg.TableColumnLineageMetadataValue)
     source = dg.TableColumnDep("raw_signins", "city")
     assert list(lineage.value.deps_by_column["city"]) == [source]
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "sent"),
     [
         (dg.MetadataValue.int(3), 3),
         (dg.MetadataValue.text("# three"), "# three"),
@@ -78,5 +78,5 @@ def test_a_job_makes_the_same_tables_and_says_what_it_made(project: Project, ran
         ),
     ],
 )
-def test_metadata_keeps_its_type(value, told):
-    assert as_sent(value) == told
+def test_metadata_keeps_its_type(value, sent):
+    assert as_sent(value) == sent

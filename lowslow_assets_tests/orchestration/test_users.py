@@ -1,4 +1,4 @@
-"""The same accounts under other names: the hunt finds the same, and counts the same."""
+"""The same accounts under other names: the hunt finds and counts the same."""
 
 import json
 from collections.abc import Callable
@@ -17,18 +17,18 @@ Disguise = Callable[[Fields, str, bool], None]
 
 
 def draw(text: str) -> int:
-    """A number that is the same for the same text."""
+    """A number that is always the same for the same text."""
     return crc32(text.encode())
 
 
 def by_their_ids(fields: Fields, day: str, failed: bool) -> None:
-    """Half of the failed rows have a GUID for a name."""
+    """Half of the failed rows have a GUID as their name."""
     if failed and draw(fields["id"]) % 2:
         fields["name"] = fields["user"]
 
 
 def renamed_and_guests(fields: Fields, day: str, failed: bool) -> None:
-    """A third of the accounts is renamed in the midst, of another both names of a guest occur."""
+    """A third of the accounts is renamed half-way; another third has both names of a guest."""
     name, _, home = fields["name"].partition("@")
     match draw(fields["user"]) % 3:
         case 0 if home and day > str(MISSING):
@@ -80,7 +80,7 @@ def test_accounts_under_several_names_are_hunted_as_under_one(
     def rows(project: Project, table: str) -> list[dict[str, Any]]:
         return project.table(table, LAST).to_pylist()
 
-    # The log had several names, and days of their own made several of them.
+    # The log had several names, and several of these have days of their own.
     named = {
         (row["user_id"], row["user"])
         for day in DAYS
@@ -97,7 +97,7 @@ def test_accounts_under_several_names_are_hunted_as_under_one(
         plain, other = ({r["signin_id"]: r for r in rows(p, table)} for p in (project, made))
         assert plain.keys() == other.keys()
         assert len(plain) > 100
-        # One name for another, throughout.
+        # One name for the other, everywhere.
         pairs = {(plain[id_]["user"], other[id_]["user"]) for id_ in plain}
         assert len(pairs) == len({p for p, _ in pairs}) == len({o for _, o in pairs})
     for plain, other in zip(

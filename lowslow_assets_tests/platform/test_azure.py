@@ -1,4 +1,4 @@
-"""What a URL names, and that both ways in reach it with a resource's credentials."""
+"""What a URL names, and that both clients reach it with a resource's credentials."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -50,7 +50,7 @@ def test_a_url_names_a_folder_of_a_container(url: str, location: tuple[str, str,
         ("https://account.blob.core.windows.net/logs?sig=hidden", azure.SAS_TOKEN),
     ],
 )
-def test_a_url_that_names_none_is_told_in_a_sentence_without_its_query(url: str, word: str):
+def test_a_url_without_a_container_is_reported_without_its_query(url: str, word: str):
     with pytest.raises(AzureUrlError) as caught:
         locate(url, {})
     assert re.fullmatch(r"[^\n]+\.", str(caught.value))
@@ -58,7 +58,7 @@ def test_a_url_that_names_none_is_told_in_a_sentence_without_its_query(url: str,
     assert "hidden" not in str(caught.value)
 
 
-def test_local_paths_are_none():
+def test_local_paths_are_not_in_azure():
     assert not any(map(azure.is_azure, ["/data", "data", "file:///data", "C:\\data"]))
 
 
@@ -125,7 +125,7 @@ def test_a_connector_of_spark_has_the_same_credentials_and_spark_shows_none(
 
 
 def sas(location: Location, **permissions: bool) -> AzureBlobStorageResource:
-    """The account by a token for that container alone."""
+    """The account with a token for this container only."""
     token = generate_container_sas(
         ACCOUNT,
         location.container,
@@ -150,7 +150,7 @@ def test_both_ways_in_see_the_same(azurite: Emulator, container: Location):
 
 
 def refused(storage: AzureBlobStorageResource, location: Location) -> set[str]:
-    """The reasons that each way in gives for not writing."""
+    """The reasons that each client gives for not writing."""
     with pytest.raises(AzureError) as by_client:
         azure.blob_service(storage).get_blob_client(location.container, "a").upload_blob(b"")
     arrow = azure.file_system(storage)

@@ -1,4 +1,4 @@
-"""The archive belongs to one Java and one Spark; without one, Java is told nothing."""
+"""The archive belongs to one Java and one Spark; without one, Java gets no option."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def test_another_java_or_spark_has_another_archive(java: Path, monkeypatch: pyte
     paths.add(archive_path(str(java)))
     monkeypatch.setattr(class_archive, "version", lambda name: "0.0.0")
     paths.add(archive_path(str(java)))
-    # A Java without such a file is known by its place.
+    # A Java without such a file is identified by its path.
     (java / "release").unlink()
     paths |= {archive_path(str(java)), archive_path(f"{java}-other")}
     assert len(paths) == 5

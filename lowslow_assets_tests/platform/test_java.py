@@ -167,8 +167,8 @@ def test_wrapped_home_serves_as_java_home_of_a_child_process(
     assert java.machine_java() == home
 
 
-def test_wrapper_goes_into_the_first_folder_that_can_be_written_to(tmp_path: Path) -> None:
-    # A file in the way refuses root as well, which permissions do not.
+def test_wrapper_is_written_to_the_first_writable_folder(tmp_path: Path) -> None:
+    # A file in the place of the folder also stops root, which permissions do not.
     (tmp_path / "file").touch()
     folders = [tmp_path / "file", tmp_path / "cache"]
     home = java.wrap_java(tmp_path / "java", folders)

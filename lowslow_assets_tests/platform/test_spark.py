@@ -1,4 +1,4 @@
-"""What a Spark that runs already is told."""
+"""The settings for a Spark that is already running."""
 
 from lowslow_assets.platform.spark import LOCAL_SPARK, of_a_session
 
@@ -10,9 +10,9 @@ def test_a_running_spark_is_given_neither_machine_nor_key():
         "spark.hadoop.fs.azure.account.key.soclogs.dfs.core.windows.net": "a key",
         "spark.sql.shuffle.partitions": "400",
     }
-    told = of_a_session(settings)
-    assert told["spark.remote"] == "sc://spark:15002"
-    assert told["spark.sql.shuffle.partitions"] == "400"
-    assert told["spark.sql.session.timeZone"] == "UTC"
-    rest = told.keys() - {"spark.remote"}
+    given = of_a_session(settings)
+    assert given["spark.remote"] == "sc://spark:15002"
+    assert given["spark.sql.shuffle.partitions"] == "400"
+    assert given["spark.sql.session.timeZone"] == "UTC"
+    rest = given.keys() - {"spark.remote"}
     assert all(name.startswith("spark.sql.") for name in rest)

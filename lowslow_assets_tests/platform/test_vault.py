@@ -1,4 +1,4 @@
-"""Secrets of a vault on loopback that wants a token as Key Vault does, refuses, and breaks."""
+"""Secrets of a vault on loopback that requires a token as Key Vault does, refuses, and fails."""
 
 import json
 import threading
@@ -32,7 +32,7 @@ IN_VAULT = {VAULT: URL}
 
 @dataclass
 class Vault:
-    """What is in it, how it answers in place of that, and what it was asked."""
+    """Its secrets, its answers in place of them, and its requests."""
 
     secrets: dict[str, str] = field(default_factory=lambda: {NAME.replace("_", "-"): SECRET})
     statuses: list[int] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Vault:
 
 
 class Identity:
-    """Gives a token for vaults and for nothing else."""
+    """Gives a token for vaults only."""
 
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:
         assert scopes == ("https://vault.azure.net/.default",)
@@ -61,7 +61,7 @@ class Identity:
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vault]:
-    """The vault that URL leads to."""
+    """The vault at URL."""
     found = Vault()
 
     class Handler(BaseHTTPRequestHandler):
@@ -79,7 +79,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vault]:
             self.wfile.write(json.dumps(document).encode())
 
         def log_message(self, format: str, *args: object) -> None:
-            """Quiet."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -102,7 +102,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vault]:
     server.server_close()
 
 
-def test_the_environment_comes_first_and_without_a_vault_nobody_is_asked(
+def test_the_environment_comes_first_and_without_a_vault_nothing_is_requested(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(HTTPAdapter, "send", None)
@@ -116,7 +116,7 @@ def test_a_secret_of_the_vault(served: Vault) -> None:
     assert served.asked == ["/secrets/LOWSLOW-TI-OTX-KEY/"]
 
 
-def test_one_that_is_not_there_is_none(served: Vault) -> None:
+def test_a_missing_secret_is_empty(served: Vault) -> None:
     assert read_secret("LOWSLOW_NOTIFY_URL", IN_VAULT) == ""
 
 
@@ -146,7 +146,7 @@ def test_what_is_refused_is_one_sentence_without_secrets(
     assert caught.value.__context__ is None
 
 
-def test_without_an_identity_that_is_told(monkeypatch: pytest.MonkeyPatch, served: Vault) -> None:
+def test_a_missing_identity_is_reported(monkeypatch: pytest.MonkeyPatch, served: Vault) -> None:
     def none(*_: object, **__: object) -> None:
         raise ClientAuthenticationError("no credential of the chain")
 
@@ -156,7 +156,7 @@ def test_without_an_identity_that_is_told(monkeypatch: pytest.MonkeyPatch, serve
 
 
 @pytest.mark.parametrize("url", ["soc", "http://soc.vault.azure.net", f"{URL}/secrets", f"{URL}?a"])
-def test_what_is_no_vault_is_told(url: str) -> None:
+def test_a_url_that_is_not_a_vault_is_reported(url: str) -> None:
     with pytest.raises(SettingsError, match=f"{VAULT} must be the URL of a vault"):
         read_secret(NAME, {VAULT: url})
 

@@ -74,7 +74,7 @@ def test_places_are_the_most_common_that_have_coordinates(
         (row["outcome"], row["city"], row["latitude"], row["signins"])
         for row in activity.by_place(members).rows()
     ]
-    # The place of a success comes before any number of attempts.
+    # The place of a success comes before places with any number of attempts.
     assert found == [("success", "Rome", 60.0, 1), ("failure", "Oslo", 60.0, 2)]
 
 
@@ -84,8 +84,8 @@ def test_the_matrix_keeps_networks_and_accounts_that_say_most(
     monkeypatch.setattr(activity, "MAX_MATRIX_SIDE", 2)
     members = relation_of(
         engine,
-        member(0, user="entered", network="lone"),
-        member(1, user="entered", network="lone", outcome="success"),
+        member(0, user="compromised", network="lone"),
+        member(1, user="compromised", network="lone", outcome="success"),
         *(
             member(2 + i, user=f"u{i % 3}", network="shared", outcome=outcome)
             for i, outcome in enumerate(("failure", "stopped", "refused", "stopped"))
@@ -94,7 +94,7 @@ def test_the_matrix_keeps_networks_and_accounts_that_say_most(
         *(member(10 + i, user="busy", network=f"other {i}") for i in range(9)),
     )
     found = [tuple(row.values()) for row in activity.by_user_and_network(members).rows()]
-    assert found == [("a", "entered", "lone", 1, 1), ("a", "u0", "shared", 2, 0)]
+    assert found == [("a", "compromised", "lone", 1, 1), ("a", "u0", "shared", 2, 0)]
 
 
 def test_the_matrix_of_each_incident_is_its_own(engine: Engine):
@@ -123,6 +123,6 @@ def test_the_table_has_the_successes_the_stopped_then_the_newest(
     assert table["Probability"].to_pylist() == ["0.988", "0.500", "0.500", "0.500"]
     assert table["Evidence"].to_pylist() == ["why", "", "", ""]
     assert table["Account"].to_pylist()[-1] == "x" * 256
-    # A page's cells are text, none of it missing.
+    # A page's cells are text, and none is missing.
     assert {field.type for field in table.schema} == {pa.string()}
     assert not any(column.null_count for column in table.columns)

@@ -14,7 +14,7 @@ import pytest
 from lowslow_assets.reports import plots
 
 FEATURES = [f"feature{i}" for i in range(9)]
-# What matplotlib would take for mathematics, or fail on, and what a page would take for markup.
+# Text that matplotlib would read as mathematics or fail on, and that a page would read as markup.
 HOSTILE = ["$x$", r"$\undefined{$", "<b>bold</b>", "100 % _ ^ \\ {", "two\nlines"]
 DAYS = [f"2026-{1 + i // 28:02}-{1 + i % 28:02}" for i in range(240)]
 LONG_TITLE = "High: Possible low-and-slow password spray on 1,{} accounts, 3 possibly compromised"
@@ -44,7 +44,7 @@ PLOTS: dict[str, Callable[[], str]] = {
 
 
 def png_of(markdown: str) -> bytes:
-    """The image of a Markdown image with a data URI; fails where there is anything else."""
+    """The image of a Markdown image with a data URI; fails if there is anything else."""
     found = re.fullmatch(r"!\[[\w ]+\]\(data:image/png;base64,([A-Za-z0-9+/=]+)\)", markdown)
     assert found, markdown[:100]
     return base64.b64decode(found[1], validate=True)
@@ -72,7 +72,7 @@ def test_plot_is_a_small_valid_png_and_the_same_again(draw: Callable[[], str]) -
     markdown = draw()
     assert len(markdown) < 100_000
     width, height, data = pixels_of(png_of(markdown))
-    # A filter byte and four colour bytes a pixel, in every row; and not one plain area.
+    # A filter byte per row, four colour bytes per pixel, and more than one colour.
     assert len(data) == height * (1 + 4 * width)
     assert len(set(data)) > 10
     assert draw() == markdown

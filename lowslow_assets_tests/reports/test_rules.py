@@ -1,4 +1,4 @@
-"""Rules as text: what an attacker wrote stays a value, and every form hits the same sign-ins."""
+"""Rules as text: an attacker's text stays a value, and every form hits the same sign-ins."""
 
 import json
 import re
@@ -148,7 +148,7 @@ def test_a_condition_that_hits_too_much_is_no_rule() -> None:
 def test_without_a_condition_there_is_no_rule(totals: Hits) -> None:
     found = hunting_rule(INCIDENT, FAILURE, None, totals, DAYS, FAILURES)
     assert not found.usable
-    assert found.summary.startswith("No rule: it repeats too little")
+    assert found.summary.startswith("No rule: the campaign repeats too little")
     assert found.kql is found.sigma is None
     assert (found.attempts, found.attempts_hit) == (totals.attempts, 0)
 
@@ -163,7 +163,7 @@ def test_each_outcome_has_a_rule_of_its_own() -> None:
     assert of_attempts["detection"]["outcome"] == {"ResultType": ["50055", "50126"]}
     assert of_successes["detection"]["outcome"] == {"ResultType": ["0"]}
     assert of_attempts["id"] != of_successes["id"]
-    # Sigma tools know a rule by its id: the same at every run and release.
+    # Sigma tools identify a rule by its id, which is the same in every run and release.
     assert of_attempts["id"] == "41cdb2ba-6956-504e-9c70-035a0987296b"
     assert UUID(of_successes["id"])
 
@@ -237,7 +237,7 @@ _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
 
 
 def kql_value(literal: str) -> str:
-    """A KQL string literal read as strictly as can be: what is not in the language is an error."""
+    """A KQL string literal, read strictly: anything outside of the language is an error."""
     assert literal[0] == literal[-1] == '"'
     token = re.compile(r'\\(?P<escape>["\\nrt])|\\u(?P<unit>[0-9a-f]{4})|(?P<plain>[^"\\])')
     units, place, body = b"", 0, literal[1:-1]
@@ -283,7 +283,7 @@ def test_microsofts_parser_knows_every_feature_in_both_tables(check_kql: CheckKq
         [*queries, to_kql(terms[::2], FAILURES, DAYS[0]), "SigninLogs | where browser == 'x'"]
     )
     assert [seen["problems"] for seen in [*found, together]] == [[]] * (2 * len(FEATURES) + 1)
-    # It would say if a column were not there.
+    # It would report a missing column.
     assert len(wrong["problems"]) == 1
 
 
@@ -332,7 +332,7 @@ def test_a_fence_is_not_broken_out_of(text: str) -> None:
 
 
 def hit_by_engine(engine: Engine, terms: list[list[Term]], events: list[dict]) -> list[set]:
-    """Per condition the ids of the events it hits, after they were ingested as every day is."""
+    """Per condition the ids of the events it hits, after they were ingested as usual."""
     lines = "".join(json.dumps(found) + "\n" for found in events).encode(errors="surrogatepass")
     parsed = pa.Table.from_batches(parse_files([("PT05M.json", BytesIO(lines))]), PARSED)
     days = pa.array([DAYS[-1]] * len(parsed), pa.date32())
@@ -341,7 +341,7 @@ def hit_by_engine(engine: Engine, terms: list[list[Term]], events: list[dict]) -
     encoded = encode_features(
         engine.from_arrow(raw.select(RAW_SIGNINS.dated.names)), FAILURES, [], []
     )
-    # Each event as an incident of its own: so the patterns say which event has which.
+    # Each event is an incident of its own, so that the patterns show which event has which.
     members = sql("SELECT *, signin_id AS incident_id FROM {encoded}", encoded=encoded)
     nobody = engine.from_arrow(ENCODED_FEATURES.dated.empty_table())
     hit: list[set] = [set() for _ in terms]
@@ -399,7 +399,7 @@ def test_the_three_forms_agree_on_hand_made_cases(engine: Engine) -> None:
     assert country == {"0005"}
 
 
-def test_the_country_is_taken_from_the_details_where_the_row_has_none(engine: Engine) -> None:
+def test_the_country_is_taken_from_the_details_if_the_row_lacks_it(engine: Engine) -> None:
     events = [event(0, LocationDetails={"countryOrRegion": "PE"}), event(1, Location="PE")]
     terms = [Term("Location", ("PE",))]
     assert hit_by_engine(engine, [terms], events) == [{"0000", "0001"}]

@@ -1,4 +1,4 @@
-"""What an incident says: right numbers, and nothing an attacker wrote unguarded."""
+"""What an incident says: the right numbers, and no unprotected text of an attacker's."""
 
 import json
 from dataclasses import asdict, replace
@@ -86,12 +86,12 @@ def spray_tests_of(passed: int) -> list[SprayTest]:
 
 
 def entries_of(users: tuple[str, ...]) -> list[Entry]:
-    """An entry a user, two sign-ins each, a day after the other and ever less probable."""
+    """One entry per user, two sign-ins each, on consecutive days and less and less probable."""
     return [
         Entry(
             user,
             probability=0.98 - i / 1000,
-            # Shortly before midnight: the next day's export has it.
+            # Shortly before midnight, so the next day's export has it.
             first_success=datetime(2026, 5, 20, 23, 30, tzinfo=UTC) + timedelta(days=i),
             exported=date(2026, 5, 21) + timedelta(days=i),
             successes=2,
@@ -109,7 +109,7 @@ def known_of(users: tuple[str, ...]) -> list[KnownPassword]:
             probability=0.97,
             first_stopped=datetime(2026, 5, 20, 23, 30, tzinfo=UTC) + timedelta(days=i),
             result_type="50076",
-            stopped_by="a second factor asked for",
+            stopped_by="a request for a second factor",
             signins=2,
             evidence="from a network new to the user",
         )
@@ -155,18 +155,18 @@ def test_confidence_and_severity(
     confidence: float, label: str, severity: str, severity_with_password: str
 ) -> None:
     quiet = incident(confidence=confidence)
-    entered = incident(confidence=confidence, users=("ann",))
+    compromised = incident(confidence=confidence, users=("ann",))
     known = incident(confidence=confidence, known=("ann",))
     assert quiet.confidence == confidence
-    assert quiet.confidence_label == entered.confidence_label == label
+    assert quiet.confidence_label == compromised.confidence_label == label
     assert quiet.severity == severity
-    assert entered.severity == known.severity == severity_with_password
+    assert compromised.severity == known.severity == severity_with_password
 
 
 def test_passwords_that_are_known_are_to_be_reset_first() -> None:
     found = incident(known=("ann@example.com", "bob", "cid", "dan"))
     assert found.title.endswith("about 20.6 a day, passwords of 4 known")
-    stopped = "probability 97%, stopped by a second factor asked for, 50076"
+    stopped = "probability 97%, stopped by a request for a second factor, 50076"
     assert found.description.endswith(
         "It may know the password of 4 accounts, and was stopped: "
         f'"ann@example.com" (2026-05-20 23:30, {stopped}), "bob" (2026-05-21 23:30, {stopped}), '
@@ -176,7 +176,7 @@ def test_passwords_that_are_known_are_to_be_reset_first() -> None:
     assert (found.successes, found.compromised_users) == (0, [])
     both = incident(users=("ann",), known=("bob",), campaign=KNOWN)
     assert both.title.endswith("1 possibly compromised, password of 1 more known")
-    assert both.description.endswith("asked for, 50076). Reset it first.")
+    assert both.description.endswith("a second factor, 50076). Reset it first.")
     # As of the hunt of 21 May; bob was stopped on the 20th.
     assert both.new_known_passwords == []
     later = incident(known=("ann", "bob", "cid"), campaign=KNOWN)
@@ -184,7 +184,7 @@ def test_passwords_that_are_known_are_to_be_reset_first() -> None:
     assert ": 21 attempts, 1 password known. 1,234" in later.description
 
 
-def test_names_that_are_no_account_are_told_apart() -> None:
+def test_names_without_an_account_are_counted_separately() -> None:
     found = incident(replace(CLUSTER, invented_names=20))
     assert "on 1,100 accounts (and 20 names without an account) from" in found.description
     assert "spray on 1,100 accounts, about" in found.title
@@ -202,7 +202,7 @@ def test_title_and_description_say_the_numbers() -> None:
         "1,234 failed sign-ins on 1,100 accounts from 1,000 addresses in 12 countries, about 20.6 "
         "a day, from 2026-05-01 to 2026-06-29 (UTC). Most are unusual for the tenant in: device, "
         'place. It keeps repeating: operatingSystem "Android" (99%). Confidence is high (97% '
-        "that it is a campaign and no strays); it passes 5 of 5 tests of a spray. "
+        "that it is a campaign and not strays); it passes 5 of 5 tests of a spray. "
         '"test 0": Explanation 0. "test 1": Explanation 1. "test 2": Explanation 2. "test 3": '
         'Explanation 3. "test 4": Explanation 4. It may have compromised 5 accounts: '
         '"ann@example.com" (2026-05-20 23:30, probability 98%: from a network new to the user), '
@@ -220,7 +220,7 @@ def test_title_and_description_say_the_numbers() -> None:
 
 def test_usual_in_every_property_is_said() -> None:
     found = describe(CAMPAIGN, [], CLUSTER, [], [], spray_tests_of(5), 0.9, [], [])
-    assert "Application, client, device and place are usual ones; the sources are new." in (
+    assert "Application, client, device and place are usual; the sources are new." in (
         found.description
     )
     assert "Most are unusual" not in found.description
@@ -235,7 +235,7 @@ def test_usual_in_every_property_is_said() -> None:
             (),
             "Known since the hunt of 2026-05-09; new since that of 2026-05-21: 21 attempts. 1,234",
         ),
-        # Got into on 20, 21 and 22 May, by exports of a day later.
+        # Compromised on 20, 21 and 22 May, in exports of a day later.
         (KNOWN, 3, (), ": 21 attempts, 2 accounts possibly compromised. 1,234"),
         (replace(KNOWN, new_attempts=0), 1, (), " 2026-05-21: 0 attempts. 1,234"),
         (replace(KNOWN, state=RESUMED), 0, (), "of 2026-05-09, then quiet; new since that of "),
@@ -243,10 +243,10 @@ def test_usual_in_every_property_is_said() -> None:
             replace(KNOWN, state=SPLIT, split_from="0a-1b"),
             0,
             (),
-            ": 21 attempts. It was one with campaign 0a-1b. 1,234",
+            ": 21 attempts. It was part of campaign 0a-1b before. 1,234",
         ),
-        (KNOWN, 0, ("0a-1b",), ": 21 attempts. It took in campaign 0a-1b. 1,234"),
-        (KNOWN, 0, ("0a-1b", "2c", "3d"), " It took in campaign 0a-1b and 2 more. 1,234"),
+        (KNOWN, 0, ("0a-1b",), ": 21 attempts. Campaign 0a-1b was merged into it. 1,234"),
+        (KNOWN, 0, ("0a-1b", "2c", "3d"), " Campaign 0a-1b and 2 more were merged into it. 1,234"),
     ],
 )
 def test_since_when_it_is_known_and_what_is_new(
@@ -297,7 +297,7 @@ def test_pace_is_a_number_people_read(per_day: float, words: str) -> None:
     assert words in incident(replace(CLUSTER, attempts_per_day=per_day)).title
 
 
-def test_nothing_got_into_is_not_mentioned() -> None:
+def test_without_compromised_accounts_none_are_mentioned() -> None:
     found = incident(values=())
     assert "compromised" not in found.title
     assert "compromised" not in found.description
@@ -310,7 +310,7 @@ def test_hostile_values_are_bounded_and_printable(value: str) -> None:
     assert found.title.isprintable()
     assert found.description.isprintable()
     assert len(found.title) < 150
-    # Microsoft Sentinel takes 5,000 characters.
+    # Microsoft Sentinel accepts 5,000 characters.
     assert len(found.description) < 2_500
     found.description.encode()
 
@@ -397,7 +397,7 @@ def test_an_incident_says_which_of_its_addresses_are_known_and_stays_as_severe()
     known = Known(25, [KnownAddress(f"192.0.2.{n}", ["indicators", "OTX"]) for n in range(5)])
     after = with_known_addresses(before, known)
     assert after.description == (
-        f"{before.description} Of 25 addresses looked up, 5 are known as malicious: "
+        f"{before.description} Addresses looked up: 25, known as malicious: 5, namely "
         '"192.0.2.0" (indicators, OTX), "192.0.2.1" (indicators, OTX), '
         '"192.0.2.2" (indicators, OTX) and 2 more.'
     )
@@ -407,11 +407,11 @@ def test_an_incident_says_which_of_its_addresses_are_known_and_stays_as_severe()
 
     one = with_known_addresses(before, Known(1, known.malicious[:1]))
     assert one.description.endswith(
-        ' Of 1 address looked up, 1 is known as malicious: "192.0.2.0" (indicators, OTX).'
+        ' Addresses looked up: 1, known as malicious: 1, namely "192.0.2.0" (indicators, OTX).'
     )
 
 
-def test_what_nobody_knows_is_counted_and_not_said():
+def test_addresses_that_no_source_knows_are_counted_only():
     before = incident()
     after = with_known_addresses(before, Known(25))
     assert after.description == before.description

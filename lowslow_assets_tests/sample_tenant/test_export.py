@@ -1,4 +1,4 @@
-"""The files: layout, schemas, shapes, faults, and that labels fit them."""
+"""The files: layout, schemas, shapes, faults, and labels that fit them."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from lowslow_assets_tests.support.reading import SignIn, labels, lines, parse, s
 LAYOUT = re.compile(r"y=(\d{4})/m=(\d\d)/d=(\d\d)/h=(\d\d)/m=(\d\d)/(PT0?5M)(_1)?\.json")
 
 
-def test_each_line_lies_in_the_folder_of_its_five_minutes(small: Generated):
+def test_each_line_is_in_the_folder_of_its_five_minutes(small: Generated):
     seen = Counter(line for _, line in lines(small.source))
     for path, line in lines(small.source):
         match = LAYOUT.fullmatch(path.relative_to(small.source).as_posix())

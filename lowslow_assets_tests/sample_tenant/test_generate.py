@@ -1,4 +1,4 @@
-"""A generation is deterministic, complete or absent, and never mixed with another."""
+"""A generation is deterministic, complete or missing, and never mixed with another."""
 
 import hashlib
 import json
@@ -79,7 +79,7 @@ def test_a_killed_generation_does_not_look_complete_and_can_be_made_again(tmp_pa
     ]
 
 
-def test_an_empty_folder_is_as_good_as_none(tmp_path: Path):
+def test_an_empty_folder_counts_as_missing(tmp_path: Path):
     (tmp_path / "source").mkdir()
     assert make(TINY, tmp_path).summary.files
 

@@ -1,4 +1,4 @@
-"""What a planted campaign keeps to, whatever its settings."""
+"""The properties of a planted campaign, for all of its settings."""
 
 import json
 from dataclasses import replace
@@ -47,7 +47,7 @@ def attempts_of(rows: Rows) -> Rows:
         pauses=st.sampled_from([(), ((12, 16),), ((0, 5), (40, 44))]),
         hours=st.sampled_from(["any", "business", "nights"]),
         rhythm=st.sampled_from(["steady", "poisson"]),
-        clients=st.sampled_from(["made_up", "common", "fixed", "legacy", "ropc"]),
+        clients=st.sampled_from(["invented", "common", "fixed", "legacy", "ropc"]),
         places=st.sampled_from(["anywhere", "home"]),
         ipv6=st.booleans(),
         address_reuse=st.just(0.0),
@@ -70,11 +70,11 @@ def test_a_campaign_keeps_to_its_settings(campaign: Campaign):
     assert len(np.unique(attempts["address"])) == len(attempts)
     assert isinstance(campaign.targets, int | None)
     assert len(np.unique(attempts["user"])) <= (campaign.targets or USERS)
-    entered = attempts[attempts["result"] == 0]
+    compromised = attempts[attempts["result"] == 0]
     stopped = attempts[attempts["label"] == label("spray_stopped")]
-    assert len(entered) <= campaign.successes
+    assert len(compromised) <= campaign.successes
     assert len(stopped) <= campaign.stopped
-    for entry in (*entered, *stopped):
+    for entry in (*compromised, *stopped):
         later = attempts[attempts["time"] > entry["time"]]
         assert entry["user"] not in later["user"]
     assert (attempts["address"] >= 2**32).all() == (campaign.ipv6 or not len(attempts))
@@ -139,7 +139,7 @@ def networks_of(rows: Rows) -> tuple[int, int, int]:
     return len(np.unique(rows["address"])), len(prefixes), len(np.unique(rows["asn"]))
 
 
-def test_kept_sources_lie_in_as_many_networks_as_their_kind_has():
+def test_kept_sources_are_in_as_many_networks_as_their_kind_has():
     assert networks_of(planted(PRESETS["rented"])[1]) == (40, 8, 3)
     assert networks_of(planted(PRESETS["server"])[1]) == (1, 1, 1)
     assert networks_of(planted(Campaign("s", 20, sources="rented", addresses=7))[1])[:2] == (7, 2)
@@ -182,7 +182,7 @@ def test_lockout_answers_the_share_asked_for():
     assert 0.28 < (attempts["result"] == 50053).mean() < 0.39
 
 
-def test_right_passwords_that_were_stopped_are_told_in_the_account():
+def test_right_passwords_that_were_stopped_are_in_the_summary():
     campaign = replace(PRESETS["stopped"], successes=2)
     world, rows = planted(campaign)
     stopped = rows[rows["label"] == label("spray_stopped")]
@@ -192,7 +192,7 @@ def test_right_passwords_that_were_stopped_are_told_in_the_account():
     assert account["accounts_stopped"] == [
         world.people.upn[user] for user in sorted(stopped["user"])
     ]
-    assert len(account["accounts_entered"]) == 2
+    assert len(account["accounts_compromised"]) == 2
     assert account["attempts"] == len(attempts_of(rows))
 
 
@@ -226,7 +226,7 @@ def test_presets_differ_in_what_they_claim(kind: str):
     clients = {CLIENTS[number] for number in attempts["client"]}
     makes = len({(device.os, device.browser) for device in devices}) / len(attempts)
     homes = {CITIES[place].country for place in WORLD.people.home}
-    assert (makes > 0.9) == (PRESETS[kind].clients == "made_up")
+    assert (makes > 0.9) == (PRESETS[kind].clients == "invented")
     assert (countries <= homes) == (kind == "residential")
     assert (clients <= {"IMAP4", "POP3", "Authenticated SMTP", "Other clients"}) == (
         kind in ("legacy", "ropc")
@@ -248,8 +248,8 @@ def test_the_account_of_campaigns_agrees_with_labels_and_files(small: Generated)
     for account in accounts:
         mine = [written[id_] for id_, (_, name) in labelled.items() if name == account["name"]]
         failures = [signin for signin in mine if signin.result]
-        entered = {signin.user for signin in mine if not signin.result}
-        assert len(failures) + len(entered) == account["attempts"]
+        compromised = {signin.user for signin in mine if not signin.result}
+        assert len(failures) + len(compromised) == account["attempts"]
         assert len({signin.user for signin in mine}) == account["accounts_tried"]
-        assert len(entered) == len(account["accounts_entered"])
+        assert len(compromised) == len(account["accounts_compromised"])
         assert min(signin.time for signin in mine)[:23] == account["first_attempt"][:23]

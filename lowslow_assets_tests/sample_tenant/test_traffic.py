@@ -1,4 +1,4 @@
-"""The ordinary tenant: rhythm, mistakes, confusers, and that sprays leave it alone."""
+"""The ordinary tenant: rhythm, mistakes, confusers, all of which sprays leave unchanged."""
 
 import hashlib
 from dataclasses import replace
@@ -138,8 +138,7 @@ def test_browsers_are_updated_as_months_pass():
 
 
 def test_the_default_tenant_is_the_one_it_always_was():
-    # Settings that were added leave the rows as they were; if they are meant to change, so is
-    # EDITION.
+    # New settings leave the rows unchanged; if the rows are meant to change, EDITION changes too.
     known = {
         "time": "2410bd6a703b",
         "address": "8fd2ba35959f",
@@ -156,7 +155,7 @@ def quiet(**settings: object) -> tuple[World, Rows]:
 
 
 def seen_once(rows: Rows) -> float:
-    """Share of the successes whose /24 or /48 nobody else's, and no other sign-in, comes from."""
+    """Share of the successes from a /24 or /48 that no other sign-in comes from."""
     address = rows["address"][rows["result"] == 0]
     prefix = np.where(address < 2**32, address >> np.uint64(8), address >> np.uint64(16))
     return float((np.unique(prefix, return_counts=True)[1] == 1).sum() / len(prefix))

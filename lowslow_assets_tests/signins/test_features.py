@@ -167,7 +167,7 @@ def test_an_expired_password_counts_as_a_failure_of_the_notebook(engine: Engine)
     assert counted == {"0": (1, 0), "50126": (0, 1), "50055": (0, 1)}
 
 
-def test_counts_by_hand(engine: Engine):
+def test_counts_as_calculated_manually(engine: Engine):
     other_day = date(2026, 7, 1)
     signins = [
         (DAY, "success", "Teams", "Graz"),

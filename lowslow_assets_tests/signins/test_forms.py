@@ -1,4 +1,4 @@
-"""Every form in which people have their sign-ins gives the rows that SigninLogs gives."""
+"""Every form of sign-ins gives the same rows as SigninLogs."""
 
 import csv
 import gzip
@@ -37,7 +37,7 @@ def graph(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def portal(record: dict[str, Any]) -> dict[str, str]:
-    """A row of the portal's download in CSV, which has no device's name and no coordinates."""
+    """A row of the portal's CSV download, which has no device names and no coordinates."""
     signin = record["properties"]
     place, device = signin["location"], signin["deviceDetail"]
     parts = [place.get(name, "") for name in ("city", "state", "countryOrRegion")]
@@ -76,7 +76,7 @@ def of_log_analytics(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def answer(rows: Rows) -> str:
-    """What the query API of Log Analytics answers."""
+    """An answer of Log Analytics' query API."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns = [{"name": name, "type": "string"} for name in names]
     values = [[row.get(name) for name in names] for row in rows]
@@ -147,7 +147,7 @@ def test_records_in_another_form_are_the_same(records: Rows, form: str):
     assert read(OF_RECORDS[form](records).encode("utf-16")) == expected
 
 
-def test_the_portals_csv_is_the_same_as_far_as_it_goes(records: Rows):
+def test_the_portals_csv_is_the_same_in_all_columns_that_it_has(records: Rows):
     def known(rows: Rows) -> Iterator[dict[str, Any]]:
         for row in rows:
             yield {name: row[name] for name in row if name not in NOT_IN_PORTAL}
@@ -156,7 +156,7 @@ def test_the_portals_csv_is_the_same_as_far_as_it_goes(records: Rows):
     assert list(known(found)) == list(known(read(lines(records))))
 
 
-def test_all_forms_lie_in_one_text(rows: Rows, records: Rows):
+def test_all_forms_may_be_in_one_text(rows: Rows, records: Rows):
     forms = [*(form(rows) for form in OF_ROWS.values()), *(f(records) for f in OF_RECORDS.values())]
     text = "\n".join(form for form in forms if form.startswith(("{", "[")))
     by_id = {row["signin_id"]: row for row in read(lines(rows)) + read(lines(records))}
@@ -230,7 +230,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("reason", OTHERS)
-def test_what_is_something_else_is_named(reason: str):
+def test_a_record_of_something_else_is_named(reason: str):
     assert parse_one(json.dumps(OTHERS[reason]))["reason"] == reason
 
 
@@ -264,7 +264,7 @@ def test_an_error_counts_beside_a_success():
         *("removed for privacy", "[Redacted]", "Unknown"),
     ],
 )
-def test_a_placeholder_is_no_user(name: str):
+def test_a_placeholder_is_not_a_user(name: str):
     row = parse_one(line(UserPrincipalName=name, UserId="U-1"))
     assert (row["user_principal_name"], row["user"]) == (None, "u-1")
     nobody = "00000000-0000-0000-0000-000000000000"

@@ -33,12 +33,12 @@ GOOD = {
 
 
 def parsed(engine: Engine, *rows: dict[str, Any]) -> Relation:
-    """What the parser gives of good sign-ins in which some columns are set."""
+    """The parser's rows for valid sign-ins with some columns set."""
     return relation(engine, PARSED_INPUTS, [GOOD | row for row in rows])
 
 
 def rejected(file: str, reason: str, line: str | None, day: date = DAY) -> dict[str, Any]:
-    """What the parser gives of a line, or of a file, that is none."""
+    """The parser's row for an invalid line or file."""
     nothing = dict.fromkeys(PARSED_INPUTS.names)
     return nothing | {"file": file, "reason": reason, "line": line, "date": day}
 
@@ -83,7 +83,7 @@ def test_every_sign_in_of_damaged_lines_and_files_is_a_row_a_copy_or_a_reject(
     assert outcomes["a JSON object that does not end"] > 100
 
 
-def test_one_row_an_id_is_kept_by_a_total_order(engine: Engine):
+def test_one_row_per_id_is_kept_by_a_total_order(engine: Engine):
     rows = kept(
         parsed(
             engine,
@@ -169,7 +169,7 @@ def test_of_a_file_that_could_not_be_read_to_its_end_nothing_is_taken(engine: En
         {"signin_id": "of a part", "file": "cut.gz"},
         rejected("cut.gz", "no Id", "{}"),
         rejected("cut.gz", unreadable, None),
-        # Another day's, of the same name.
+        # Another day's file of the same name.
         {"signin_id": "of the next day", "file": "cut.gz", "date": NEXT},
         rejected("cut.gz", "no Id", "{}", NEXT),
         rejected("a.json", "no user", ""),

@@ -1,4 +1,4 @@
-"""The table of result codes: each code's outcome, and what is made of the table."""
+"""The table of result codes: each code's outcome, and what is derived from the table."""
 
 from dataclasses import replace
 from itertools import chain
@@ -21,7 +21,7 @@ from lowslow_assets.signins.outcomes import (
 )
 
 DOCS = Path(__file__).parents[2] / "docs"
-BY_HAND = {
+EXPECTED = {
     FAILURE: ["50126", "7000215"],
     STOPPED: [
         *("500121", "50055", "50072", "50074", "50076", "50079"),
@@ -36,17 +36,17 @@ BY_HAND = {
 def test_every_code_has_its_outcome():
     found = codes_by_outcome()
     assert {kind: set(codes) for kind, codes in found.items()} == {
-        kind: set(codes) for kind, codes in BY_HAND.items()
+        kind: set(codes) for kind, codes in EXPECTED.items()
     }
     assert all(codes == sorted(codes) for codes in found.values())
-    assert attempt_codes() == sorted(chain(*BY_HAND.values()))
+    assert attempt_codes() == sorted(chain(*EXPECTED.values()))
     assert len(RESULT_CODES) == len(TABLE)
     assert INVENTED_NAMES == ["50034", "50059", "50128"]
     assert set(OUTCOMES) == {*KINDS, OTHER}
 
 
 @pytest.mark.parametrize("code", ["0", "50140", "50058", "65001", "70043", "530036", "7000222"])
-def test_what_says_nothing_of_a_password_is_no_attempt(code: str):
+def test_a_code_that_says_nothing_about_the_password_is_not_an_attempt(code: str):
     assert code not in attempt_codes()
 
 
@@ -54,7 +54,7 @@ def test_codes_can_be_added_moved_and_taken_out():
     changes = {"411": FAILURE, "50053": OTHER, "50126": REFUSED}
     found = codes_by_outcome(changes)
     assert found[FAILURE] == ["411", "7000215"]
-    assert set(found[REFUSED]) == {*BY_HAND[REFUSED], "50126"} - {"50053"}
+    assert set(found[REFUSED]) == {*EXPECTED[REFUSED], "50126"} - {"50053"}
     assert found[STOPPED] == codes_by_outcome()[STOPPED]
 
 
@@ -68,9 +68,9 @@ def test_the_digest_is_that_of_the_outcomes(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_what_stopped_a_right_password_is_said_in_words():
-    assert stopped_by("50076") == "a second factor asked for"
+    assert stopped_by("50076") == "a request for a second factor"
     assert stopped_by("50055") == "an expired password"
-    # A code that was set to mean so.
+    # A code that was given this outcome.
     assert stopped_by("411") == "result 411"
     assert stopped_by("50053") == "result 50053"
 

@@ -1,4 +1,4 @@
-"""Lines to sign-ins: every spelling that occurs, every reason to refuse, and no line lost."""
+"""Lines to sign-ins: every spelling that occurs, every reason to reject, and no lost line."""
 
 import io
 import json
@@ -114,7 +114,7 @@ VALUES = [
         utc("2026-01-02 12:00:00.000000"),
     ),
     (record(), "time_generated", utc("2026-06-30 02:05:00.000000")),
-    # Numbers where text is documented, and the other way round.
+    # Numbers in place of documented text, and the reverse.
     (line(ResultType=0), "result_type", "0"),
     (line(ResultType="50055"), "result_type", "50055"),
     (record(), "result_type", "50126"),
@@ -176,7 +176,7 @@ VALUES = [
         "longitude",
         2.5,
     ),
-    # Text: as it is, but trimmed, bounded, and null where there is none.
+    # Text: unchanged, but trimmed, bounded, and null if it is empty.
     (line(UserPrincipalName="0b9d1c2e-0000-4000"), "user_principal_name", "0b9d1c2e-0000-4000"),
     (line(UserPrincipalName=None, UserId="0b9d1c2e"), "user_id", "0b9d1c2e"),
     (line(IPAddress="0b9d1c2e-0000-4000-8000-01"), "ip_address", None),
@@ -199,8 +199,7 @@ VALUES = [
             "],[",
         )
     ),
-    # Lines: what may stand around the object, and a name that is there twice.
-    # Another type than documented is text by one rule, whatever the field.
+    # Lines: text around the object, and repeated names.
     *(
         (line(**{field: value}), column, text)
         for field, column in (("ResultType", "result_type"), ("AppDisplayName", "app_display_name"))
@@ -229,7 +228,7 @@ VALUES = [
     (line(IPAddress=" 203.0.113.7:443 "), "ip_prefix", "203.0.113"),
     (line(IPAddress="0b9d1c2e"), "ip_prefix", None),
     (line(), "ip_prefix", None),
-    # Where a field stands in the other schema's place.
+    # A field in the place of the other schema.
     (line(properties="text"), "signin_id", "1"),
     (line(properties=[{}]), "signin_id", "1"),
     (line(properties=7.5), "signin_id", "1"),
@@ -385,8 +384,8 @@ def test_both_shapes_and_both_schemas_give_the_same_row():
     assert parse("\n".join(lines.values())) == [expected] * len(lines)
 
 
-# As the tables and categories are documented, with made-up values: each has some of the columns,
-# and details are strings in all tables but SigninLogs.
+# Rows as the tables and categories are documented, with invented values: each has some of the
+# columns, and details are strings in all tables but SigninLogs.
 OTHER_LOGS = {
     "non-interactive": (
         line(
@@ -681,7 +680,7 @@ def wild_records() -> st.SearchStrategy[dict[str, Any]]:
     properties = st.dictionaries(st.sampled_from(diagnostic), value, max_size=6)
     return (
         st.dictionaries(st.sampled_from(sentinel), value, max_size=15)
-        # Otherwise good lines, so that what lies behind the required fields is reached.
+        # Lines that are otherwise valid, so that the code behind the required fields is reached.
         | fields.map(lambda changed: GOOD | changed)
         | properties.map(lambda changed: RECORD | {"properties": RECORD["properties"] | changed})
     )
@@ -705,14 +704,14 @@ def test_wild_values_stop_nothing_and_no_line_is_lost(
             assert row["time_generated"]
             assert row["result_type"]
             assert row["user"] == (row["user_principal_name"] or row["user_id"]).lower()
-    # Alone, each is what it is among others: columns are read together.
+    # Alone, each is the same as among others, because columns are read together.
     alone = [row for text in texts for row in parse(text)]
     assert Counter(map(repr, alone)) == Counter(map(repr, rows))
 
 
 @given(st.lists(st.binary(max_size=40).map(lambda wild: wild.replace(b"[", b"(")), max_size=20))
 def test_wild_bytes_are_a_reject_for_each_line(lines: list[bytes]):
-    # Not as the first bytes, which say what a file is.
+    # Not in the first bytes, which decide the kind of file.
     rows = parse(b"\n" + b"\n".join(lines))
     assert all(row["reason"] and len(row["line"]) <= MAX_TEXT_LENGTH for row in rows)
 
@@ -728,5 +727,5 @@ def test_a_damaged_text_stops_nothing(records: list[dict[str, Any]], data: st.Da
 
 
 @pytest.mark.parametrize("value", [None, {}, [], {"a": "b"}, ["a"], object()])
-def test_what_is_no_text(value: Any):
+def test_a_value_that_is_not_text(value: Any):
     assert as_text(value) is None

@@ -1,4 +1,4 @@
-"""What is odd of a day against those before it, on days that can be counted by hand."""
+"""What is unusual about a day compared with earlier ones, on days that can be counted manually."""
 
 from datetime import date, timedelta
 
@@ -43,7 +43,7 @@ def test_only_the_same_weekday_says_what_is_empty():
     for week in range(1, 9):
         counts[DAY - timedelta(days=7 * week)] = weekend
     assert unusual_volume(DAY, counts) == []
-    # Two Tuesdays are too few to tell.
+    # Two Tuesdays are too few to compare with.
     assert unusual_volume(DAY, history(weekend, days=14)) == []
 
 
@@ -73,7 +73,7 @@ def test_a_feature_that_the_log_stopped_to_give_is_named():
     assert silent_features(DAY, before | {DAY: {"browser": 0.61, "city": 0.7}}) == {
         "browser": "61% of successes are without browser, where 10% are usual"
     }
-    # Six days before say nothing yet.
+    # Six earlier days are too few.
     before.pop(DAY - timedelta(days=7))
     assert silent_features(DAY, before | {DAY: {"browser": 0.61, "city": 0.7}}) == {}
 
@@ -93,7 +93,7 @@ def test_shares_without_a_value_are_those_of_the_days_successes(engine: Engine):
         ("city", "Graz", 3, 0, DAY),
         ("city", "NODATA", 2, 0, DAY - timedelta(days=1)),
         ("browser", "Edge", 5, 0, DAY),
-        # Without a success nothing is known.
+        # Without a success, nothing can be compared.
         ("state", "NODATA", 0, 7, DAY),
     ]
     rows = shares_without_value(relation(engine, CATEGORY_COUNTS.dated, counts)).rows()

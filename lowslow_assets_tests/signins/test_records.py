@@ -1,4 +1,4 @@
-"""Bytes to records: what stands around an object, what is none, and how much is held at a time."""
+"""Bytes to records: text around an object, text that is not one, and how much is held at a time."""
 
 import gzip
 import io
@@ -120,7 +120,7 @@ PAGE = {"@odata.context": "https://graph/$metadata", "@odata.nextLink": "?a,]", 
         (json.dumps(TABLE | {"statistics": {"query": [1]}}) + "\n" + ONE_LINE, [*OF_TABLE, ONE]),
         (json.dumps(TABLE).replace('["2", null]', '["2"], 7'), [OF_TABLE[0], *BROKEN]),
         (json.dumps(TABLE)[:-9], [OF_TABLE[0], *BROKEN[1:]]),
-        # Of another form: records like any other.
+        # Records of another form, read like any other.
         (json.dumps({"value": ONE}), [{"value": ONE}]),
         (json.dumps({"tables": []}), [{"tables": []}]),
     ],
@@ -173,7 +173,7 @@ CUT = ONE_LINE[:12]
         (f"[{ONE_LINE}, }}\n{TWO_LINE}]", [ONE, NOT_AN_ITEM, TWO]),
         (f"{CUT}\n{TWO_LINE}", [UNCLOSED_OBJECT, TWO]),
         (f'{{"Id": "3",\n{ONE_LINE}\n{TWO_LINE}\n', [UNCLOSED_OBJECT, ONE, TWO]),
-        # Braces that balance over lines that belong to nothing.
+        # Balanced braces over several lines that belong to nothing.
         (f'{{"Id": "3",\n{ONE_LINE}\n"x": 1}}\n', [UNCLOSED_OBJECT, ONE, b'"x": 1}']),
         (f'{{"Id": "3", {ONE_LINE}x\n{TWO_LINE}', [UNCLOSED_OBJECT, TWO]),
         (f"{ONE_LINE}x\n{TWO_LINE}", [MORE_BEHIND, TWO]),
@@ -182,7 +182,7 @@ CUT = ONE_LINE[:12]
         (b"\xff\x00\n\x00\n", [b"\xff\x00", b"\x00"]),
     ],
 )
-def test_what_is_no_object_ends_with_its_line(text: str, expected: list[Any]):
+def test_text_that_is_not_an_object_ends_with_its_line(text: str, expected: list[Any]):
     assert read(text) == expected
 
 
@@ -197,7 +197,7 @@ def test_an_item_that_is_no_object_is_shown():
 
 
 class Stream(io.RawIOBase):
-    """A text of any length that is nowhere held; reads come short."""
+    """A text of any length that is not held; reads return less than requested."""
 
     def __init__(self, parts: Iterator[bytes]) -> None:
         self.parts = parts
@@ -244,7 +244,7 @@ def test_a_line_without_end_is_one_reject_and_the_next_is_read(part: bytes, expe
 
 
 def bounded_read(text: Stream, most_bytes: int = 8 << 20) -> list[Any]:
-    """The records, of many the first and last; fails if much of the text was held."""
+    """The records, or the first and last of many; fails if much of the text was held."""
     tracemalloc.start()
     found: list[Any] = []
     for record in read_records(cast(Any, text)):
@@ -296,7 +296,7 @@ def test_bytes_of_any_kind_are_records_or_rejects_and_none_is_lost(pieces: list[
     for record in found:
         kept = record.text if isinstance(record, Reject) else record
         if kept and kept != b"[]":
-            # In their order, and between them nothing but what separates records.
+            # In order, and with only separators between them.
             begin = text.index(kept, at)
             assert not text[at:begin].translate(None, b" \t\r\n,[]\xef\xbb\xbf")
             at = begin + len(kept)
@@ -371,7 +371,7 @@ def test_rows_of_a_csv_are_records():
     ]
     for encoding in ("utf-8-sig", "utf-16"):
         assert read(text.encode(encoding)) == found
-    # Any other text with commas is none.
+    # Any other text with commas is not one.
     assert read("a,b\n1,2\n") == [b"a,b", b"1,2"]
     assert read(PORTAL) == []
 
@@ -419,7 +419,7 @@ def test_rows_of_a_table_are_records():
     assert found == [*rows[:2], TOO_LONG]
 
 
-def test_a_table_that_is_none_is_a_reject():
+def test_an_invalid_table_is_a_reject():
     whole = parquet(pa.table({"Id": ["1"] * 5000}))
     for damaged in (whole[:-9], whole[:40], b"PAR1"):
         (reason,) = read(damaged, "x.parquet")

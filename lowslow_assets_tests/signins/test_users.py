@@ -23,7 +23,7 @@ Signin = tuple[str | None, str, date]
 
 
 def named(engine: Engine, *signins: Signin) -> list[str]:
-    """The user that each gets when its day is ingested."""
+    """The user of each sign-in when its day is ingested."""
     rows = [
         {
             "signin_id": f"{number:02}",
@@ -40,7 +40,7 @@ def named(engine: Engine, *signins: Signin) -> list[str]:
     return [row["user"] for row in sorted(found.rows(), key=lambda row: row["signin_id"])]
 
 
-def test_one_account_has_one_name_a_day(engine: Engine):
+def test_one_account_has_one_name_per_day(engine: Engine):
     mia = [(ID, ID, LAST)] * 5 + [(ID, "mia@example.com", LAST)] * 2
     mia += [(ID, "mia.old@example.com", LAST), (None, ID, LAST)]
     guest = [("g-2", "guest_example.org#ext#@example.com", LAST)] * 3
@@ -49,7 +49,7 @@ def test_one_account_has_one_name_a_day(engine: Engine):
         ("g-3", "g-3", LAST),
         ("g-3", OTHER, LAST),
         (None, "nobody@example.com", LAST),
-        # Of another day, of which only the id is known.
+        # From another day, of which only the id is known.
         (ID, ID, NEXT),
     ]
     assert named(engine, *mia, *guest, *others) == [
@@ -59,9 +59,9 @@ def test_one_account_has_one_name_a_day(engine: Engine):
     ]
 
 
-def test_what_several_accounts_are_called_is_no_name(engine: Engine):
+def test_a_text_that_names_several_accounts_is_not_a_name(engine: Engine):
     placeholders = [(f"u-{n}", "somebody", LAST) for n in range(5)]
-    # An account that was made anew has another id on the same day.
+    # An account that was created anew has another id on the same day.
     again = [("old", "ann@example.com", LAST), ("new", "ann@example.com", LAST)]
     # A placeholder for an id.
     nobody = [("nobody", f"user{n}@example.com", LAST) for n in range(20)]
@@ -86,19 +86,19 @@ def test_names_are_counted_by_day(engine: Engine):
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
-        # A day's failures had nothing but the id, whatever their number.
+        # A day's failures have only the id, however many they are.
         (
             [(ID, ID, 900, FIRST), (ID, "mia@example.com", 1, NEXT)],
             {(FIRST, ID, "mia@example.com")},
         ),
-        # Renamed: the name of most sign-ins, on the days of the other.
+        # Renamed: the name of most sign-ins is also used on the days of the other name.
         (
             [("u", "old", 5, FIRST), ("u", "new", 3, NEXT), ("u", "new", 3, LAST)],
             {(FIRST, "old", "new")},
         ),
-        # A guest is called by the name at home.
+        # A guest has the name at home.
         ([("g", "a_b#ext#@c", 9, FIRST), ("g", "a@b", 1, LAST)], {(FIRST, "a_b#ext#@c", "a@b")}),
-        # A name that another account has later is that account's then.
+        # A name that another account has later belongs to that account then.
         (
             [
                 *(("x", "lee", 1, FIRST), ("x", "smith", 8, NEXT)),
@@ -106,14 +106,14 @@ def test_names_are_counted_by_day(engine: Engine):
             ],
             {(FIRST, "lee", "smith")},
         ),
-        # Of two accounts of one name on one day, the one of most sign-ins has it.
+        # If two accounts have one name on one day, the one with most sign-ins gets it.
         (
             [("x", "lee", 1, FIRST), ("x", "smith", 8, NEXT), ("y", "lee", 2, FIRST)],
             set(),
         ),
-        # An account made anew, with another id, is the same.
+        # An account that is created anew, with another id, counts as the same.
         ([("old", "ann", 5, FIRST), ("new", "ann", 5, NEXT)], set()),
-        # A placeholder for an id is nobody's.
+        # A placeholder for an id belongs to no account.
         ([("nobody", f"user{n}", 1, FIRST if n % 2 else LAST) for n in range(12)], set()),
         ([], set()),
     ],

@@ -1,4 +1,4 @@
-"""The server, and incidents made by hand."""
+"""The server, and small incidents."""
 
 import pytest
 

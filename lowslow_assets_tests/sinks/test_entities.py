@@ -1,4 +1,4 @@
-"""Which accounts and addresses of an incident are named in an update."""
+"""The accounts and addresses of an incident that an update names."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def test_those_with_most_attempts_come_first(engine: Engine, monkeypatch: pytest
         ("one", FAILURE, "c", "192.0.2.1"),
         ("one", FAILURE, "c", None),
         ("one", FAILURE, "a", None),
-        # A success is no attempt.
+        # A success is not an attempt.
         *[("one", SUCCESS, "d", "192.0.2.9")] * 3,
         ("two", FAILURE, "b", "192.0.2.2"),
     ]

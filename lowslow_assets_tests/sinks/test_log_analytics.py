@@ -1,4 +1,4 @@
-"""Rows of the table, how they are sent, and that the files in deploy/ fit them."""
+"""Rows of the table, how they are sent, and the files in deploy/ that must fit them."""
 
 import json
 import re
@@ -148,7 +148,7 @@ def test_the_table_and_the_rule_that_feeds_it_have_the_columns_that_are_sent():
     assert "TimeGenerated = now()" in flow["transformKql"]
 
 
-def test_the_analytics_rule_fits_the_table_and_makes_one_incident_a_campaign():
+def test_the_analytics_rule_fits_the_table_and_makes_one_incident_per_campaign():
     rule = resource(template("analytics_rule.json"), "alertRules")["properties"]
     query = rule["query"]
     computed = set(re.findall(r"\b(\w+) = ", query))

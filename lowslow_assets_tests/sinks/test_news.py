@@ -1,4 +1,4 @@
-"""What deserves a comment, and that the same news is the same."""
+"""What becomes a comment, and that the same news has the same id."""
 
 import pytest
 from hypothesis import given
@@ -25,7 +25,7 @@ def test_more_attempts_alone_are_no_news(state: str):
         ),
         (
             update(0, 1, state=SPLIT, split_from="b"),
-            "Hunt of 2026-04-02: It came apart from campaign b, with which it had been one.",
+            "Hunt of 2026-04-02: It split from campaign b, of which it was a part.",
         ),
         (
             merged(1, into=0),
@@ -42,8 +42,8 @@ def test_more_attempts_alone_are_no_news(state: str):
             update(0, 1, known_passwords=['a"b@contoso.example\n# Closed']),
             "Hunt of 2026-04-02: It may know the password of 1 more account(s). Reset these "
             "first:\n"
-            '- "a\'b@contoso.example?# Closed": 2026-04-02 22:30 UTC, stopped by a second factor '
-            "asked for, 50076",
+            '- "a\'b@contoso.example?# Closed": 2026-04-02 22:30 UTC, stopped by a request for '
+            "a second factor, 50076",
         ),
     ],
 )
@@ -56,12 +56,12 @@ def test_the_same_news_has_the_same_id_and_other_news_another():
     def ids(sent: IncidentUpdate, of_day: int) -> list[str]:
         return [item.id for item in news(sent, day(of_day))]
 
-    entered = {"compromised_users": ["a", "b"]}
-    assert ids(update(0, 1, **entered), 1) == ids(update(0, 2, **entered), 2)
+    compromised = {"compromised_users": ["a", "b"]}
+    assert ids(update(0, 1, **compromised), 1) == ids(update(0, 2, **compromised), 2)
     assert ids(merged(1, 0), 1) == ids(merged(1, 0), 9)
     others = [
-        ids(update(0, 1, **entered), 1),
-        ids(update(1, 1, **entered), 1),
+        ids(update(0, 1, **compromised), 1),
+        ids(update(1, 1, **compromised), 1),
         ids(update(0, 1, compromised_users=["a"]), 1),
         ids(update(0, 1, compromised_users=["a1:b"]), 1),
         ids(update(0, 1, known_passwords=["a"]), 1),

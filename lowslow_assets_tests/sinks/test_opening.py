@@ -1,4 +1,4 @@
-"""Switching sinks on: nothing by default, printed when dry, and who may log in."""
+"""Switching sinks on: nothing by default, printing in a dry run, and which credentials are used."""
 
 import json
 import re
@@ -28,14 +28,14 @@ def test_nothing_is_switched_on_by_default_and_no_sdk_is_needed(monkeypatch):
     assert SinksResource().open() == []
 
 
-def test_a_missing_sdk_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch):
+def test_a_missing_sdk_is_reported_with_what_to_install(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delitem(sys.modules, "lowslow_assets.sinks.opening")
     monkeypatch.setitem(sys.modules, "azure.monitor.ingestion", None)
     with pytest.raises(SettingsError, match=r"azure.monitor.ingestion: .*lowslow-assets\[azure\]"):
         RESOURCE.open()
 
 
-def test_the_sinks_that_are_named_are_opened_and_nobody_is_called(monkeypatch):
+def test_the_sinks_that_are_named_are_opened_and_nothing_is_called(monkeypatch):
     def called(*_: object, **__: object) -> None:
         raise AssertionError("the network")
 
@@ -46,7 +46,7 @@ def test_the_sinks_that_are_named_are_opened_and_nobody_is_called(monkeypatch):
     ]
 
 
-def test_a_sink_that_does_not_exist_is_told():
+def test_a_sink_that_does_not_exist_is_reported():
     with pytest.raises(SettingsError, match="'local', only sentinel and log_analytics"):
         SinksResource(names=["local"]).open()
 
@@ -84,7 +84,7 @@ def test_no_credential_asks_a_person(monkeypatch: pytest.MonkeyPatch):
     for name in ("AZURE_TOKEN_CREDENTIALS", "AZURE_CLIENT_ID", "AZURE_TENANT_ID"):
         monkeypatch.delenv(name, raising=False)
     chain = calls.default_credential().credentials  # pyright: ignore[reportAttributeAccessIssue]
-    # What stands in for a workload identity where its variables are not set fails at once.
+    # The stand-in for a workload identity without its variables fails at once.
     assert {type(one).__name__ for one in chain} <= {
         "EnvironmentCredential",
         "WorkloadIdentityCredential",
@@ -112,7 +112,7 @@ class Anybody:
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_a_service_out_of_reach_is_tried_a_few_times_and_told(which: int):
+def test_a_service_out_of_reach_is_tried_a_few_times_and_reported(which: int):
     transport = Unreachable()
     sink = connect(SETTINGS, Anybody(), transport)[which]
     [made] = sink.deliver(date(2026, 4, 1), [update(0, 0)])

@@ -1,4 +1,4 @@
-"""Incidents at a workspace that behaves as documented: merged, never doubled, never lost."""
+"""Incidents in a workspace that behaves as documented: merged, never doubled, never lost."""
 
 import itertools
 import logging
@@ -66,7 +66,7 @@ def test_a_campaign_is_one_incident_that_is_kept_up_to_date(connection: Connect)
     assert second["description"] == incident(0, 1)["description"]
     assert second["firstActivityTimeUtc"] == "2026-03-01T04:00:00Z"
     assert second["lastActivityTimeUtc"] == "2026-04-02T22:30:15Z"
-    # More attempts alone are no news.
+    # More attempts alone are not news.
     assert at.workspace.comments.get(A, {}) == {}
 
 
@@ -92,7 +92,7 @@ def test_an_older_hunt_made_again_does_not_bring_back_its_words(connection: Conn
     assert at.workspace.state() == before
 
 
-def test_the_same_day_made_again_with_other_content_is_told(connection: Connect):
+def test_the_same_day_made_again_with_other_content_updates_the_incident(connection: Connect):
     at = connection(Workspace())
     deliver(at, 0, [update(0, 0)])
     assert action(at, 0, update(0, 0, title="Late rows came")) == UPDATED
@@ -106,23 +106,23 @@ def test_days_before_the_one_that_made_the_incident_are_no_news(connection: Conn
     assert at.workspace.comments.get(A, {}) == {}
 
 
-def test_news_is_told_once_whoever_tells_it_again(connection: Connect):
+def test_news_becomes_one_comment_however_often_it_is_sent(connection: Connect):
     at = connection(Workspace())
     deliver(at, 0, [update(0, 0)])
-    entered = update(0, 3, compromised_users=["a@contoso.example", "b@contoso.example"])
-    assert action(at, 3, entered) == UPDATED
+    compromised = update(0, 3, compromised_users=["a@contoso.example", "b@contoso.example"])
+    assert action(at, 3, compromised) == UPDATED
     [text] = at.workspace.comments[A].values()
     assert "a@contoso.example" in text
     assert "b@contoso.example" in text
     assert text.startswith("Hunt of 2026-04-04: ")
     deliver(at, 4, [update(0, 4, state=RESUMED)])
-    deliver(at, 3, [entered])
+    deliver(at, 3, [compromised])
     assert len(at.workspace.comments[A]) == 2
     assert action(at, 2, update(0, 2, compromised_users=["c@contoso.example"])) == COMMENTED
     assert len(at.workspace.comments[A]) == 3
 
 
-def test_a_merged_campaign_is_not_closed_but_says_where_it_went_on(connection: Connect):
+def test_a_merged_campaign_is_not_closed_but_names_its_successor(connection: Connect):
     at = connection(Workspace())
     deliver(at, 0, [update(0, 0), update(1, 0)])
     before = at.workspace.incidents[campaign_id(1)]
@@ -132,7 +132,7 @@ def test_a_merged_campaign_is_not_closed_but_says_where_it_went_on(connection: C
     assert A in text
     assert at.workspace.incidents[campaign_id(1)] == before
     assert deliver(at, 2, [merged(1, into=0)])[0].action == UNCHANGED
-    # One that was never sent is not made for that.
+    # An incident that was never sent is not created for this.
     [never] = deliver(at, 2, [merged(2, into=0)])
     assert (never.action, never.detail) == (UNCHANGED, "merged before it was ever sent")
     assert action(at, 3, update(1, 3, state=SPLIT, split_from=A)) == UPDATED
@@ -199,14 +199,14 @@ def test_what_analysts_changed_survives_every_later_run(connection: Connect, ste
     frozen: dict[str, object] = {}
     for step in [*steps, 7]:
         if isinstance(step, int):
-            entered = ["a@contoso.example"] if step % 2 else []
+            compromised = ["a@contoso.example"] if step % 2 else []
             severity = ("Low", "Medium", "High")[step % 3]
-            sent = update(0, step, severity=severity, compromised_users=entered)
+            sent = update(0, step, severity=severity, compromised_users=compromised)
             deliver(at, step, [sent])
         elif step == "close":
             at.workspace.edit(A, **CLOSED)
             theirs |= CLOSED
-            # A closed incident keeps its words, whose ever they are, until somebody opens it.
+            # A closed incident keeps its text, whoever wrote it, until somebody opens it.
             shown = at.workspace.shown(A)
             frozen = {key: shown[key] for key in ("title", "description", "severity")}
         elif step == "label":
@@ -298,7 +298,7 @@ def test_an_answer_that_is_no_incident_fails_that_one_alone(connection: Connect)
     assert made[0].detail == "GET was not answered by an incident."
 
 
-def test_throttling_is_waited_out_as_long_as_told_and_not_for_hours(connection: Connect):
+def test_throttling_is_waited_out_as_long_as_requested_and_not_for_hours(connection: Connect):
     at = connection(Workspace(fault=lambda n: THROTTLED if n in (1, 3) else None))
     assert action(at, 0, update(0, 0)) == CREATED
     assert at.transport.slept == [7, 7]
@@ -320,7 +320,7 @@ def test_a_delivery_has_an_end(connection: Connect, monkeypatch: pytest.MonkeyPa
 
 def story(of_day: int) -> list[IncidentUpdate]:
     """Three campaigns: the second is merged into the first, the third enters accounts."""
-    entered = [f"user{of_day}@contoso.example"] if of_day % 20 == 7 else []
+    compromised = [f"user{of_day}@contoso.example"] if of_day % 20 == 7 else []
     second = (
         update(1, of_day, state=RESUMED if of_day == 30 else "continued")
         if of_day < 60
@@ -330,7 +330,7 @@ def story(of_day: int) -> list[IncidentUpdate]:
     return [
         update(0, of_day),
         second,
-        update(2, of_day, compromised_users=entered, severity=severity),
+        update(2, of_day, compromised_users=compromised, severity=severity),
     ]
 
 
@@ -389,7 +389,7 @@ def test_ninety_hunts_with_kills_and_faults_make_three_incidents(connection: Con
     assert at.workspace.state() == expected.state()
     assert set(at.workspace.incidents) == {campaign_id(number) for number in range(3)}
     assert [len(at.workspace.comments.get(campaign_id(n), {})) for n in range(3)] == [0, 2, 5]
-    # Every token was used while it was good, and hundreds of them were.
+    # Every token was used while it was valid, and there were hundreds of them.
     assert len(set(at.credential.given)) > 100
 
 

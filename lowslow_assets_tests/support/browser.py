@@ -108,7 +108,7 @@ class Tab:
             if not separator:
                 assert time.monotonic() < deadline, "Chromium does not answer"
                 read = os.read(self._replies, 1 << 20)
-                assert read, "Chromium has gone"
+                assert read, "Chromium has ended"
                 self._left += read
                 continue
             self._left = rest

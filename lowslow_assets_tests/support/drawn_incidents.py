@@ -30,7 +30,7 @@ def incident(number: int, of_day: int, **changes: Any) -> dict[str, Any]:
             "probability": 0.9,
             "first_stopped": until,
             "result_type": "50076",
-            "stopped_by": "a second factor asked for",
+            "stopped_by": "a request for a second factor",
             "signins": 1,
             "evidence": "from a network new to the user",
         }

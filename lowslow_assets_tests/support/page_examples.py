@@ -78,7 +78,7 @@ def page_of(value: str = "plain", members: int = 3) -> CampaignPage:
         "invariants": [{"feature": "browser", "value": value, "share": 1.0}],
         "tests": [
             {"name": "many accounts", "passed": True, "value": 3.0, "explanation": value},
-            {"name": "few tries each", "passed": False, "value": 1.3, "explanation": value},
+            {"name": "few attempts each", "passed": False, "value": 1.3, "explanation": value},
         ],
         "successes": 1,
         "compromised_users": [value],
@@ -98,7 +98,7 @@ def page_of(value: str = "plain", members: int = 3) -> CampaignPage:
                 "probability": 0.97,
                 "first_stopped": time_of(3, 12),
                 "result_type": "50076",
-                "stopped_by": "a second factor asked for",
+                "stopped_by": "a request for a second factor",
                 "signins": 1,
                 "evidence": value,
             }
@@ -138,7 +138,7 @@ def page_of(value: str = "plain", members: int = 3) -> CampaignPage:
             {
                 "outcome": "success",
                 "usable": False,
-                "summary": "No rule: it repeats too little.",
+                "summary": "No rule: the campaign repeats too little.",
                 "kql": None,
                 "sigma": None,
             },

@@ -1,4 +1,4 @@
-"""A store in front of another: what is written is put above, and nothing below is touched."""
+"""A store above another one: writes are stored above, and nothing below is changed."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -12,7 +12,7 @@ Found = TypeVar("Found")
 
 
 class Above:
-    """``below`` as it would be with the folders that ``own`` has in place of its own."""
+    """``below``, where each folder that ``own`` also has is replaced by that of ``own``."""
 
     def __init__(self, below: Store, own: Store) -> None:
         self._below = below

@@ -15,14 +15,14 @@ from pyarrow import fs
 
 PROVENANCE = "_provenance.json"
 ABANDONED_AFTER_SECONDS = 24 * 3600
-"""What a run left behind is a killed run's after this time."""
+"""After this time, files that a run has not named are those of a killed run."""
 
 Files = Mapping[date, Mapping[str, int]]
-"""Per day the names of its files, with their bytes."""
+"""Per day, the names of its files with their sizes in bytes."""
 
 
 class LakeError(Exception):
-    """A partition that is needed is missing or does not fit, or the lake cannot be used."""
+    """A needed partition is missing or does not fit, or the lake cannot be used."""
 
 
 class LakeUnavailable(Exception):
@@ -31,7 +31,7 @@ class LakeUnavailable(Exception):
 
 @dataclass(frozen=True)
 class Staging:
-    """A folder of one's own: its name for Spark, and as a file system that begins there."""
+    """A folder for one write: its name for an engine, and a file system that begins there."""
 
     name: str
     files: fs.FileSystem
@@ -40,8 +40,8 @@ class Staging:
 class Store(Protocol):
     """Folders of files by name and day; each is replaced as a whole or not at all.
 
-    A folder's file ``_provenance.json`` names its other files, for stores on which a folder is
-    not replaced in one step: what it does not name is not there.
+    A folder's file ``_provenance.json`` names its other files, for stores that cannot replace a
+    folder in one step: a file that it does not name does not count.
     """
 
     def days(self, name: str) -> list[date]:
@@ -49,15 +49,15 @@ class Store(Protocol):
         ...
 
     def provenance(self, name: str, days: Sequence[date]) -> dict[date, str]:
-        """The text of each day's provenance, of the days that have one."""
+        """The text of the provenance of each day that has one."""
         ...
 
     def local_files(self, name: str, files: Files) -> list[Path]:
-        """The days' data on local paths. FileNotFoundError: replaced since they were named."""
+        """The days' data on local paths. Raises FileNotFoundError if it was replaced meanwhile."""
         ...
 
     def engine_files(self, name: str, files: Files) -> list[str]:
-        """The same as an engine finds them: paths, or URLs for which it has a connector."""
+        """The same in the form that an engine reads: paths, or URLs for its own connector."""
         ...
 
     def staging(self, name: str) -> AbstractContextManager[Staging]:
@@ -65,16 +65,16 @@ class Store(Protocol):
         ...
 
     def replace(self, name: str, day: date, staging: Staging) -> str:
-        """Put the staged folder of the day in the place of the one before; returns its name."""
+        """Put the staged folder in the place of the day's current one; returns its name."""
         ...
 
     def drop(self, name: str, before: date) -> list[date]:
-        """Remove the folders of the days before, each as a whole; returns those days."""
+        """Remove the folders of earlier days, each as a whole; returns their days."""
         ...
 
 
 def user_cache(name: str) -> Path:
-    """A folder for what can be fetched or asked for again."""
+    """A folder for files that can be downloaded or requested again."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home, "lowslow_assets", name)
 

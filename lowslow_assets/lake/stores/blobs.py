@@ -1,10 +1,11 @@
-"""A store in a container of Azure Storage, where no folder is renamed in one step.
+"""A store in a container of Azure Storage, where a folder cannot be renamed in one step.
 
-A day's files are uploaded under names that none had before. Then its provenance, which
-names them, is replaced by one call, and with that the day: readers go by it, so what an
-interrupted write left is not there. Then the files go that the provenance before named.
+A day's files are uploaded under new names. Then one call replaces the day's provenance, which names
+them. This call replaces the day, because readers read only named files. The files of an interrupted
+write are not named, so they do not count. At last, the files that the old provenance named are
+removed.
 
-Each call may fail for now and be made again (`azure.py`), so each can be made twice.
+Each call may fail temporarily and be repeated (`retries.py`), so each call can be made twice.
 """
 
 import hashlib
@@ -78,7 +79,7 @@ class Blobs:
     def days(self, name: str) -> list[date]:
         """As ``Store`` describes; one listing, of 5,000 files per call."""
         prefix = self._blob(f"{name}/")
-        with self._told("listed"):
+        with self._lake_errors("listed"):
             names = list(self._container.list_blob_names(name_starts_with=prefix))
         found = [_OF_A_DAY.fullmatch(blob.removeprefix(prefix)) for blob in names]
         return sorted(day_of(match[1]) for match in found if match and match[2] == PROVENANCE)
@@ -103,7 +104,7 @@ class Blobs:
 
     @contextmanager
     def staging(self, name: str) -> Iterator[Staging]:
-        """As ``Store`` describes; below the cache. First it tries whether it may write."""
+        """As ``Store`` describes; below the cache. It first checks that it may write."""
         if not self._may_write:  # before the work whose result could not be kept
             self._upload(f"{_STAGING}/writable", b"")
             self._may_write = True
@@ -111,7 +112,7 @@ class Blobs:
             yield staging
 
     def replace(self, name: str, day: date, staging: Staging) -> str:
-        """As ``Store`` describes; documents link to each other, so each generation has a folder."""
+        """As ``Store`` describes; one folder per generation: documents link to each other."""
         folder, staged = _folder(name, day), f"date={day}"
         found = staging.files.get_file_info(fs.FileSelector(staged))
         files = {info.base_name: info.size for info in found}
@@ -153,7 +154,7 @@ class Blobs:
             for file in _named(text)
         }
         self._delete(f"{folder}/{PROVENANCE}" for folder in folders)
-        # Not what another run has just uploaded and is about to name.
+        # Except those that another run has just uploaded and is about to name.
         self._delete(
             blob
             for folder, file, changed in found
@@ -162,9 +163,9 @@ class Blobs:
         return [day_of(folder.rpartition("/")[2]) for folder in folders]
 
     def _publish(self, folder: str, text: str, names: set[str]) -> set[str]:
-        """Replace a folder's provenance; returns the files that nothing names any more.
+        """Replace a folder's provenance; returns the files that are not named any more.
 
-        Two who write a day at the same time replace one another's, never half of it.
+        If two runs write a day at the same time, one replaces the whole day of the other.
         """
         before, version = self._read_provenance(folder)
         condition: dict[str, Any] = {"match_condition": MatchConditions.IfMissing}
@@ -173,15 +174,16 @@ class Blobs:
         try:
             self._upload(f"{folder}/{PROVENANCE}", text.encode(), **condition)
         except (ResourceModifiedError, ResourceExistsError):
-            # Ours was taken and the answer was lost; or another came first by a moment, and it
-            # is as if it had come after: ours may have been there, and its files may be missing.
+            # Either ours was stored and the answer was lost, or another run was first by a moment.
+            # Then it counts as the later one: ours may have been there, and its files may be
+            # missing.
             if self._read_provenance(folder)[0] != text:
                 return _named(before) | names
         return _named(before)
 
     def _read_provenance(self, folder: str) -> tuple[str | None, str | None]:
-        """Its text and its version; None if it is missing."""
-        with self._told("read"):
+        """The provenance's text and its version; None if it is missing."""
+        with self._lake_errors("read"):
             try:
                 blob = self._container.download_blob(self._blob(f"{folder}/{PROVENANCE}"))
             except ResourceNotFoundError as error:
@@ -193,7 +195,7 @@ class Blobs:
     def _listed(self, name: str, within: str = "") -> list[tuple[str, str, datetime]]:
         """The files in a name's folders of days: the folder, the file, its last change."""
         prefix = self._blob(f"{name}/")
-        with self._told("listed"):
+        with self._lake_errors("listed"):
             found = [
                 (_OF_A_DAY.fullmatch(blob.name.removeprefix(prefix)), blob.last_modified)
                 for blob in self._container.list_blobs(name_starts_with=prefix + within)
@@ -209,7 +211,7 @@ class Blobs:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         try:
-            with part.open("wb") as file, self._told("read"):
+            with part.open("wb") as file, self._lake_errors("read"):
                 self._container.download_blob(self._blob(name)).readinto(file)
             part.replace(path)
         except ResourceNotFoundError as error:
@@ -230,7 +232,7 @@ class Blobs:
     def _upload(self, name: str, content: Any, **condition: Any) -> None:
         kind, _ = mimetypes.guess_type(name)
         settings = ContentSettings(content_type=kind or "application/octet-stream")
-        with self._told("written"):
+        with self._lake_errors("written"):
             self._container.upload_blob(
                 self._blob(name), content, overwrite=True, content_settings=settings, **condition
             )
@@ -238,7 +240,7 @@ class Blobs:
     def _delete(self, names: Iterable[str]) -> None:
         def delete(name: str) -> None:
             # With a hierarchical namespace a folder is listed as a blob that may not be empty.
-            with suppress(ResourceNotFoundError, ResourceExistsError), self._told("written"):
+            with suppress(ResourceNotFoundError, ResourceExistsError), self._lake_errors("written"):
                 self._container.delete_blob(self._blob(name))
 
         self._each(delete, list(names))
@@ -265,11 +267,11 @@ class Blobs:
                     os.rmdir(folder)
 
     @contextmanager
-    def _told(self, done: str) -> Iterator[None]:
-        """LakeError for what Azure refuses, LakeUnavailable for what should pass.
+    def _lake_errors(self, done: str) -> Iterator[None]:
+        """Raise LakeError if Azure refuses a call, LakeUnavailable for an error that should pass.
 
-        Each is a sentence without the call, which may hold a token. What the code here handles
-        comes through.
+        The message does not contain the call, which may hold a token. Errors that the code here
+        handles are raised unchanged.
         """
         try:
             yield
@@ -287,8 +289,8 @@ class Blobs:
 class NativeBlobs(Blobs):
     """Blobs that Spark reads and writes itself, by Hadoop's connector, without local copies.
 
-    Staged files are renamed, each in one step, which an account without hierarchical namespace
-    cannot do. Small tables are read through the cache nevertheless.
+    Each staged file is renamed in one step, which needs an account with a hierarchical namespace.
+    Small tables are still read through the cache.
     """
 
     def __init__(
@@ -309,7 +311,7 @@ class NativeBlobs(Blobs):
     def staging(self, name: str) -> Iterator[Staging]:
         """As ``Store`` describes; removes what a killed run left there."""
         prefix = self._blob(f"{_STAGING}/")
-        with self._told("listed"):
+        with self._lake_errors("listed"):
             self._delete(
                 blob.name.removeprefix(self.location.prefix)
                 for blob in self._container.list_blobs(name_starts_with=prefix)
@@ -318,7 +320,7 @@ class NativeBlobs(Blobs):
         folder = f"{_STAGING}/{name}-{uuid.uuid4().hex}"
         root = f"{self.location.arrow_path}/{folder}"
         try:
-            with self._told_by_arrow():
+            with self._arrow_errors():
                 self._arrow.create_dir(root)
             yield Staging(self.location.abfss(folder), fs.SubTreeFileSystem(root, self._arrow))
         finally:
@@ -328,12 +330,12 @@ class NativeBlobs(Blobs):
     def _put(self, staging: Staging, staged: str, name: str) -> None:
         files = cast(fs.SubTreeFileSystem, staging.files)
         target = f"{self.location.arrow_path}/{name}"
-        with self._told_by_arrow():
+        with self._arrow_errors():
             self._arrow.create_dir(target.rpartition("/")[0])
             self._arrow.move(f"{files.base_path.rstrip('/')}/{staged}", target)
 
     @contextmanager
-    def _told_by_arrow(self) -> Iterator[None]:
+    def _arrow_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

@@ -41,7 +41,7 @@ class Folders:
         return found
 
     def local_files(self, name: str, files: Files) -> list[Path]:
-        """As ``Store`` describes; whatever lies in the folders."""
+        """As ``Store`` describes; whatever is in the folders."""
         return [path for day in files for path in sorted(self._folder(name, day).glob("*.parquet"))]
 
     def engine_files(self, name: str, files: Files) -> list[str]:
@@ -83,7 +83,7 @@ class Folders:
 
 
 def replace_folder(new: Path, target: Path) -> None:
-    """Put ``new`` in the place of ``target`` in one step; the old one ends in the place of new."""
+    """Put ``new`` in the place of ``target`` in one step; the old folder is then at ``new``."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         new.rename(target)
@@ -94,10 +94,10 @@ def replace_folder(new: Path, target: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> None:
-    """Swap two folders atomically, where the system can.
+    """Swap two folders atomically, if the system can.
 
-    Linux can (renameat2 with RENAME_EXCHANGE) and Python does not offer it. Elsewhere
-    the old folder is moved aside first: for that instant a reader finds no partition.
+    Linux can (renameat2 with RENAME_EXCHANGE), but Python does not offer it. Elsewhere the old
+    folder is first moved aside, and for a moment a reader finds no partition.
     """
     renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     at_cwd, exchange = -100, 2

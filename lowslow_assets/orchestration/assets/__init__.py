@@ -1,1 +1,1 @@
-"""One module per stage. Assets name inputs, tables and metadata; the work is elsewhere."""
+"""One module per stage. Assets name inputs, tables and metadata; other rooms do the work."""

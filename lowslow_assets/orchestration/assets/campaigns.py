@@ -24,7 +24,7 @@ from lowslow_assets.lake.tables import (
 from lowslow_assets.orchestration.assets.declare import table_metadata
 from lowslow_assets.orchestration.assets.hunt import Made, hunt_asset
 
-# The nearest hunt knows all that those before it knew, unless it was made before them.
+# The nearest hunt knows all that earlier ones knew, unless it was made before them.
 _HUNTS_ASKED = 7
 _SHOWN_CAMPAIGNS = 50
 

@@ -1,4 +1,4 @@
-"""pruned_clusters, cluster_members and what is known of each kept cluster."""
+"""pruned_clusters, cluster_members and the statistics of each kept cluster."""
 
 from collections.abc import Iterator
 from dataclasses import asdict

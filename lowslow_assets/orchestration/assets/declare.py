@@ -56,20 +56,20 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 @contextmanager
 def permanent_failures() -> Iterator[None]:
-    """A wrong setting or a missing partition fails once, in one sentence: a retry cannot help."""
+    """A wrong setting or a missing partition fails once, in one sentence: no retry can help."""
     try:
         yield
     except (SourceError, LakeError, EngineError, EnrichmentError, SettingsError) as error:
         raise _permanent_failure(str(error)) from None
     except Exception as error:
-        # What is raised in one of Spark's executors comes as the text of its traceback.
+        # An error in one of Spark's executors arrives as the text of its traceback.
         if reason := re.search(r"SourceError: (LOWSLOW_SOURCE [^\n]+)", str(error)):
             raise _permanent_failure(reason[1]) from None
         raise
 
 
 def _permanent_failure(reason: str) -> dg.Failure:
-    # A deployment's run retries look at the run's tags, and not at what a step allows.
+    # A deployment's run retries look at the run's tags, not at what a step allows.
     context = dg.OpExecutionContext.get()
     context.instance.add_run_tags(context.run_id, {"dagster/max_retries": "0"})
     return dg.Failure(reason, allow_retries=False)

@@ -1,11 +1,11 @@
-"""address_reports: what others know of the addresses of the day's incidents."""
+"""address_reports: what others know about the addresses of the day's incidents."""
 
 from collections import Counter
 from typing import Any
 
 import dagster as dg
 
-from lowslow_assets.enrichment.addresses import telling_addresses
+from lowslow_assets.enrichment.addresses import informative_addresses
 from lowslow_assets.enrichment.answers import VERDICTS, Address, Answer, parse_address
 from lowslow_assets.enrichment.indicators import match_indicators
 from lowslow_assets.enrichment.places import locate
@@ -68,7 +68,7 @@ def _look_up(
 ) -> tuple[list[AddressReport], dict[str, Any]]:
     """Every source's answers, one row per incident, address and source."""
     most = enrichment.addresses_per_campaign
-    ranked = telling_addresses(hunt.result(INCIDENT_MEMBERS), most).rows()
+    ranked = informative_addresses(hunt.result(INCIDENT_MEMBERS), most).rows()
     parsed = [(row, parse_address(row["ip_address"])) for row in ranked]
     rows = [(row, address) for row, address in parsed if address]
     answers, metadata = _ask_sources(hunt, enrichment, rows)
@@ -86,7 +86,7 @@ def _look_up(
 def _ask_sources(
     hunt: Hunt, enrichment: EnrichmentResource, rows: list[tuple[dict[str, Any], Address]]
 ) -> tuple[dict[str, dict[Address, Answer]], dict[str, Any]]:
-    """What each source that is on says of each address, the most informative address first."""
+    """What each source that is on says about each address, the most informative address first."""
     addresses = list(dict.fromkeys(address for _, address in rows))
     answers: dict[str, dict[Address, Answer]] = {}
     metadata: dict[str, Any] = {"addresses": len(addresses)}

@@ -1,4 +1,4 @@
-"""encoded_features, and the sums of a day: all that a hunt reads of it."""
+"""encoded_features, and the sums of a day, which are all that a hunt reads of most days."""
 
 from collections.abc import Callable
 from datetime import date
@@ -131,7 +131,7 @@ def _encode(
 
 
 def _rows_of(lake: Lake, day: date) -> int:
-    """How many sign-ins the day has; 0 without a partition, which ``read`` reports."""
+    """How many sign-ins the day has; 0 without a partition, which ``read`` then reports."""
     partition = lake.partition(RAW_SIGNINS, day)
     return partition.rows if partition else 0
 

@@ -1,8 +1,8 @@
 """How assets of the hunt are declared: one function per stage gives one day's rows.
 
-A hunt depends on the same day's partitions and reads the window's other days from the
-lake itself. A partition mapping over the window would say so in the graph, but makes
-the UI's runs over a range materialize hundreds of days that nobody asked for.
+A hunt depends on the same day's partitions and reads the window's other days from the lake itself.
+A partition mapping over the window would show this in the graph, but would make the UI's runs over
+a range materialize hundreds of days that nobody asked for.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ def hunt_assets(
 ) -> Callable[[Callable[[Hunt], Iterator[Made]]], dg.AssetsDefinition]:
     """Assets that one pass over the window makes, from a function that yields them in order.
 
-    In a run over a range the days are made one after the other, each whole before the next.
+    In a run over a range, the days are made one after the other, each completely before the next.
     """
 
     def declare(body: Callable[[Hunt], Iterator[Made]]) -> dg.AssetsDefinition:
@@ -82,7 +82,7 @@ def hunt_assets(
                                 day.isoformat(),
                             )
                     if context.has_partition_key_range:
-                        # What one hunt's assets share; a range has too many windows to keep.
+                        # Assets of one hunt share these; a range has too many windows to keep them.
                         hunt.lake.engine.forget()
             for key in sorted(chosen):
                 yield dg.MaterializeResult(asset_key=key)
@@ -101,11 +101,11 @@ def document_asset(
     entry: str | None = None,
     shown_at: Table | None = None,
 ) -> Callable[[Callable[[Hunt], Mapping[str, str]]], dg.AssetsDefinition]:
-    """An asset of text files, from a function that gives one day's, file name to text.
+    """An asset of text files, from a function that gives one day's files (file name to text).
 
-    The metadata say how many there are, as ``counted``, and where: their folder, or the file
-    ``entry`` to be opened. So does an observation of the asset ``shown_at``: in a container the
-    place is not known before.
+    The metadata give their number, as ``counted``, and their place: their folder, or the file
+    ``entry`` that is to be opened. So does an observation of the asset ``shown_at``, because in a
+    container the place is not known before.
     """
 
     def declare(body: Callable[[Hunt], Mapping[str, str]]) -> dg.AssetsDefinition:

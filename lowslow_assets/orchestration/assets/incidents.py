@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from lowslow_assets.detection.accounts import known_passwords
-from lowslow_assets.detection.entries import entered_accounts
+from lowslow_assets.detection.entries import compromised_accounts
 from lowslow_assets.detection.identity import Campaign
 from lowslow_assets.detection.pruning import Cluster
 from lowslow_assets.detection.sightings import Calendar, calendars
@@ -69,7 +69,7 @@ from lowslow_assets.signins.outcomes import stopped_by
 def incident_members(hunt: Hunt) -> Made:
     """The kept clusters' attempts and entries."""
     members, campaigns = hunt.result(CLUSTER_MEMBERS), hunt.result(CAMPAIGNS)
-    # The notebook promises this step and does not have it.
+    # The notebook announces this step, but lacks it.
     if hunt.settings.of_notebook or not hunt.rows(CLUSTER_STATISTICS):
         entries = members.engine.from_arrow(ENTRIES.empty_table())
     else:
@@ -163,7 +163,7 @@ def _describe_all(
 def _entries_by_incident(members: Relation) -> dict[str, list[Entry]]:
     """Per incident the accounts it may have compromised, the most likely first."""
     found: dict[str, list[Entry]] = {}
-    for row in entered_accounts(members, MAX_LISTED_USERS).rows():
+    for row in compromised_accounts(members, MAX_LISTED_USERS).rows():
         found.setdefault(row.pop("incident_id"), []).append(Entry(**row))
     return found
 

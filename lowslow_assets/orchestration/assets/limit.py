@@ -56,7 +56,7 @@ from lowslow_assets.reports import plots
     group="on_demand",
 )
 def detection_limit(hunt: Hunt) -> Made:
-    """Put sprays of falling rate into the window and see from which rate on they are found."""
+    """Add sprays of falling rate to the window, and see from which rate on they are found."""
     if hunt.settings.of_notebook:
         return [], {"in words": "Only the preset campaigns has one."}
     ingested = hunt.ingested_days()
@@ -69,7 +69,7 @@ def detection_limit(hunt: Hunt) -> Made:
     failed = synthetic.filter(pc.field("outcome") == FAILURE)
     stopped = synthetic.filter(pc.field("outcome") == STOPPED)
     planted = _left_unexplained(hunt, failed, days)
-    # Without known campaigns: what is found is to be the spray.
+    # Without known campaigns, because only the synthetic spray is to be found.
     known = hunt.result(CLUSTER_MEMBERS).arrow()
     own = suspects.arrow()
     own = own.filter(pa.array(~_is_in(own, known)))
@@ -104,7 +104,7 @@ def _attempts(hunt: Hunt, days: int) -> pa.Table:
 
 
 def _left_unexplained(hunt: Hunt, attempts: pa.Table, days: int) -> pa.Table:
-    """Those attempts that nothing explains among the window's failures, with mask and pattern."""
+    """The synthetic attempts that stay unexplained among the window's failures, with mask."""
     engine = hunt.lake.engine
     failures = failures_and_attempts(hunt.signins(), engine.from_arrow(attempts))
     explained = explain_failures(failures, hunt.sources(), days)

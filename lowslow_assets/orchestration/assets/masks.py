@@ -61,7 +61,7 @@ def feature_baseline(hunt: Hunt) -> Made:
 
 @hunt_asset(ANOMALY_MASKS, deps=[FEATURE_BASELINE, ENCODED_FEATURES, USER_NAMES, CATEGORY_COUNTS])
 def anomaly_masks(hunt: Hunt) -> Made:
-    """Mask the day's successes and attempts, those of the preset."""
+    """Mask the day's successes and the attempts that the preset judges."""
     day = hunt.signins([hunt.day])
     failures = password_failures(day) if hunt.settings.of_notebook else attempts(day)
     signins = sql(
@@ -107,7 +107,7 @@ def modelled_failures(hunt: Hunt) -> Relation:
 
 
 def masks_of(hunt: Hunt, failures: Relation) -> Relation:
-    """The masks of failures of the window; the hunt's own day has them made already."""
+    """The masks of the window's failures; those of the hunt's own day are already made."""
     earlier = sql("SELECT * FROM {failures} WHERE date <> {day}", failures=failures, day=hunt.day)
     today = sql("SELECT * FROM {failures} WHERE date = {day}", failures=failures, day=hunt.day)
     return with_masks_of_day(hunt.mask(earlier), today, hunt.result(ANOMALY_MASKS))

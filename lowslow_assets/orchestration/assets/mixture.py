@@ -43,7 +43,7 @@ def mixture_model(hunt: Hunt) -> Made:
 
 def read_fit(rows: Iterable[Mapping[str, Any]], features: Sequence[str]) -> "MixtureFit | None":
     """The fit from its rows of ``mixture_model``; None where the window has no failures."""
-    # SciPy takes half a second to import: not before there is a fit.
+    # SciPy takes half a second to import, so it is imported when there is a fit.
     from lowslow_assets.detection.mixture import MixtureFit
 
     lines = {(row["component"], row["feature"]): row for row in rows}

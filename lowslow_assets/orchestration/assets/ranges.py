@@ -1,4 +1,4 @@
-"""A run's days in parts, each written whole before the next: a long run that stops is not lost."""
+"""A run's days in parts, each written before the next begins, so that a stopped run keeps them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ import dagster as dg
 
 from lowslow_assets.orchestration.partitions import days_of
 
-# What is not done when a run stops; each part costs some planning.
+# The work that is lost when a run stops; each part costs some planning.
 INGESTED_AT_ONCE = 60
 
 
@@ -23,12 +23,11 @@ def in_parts(
     weight_of: Callable[[date], int] = _weightless,
     most_weight: int = 0,
 ) -> Iterator[Iterator[list[date]]]:
-    """The run's days, in order, in parts; the run's log says which it is at.
+    """The run's days, in order, in parts; the run's log says which part is being made.
 
-    A part has at most ``most_days``, and no more weight than ``most_weight`` unless it is one day.
-
-    Dagster records a range when all of it is made. So if the run fails or a person stops it, the
-    days of the parts before are reported as made, so that a later run can make what is missing.
+    A part has at most ``most_days``, and a weight of at most ``most_weight`` unless it is one day.
+    Dagster records a range only when all of it is made. So if the run fails or a person stops it,
+    the days of the finished parts are reported as made, and a later run can make what is missing.
     """
     days, made = days_of(context), list[date]()
 

@@ -1,4 +1,4 @@
-"""hunting_rules: each incident as KQL and Sigma rules, counted; and the same as files."""
+"""hunting_rules: each incident as KQL and Sigma rules with counts; and the same as files."""
 
 import re
 from collections.abc import Mapping, Sequence

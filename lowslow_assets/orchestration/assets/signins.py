@@ -26,7 +26,7 @@ from lowslow_assets.signins.ingest import (
 )
 from lowslow_assets.signins.users import name_users
 
-# Of files whose sign-ins are held at once.
+# The most bytes of files whose sign-ins are held at once.
 _BYTES_AT_ONCE = 512 << 20
 # Decides the number of files; a guess is enough.
 _BYTES_PER_ROW = 1_000
@@ -38,8 +38,8 @@ _BYTES_PER_ROW = 1_000
         dg.AssetSpec(table.name, group_name="ingest", **declaration(table, "json"))
         for table in (RAW_SIGNINS, REJECTED_SIGNINS)
     ],
-    # One read makes both, but either can be asked for: what a selection leaves out is
-    # written and not reported.
+    # One read makes both tables, but either can be requested: the one that a selection leaves out
+    # is written and not reported.
     can_subset=True,
     partitions_def=DAYS,
     backfill_policy=SINGLE_RUN,
@@ -58,7 +58,7 @@ def ingest_signins(context: dg.AssetExecutionContext, source: SourceResource, la
 
 
 def _ingest(export: Export, lake: Lake, listing: list[DayFiles]) -> dict[date, dict[str, int]]:
-    """Write both tables of the days; per day, how many lines became what."""
+    """Write both tables of the days; per day, how many lines became sign-ins, copies or rejects."""
     days = [files.day for files in listing]
     rows_per_day = max(files.total_bytes for files in listing) // _BYTES_PER_ROW
     parsed = lake.engine.from_files(

@@ -56,7 +56,7 @@ def explained_and_suspect_failures(hunt: Hunt) -> Iterator[Made]:
         len(hunt.ingested_days()),
         known,
     ).held()
-    # What the day leaves open, the window may explain.
+    # The window may explain what the day leaves open.
     groups = describe_groups(explained_sources(hunt.failure_sources(), by_window))
     totals = [vars(group) for group in groups if not group.example]
     uses_of_known = [_shown(use, hunt.day) for use in uses(hunt.open_failures(), known)]

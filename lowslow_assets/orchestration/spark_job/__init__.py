@@ -1,7 +1,7 @@
-"""Ingest and hunt as one Spark job, for platforms that take jobs but no sessions from outside.
+"""Ingest and hunt as one Spark job, for platforms that accept jobs but no sessions from outside.
 
-Dagster starts the job and passes on, through Pipes, which assets of which days to make. `inside`
-is what runs there: the same graph, with the session that the platform gives it.
+Dagster starts the job and passes on, through Pipes, which assets of which days to make. `inside` is
+the code that runs there: the same graph, with the session that the platform provides.
 """
 
 from collections.abc import Sequence
@@ -13,17 +13,18 @@ from lowslow_assets.orchestration.definitions import build_defs
 from lowslow_assets.orchestration.partitions import DAYS, SINGLE_RUN, days_of
 from lowslow_assets.settings import Settings
 
-# Not run by its name as a module: spark-submit takes a file, and puts its folder first on the path.
+# It is not run as a module, because spark-submit takes a file and puts its folder first on the
+# path.
 INSIDE = Path(__file__).with_name("inside.py")
 
 
 def build_job_defs(
     submit: Sequence[str], client: dg.PipesSubprocessClient | None = None
 ) -> dg.Definitions:
-    """Definitions of ingest and hunt in which a run is one job.
+    """Definitions of ingest and hunt in which each run is one job.
 
-    ``submit`` is the command that runs a Python file within Spark, as spark-submit with its
-    options; it waits for the end. The job reads the same environment variables as ever.
+    ``submit`` is the command that runs a Python file within Spark, such as spark-submit with its
+    options; it waits for the end. The job reads the same environment variables as other runs.
     """
     graph = build_defs(Settings())
     selected = dg.AssetSelection.groups("ingest", "hunt").resolve(graph.resolve_asset_graph())

@@ -1,4 +1,4 @@
-"""What runs within the Spark job: the assets and days that the Dagster outside asks for."""
+"""The code within the Spark job: it makes the assets and days that Dagster requests."""
 
 from collections import defaultdict
 from dataclasses import replace
@@ -12,10 +12,10 @@ from lowslow_assets.settings import SPARK, read_settings
 
 
 def main() -> None:
-    """Make what is asked for, and report each asset's metadata of its day."""
+    """Make what is requested, and report the metadata of each asset for its day."""
     with open_dagster_pipes() as pipes:
         settings = read_settings()
-        # Whatever else the environment says: the session is there, and the rows are near it.
+        # Whatever engine the environment names, the session is there, and the rows are near it.
         defs = build_defs(replace(settings, engine=replace(settings.engine, name=SPARK)))
         keys = [dg.AssetKey.from_user_string(key) for key in pipes.asset_keys]
         made = defs.resolve_job_def("ingest_and_hunt").execute_in_process(
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def report(pipes: PipesContext, made: dg.ExecuteInProcessResult) -> None:
-    """Report each asset once, as Pipes wants it: over a range of days without metadata."""
+    """Report each asset once, as Pipes requires it: for a range of days without metadata."""
     by_asset = defaultdict[str, list[dg.AssetMaterialization]](list)
     for event in made.get_asset_materialization_events():
         by_asset[event.materialization.asset_key.to_user_string()].append(event.materialization)
@@ -41,7 +41,7 @@ def report(pipes: PipesContext, made: dg.ExecuteInProcessResult) -> None:
 
 
 def as_sent(value: dg.MetadataValue) -> Any:
-    """A metadata value as Pipes carries it."""
+    """A metadata value in the form that Pipes carries."""
     match value:
         case dg.MarkdownMetadataValue():
             return {"type": "md", "raw_value": value.value}

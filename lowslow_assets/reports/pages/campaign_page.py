@@ -25,7 +25,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Cell:
-    """What passed between an account and a network."""
+    """The sign-ins between an account and a network."""
 
     user: str
     network: str

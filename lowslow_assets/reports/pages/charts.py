@@ -1,7 +1,7 @@
-"""Charts as inline SVG: no script, no style of their own; colours come from the page's classes.
+"""Charts as inline SVG, without script or style; colours come from the page's classes.
 
-Where a chart is stretched to its place (``preserveAspectRatio="none"``) it holds bars only, and
-the page writes the labels.
+A chart that is stretched to its place (``preserveAspectRatio="none"``) holds bars only, and the
+page writes the labels.
 """
 
 import math
@@ -12,7 +12,7 @@ from markupsafe import Markup
 from lowslow_assets.reports.pages.campaign_page import Place
 from lowslow_assets.reports.pages.words import visible
 
-# Of the map: from 84 degrees north to 57 south, in the middle of which people live.
+# The limits of the map, from 84 degrees north to 57 degrees south, where nearly all people live.
 _NORTH, _SOUTH = 84, -57
 _LARGEST_DOT, _SMALLEST_DOT = 4.0, 0.7
 _BAR = Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>')
@@ -56,7 +56,7 @@ def rhythm(labels: Sequence[str], campaign: Sequence[int], normal: Sequence[int]
             _bar("campaign", (i + 0.3) * step, height - my_height, 0.4 * step, my_height),
             Markup("</g>"),
         ]
-        # Of many bins every third has room for its name.
+        # If there are many bins, every third has room for its name.
         if len(labels) <= 12 or i % 3 == 0:
             found.append(
                 Markup('<text x="{}" y="{}" text-anchor="middle">{}</text>').format(
@@ -69,7 +69,7 @@ def rhythm(labels: Sequence[str], campaign: Sequence[int], normal: Sequence[int]
 
 
 def gauge(value: float, full: float, kind: str, mark: float | None = None) -> Markup:
-    """A bar of ``value`` on a scale that ends at ``full``, with a mark at a value of it."""
+    """A bar of ``value`` on a scale that ends at ``full``, with a mark at another value."""
     found = [_bar(kind, 0, 0, 100 * min(value / full, 1), 10)]
     if mark is not None:
         found.append(_bar("mark", 100 * mark / full - 0.6, 0, 1.2, 10))
@@ -92,7 +92,7 @@ def world_map(land: Markup, layers: Mapping[str, Sequence[Place]]) -> Markup:
 
 def _dots(kind: str, places: Sequence[Place]) -> Iterable[Markup]:
     largest = max((place.signins for place in places), default=1)
-    # The small ones last: they lie on the large ones, not below.
+    # Small dots come last, so that they are drawn above the large ones.
     for place in sorted(places, key=lambda place: -place.signins):
         radius = max(_SMALLEST_DOT, _LARGEST_DOT * math.sqrt(place.signins / largest))
         x, y = place.longitude + 180, 90 - place.latitude

@@ -1,8 +1,8 @@
-"""Pages as HTML: one file each, that loads nothing and runs no script but its own.
+"""Pages as HTML: one file each, which loads nothing and runs only its own script.
 
-Attackers write what the log says. Whatever a template prints is escaped, and characters that
-show nothing or turn the text around become visible. The page's policy allows the two inline
-blocks by their hashes; its data is JSON, which no browser runs.
+Attackers write what the log says. Whatever a template prints is escaped, and invisible or
+reordering characters become visible. The page's policy allows the two inline blocks by their
+hashes; its data is JSON, which no browser runs.
 """
 
 import base64
@@ -22,7 +22,7 @@ from lowslow_assets.reports.pages import charts, words
 from lowslow_assets.reports.pages.campaign_page import CampaignPage, Cell, Hours, HuntDay, Window
 
 _HOURS = [f"{hour:02}" for hour in range(24)]
-# Our own sentences are shorter; values of the log are cut before, to fit their places.
+# Our own sentences are shorter; values of the log are cut earlier, to fit their places.
 _LONGEST = 1_000
 _WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 
@@ -78,7 +78,7 @@ def render_campaign(page: CampaignPage) -> str:
 
 
 def render_day(hunt: HuntDay) -> str:
-    """The page of a hunt: its campaigns, and what became of all other failures."""
+    """The page of a hunt: its campaigns, and the explanations of all other failures."""
     days = _days(hunt.window)
     return _page(
         "day.html",
@@ -98,7 +98,7 @@ def render_day(hunt: HuntDay) -> str:
 
 
 def as_json(data: Any) -> Markup:
-    """Data for an element that no browser runs: nothing in it can end the element."""
+    """Data for an element that no browser runs; nothing in it can end the element."""
     text = json.dumps(data, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -110,7 +110,7 @@ def _page(template: str, data: Mapping[str, Any], **shown: Any) -> str:
 
 
 def _printed(value: Any) -> Any:
-    """What a template prints, bounded; what is markup has been through this."""
+    """A value that a template prints, bounded; markup has already passed through this."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
     return words.visible(value if len(value) <= _LONGEST else value[:_LONGEST] + "…")
@@ -140,7 +140,7 @@ def _environment() -> Environment:
         "number": words.number,
         "long_date": words.long_date,
         "p_value": words.p_value,
-        # A text to copy stays as it is, to the last character.
+        # A text to copy stays exactly as it is.
         "exact": lambda text: Markup(escape(text)),
     }
     return environment
@@ -212,7 +212,7 @@ def _busiest(cells: Sequence[Cell], side: str) -> list[str]:
 def _columns(members: pa.Table) -> list[dict[str, Any]]:
     """The members by column: distinct values, and which of them each row has.
 
-    Where no two rows share a value, ``rows`` is null: the values are in the order of the rows.
+    If no two rows share a value, ``rows`` is null: the values are in the order of the rows.
     """
     found = []
     for name in members.column_names:

@@ -36,7 +36,7 @@ _SURE = {"high": "It is very likely", "medium": "It may well be", "low": "It mig
 
 def summary(incident: Row) -> str:
     """What happened, in three or four sentences."""
-    entered, known = len(incident["compromised_users"]), len(incident["known_passwords"])
+    compromised, known = len(incident["compromised_users"]), len(incident["known_passwords"])
     accounts = number(incident["users"], "account")
     if incident["invented_names"]:
         accounts += f" and {number(incident['invented_names'], 'name')} without an account"
@@ -49,31 +49,30 @@ def summary(incident: Row) -> str:
         f"{_SURE[incident['confidence_label']]} one campaign that guesses passwords slowly enough "
         "to stay below lockouts and alert thresholds.",
     ]
-    if entered == 1:
+    if compromised == 1:
         said.append("It probably compromised one account: check it first.")
-    elif entered:
-        said.append(f"It probably compromised {number(entered, 'account')}: check these first.")
+    elif compromised:
+        said.append(f"It probably compromised {number(compromised, 'account')}: check these first.")
     elif known:
         said.append("No success follows its pattern.")
     else:
         said.append("No success follows its pattern: the log shows no compromised account.")
     if known:
         passwords = "the password of one account" if known == 1 else f"{known} accounts' passwords"
-        more = " besides" if entered else ""
-        said.append(
-            f"It probably knows {passwords}{more}, and was stopped: reset what it knows first."
-        )
+        these = "it" if known == 1 else "these"
+        more = " besides" if compromised else ""
+        said.append(f"It probably knows {passwords}{more}, and was stopped: reset {these} first.")
     return " ".join(said)
 
 
 def history(incident: Row) -> str:
-    """Since when it is known, and what is new."""
+    """Since when the campaign is known, and what is new."""
     known = f"First found by the hunt of {long_date(incident['first_hunted'])}"
     if incident["previous_hunt"] is None:
         return f"{known}: all of it is new."
     news = number(incident["new_attempts"], "attempt")
-    if entered := len(incident["new_compromised_users"]):
-        news += f", {number(entered, 'account')} possibly compromised"
+    if compromised := len(incident["new_compromised_users"]):
+        news += f", {number(compromised, 'account')} possibly compromised"
     if passwords := len(incident["new_known_passwords"]):
         news += f", {number(passwords, 'password')} known"
     return f"{known}. New since that of {long_date(incident['previous_hunt'])}: {news}."
@@ -102,20 +101,20 @@ def next_steps(incident: Row, features: Sequence[Row]) -> list[str]:
     if incident["compromised_users"]:
         steps += [
             "Revoke the sessions and refresh tokens of the accounts that it may have compromised, "
-            "and reset their passwords. Ask each owner about the sign-in: one they know clears the "
-            "account.",
+            "and reset their passwords. Ask each owner about the sign-in: an account is cleared "
+            "if its owner made it.",
             "From each first success on, look for what an intruder leaves: new authentication "
-            "methods and devices, consents to applications, inbox rules and forwarding, downloads.",
+            "methods and devices, consents to applications, inbox rules, forwarding and downloads.",
         ]
     if incident["known_passwords"]:
         steps.append(
-            "Reset the passwords it knows first: what stopped it may not stop it elsewhere. Ask "
-            "each owner about prompts they did not cause, and see that no second factor was "
-            "registered since."
+            "First reset the passwords that it knows: what stopped it may not stop it elsewhere. "
+            "Ask each owner about prompts they did not cause, and check that no second factor was "
+            "registered since then."
         )
     steps += [
-        "See that every account tried needs a second factor: what a spray guesses is a password.",
-        "Check that attempts did not continue against accounts that need no second factor: service "
+        "Require a second factor of every account that was tried: a spray guesses passwords only.",
+        "Check whether attempts continued against accounts that need no second factor: service "
         "accounts, break-glass accounts, guests.",
     ]
     clients = {row["top_category"] for row in features if row["feature"] == "ClientAppUsed"}
@@ -126,14 +125,14 @@ def next_steps(incident: Row, features: Sequence[Row]) -> list[str]:
         )
     if incident["invariants"]:
         steps.append(
-            "Test a Conditional Access rule on what it keeps repeating (the fingerprint), in "
-            "report-only mode first: the addresses change with every attempt, that does not."
+            "Test a Conditional Access rule on what it keeps repeating (the fingerprint), first in "
+            "report-only mode: the addresses change with every attempt, the fingerprint does not."
         )
     steps += [
         "Ban the season's likely passwords with Entra Password Protection, and switch on smart "
         "lockout and sign-in risk policies where they are off.",
-        "Ask whether a penetration test was on. If so, close the case as benign, with its dates.",
-        "Open the page of a later day: a campaign continues, pauses and comes back.",
+        "Ask whether it was a penetration test. If so, close the incident as benign, with dates.",
+        "Open the page of a later day: a campaign may continue, or pause and resume.",
     ]
     return steps
 

@@ -1,4 +1,4 @@
-"""Pages in a real browser: nothing runs but their own script, and that does what it should."""
+"""Pages in a real browser: only their own script runs, and it does what it should."""
 
 import csv
 import io
@@ -38,7 +38,7 @@ def show(tab: Tab, folder: Path, html: str, **look) -> None:
 
 
 def search(tab: Tab, words: str) -> list[list[str]]:
-    """The rows after a search; the page waits for the end of typing."""
+    """The rows after a search; the page waits until typing has ended."""
     return tab.run(
         f"""new Promise((done) => {{
           document.getElementById("search").value = {words!r};
@@ -49,7 +49,7 @@ def search(tab: Tab, words: str) -> list[list[str]]:
 
 
 def csv_of(tab: Tab) -> list[list[str]]:
-    """What is saved when the button is pressed."""
+    """The text that is saved when the button is pressed."""
     text = tab.run(
         """new Promise((done) => {
           HTMLAnchorElement.prototype.click = () => {};
@@ -143,7 +143,7 @@ def test_sign_ins_are_searched_sorted_and_turned(tab: Tab, tmp_path: Path):
 
     by_address = "[...document.querySelectorAll('#signins th button')][3].click()"
     tab.run(by_address)
-    # By number, not by letter.
+    # Ordered by number, not by character.
     assert [row[3] for row in tab.run(ROWS)[:3]] == ["198.51.0.0", "198.51.0.1", "198.51.0.2"]
     tab.run(by_address)
     assert tab.run(ROWS)[0][3] == "198.51.0.249"

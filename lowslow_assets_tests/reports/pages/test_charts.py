@@ -1,4 +1,4 @@
-"""Charts on figures that can be worked out by hand."""
+"""Charts of figures that can be calculated manually."""
 
 from xml.etree import ElementTree
 
@@ -10,7 +10,7 @@ from lowslow_assets.reports.pages.campaign_page import Place
 
 
 def shapes(chart: Markup, tag: str, *attributes: str) -> list[tuple[str, ...]]:
-    """The attributes of each element of a kind; fails on what is no well-formed XML."""
+    """The attributes of each element of a kind; fails if the XML is not well-formed."""
     root = ElementTree.fromstring(str(chart))
     return [tuple(shape.attrib[name] for name in attributes) for shape in root.iter(tag)]
 
@@ -71,7 +71,7 @@ def test_a_gauge_ends_at_its_scale_and_shows_its_mark():
     assert shapes(charts.gauge(0.25, 1, "campaign"), "rect", "width") == [("25",)]
 
 
-def test_places_lie_where_they_are_and_their_area_is_their_number():
+def test_places_are_drawn_where_they_are_with_an_area_by_their_number():
     places = [Place("few", 0, 0, 25), Place("many", 59.9, -10.7, 100)]
     chart = charts.world_map(Markup("<path/>"), {"normal": places[:1], "campaign": places})
     assert shapes(chart, "circle", "class", "cx", "cy", "r") == [

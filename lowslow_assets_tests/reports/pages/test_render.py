@@ -1,4 +1,4 @@
-"""A page holds what it is given, and nothing that the log says is more than text."""
+"""A page holds its data, and nothing that the log says is more than text."""
 
 import base64
 import hashlib
@@ -22,7 +22,7 @@ from lowslow_assets_tests.support.page_examples import (
     quiet_hunt,
 )
 
-# In a value more than text: what ends an element or an attribute, or hides what follows.
+# Characters that are more than text: they end an element or an attribute, or hide what follows.
 DANGEROUS = re.compile(r"<script>alert|<img|onmouseover=alert\(1\) \"|[\u2028\u2029\u202e\u2066]")
 
 
@@ -107,7 +107,7 @@ def test_the_policy_allows_the_page_s_own_blocks_and_nothing_else(html):
     )
     scripts = [attributes for tag, attributes in page.elements if tag == "script"]
     assert scripts == [{"type": "application/json", "id": "data"}, {}]
-    # Before the policy nothing has been loaded, and no attribute needs more than it allows.
+    # Nothing is loaded before the policy, and no attribute needs more than it allows.
     assert page.tags[:4] == ["html", "head", "meta", "meta"]
     for tag, attributes in page.elements:
         assert not {"style", "src", "srcset"} & attributes.keys()
@@ -164,7 +164,7 @@ def test_columns_are_values_and_which_of_them_each_row_has():
 
 
 def test_a_cut_table_says_so():
-    # Four attempts and an entry, of which three are in the table.
+    # Four attempts and an entry; three of them are in the table.
     assert "The table holds 3 of 5 sign-ins" in render_campaign(page_of(members=3))
     assert "The table holds" not in render_campaign(page_of(members=5))
 
@@ -177,18 +177,18 @@ def test_a_text_to_copy_is_exact():
     assert page.texts["summary"] == ["In words, for a ticket", "KQL hunting query", "Sigma rule"]
 
 
-def test_a_rule_says_what_it_hits_or_why_there_is_none():
+def test_a_rule_says_what_it_hits_or_why_it_is_missing():
     html = render_campaign(page_of())
     assert "Finds 75.0% of its 4 attempts." in html
-    assert "No rule: it repeats too little." in html
+    assert "No rule: the campaign repeats too little." in html
 
 
 def test_what_is_known_of_its_addresses_is_said():
     html = render_campaign(page_of("203.0.113.7"))
-    assert "Of 3 addresses looked up, 1 known as malicious: " in html
+    assert "Addresses looked up: 3, known as malicious: 1, namely " in html
     page = page_of()
     none = replace(page, incident={**page.incident, "malicious_addresses": []})
-    assert "Of 3 addresses looked up, none is known as malicious." in render_campaign(none)
+    assert "Addresses looked up: 3, known as malicious: none." in render_campaign(none)
     off = replace(page, incident={**page.incident, "addresses_looked_up": 0})
     assert "looked up" not in render_campaign(off)
 
@@ -204,7 +204,7 @@ def test_a_quiet_hunt_says_so_and_what_is_missing():
     html = render_day(quiet_hunt())
     assert "No campaign as of 7 June 2026" in html
     assert "7 days of the 7 since 1 June 2026 have no success in the lake" in html
-    assert "None: no failure was left over." in html
+    assert "No group: every failure is explained." in html
 
 
 def test_a_campaign_without_anything_around_it_renders():

@@ -1,4 +1,4 @@
-"""What the page of a campaign says, and what it says to do."""
+"""What the page of a campaign says, and what it recommends."""
 
 from lowslow_assets.reports.pages import words
 from lowslow_assets_tests.support.page_examples import hunt_of, page_of, quiet_hunt
@@ -14,7 +14,7 @@ def test_the_summary_has_the_figures_and_how_sure_it_is():
     assert "It is very likely one campaign" in said
     assert said.endswith(
         "It probably compromised one account: check it first. It probably knows the password of "
-        "one account besides, and was stopped: reset what it knows first."
+        "one account besides, and was stopped: reset it first."
     )
 
 
@@ -37,17 +37,17 @@ def test_without_entries_it_says_so_and_asks_for_no_reset():
     assert said.endswith("the log shows no compromised account.")
     steps = words.next_steps(incident, page.features)
     assert not any("reset" in step for step in steps)
-    entered = words.next_steps(page.incident, page.features)
-    assert "Revoke the sessions" in entered[0]
-    assert entered[2].startswith("Reset the passwords it knows first")
-    assert entered[3:] == steps
+    compromised = words.next_steps(page.incident, page.features)
+    assert "Revoke the sessions" in compromised[0]
+    assert compromised[2].startswith("First reset the passwords that it knows")
+    assert compromised[3:] == steps
 
 
 def test_known_passwords_without_entries_are_no_all_clear():
     incident = {**page_of().incident, "compromised_users": []}
     assert words.summary(incident).endswith(
         "No success follows its pattern. It probably knows the password of one account, and was "
-        "stopped: reset what it knows first."
+        "stopped: reset it first."
     )
     two = {**incident, "known_passwords": incident["known_passwords"] * 2}
     assert "It probably knows 2 accounts' passwords, and was stopped" in words.summary(two)

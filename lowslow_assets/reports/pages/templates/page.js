@@ -20,7 +20,7 @@ function timeline(chart) {
   const date = (day) =>
     new Date(Date.parse(chart.first) + day * 864e5).toISOString().slice(0, 10);
   const sum = (counts) => counts.slice(from, to).reduce((a, b) => a + b, 0).toLocaleString("en");
-  const told = (attempts, entries, successes) =>
+  const inWords = (attempts, entries, successes) =>
     `${attempts} attempts, ${entries} successes that follow the pattern, ` +
     `${successes} successes of the tenant`;
 
@@ -32,7 +32,7 @@ function timeline(chart) {
     byId("from").textContent = date(from);
     byId("to").textContent = date(to - 1);
     words.textContent = `${date(from)} to ${date(to - 1)}: ` +
-      told(sum(chart.attempts), sum(chart.entries), sum(chart.successes)) + ".";
+      inWords(sum(chart.attempts), sum(chart.entries), sum(chart.successes)) + ".";
   }
   const zoom = (factor) => {
     const middle = (from + to) / 2;
@@ -71,7 +71,7 @@ function timeline(chart) {
       const figures = [chart.attempts, chart.entries, chart.successes].map(
         (counts) => counts[day].toLocaleString("en"));
       words.textContent = start === null || start === day
-        ? `${date(day)}: ${told(...figures)}.`
+        ? `${date(day)}: ${inWords(...figures)}.`
         : `${date(Math.min(start, day))} to ${date(Math.max(start, day))}`;
     });
   }
@@ -191,7 +191,7 @@ function signins(columns, name) {
     for (const row of rows) {
       lines.push(columns.map((column) => csvCell(value(column, row))).join(","));
     }
-    // The mark at the beginning tells spreadsheets that this is UTF-8.
+    // By the mark at the beginning, spreadsheets recognise UTF-8.
     const file = new Blob(["\ufeff", lines.join("\r\n"), "\r\n"], { type: "text/csv" });
     const link = document.createElement("a");
     link.href = URL.createObjectURL(file);
