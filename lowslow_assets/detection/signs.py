@@ -6,7 +6,6 @@ of an attacker who works through a list of accounts look different. Each sign is
 strays show only by chance, with the probability of that chance.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
@@ -17,7 +16,6 @@ from lowslow_assets.detection.members import Population, Suspects, shares_prefix
 from lowslow_assets.detection.statistics import ClusterSize
 from lowslow_assets.lake.tables import NODATA
 
-ONE_NETWORK = os.environ.get("ONE_NETWORK")
 REPEATED_SHARE = 0.3
 """This share of unrelated attempts may share a prefix with others, or one device."""
 MIN_ATTEMPTS = 12
@@ -103,17 +101,6 @@ def signs_of_members(members: Suspects, among: Suspects, population: Population)
         _share_p_value(shared, len(among)),
         f"{shared:,} of {n:,} attempts come from address prefixes that try several accounts",
     )
-    if ONE_NETWORK:
-        is_as = np.char.startswith(members.network.astype(str), "AS")
-        networks, counts = np.unique(
-            members.network[members.odd[:, -1] & is_as], return_counts=True
-        )
-        if len(networks):
-            yield Sign(
-                "one network",
-                _share_p_value(int(counts.max()), len(among)),
-                f"{counts.max():,} of {n:,} attempts come from one network, which the tenant hardly has",
-            )
     # A client that does not say what it is may be anything.
     named = (members.browser != NODATA) | (members.operating_system != NODATA)
     devices, counts = np.unique(members.device[members.odd_device & named], return_counts=True)
