@@ -34,7 +34,7 @@ _STRAYS_AT_FIRST, _FEWEST_STRAYS, _MOST_STRAYS = 0.1, 0.01, 0.95
 _ROUNDS = 10
 # A device that a tool repeats has this share of a component, and no other has a tenth of it.
 _KIT_SHARE, _RIVAL_SHARE = 0.15, 0.1
-_DEVICE = list(MODEL_PROPERTIES).index("device")
+_DEVICE, _NETWORK = (list(MODEL_PROPERTIES).index(name) for name in ("device", "network"))
 _ACCOUNTS_OF_PREFIX = 3
 # So many prefixes are in use that two strays hardly ever share one.
 _PREFIXES = 10_000
@@ -105,6 +105,11 @@ class Suspects:
     def odd_device(self) -> np.ndarray:
         """Whether each attempt's device is anomalous in the tenant."""
         return self.odd[:, _DEVICE]
+
+    @property
+    def odd_network(self) -> np.ndarray:
+        """Whether each attempt's network is anomalous in the tenant."""
+        return self.odd[:, _NETWORK]
 
     @property
     def day(self) -> np.ndarray:

@@ -6,6 +6,7 @@ of an attacker who works through a list of accounts look different. Each sign is
 strays show only by chance, with the probability of that chance.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
@@ -17,7 +18,7 @@ from lowslow_assets.detection.statistics import ClusterSize
 from lowslow_assets.lake.tables import NODATA
 
 REPEATED_SHARE = 0.3
-"""This share of unrelated attempts may share a prefix with others, or one device."""
+"""This share of unrelated attempts may share a prefix with others, one device, or one network."""
 MIN_ATTEMPTS = 12
 """With fewer attempts, only their number is a sign."""
 _MIN_STEADY_SPAN_DAYS = 20
@@ -101,15 +102,20 @@ def signs_of_members(members: Suspects, among: Suspects, population: Population)
         _share_p_value(shared, len(among)),
         f"{shared:,} of {n:,} attempts come from address prefixes that try several accounts",
     )
-    # A client that does not say what it is may be anything.
+    # A client that does not say what it is may be anything, and a prefix is no network.
     named = (members.browser != NODATA) | (members.operating_system != NODATA)
-    devices, counts = np.unique(members.device[members.odd_device & named], return_counts=True)
-    if len(devices):
-        yield Sign(
-            "one tool",
-            _share_p_value(int(counts.max()), len(among)),
-            f"{counts.max():,} of {n:,} attempts show the same device, which the tenant hardly has",
-        )
+    numbered = np.char.startswith(members.network.astype(str), "AS")
+    for name, repeated, values in (
+        ("one tool", "show the same device", members.device[members.odd_device & named]),
+        ("one network", "come from one network", members.network[members.odd_network & numbered]),
+    ):
+        most = max(Counter(values.tolist()).values(), default=0)
+        if most:
+            yield Sign(
+                name,
+                _share_p_value(most, len(among)),
+                f"{most:,} of {n:,} attempts {repeated}, which the tenant hardly has",
+            )
 
 
 def _signs_of_time(members: Suspects, population: Population) -> Iterator[Sign]:
