@@ -267,9 +267,26 @@ def with_news(judged: Relation, signins: Relation) -> Relation:
     """
     return sql(
         """
-        WITH _kinds AS (
+        WITH _numbered AS (
+            SELECT
+                *,
+                dense_rank() OVER (
+                    ORDER BY
+                        "user" NULLS FIRST,
+                        ip_prefix NULLS FIRST,
+                        AppDisplayName NULLS FIRST,
+                        ClientAppUsed NULLS FIRST,
+                        operatingSystem NULLS FIRST,
+                        city NULLS FIRST,
+                        network NULLS FIRST,
+                        displayName NULLS FIRST
+                ) AS kind
+            FROM {judged}
+        ),
+        _kinds AS (
             SELECT DISTINCT
                 "user",
+                kind,
                 ip_prefix,
                 AppDisplayName,
                 ClientAppUsed,
@@ -277,7 +294,7 @@ def with_news(judged: Relation, signins: Relation) -> Relation:
                 city,
                 network,
                 displayName
-            FROM {judged}
+            FROM _numbered
         ),
         _used AS (
             SELECT ip_prefix
@@ -301,14 +318,7 @@ def with_news(judged: Relation, signins: Relation) -> Relation:
         ),
         _known AS (
             SELECT
-                _kinds."user",
-                _kinds.ip_prefix,
-                _kinds.AppDisplayName,
-                _kinds.ClientAppUsed,
-                _kinds.operatingSystem,
-                _kinds.city,
-                _kinds.network,
-                _kinds.displayName,
+                _kinds.kind,
                 bool_or(_seen.AppDisplayName = _kinds.AppDisplayName) AS known_application,
                 bool_or(_seen.ClientAppUsed = _kinds.ClientAppUsed) AS known_client,
                 bool_or(_seen.operatingSystem = _kinds.operatingSystem) AS known_device,
@@ -319,15 +329,7 @@ def with_news(judged: Relation, signins: Relation) -> Relation:
             JOIN _kinds ON _seen."user" = _kinds."user"
             -- A sign-in without a prefix counts as one from another prefix than any visit's.
             WHERE coalesce(_seen.ip_prefix, '') <> _kinds.ip_prefix
-            GROUP BY
-                _kinds."user",
-                _kinds.ip_prefix,
-                _kinds.AppDisplayName,
-                _kinds.ClientAppUsed,
-                _kinds.operatingSystem,
-                _kinds.city,
-                _kinds.network,
-                _kinds.displayName
+            GROUP BY _kinds.kind
         )
         SELECT
             _judged.cluster_id,
@@ -349,16 +351,8 @@ def with_news(judged: Relation, signins: Relation) -> Relation:
             NOT coalesce(_known.known_place, FALSE) AS new_place,
             NOT coalesce(_known.known_network, FALSE) AS new_network,
             NOT coalesce(_known.known_name, FALSE) AS new_name
-        FROM {judged} AS _judged
-        LEFT JOIN _known
-            ON _judged."user" = _known."user"
-            AND _judged.ip_prefix = _known.ip_prefix
-            AND _judged.AppDisplayName = _known.AppDisplayName
-            AND _judged.ClientAppUsed = _known.ClientAppUsed
-            AND _judged.operatingSystem = _known.operatingSystem
-            AND _judged.city = _known.city
-            AND _judged.network = _known.network
-            AND _judged.displayName = _known.displayName
+        FROM _numbered AS _judged
+        LEFT JOIN _known ON _known.kind = _judged.kind
         """,
         judged=judged,
         signins=signins,
