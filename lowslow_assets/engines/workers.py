@@ -20,7 +20,7 @@ from lowslow_assets.engines.base import InputFile, Open, Parse
 _SHOWN_MESSAGE = 4_000
 _SECONDS_TO_END = 1
 # Below, a process takes longer to start than it saves.
-_BYTES_PER_WORKER = 24 << 20
+_BYTES_PER_WORKER = 64 << 20
 
 
 class WorkerError(Exception):
