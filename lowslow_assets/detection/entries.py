@@ -14,10 +14,11 @@ import numpy as np
 
 from lowslow_assets.detection.explanations import RESOLVED_SECONDS
 from lowslow_assets.detection.patterns import property_bits
+from lowslow_assets.detection.visits import user_prefixes
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import extended, schema
 from lowslow_assets.engines.sql import Columns, sql, transform
-from lowslow_assets.lake.tables import ENCODED_FEATURES, INCIDENT_MEMBERS
+from lowslow_assets.lake.tables import ENCODED_FEATURES, INCIDENT_MEMBERS, SUCCESS_SOURCES
 
 LONGEST_VISIT_SECONDS = 2 * 60 * 60
 MIN_ENTRY_PROBABILITY = 0.5
@@ -78,9 +79,6 @@ ACCOUNTS = schema(
 SCORED = schema("cluster_id int, date date, signin_id string, score double, evidence string")
 
 
-_SOURCES = schema(
-    "user string, network string, ip_prefix string, first_success timestamp, seconds int"
-)
 VISITORS = schema(
     "outcome string, user string, network string, ip_prefix string, first_visit timestamp, "
     "seconds bigint"
@@ -88,7 +86,7 @@ VISITORS = schema(
 PREFIXES = schema("outcome string, ip_prefix string, cluster_id int, since timestamp")
 
 
-@transform(VISITORS, sources=_SOURCES, signins=ENCODED_FEATURES.dated)
+@transform(VISITORS, sources=SUCCESS_SOURCES.dated, signins=ENCODED_FEATURES.dated)
 def visitors(sources: Relation, signins: Relation) -> Relation:
     """From where users gave a right password: one row per outcome, prefix and user.
 
@@ -100,14 +98,12 @@ def visitors(sources: Relation, signins: Relation) -> Relation:
         SELECT
             'success' AS outcome,
             "user",
-            min(network) AS network,
+            network,
             ip_prefix,
-            min(first_success) AS first_visit,
-            max(epoch_seconds(first_success) + seconds) - min(epoch_seconds(first_success))
-                AS seconds
-        FROM {sources}
+            first_success AS first_visit,
+            seconds
+        FROM {prefixes}
         WHERE ip_prefix IS NOT NULL
-        GROUP BY ip_prefix, "user"
         UNION ALL
         SELECT
             'stopped' AS outcome,
@@ -122,7 +118,7 @@ def visitors(sources: Relation, signins: Relation) -> Relation:
             AND coalesce(seconds_to_success > {resolved}, TRUE)
         GROUP BY ip_prefix, "user"
         """,
-        sources=sources,
+        prefixes=user_prefixes(sources),
         signins=signins,
         resolved=RESOLVED_SECONDS,
     )
