@@ -69,8 +69,8 @@ class DuckDBEngine:
 
     def read(self, paths: Sequence[str], schema: pa.Schema) -> Relation:
         """As ``Engine`` describes."""
-        columns = ", ".join(_plain(field) for field in schema)
         if paths:
+            columns = ", ".join(_plain(field) for field in schema)
             listed = ", ".join(_text(_literal_path(path)) for path in paths)
             # Not DuckDB's own way: a root such as /lakes/user=bob/ would replace the column.
             return self.query(
@@ -78,8 +78,7 @@ class DuckDBEngine:
                 f"AS date FROM read_parquet([{listed}], hive_partitioning = false, "
                 "filename = '_path')"
             )
-        nothing = ", ".join(f"CAST(NULL AS {_type(f.type)}) AS {quoted(f.name)}" for f in schema)
-        return self.query(f"SELECT {nothing}, CAST(NULL AS DATE) AS date WHERE false")
+        return self.query(f"SELECT {_nulls(schema)}, CAST(NULL AS DATE) AS date WHERE false")
 
     def from_arrow(self, rows: pa.Table) -> Relation:
         """As ``Engine`` describes."""
@@ -101,20 +100,24 @@ class DuckDBEngine:
             )
         name = named(f"files {os.urandom(16).hex()}")
         columns = ", ".join(_plain(field) for field in schema)
+        self._connection.execute(f"CREATE TABLE {name} AS SELECT {_nulls(schema)} WHERE false")
+
+        def take(reader: pa.RecordBatchReader) -> None:
+            cursor = self._connection.cursor()
+            cursor.register("_given", reader)
+            cursor.execute(f"INSERT INTO {name} SELECT {columns} FROM _given")
+
         try:
             with (
                 batches_of(files, parse, open_files, schema, self._threads) as readers,
                 self._named_limits(),
+                # One statement would read one after the other, while the other processes wait.
+                ThreadPoolExecutor(len(readers)) as pool,
             ):
-                given = {f"_given{number}": reader for number, reader in enumerate(readers)}
-                for each, reader in given.items():
-                    self._connection.register(each, reader)
-                union = " UNION ALL ".join(f"SELECT {columns} FROM {each}" for each in given)
-                self._connection.execute(f"CREATE TABLE {name} AS {union}")
-                for each in given:
-                    self._connection.unregister(each)
+                for _ in pool.map(take, readers):
+                    pass
         except BaseException:
-            self._connection.execute(f"DROP TABLE IF EXISTS {name}")
+            self._connection.execute(f"DROP TABLE {name}")
             raise
         return self._remember(name, tuple(schema.names))
 
@@ -229,6 +232,11 @@ def _written(field: pa.Field) -> str:
     if field.type == _TIME:
         return f"make_timestamptz(epoch_us(CAST({name} AS TIMESTAMP))) AS {name}"
     return f"CAST({name} AS {_stored(field.type)}) AS {name}"
+
+
+def _nulls(schema: pa.Schema) -> str:
+    """The columns of a schema, for a relation without rows."""
+    return ", ".join(f"CAST(NULL AS {_type(f.type)}) AS {quoted(f.name)}" for f in schema)
 
 
 def _type(kind: pa.DataType) -> str:
