@@ -109,11 +109,11 @@ class DuckDBEngine:
 
         try:
             with (
-                batches_of(files, parse, open_files, schema, self._threads) as readers,
                 self._named_limits(),
-                # One statement would read one after the other, while the other processes wait.
-                ThreadPoolExecutor(len(readers)) as pool,
+                ThreadPoolExecutor(self._threads) as pool,
+                batches_of(files, parse, open_files, schema, self._threads) as readers,
             ):
+                # One statement would read one after the other, while the other processes wait.
                 for _ in pool.map(take, readers):
                     pass
         except BaseException:

@@ -65,7 +65,7 @@ def visitor(
 
 def test_visitors_are_who_succeeds_and_who_is_stopped_without_an_answer(engine: Engine) -> None:
     names = ("user", "network", "ip_prefix", "first_success", "seconds")
-    sources = [
+    sources: list[dict[str, Any]] = [
         dict(zip(names, values, strict=True))
         for values in (
             ("ann", "home", "two rows", START, 60),
