@@ -14,10 +14,11 @@ import numpy as np
 
 from lowslow_assets.detection.explanations import RESOLVED_SECONDS
 from lowslow_assets.detection.patterns import property_bits
+from lowslow_assets.detection.visits import user_prefixes
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import extended, schema
 from lowslow_assets.engines.sql import Columns, sql, transform
-from lowslow_assets.lake.tables import ENCODED_FEATURES, INCIDENT_MEMBERS
+from lowslow_assets.lake.tables import ENCODED_FEATURES, INCIDENT_MEMBERS, SUCCESS_SOURCES
 
 LONGEST_VISIT_SECONDS = 2 * 60 * 60
 MIN_ENTRY_PROBABILITY = 0.5
@@ -78,9 +79,6 @@ ACCOUNTS = schema(
 SCORED = schema("cluster_id int, date date, signin_id string, score double, evidence string")
 
 
-_SOURCES = schema(
-    "user string, network string, ip_prefix string, first_success timestamp, seconds int"
-)
 VISITORS = schema(
     "outcome string, user string, network string, ip_prefix string, first_visit timestamp, "
     "seconds bigint"
@@ -88,7 +86,7 @@ VISITORS = schema(
 PREFIXES = schema("outcome string, ip_prefix string, cluster_id int, since timestamp")
 
 
-@transform(VISITORS, sources=_SOURCES, signins=ENCODED_FEATURES.dated)
+@transform(VISITORS, sources=SUCCESS_SOURCES.dated, signins=ENCODED_FEATURES.dated)
 def visitors(sources: Relation, signins: Relation) -> Relation:
     """From where users gave a right password: one row per outcome, prefix and user.
 
@@ -100,14 +98,12 @@ def visitors(sources: Relation, signins: Relation) -> Relation:
         SELECT
             'success' AS outcome,
             "user",
-            min(network) AS network,
+            network,
             ip_prefix,
-            min(first_success) AS first_visit,
-            max(epoch_seconds(first_success) + seconds) - min(epoch_seconds(first_success))
-                AS seconds
-        FROM {sources}
+            first_success AS first_visit,
+            seconds
+        FROM {prefixes}
         WHERE ip_prefix IS NOT NULL
-        GROUP BY ip_prefix, "user"
         UNION ALL
         SELECT
             'stopped' AS outcome,
@@ -122,7 +118,7 @@ def visitors(sources: Relation, signins: Relation) -> Relation:
             AND coalesce(seconds_to_success > {resolved}, TRUE)
         GROUP BY ip_prefix, "user"
         """,
-        sources=sources,
+        prefixes=user_prefixes(sources),
         signins=signins,
         resolved=RESOLVED_SECONDS,
     )
@@ -267,9 +263,26 @@ def with_news(judged: Relation, signins: Relation) -> Relation:
     """
     return sql(
         """
-        WITH _kinds AS (
+        WITH _numbered AS (
+            SELECT
+                *,
+                dense_rank() OVER (
+                    ORDER BY
+                        "user" NULLS FIRST,
+                        ip_prefix NULLS FIRST,
+                        AppDisplayName NULLS FIRST,
+                        ClientAppUsed NULLS FIRST,
+                        operatingSystem NULLS FIRST,
+                        city NULLS FIRST,
+                        network NULLS FIRST,
+                        displayName NULLS FIRST
+                ) AS kind
+            FROM {judged}
+        ),
+        _kinds AS (
             SELECT DISTINCT
                 "user",
+                kind,
                 ip_prefix,
                 AppDisplayName,
                 ClientAppUsed,
@@ -277,7 +290,7 @@ def with_news(judged: Relation, signins: Relation) -> Relation:
                 city,
                 network,
                 displayName
-            FROM {judged}
+            FROM _numbered
         ),
         _used AS (
             SELECT ip_prefix
@@ -301,14 +314,7 @@ def with_news(judged: Relation, signins: Relation) -> Relation:
         ),
         _known AS (
             SELECT
-                _kinds."user",
-                _kinds.ip_prefix,
-                _kinds.AppDisplayName,
-                _kinds.ClientAppUsed,
-                _kinds.operatingSystem,
-                _kinds.city,
-                _kinds.network,
-                _kinds.displayName,
+                _kinds.kind,
                 bool_or(_seen.AppDisplayName = _kinds.AppDisplayName) AS known_application,
                 bool_or(_seen.ClientAppUsed = _kinds.ClientAppUsed) AS known_client,
                 bool_or(_seen.operatingSystem = _kinds.operatingSystem) AS known_device,
@@ -319,15 +325,7 @@ def with_news(judged: Relation, signins: Relation) -> Relation:
             JOIN _kinds ON _seen."user" = _kinds."user"
             -- A sign-in without a prefix counts as one from another prefix than any visit's.
             WHERE coalesce(_seen.ip_prefix, '') <> _kinds.ip_prefix
-            GROUP BY
-                _kinds."user",
-                _kinds.ip_prefix,
-                _kinds.AppDisplayName,
-                _kinds.ClientAppUsed,
-                _kinds.operatingSystem,
-                _kinds.city,
-                _kinds.network,
-                _kinds.displayName
+            GROUP BY _kinds.kind
         )
         SELECT
             _judged.cluster_id,
@@ -349,16 +347,8 @@ def with_news(judged: Relation, signins: Relation) -> Relation:
             NOT coalesce(_known.known_place, FALSE) AS new_place,
             NOT coalesce(_known.known_network, FALSE) AS new_network,
             NOT coalesce(_known.known_name, FALSE) AS new_name
-        FROM {judged} AS _judged
-        LEFT JOIN _known
-            ON _judged."user" = _known."user"
-            AND _judged.ip_prefix = _known.ip_prefix
-            AND _judged.AppDisplayName = _known.AppDisplayName
-            AND _judged.ClientAppUsed = _known.ClientAppUsed
-            AND _judged.operatingSystem = _known.operatingSystem
-            AND _judged.city = _known.city
-            AND _judged.network = _known.network
-            AND _judged.displayName = _known.displayName
+        FROM _numbered AS _judged
+        LEFT JOIN _known ON _known.kind = _judged.kind
         """,
         judged=judged,
         signins=signins,

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lowslow_assets.detection.visits import user_prefixes
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import extended, schema
 from lowslow_assets.engines.sql import Columns, sql, transform
@@ -243,15 +244,8 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
     """
     return sql(
         """
-        WITH _friends AS (
-            SELECT DISTINCT ip_prefix, "user"
-            FROM {successes} AS successes
-            WHERE EXISTS (
-                SELECT 1 FROM {sources} AS sources WHERE sources.ip_prefix = successes.ip_prefix
-            )
-        ),
-        _friends_of_prefix AS (
-            SELECT ip_prefix, count(*) AS friends FROM _friends GROUP BY ip_prefix
+        WITH _friends_of_prefix AS (
+            SELECT ip_prefix, count(*) AS friends FROM {friends} GROUP BY ip_prefix
         ),
         _failures AS (
             SELECT
@@ -269,7 +263,7 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
                 ) / 3600) AS BIGINT) AS hours_apart,
                 CASE WHEN _friends."user" IS NULL THEN sources."user" END AS stranger
             FROM {sources} AS sources
-            LEFT JOIN _friends
+            LEFT JOIN {friends} AS _friends
                 ON _friends.ip_prefix = sources.ip_prefix AND _friends."user" = sources."user"
             WHERE sources.ip_prefix IS NOT NULL
                 -- An answered prompt says nothing about its source.
@@ -318,7 +312,7 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
                 > CASE WHEN is_prefix = 1 THEN {most_of_prefix} ELSE {most_of_address} END
         """,
         sources=sources,
-        successes=successes,
+        friends=user_prefixes(successes),
         burst=BURST_FAILURES,
         burst_days=BURST_DAYS,
         service=SERVICE_TRIES,
@@ -420,11 +414,7 @@ def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
                     >= count(DISTINCT "user")
         ),
         _of_anyone AS (
-            SELECT DISTINCT sources.ip_prefix
-            FROM {sources} AS sources
-            WHERE EXISTS (
-                SELECT 1 FROM {failures} AS failures WHERE failures.ip_prefix = sources.ip_prefix
-            )
+            SELECT DISTINCT ip_prefix FROM {prefixes}
         )
         SELECT
             {of_failures},
@@ -457,6 +447,7 @@ def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
         of_failures=_OF_FAILURES,
         failures=failures,
         sources=sources,
+        prefixes=user_prefixes(sources),
         resolved=RESOLVED_SECONDS,
         nodata=NODATA,
         kept_out=KEPT_OUT_ACCOUNTS,

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from lowslow_assets.detection.masks import mask_bits
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
+from lowslow_assets.detection.visits import user_prefixes
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import schema
 from lowslow_assets.engines.sql import sql, transform
@@ -175,33 +176,20 @@ def count_population(success_sources: Relation, suspects: Relation) -> Relation:
     """
     return sql(
         """
-        WITH _pairs AS (
+        WITH _known AS (
             SELECT
-                "user",
-                ip_prefix,
-                min(network) AS network,
-                min(Location) AS Location,
-                min(state) AS state,
-                min(city) AS city,
-                min(operatingSystem) AS operatingSystem,
-                count(DISTINCT date) AS visits
-            FROM {successes}
-            WHERE ip_prefix IS NOT NULL
-            GROUP BY "user", ip_prefix
-        ),
-        _known AS (
-            SELECT
-                visits,
+                days,
                 count(*) OVER (PARTITION BY "user", network) AS of_network,
                 count(*) OVER (PARTITION BY ip_prefix) AS of_prefix,
                 CASE WHEN city = {unknown} OR operatingSystem = {unknown} THEN 1 ELSE
                     count(*) OVER (PARTITION BY "user", Location, state, city, operatingSystem)
                 END AS of_device
-            FROM _pairs
+            FROM {prefixes}
+            WHERE ip_prefix IS NOT NULL
         ),
         _visits AS (
             SELECT
-                CAST(sum(visits) AS BIGINT) AS visits,
+                CAST(sum(days) AS BIGINT) AS visits,
                 count(*) FILTER (
                     WHERE of_device = 1 AND (of_network = 1 OR of_prefix = 1)
                 ) AS new_visits
@@ -210,14 +198,14 @@ def count_population(success_sources: Relation, suspects: Relation) -> Relation:
         _accounts AS (
             SELECT count(DISTINCT "user") AS accounts
             FROM (
-                SELECT "user" FROM {successes} UNION ALL SELECT "user" FROM {suspects}
+                SELECT "user" FROM {prefixes} UNION ALL SELECT "user" FROM {suspects}
             ) AS _users
         )
         SELECT _accounts.accounts, coalesce(_visits.visits, 0) AS visits, _visits.new_visits
         FROM _accounts
         CROSS JOIN _visits
         """,
-        successes=success_sources,
+        prefixes=user_prefixes(success_sources),
         suspects=suspects,
         unknown=NODATA,
     )

@@ -103,7 +103,7 @@ def sample(signins: Relation, successes: int) -> Relation:
         WITH _hashed AS (
             SELECT
                 {columns},
-                text_hash(signin_id) AS hash
+                md5(signin_id) AS hash
             FROM {signins}
             WHERE outcome = {success}
         )
@@ -117,7 +117,7 @@ def sample(signins: Relation, successes: int) -> Relation:
         signins=signins,
         columns=Columns(SUCCESS_SAMPLE.schema),
         success=SUCCESS,
-        # The hash is uniform over 60 bits.
-        bound=round(share * 2**60),
+        # The hash is uniform, in hexadecimal digits: a text before "g".
+        bound=f"{round(share * 16**15):015x}" if share < 1 else "g",
         number=SAMPLE_SIZE,
     )

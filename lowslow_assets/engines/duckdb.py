@@ -70,8 +70,8 @@ class DuckDBEngine:
 
     def read(self, paths: Sequence[str], schema: pa.Schema) -> Relation:
         """As ``Engine`` describes."""
-        columns = ", ".join(_plain(field) for field in schema)
         if paths:
+            columns = ", ".join(_plain(field) for field in schema)
             listed = ", ".join(_text(_literal_path(path)) for path in paths)
             # DuckDB's own way is not used: a root such as /lakes/user=bob/ would replace the
             # column.
@@ -80,8 +80,7 @@ class DuckDBEngine:
                 f"AS date FROM read_parquet([{listed}], hive_partitioning = false, "
                 "filename = '_path')"
             )
-        nothing = ", ".join(f"CAST(NULL AS {_type(f.type)}) AS {quoted(f.name)}" for f in schema)
-        return self.query(f"SELECT {nothing}, CAST(NULL AS DATE) AS date WHERE false")
+        return self.query(f"SELECT {_nulls(schema)}, CAST(NULL AS DATE) AS date WHERE false")
 
     def from_arrow(self, rows: pa.Table) -> Relation:
         """As ``Engine`` describes."""
@@ -103,20 +102,24 @@ class DuckDBEngine:
             )
         name = named(f"files {os.urandom(16).hex()}")
         columns = ", ".join(_plain(field) for field in schema)
+        self._connection.execute(f"CREATE TABLE {name} AS SELECT {_nulls(schema)} WHERE false")
+
+        def take(reader: pa.RecordBatchReader) -> None:
+            cursor = self._connection.cursor()
+            cursor.register("_given", reader)
+            cursor.execute(f"INSERT INTO {name} SELECT {columns} FROM _given")
+
         try:
             with (
-                batches_of(files, parse, open_files, schema, self._threads) as readers,
                 self._named_limits(),
+                ThreadPoolExecutor(self._threads) as pool,
+                batches_of(files, parse, open_files, schema, self._threads) as readers,
             ):
-                given = {f"_given{number}": reader for number, reader in enumerate(readers)}
-                for each, reader in given.items():
-                    self._connection.register(each, reader)
-                union = " UNION ALL ".join(f"SELECT {columns} FROM {each}" for each in given)
-                self._connection.execute(f"CREATE TABLE {name} AS {union}")
-                for each in given:
-                    self._connection.unregister(each)
+                # One statement would read one after the other, while the other processes wait.
+                for _ in pool.map(take, readers):
+                    pass
         except BaseException:
-            self._connection.execute(f"DROP TABLE IF EXISTS {name}")
+            self._connection.execute(f"DROP TABLE {name}")
             raise
         return self._remember(name, tuple(schema.names))
 
@@ -157,9 +160,7 @@ class DuckDBEngine:
         rows_per_day: int,
     ) -> None:
         """As ``Engine`` describes; one file per day, several days at once."""
-        columns = ", ".join(
-            f"CAST({quoted(f.name)} AS {_stored(f.type)}) AS {quoted(f.name)}" for f in schema
-        )
+        columns = ", ".join(_written(field) for field in schema)
         in_order = ", ".join(f"{quoted(column)} NULLS FIRST" for column in order)
         rows = relation.held()
 
@@ -223,7 +224,21 @@ def _literal_path(path: str) -> str:
 def _plain(field: pa.Field) -> str:
     """A column as it is within DuckDB: times without a zone."""
     name = quoted(field.name)
-    return f"CAST({name} AS TIMESTAMP) AS {name}" if field.type == _TIME else name
+    # A CAST asks the calendar about each time, and costs more than to read it.
+    return f"make_timestamp(epoch_us({name})) AS {name}" if field.type == _TIME else name
+
+
+def _written(field: pa.Field) -> str:
+    """A column as it is in a file."""
+    name = quoted(field.name)
+    if field.type == _TIME:
+        return f"make_timestamptz(epoch_us(CAST({name} AS TIMESTAMP))) AS {name}"
+    return f"CAST({name} AS {_stored(field.type)}) AS {name}"
+
+
+def _nulls(schema: pa.Schema) -> str:
+    """The columns of a schema, for a relation without rows."""
+    return ", ".join(f"CAST(NULL AS {_type(f.type)}) AS {quoted(f.name)}" for f in schema)
 
 
 def _type(kind: pa.DataType) -> str:

@@ -20,7 +20,7 @@ from lowslow_assets.engines.base import InputFile, Open, Parse
 _SHOWN_MESSAGE = 4_000
 _SECONDS_TO_END = 1
 # With fewer bytes, starting a process takes longer than it saves.
-_BYTES_PER_WORKER = 24 << 20
+_BYTES_PER_WORKER = 32 << 20
 
 
 class WorkerError(Exception):
@@ -43,9 +43,12 @@ def batches_of(
     workers: list[_Worker] = []
     with ExitStack() as stack:
         try:
-            for part in _parts(files, count):
-                workers.append(_Worker(part, parse, open_files, schema))
+            for _ in range(count):
+                workers.append(_Worker())
                 stack.callback(workers[-1].stop)
+            # All start at once: a task is taken when its process has started.
+            for worker, part in zip(workers, _parts(files, count), strict=True):
+                worker.begin(part, parse, open_files, schema)
             yield [worker.reader() for worker in workers]
             for worker in workers:
                 worker.require_end()
@@ -69,14 +72,16 @@ def _parts(files: Sequence[InputFile], count: int) -> list[list[InputFile]]:
 
 
 class _Worker:
-    def __init__(
-        self, files: Sequence[InputFile], parse: Parse, open_files: Open, schema: pa.Schema
-    ) -> None:
+    def __init__(self) -> None:
         command = [sys.executable, "-m", __name__]
         self._messages = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._messages
         )
+
+    def begin(
+        self, files: Sequence[InputFile], parse: Parse, open_files: Open, schema: pa.Schema
+    ) -> None:
         assert self._process.stdin
         with self._process.stdin as task:
             pickle.dump((list(files), parse, open_files, schema), task)

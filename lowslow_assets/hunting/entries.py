@@ -54,7 +54,7 @@ def find_entries(
     prefixes = visited_prefixes(visitors(sources, signins).held(), members, clusters).held()
     visits = lone_visits(signins, prefixes).held()
     masks = mask(visits).held()
-    judged = with_news(to_judge(members, visits, masks).held(), signins)
+    judged = with_news(to_judge(members, visits, masks).held(), signins).held()
     traited = with_traits(judged).held()
     return entries_of_visits(visits, masks, likely_entries(traited, _probabilities(traited)))
 

@@ -1,14 +1,14 @@
 """The two forms in which the same sign-in is exported: Sentinel's table, diagnostic settings."""
 
-import json
 from typing import Any
+
+import msgspec
 
 from lowslow_assets.sample_tenant.facts import Facts
 from lowslow_assets.sample_tenant.streams import guids, mix
 
 TENANT_ID, WORKSPACE_ID = guids(mix("tenant", [1, 2]), mix("tenant id", [1, 2]))
 _RESOURCE = f"/tenants/{TENANT_ID}/providers/Microsoft.aadiam"
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def sentinel(facts: Facts, text_details: bool) -> str:
@@ -93,6 +93,10 @@ def diagnostic(facts: Facts) -> str:
         "properties": properties,
     }
     return _encode(record)
+
+
+def _encode(value: dict[str, Any]) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 _APP_IDS: dict[str, str] = {}

@@ -30,7 +30,12 @@ from lowslow_assets.detection.entries import (
 from lowslow_assets.detection.explanations import RESOLVED_SECONDS
 from lowslow_assets.engines.base import Engine
 from lowslow_assets.engines.schemas import extended, schema
-from lowslow_assets.lake.tables import ENCODED_FEATURES, FEATURES, INCIDENT_MEMBERS
+from lowslow_assets.lake.tables import (
+    ENCODED_FEATURES,
+    FEATURES,
+    INCIDENT_MEMBERS,
+    SUCCESS_SOURCES,
+)
 from lowslow_assets_tests.support.relations import relation
 
 START = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
@@ -59,11 +64,15 @@ def visitor(
 
 
 def test_visitors_are_who_succeeds_and_who_is_stopped_without_an_answer(engine: Engine) -> None:
-    sources = [
-        ("ann", "home", "two rows", START, 60),
-        ("ann", "home", "two rows", START + timedelta(hours=1), 120),
-        ("bob", "home", "two rows", START, 0),
-        ("bob", "home", None, START, 0),
+    names = ("user", "network", "ip_prefix", "first_success", "seconds")
+    sources: list[dict[str, Any]] = [
+        dict(zip(names, values, strict=True))
+        for values in (
+            ("ann", "home", "two rows", START, 60),
+            ("ann", "home", "two rows", START + timedelta(hours=1), 120),
+            ("bob", "home", "two rows", START, 0),
+            ("bob", "home", None, START, 0),
+        )
     ]
     signins = [
         {
@@ -87,14 +96,7 @@ def test_visitors_are_who_succeeds_and_who_is_stopped_without_an_answer(engine: 
         )
     ]
     found = visitors(
-        relation(
-            engine,
-            schema(
-                "user string, network string, ip_prefix string, first_success timestamp, "
-                "seconds int"
-            ),
-            sources,
-        ),
+        relation(engine, SUCCESS_SOURCES.dated, sources),
         relation(engine, ENCODED_FEATURES.dated, signins),
     ).rows()
     assert sorted(tuple(row.values()) for row in found) == [

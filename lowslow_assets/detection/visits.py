@@ -1,0 +1,47 @@
+"""From which prefixes each user succeeds in a window: what several stages of a hunt ask."""
+
+from lowslow_assets.engines.base import Relation
+from lowslow_assets.engines.schemas import schema
+from lowslow_assets.engines.sql import sql, transform
+from lowslow_assets.lake.tables import SUCCESS_SOURCES
+
+USER_PREFIXES = schema(
+    "user string, ip_prefix string, network string, Location string, state string, city string, "
+    "operatingSystem string, days bigint, first_success timestamp, seconds bigint"
+)
+"""One row per user and prefix, which may be null; ``days`` are those with a success from there.
+
+``seconds`` are from the first success to the last one.
+"""
+
+
+def user_prefixes(sources: Relation) -> Relation:
+    """The rows of USER_PREFIXES from a window's ``success_sources``; held.
+
+    A hunt computes them once, because the same sources make the same relation.
+    """
+    return sum_visits(sources).held()
+
+
+@transform(USER_PREFIXES, sources=SUCCESS_SOURCES.dated)
+def sum_visits(sources: Relation) -> Relation:
+    """A window's ``success_sources`` by user and prefix."""
+    return sql(
+        """
+        SELECT
+            "user",
+            ip_prefix,
+            min(network) AS network,
+            min(Location) AS Location,
+            min(state) AS state,
+            min(city) AS city,
+            min(operatingSystem) AS operatingSystem,
+            count(DISTINCT date) AS days,
+            min(first_success) AS first_success,
+            max(epoch_seconds(first_success) + seconds) - min(epoch_seconds(first_success))
+                AS seconds
+        FROM {sources}
+        GROUP BY "user", ip_prefix
+        """,
+        sources=sources,
+    )
