@@ -322,12 +322,15 @@ def member_probability(suspects: Suspects, population: Population) -> np.ndarray
 class _Attribute:
     """The value of each suspect as a number, and that value's base weight: arrays of shape (n,).
 
-    ``tool``: the weights of strays are learned from the strays; else strays have the base weights.
+    ``given``: values are counted among the suspects with the same number here, because they depend
+    on it. ``of_strays``: the weights of strays are learned from the strays; else strays have the
+    base weights.
     """
 
     codes: np.ndarray
     weights: np.ndarray
-    tool: bool
+    given: np.ndarray
+    of_strays: bool
 
 
 def _fit_members(attributes: list[_Attribute], members: np.ndarray) -> tuple[float, np.ndarray]:
@@ -377,29 +380,33 @@ def _attributes(suspects: Suspects, population: Population) -> list[_Attribute]:
     hour = (suspects.time - day) // np.timedelta64(1, "h")
     # The first day of 1970 was a Thursday.
     weekend = (day.astype(np.int64) + 3) % 7 >= 5
+    client = _codes(suspects.client)
+    anything = np.zeros(len(suspects), int)
+    protocol = np.array([":" in (address or "") for address in suspects.ip_address])
     uniform = [
         (day, 1 / population.days),
         (hour + 24 * weekend, np.where(weekend, 2, 5) / 7 / 24),
     ]
     learned = [
-        (suspects.user, 1 / max(population.accounts, 1)),
-        (_prefixes(suspects), 1 / _PREFIXES),
-        *(
-            (values, 1 / len(np.unique(values)))
-            for values in (
-                suspects.application,
-                suspects.client,
-                suspects.device,
-                suspects.network,
-                np.array([":" in (address or "") for address in suspects.ip_address]),
-                suspects.invented,
-            )
-        ),
+        (suspects.user, 1 / max(population.accounts, 1), anything),
+        (_prefixes(suspects), 1 / _PREFIXES, anything),
+        (suspects.client, None, anything),
+        # Without the condition, a campaign with two clients would look like two campaigns.
+        (suspects.application, None, client),
+        (suspects.device, None, client),
+        (suspects.network, None, anything),
+        (protocol, None, anything),
+        (suspects.invented, None, anything),
     ]
+
+    def attribute(values: Any, weights: Any, given: np.ndarray, of_strays: bool) -> _Attribute:
+        codes = _codes(values)
+        weights = 1 / (codes.max() + 1) if weights is None else weights
+        return _Attribute(codes, np.broadcast_to(weights, len(suspects)), given, of_strays)
+
     return [
-        _Attribute(_codes(values), np.broadcast_to(weights, len(suspects)), of_strays)
-        for of_strays, attributes in ((False, uniform), (True, learned))
-        for values, weights in attributes
+        *(attribute(values, weights, anything, False) for values, weights in uniform),
+        *(attribute(*of_tools, True) for of_tools in learned),
     ]
 
 
@@ -409,7 +416,7 @@ def _codes(values: np.ndarray) -> np.ndarray:
 
 def _campaigns_log_ratio(attribute: _Attribute, members: np.ndarray) -> np.ndarray:
     """Log of a campaign's probability of each value over its base weight, shape (n,)."""
-    others, size = _others(attribute.codes, members)
+    others, size = _others(attribute, members)
     a = _CONCENTRATIONS[:, None]
     ratios = np.log((others + a * attribute.weights) / (size + a) / attribute.weights)
     return ratios[ratios[:, members].sum(axis=1).argmax()]
@@ -417,14 +424,20 @@ def _campaigns_log_ratio(attribute: _Attribute, members: np.ndarray) -> np.ndarr
 
 def _strays_log_ratio(attribute: _Attribute, members: np.ndarray) -> np.ndarray:
     """The same for a stray; the base weights count as one stray per value."""
-    if not attribute.tool:
+    if not attribute.of_strays:
         return np.zeros(len(members))
-    others, size = _others(attribute.codes, ~members)
+    others, size = _others(attribute, ~members)
     a = 1 / attribute.weights
     return np.log((others + 1) / (size + a) / attribute.weights)
 
 
-def _others(codes: np.ndarray, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Per suspect, how many other suspects are members with its value, and members in all."""
-    alike = np.bincount(codes[members], minlength=codes.max() + 1)[codes] - members
-    return alike, members.sum() - members
+def _others(attribute: _Attribute, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Per suspect, how many other suspects are members with its value and condition; all of these.
+
+    "All of these" are the other members with its condition, whatever their value.
+    """
+    width = attribute.codes.max() + 1
+    pairs = attribute.given * width + attribute.codes
+    size = np.bincount(attribute.given[members], minlength=attribute.given.max() + 1)
+    alike = np.bincount(pairs[members], minlength=pairs.max() + 1)
+    return alike[pairs] - members, size[attribute.given] - members
