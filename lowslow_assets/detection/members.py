@@ -33,8 +33,8 @@ VISIT = np.timedelta64(1, "h")
 _CONCENTRATIONS = 10.0 ** np.arange(-1, 5)
 _STRAYS_AT_FIRST, _FEWEST_STRAYS, _MOST_STRAYS = 0.1, 0.01, 0.95
 _ROUNDS = 10
-# A device that a tool repeats has this share of a component, and no other has a tenth of it.
-_KIT_SHARE, _RIVAL_SHARE = 0.15, 0.1
+# What a campaign repeats has at least this share of the suspects among which it is looked for.
+_CORE_SHARE = 0.15
 _DEVICE, _NETWORK = (list(MODEL_PROPERTIES).index(name) for name in ("device", "network"))
 _ACCOUNTS_OF_PREFIX = 3
 # So many prefixes are in use that two strays hardly ever share one.
@@ -277,25 +277,6 @@ def first_of_visits(suspects: Suspects) -> np.ndarray:
     return first
 
 
-def split_by_kit(suspects: Suspects) -> np.ndarray:
-    """Part 1 for the suspects with an odd device that repeats among other odd ones, else part 0.
-
-    Two sprays that are anomalous in the same respects are one component. A spray that always shows
-    the same odd device differs from one that invents another device each time. The result has shape
-    (n,).
-    """
-    odd, device = suspects.odd_device, suspects.device
-    names, counts = np.unique(device[odd], return_counts=True)
-    if not len(names):
-        return np.zeros(len(suspects), dtype=int)
-    kit = odd & (device == names[counts.argmax()])
-    rest, *rivals = sorted(counts, reverse=True)
-    repeats = min(kit.sum(), (~kit).sum()) >= _KIT_SHARE * len(suspects)
-    alone = not rivals or rivals[0] < _RIVAL_SHARE * rest
-    splits = repeats and alone and odd[~kit].mean() >= MIN_MEMBER_PROBABILITY
-    return (kit & splits).astype(int)
-
-
 def member_probability(suspects: Suspects, population: Population) -> np.ndarray:
     """Probability, shape (n,), that each suspect is the campaign's and not a stray.
 
@@ -354,11 +335,11 @@ def _cores(suspects: Suspects) -> Iterator[np.ndarray]:
     """Which suspects may be a campaign's members at first: booleans of shape (n,)."""
     yield np.ones(len(suspects), dtype=bool)
     shared = shares_prefix(suspects)
-    if _KIT_SHARE <= shared.mean() < 1:
+    if _CORE_SHARE <= shared.mean() < 1:
         yield shared
     for values in (suspects.application, suspects.client, suspects.device, suspects.network):
         names, counts = np.unique(values, return_counts=True)
-        for name in names[(counts >= _KIT_SHARE * len(values)) & (counts < len(values))]:
+        for name in names[(counts >= _CORE_SHARE * len(values)) & (counts < len(values))]:
             yield values == name
 
 

@@ -14,7 +14,7 @@ with plain inputs: this module uses no orchestrator, no lake and no engine. In o
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, count
+from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +26,6 @@ from lowslow_assets.detection.members import (
     Suspects,
     first_of_visits,
     member_probability,
-    split_by_kit,
 )
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.detection.pruning import Assignment, Cluster, assign, prune
@@ -58,12 +57,11 @@ _LEAST_ODD_SHARE = 0.5
 class Recipe:
     """The steps from a component's suspects to a verdict; benchmarks leave single steps out.
 
-    ``split`` gives each suspect its part, 0 or 1, of the component. ``membership`` gives each
-    suspect of a part its probability of belonging to the part's campaign. ``tests`` takes a
-    cluster's size, its signs, the strays that people make per day, and the thresholds.
+    ``membership`` gives each suspect of a group its probability of belonging to the group's
+    campaign. ``tests`` takes a cluster's size, its signs, the strays that people make per day, and
+    the thresholds.
     """
 
-    split: Callable[[Suspects], np.ndarray] = split_by_kit
     membership: Callable[[Suspects, Population], np.ndarray] = member_probability
     tests: Callable[[ClusterSize, Sequence[Sign], float, Thresholds], list[SprayTest]] = spray_tests
 
@@ -139,11 +137,7 @@ def judge_suspects(
         visits = np.flatnonzero((component == k) & is_first)
         # In a fixed order, because sums in another order differ in their last digits.
         visits = visits[np.argsort(suspects.signin_id[visits], kind="stable")]
-        parts = recipe.split(suspects.at(visits))
-        groups = chain.from_iterable(
-            _groups(suspects, visits[parts == part], by_pattern, population, settings, recipe)
-            for part in np.unique(parts)
-        )
+        groups = _groups(suspects, visits, by_pattern, population, settings, recipe)
         for cluster_id, group in zip(count(k, len(fit.weights)), groups, strict=False):
             attempts = np.flatnonzero(np.isin(first, group.visits))
             probability = np.zeros(len(first))
@@ -189,18 +183,18 @@ class _Group:
 
 def _groups(
     suspects: Suspects,
-    part: np.ndarray,
+    component: np.ndarray,
     by_pattern: np.ndarray,
     population: Population,
     settings: HuntSettings,
     recipe: Recipe,
 ) -> Iterator[_Group]:
-    """The groups of a component's part, found one after the other.
+    """The groups of a component's visits, found one after the other.
 
     What remains beside a group may hide another campaign. So may a group that is not kept; it is
     divided until all of its visits belong to each other.
     """
-    undivided = [(part, part)]
+    undivided = [(component, component)]
     while undivided:
         visits, among = undivided.pop()
         membership = recipe.membership(suspects.at(visits), population)
