@@ -202,10 +202,10 @@ def _groups(
         belongs = probability >= settings.pruning.min_assignment_probability
         belongs &= membership >= MIN_MEMBER_PROBABILITY
         members, rest = visits[belongs], visits[~belongs]
-        if len(rest) >= MIN_ATTEMPTS:
-            undivided.append((rest, rest))
         if not len(members):
             continue
+        if len(rest) >= MIN_ATTEMPTS:
+            undivided.append((rest, rest))
         odd, tests, kept, reason = _verdict(
             suspects.at(members), suspects.at(among), population, settings, recipe
         )
