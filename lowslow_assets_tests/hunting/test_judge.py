@@ -385,12 +385,12 @@ def test_a_group_that_is_not_kept_is_divided_until_it_is_one() -> None:
 
 
 def test_a_part_of_which_nothing_belongs_has_no_group() -> None:
-    # There are enough attempts for a group beside the group.
-    rules = replace(SETTINGS, pruning=PruningRules(min_assignment_probability=1.0))
-    none = replace(RECIPE, membership=lambda suspects, _: np.zeros(len(suspects)))
-    for changes in ({"settings": rules}, {"recipe": none}):
-        clusters, members = judged(of_tables(table(MIN_ATTEMPTS, SPRAY)), **changes)
-        assert (clusters, len(members.position)) == ({}, 0)
+    # Two components are equally probable, and each of the attempts belongs with 0.9: 0.45.
+    suspects = of_tables(unrelated(100, seed=1, pattern=0b01101))
+    rules = replace(SETTINGS, pruning=PruningRules(min_assignment_probability=0.475))
+    fit = fit_of(0b11101, 0b01001, weights=(50.0, 50.0))
+    clusters, members = judged(suspects, fit=fit, settings=rules)
+    assert (clusters, len(members.position)) == ({}, 0)
 
 
 def test_a_visit_is_judged_by_its_first_attempt_and_all_of_it_is_a_member() -> None:
