@@ -61,6 +61,9 @@ EXPLANATIONS = {
 KNOWN = "known: "
 """The beginning of the explanation by a known source; the organisation's reason follows."""
 
+DAY_RULES_VERSION = 2
+"""Raised when a change of ``explain_by_day`` changes ``open_failures`` or ``failure_sources``."""
+
 RESOLVED_SECONDS = 30 * 60
 # With one client, and with several clients.
 MAX_FAILURES_A_DAY, MAX_FURTHER_FAILURES_A_DAY = 5, 15
