@@ -27,7 +27,7 @@ from benchmarks.detection.runs import chosen_tenants, parser_of_runs, side_by_si
 from benchmarks.detection.scenarios import TUNING_SEEDS, tenant_of
 from benchmarks.detection.scoring import Trial, score
 from benchmarks.detection.tenants import Hunting
-from lowslow_assets.detection import entries, members
+from lowslow_assets.detection import entries, explanations, members, signs
 from lowslow_assets.detection.explanations import EXPLANATIONS, explain_failures
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.engines.duckdb import DuckDBEngine
@@ -53,13 +53,13 @@ WHOLE = "all of it"
 SCENARIOS = ("slow", "mimic", "two alike", "residential", "short", "quiet", "quiet, large")
 
 SIGNS = (
-    *("number", "steady days", "even accounts", "own sources", "one tool", "beginning and end"),
-    *("even gaps", "uneven days", "hours of the day"),
+    *("number", "steady days", "even accounts", "own sources", "one tool", "one network"),
+    *("beginning and end", "even gaps", "uneven days", "hours of the day"),
 )
 TESTS = ("many accounts", "few attempts each", "lasts for days", "more than stray failures")
 HABITS = (
-    *("account", "day", "hour", "address prefix", "application", "client", "device", "network"),
-    "IP version",
+    *("day", "hour", "account", "address prefix", "client", "application", "device", "network"),
+    *("IP version", "invented name"),
 )
 """What a campaign may repeat, in the order in which membership uses it."""
 
@@ -88,12 +88,12 @@ class Ablation:
             yield
 
 
-def suspect_too(*explanations: str) -> Ablation:
+def suspect_too(*names: str) -> Ablation:
     """Suspects are the attempts that nothing explains, and those that these explain first."""
 
     def instead(_: Any, explained: pa.Table) -> Any:
-        names = pc.field("explanation").isin(pa.array(explanations, pa.string()))
-        rows = explained.filter(pc.field("explanation").is_null() | names)
+        chosen = pc.field("explanation").isin(pa.array(names, pa.string()))
+        rows = explained.filter(pc.field("explanation").is_null() | chosen)
         return lambda by_window: by_window.engine.from_arrow(rows.select(OPEN_FAILURES.dated.names))
 
     return Ablation(SUSPECT_FAILURES, ((suspects, "unexplained_failures", instead),))
@@ -102,9 +102,9 @@ def suspect_too(*explanations: str) -> Ablation:
 def _without_sign(name: str) -> Ablation:
     """The sign exists, but proves nothing."""
 
-    def instead(signs: Any, _: pa.Table) -> Any:
+    def instead(whole: Any, _: pa.Table) -> Any:
         return lambda *given: [
-            replace(sign, p_value=1.0) if sign.name == name else sign for sign in signs(*given)
+            replace(sign, p_value=1.0) if sign.name == name else sign for sign in whole(*given)
         ]
 
     names = ("signs_of_size", "signs_of_members")
@@ -139,6 +139,13 @@ def _without_habit(name: str) -> Ablation:
         return without
 
     return Ablation(MIXTURE_MODEL, ((members, "_attributes", instead),))
+
+
+def _without_shared_prefixes() -> Ablation:
+    """Nothing looks at whether attempts share a prefix, except for visits."""
+    instead = lambda *_: lambda found: np.zeros(len(found), dtype=bool)  # noqa: E731
+    shared = tuple((owner, "shares_prefix", instead) for owner in (members, signs))
+    return Ablation(MIXTURE_MODEL, (*_without_habit("address prefix").replaced, *shared))
 
 
 def _in_place(since: Table, owner: Any, name: str, made: Any) -> Ablation:
@@ -176,10 +183,6 @@ def _notebooks_fit(failures: Any, features: int, settings: HuntSettings) -> Any:
     return judge.fit_patterns(failures, features, replace(settings, preset=NOTEBOOK))
 
 
-def _each_its_own_prefix(found: members.Suspects) -> np.ndarray:
-    return np.arange(len(found)).astype(str)
-
-
 # Ordered by the first table that differs, from the last table to the first: a hunt makes again what
 # differs from the previous hunt.
 ABLATIONS = {
@@ -200,14 +203,25 @@ ABLATIONS = {
     **{f"without the test: {name}": _without_test(name) for name in TESTS},
     "without habits of members": _judged(membership=lambda found, _: np.ones(len(found))),
     **{f"without the habit: {name}": _without_habit(name) for name in HABITS},
-    "without fits from several beginnings": _in_place(
+    "without starts from repeated values": _in_place(
         MIXTURE_MODEL, members, "_cores", lambda found: [np.ones(len(found), dtype=bool)]
     ),
-    "without tools of strays": _in_place(
+    "without what strays repeat": _in_place(
         MIXTURE_MODEL, members, "_strays_log_ratio", lambda _, chosen: np.zeros(len(chosen))
     ),
-    "without own prefixes": _in_place(MIXTURE_MODEL, members, "_prefixes", _each_its_own_prefix),
-    "without the split by device": _judged(split=lambda found: np.zeros(len(found), dtype=int)),
+    "without shared prefixes": _without_shared_prefixes(),
+    "without visits (each attempt counts)": _in_place(
+        MIXTURE_MODEL, judge, "first_of_visits", lambda found: np.arange(len(found))
+    ),
+    "without what is beside a group": _in_place(
+        MIXTURE_MODEL, judge, "_may_hide_a_campaign", lambda _: False
+    ),
+    "without division of groups": _in_place(
+        MIXTURE_MODEL, judge, "_may_be_divided", lambda *_: False
+    ),
+    "without lasting signs": _in_place(
+        MIXTURE_MODEL, judge, "lasting_signs", lambda signs_of, found: [*signs_of(found)]
+    ),
     "without honest strays": _of_people(honest_strays_a_day=0.0),
     "without hours of successes": _of_people(successes={}),
     "without the mixture (one component)": _by_patterns(
@@ -219,6 +233,8 @@ ABLATIONS = {
     "without births (K = 10, 10 starts)": _in_place(
         MIXTURE_MODEL, mixture, "fit_patterns", _notebooks_fit
     ),
+    # No 24 hours have more than four times as many suspects as the busiest day.
+    "without crowded days": _in_place(SUSPECT_FAILURES, explanations, "CAMPAIGN_DAYS", 1),
     **{f"without the explanation: {name}": suspect_too(name) for name in EXPLANATIONS},
     "without any explanation": suspect_too(*EXPLANATIONS),
 }

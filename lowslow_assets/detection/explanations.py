@@ -55,11 +55,15 @@ EXPLANATIONS = {
     "kept out": "at least half of the accounts that are tried from the prefix had the right "
     "password: people whom a policy or a prompt keeps out",
     "misspelt": "there is no such account, and people succeed from the prefix: a name misspelt",
-    "crowded hour": "far more unexplained failures in that hour than in others: a burst",
+    "crowded hour": "far more unexplained failures in that hour, or within half a day of it, than "
+    "usual: a burst",
 }
 """Why a failure is not a suspect. The explanation by its own day comes first."""
 KNOWN = "known: "
 """The beginning of the explanation by a known source; the organisation's reason follows."""
+
+DAY_RULES_VERSION = 2
+"""Raised when a change of ``explain_by_day`` changes ``open_failures`` or ``failure_sources``."""
 
 RESOLVED_SECONDS = 30 * 60
 # With one client, and with several clients.
@@ -76,6 +80,7 @@ FEW_ACCOUNTS, FEW_ACCOUNTS_TRIES = 20, 2
 # A spray hardly ever guesses right.
 KEPT_OUT_ACCOUNTS = 3
 CROWD, CROWD_FACTOR = 25, 8
+# A campaign has at least so many days that are as busy as any of its days, within a factor.
 CAMPAIGN_DAYS, CROWD_DAY_FACTOR = 4, 4
 
 _EXPLAINED_BY_DAY = extended(ENCODED_FEATURES.dated, "explanation string")
@@ -189,23 +194,24 @@ def explain_by_window(
 
 
 def crowded_hours(suspects: Mapping[int, int], window_days: int) -> list[int]:
-    """The hours of a burst, from the number of suspects by hour.
+    """The hours of bursts; ``suspects`` has the number of suspects per hour, counted from 1970.
 
-    Such an hour has far more of them than hours have on the average. Or the 24 hours around it have
-    far more than the day has that is CAMPAIGN_DAYS-busiest: a campaign that is conspicuous has more
-    days than that.
+    Such an hour has far more suspects than the average hour. Or the 24 hours around it have far
+    more than the fourth-busiest day (CAMPAIGN_DAYS): a low-and-slow campaign has at least so many
+    busy days, even if it acts on Sundays only, and a burst has fewer.
     """
     by_day = Counter[int]()
     for hour, number in suspects.items():
         by_day[hour // 24] += number
-    usual = sum(suspects.values()) / (24 * window_days)
-    of_day = dict(enumerate(sorted(by_day.values(), reverse=True), start=1)).get(CAMPAIGN_DAYS, 0)
+    busiest = [number for _, number in by_day.most_common(CAMPAIGN_DAYS)]
+    most_in_an_hour = CROWD + CROWD_FACTOR * sum(suspects.values()) / (24 * window_days)
+    of_campaign = busiest[-1] if len(busiest) == CAMPAIGN_DAYS else 0
+    most_in_a_day = CROWD + CROWD_DAY_FACTOR * of_campaign
     return [
         hour
         for hour, number in suspects.items()
-        if number > CROWD + CROWD_FACTOR * usual
-        or sum(suspects.get(near, 0) for near in range(hour - 12, hour + 12))
-        > CROWD + CROWD_DAY_FACTOR * of_day
+        if number > most_in_an_hour
+        or sum(suspects.get(near, 0) for near in range(hour - 12, hour + 12)) > most_in_a_day
     ]
 
 
@@ -594,7 +600,7 @@ def largest_groups(failures: Relation) -> Relation:
                 CAST(sum(failures) AS BIGINT) AS failures,
                 count(DISTINCT "user") AS users,
                 count(DISTINCT ip_address) AS addresses,
-                -- The sums have one row per account, address and day.
+                -- The sums have one row per account, address and day: a visit.
                 count(*) AS visits,
                 max(began + seconds) - min(began) AS seconds,
                 grouping(example) = 0 AS is_group

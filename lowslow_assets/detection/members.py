@@ -29,10 +29,13 @@ from lowslow_assets.signins.outcomes import INVENTED_NAMES
 
 MIN_MEMBER_PROBABILITY = 0.5
 VISIT = np.timedelta64(1, "h")
-"""Attempts on an account from one prefix that are less apart are one visit."""
+"""Attempts on an account from one prefix that are at most so far apart are one visit."""
 _CONCENTRATIONS = 10.0 ** np.arange(-1, 5)
 _STRAYS_AT_FIRST, _FEWEST_STRAYS, _MOST_STRAYS = 0.1, 0.01, 0.95
 _ROUNDS = 10
+# A Bayes factor of 150: Kass and Raftery, Bayes Factors, JASA 90, 1995. With less, a campaign of
+# two halves that differ in nothing else would be divided by chance.
+_STRONG_EVIDENCE = 5.0
 # What a campaign repeats has at least this share of the suspects among which it is looked for.
 _CORE_SHARE = 0.15
 _DEVICE, _NETWORK = (list(MODEL_PROPERTIES).index(name) for name in ("device", "network"))
@@ -260,33 +263,33 @@ def members_by_pattern(failures: Relation, assigned: Relation) -> Relation:
 def first_of_visits(suspects: Suspects) -> np.ndarray:
     """The position of the first attempt of each suspect's visit, shape (n,).
 
-    A person mistypes several times, and an attacker may try several passwords at once: that is one
-    event. A visit are attempts on an account from one prefix, each within VISIT after the one
-    before.
+    A visit consists of attempts on one account from one prefix, each at most VISIT after the one
+    before. They depend on each other: a person mistypes more than once, and an attacker may try
+    several passwords in a row. An attempt without a known prefix is its own visit. Of attempts at
+    the same time, the first is the one with the smallest id.
     """
-    order = np.lexsort((suspects.signin_id, suspects.time, _prefixes(suspects), suspects.user))
-    ordered = suspects.at(order)
+    prefix = _prefixes(suspects)
+    order = np.lexsort((suspects.signin_id, suspects.time, prefix, suspects.user))
+    user, prefix, time = suspects.user[order], prefix[order], suspects.time[order]
     begins = np.ones(len(order), dtype=bool)
-    begins[1:] = (
-        (ordered.user[1:] != ordered.user[:-1])
-        | (ordered.ip_prefix[1:] != ordered.ip_prefix[:-1])
-        | (np.diff(ordered.time) > VISIT)
-    )
+    begins[1:] = (user[1:] != user[:-1]) | (prefix[1:] != prefix[:-1]) | (np.diff(time) > VISIT)
+    visit = np.cumsum(begins) - 1
     first = np.empty(len(order), dtype=int)
-    first[order] = order[np.flatnonzero(begins)[np.cumsum(begins) - 1]]
+    first[order] = order[begins][visit]
     return first
 
 
 def member_probability(suspects: Suspects, population: Population) -> np.ndarray:
     """Probability, shape (n,), that each suspect is the campaign's and not a stray.
 
-    A two-class naive Bayes model, fitted to the suspects themselves. A stray's account, day and
-    hour are uniform over those of the tenant, its prefix is hardly ever shared, and its tools are
-    those of the other strays. The values of a campaign are Dirichlet-multinomial around base
-    weights: if c of the n other members share a value of weight w, then
-    ``p = (c + a w) / (n + a)``. The concentration a is the one that predicts the members best, each
-    from the others (leave-one-out). If a campaign has no habit, a is large and the attribute has no
-    influence.
+    A two-class naive Bayes model, fitted to the suspects themselves. Every attribute has base
+    weights: accounts are equally likely, prefixes are hardly ever shared, and so on. A stray's day
+    and hour have the base weights. Its other values are learned from the other strays: if c of n
+    share a value of weight w, then ``p = (c + 1) / (n + 1 / w)``. The values of a campaign are
+    Dirichlet-multinomial around base weights: if c of the n other members share a value of weight
+    w, then ``p = (c + a w) / (n + a)``. The concentration a is the one that predicts the members
+    best, each from the others (leave-one-out). If a campaign has no habit, a is large and the
+    attribute has no influence.
 
     The model is fitted from several starts: all suspects as members, and the suspects that share
     what a campaign may repeat. The best fit is taken. Sums in another order differ in their last
@@ -295,8 +298,12 @@ def member_probability(suspects: Suspects, population: Population) -> np.ndarray
     if not len(suspects):
         return np.zeros(0)
     attributes = _attributes(suspects, population)
-    fits = [_fit_members(attributes, core) for core in _cores(suspects)]
-    return max(fits, key=lambda fit: fit[0])[1]
+    best, probability = -np.inf, np.zeros(len(suspects))
+    for core in _cores(suspects):
+        fit, found = _fit_members(attributes, core)
+        if fit > best + _STRONG_EVIDENCE:
+            best, probability = fit, found
+    return probability
 
 
 @dataclass(frozen=True, eq=False)
@@ -332,7 +339,11 @@ def _fit_members(attributes: list[_Attribute], members: np.ndarray) -> tuple[flo
 
 
 def _cores(suspects: Suspects) -> Iterator[np.ndarray]:
-    """Which suspects may be a campaign's members at first: booleans of shape (n,)."""
+    """Which suspects may be a campaign's members at first: booleans of shape (n,).
+
+    All of them, those that share prefixes, and those that have one value: a campaign that repeats
+    the value is found even if it is a small part of the suspects.
+    """
     yield np.ones(len(suspects), dtype=bool)
     shared = shares_prefix(suspects)
     if _CORE_SHARE <= shared.mean() < 1:

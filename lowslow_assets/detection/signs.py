@@ -25,7 +25,7 @@ _MIN_STEADY_SPAN_DAYS = 20
 # With more events per place than this on average, no place stays empty anyway.
 _ALL_BUT_SURE = 20
 _HOURS_A_BLOCK = 4
-_LOUD = np.timedelta64(24, "h")
+_BURST = np.timedelta64(24, "h")
 _LEAST_OF_USUAL, _LEAST_EXPECTED = 0.1, 5
 
 
@@ -39,16 +39,17 @@ class Sign:
 
 
 def lasting_signs(signs_of: Callable[[Suspects], Iterable[Sign]], members: Suspects) -> list[Sign]:
-    """The signs of a cluster, each with its p-value without the busiest 24 hours if it is larger.
+    """The signs of at least one attempt, each with the larger of two p-values.
 
-    A burst among strays is conspicuous in many ways. A campaign stays conspicuous without it.
+    One is of all members, the other is of those outside of the busiest 24 hours; it is 1 if these
+    do not show the sign at all. A burst among strays is conspicuous in many ways, but what remains
+    without it is not. A campaign stays conspicuous. Of equally busy 24 hours, the earliest count.
     """
     times = np.sort(members.time)
-    ends = np.searchsorted(times, times + _LOUD, side="right")
-    busiest = int((ends - np.arange(len(times))).argmax())
-    begin, end = times[busiest], times[busiest] + _LOUD
-    rest = members.at((members.time < begin) | (members.time > end))
-    without = {sign.name: sign.p_value for sign in signs_of(rest)} if len(rest) else {}
+    ends = np.searchsorted(times, times + _BURST, side="right")
+    begin = times[(ends - np.arange(len(times))).argmax()]
+    others = members.at((members.time < begin) | (members.time > begin + _BURST))
+    without = {sign.name: sign.p_value for sign in signs_of(others)} if len(others) else {}
     return [
         replace(sign, p_value=max(sign.p_value, without.get(sign.name, 1.0)))
         for sign in signs_of(members)
@@ -128,8 +129,8 @@ def _signs_of_time(members: Suspects, population: Population) -> Iterator[Sign]:
     share = min(span / population.days, 1.0)
     yield Sign(
         "beginning and end",
-        # The distribution of the range of uniform variables. The strays on one account depend on
-        # each other, so accounts are counted.
+        # The distribution of the range of uniform variables, one per account: strays on the same
+        # account depend on each other.
         min(users * share ** (users - 1) - (users - 1) * share**users, 1.0),
         f"all within {span} of {population.days} days",
     )
@@ -163,9 +164,8 @@ def _signs_of_time(members: Suspects, population: Population) -> Iterator[Sign]:
 
 
 def _one_per_account_and_day(members: Suspects) -> Suspects:
-    """The first attempt on each account on each day: what follows it depends on it."""
-    order = np.lexsort((members.signin_id, members.time))
-    ordered = members.at(order)
+    """The first attempt on each account on each day: those that follow depend on it."""
+    ordered = members.at(np.lexsort((members.signin_id, members.time)))
     pairs = np.array([ordered.user.astype(str), ordered.day.astype(str)])
     _, first = np.unique(pairs, axis=1, return_index=True)
     return ordered.at(np.sort(first))

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from lowslow_assets.detection.baseline import FeatureBaseline, sum_counts
+from lowslow_assets.detection.explanations import DAY_RULES_VERSION
 from lowslow_assets.detection.masks import mask_signins
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.engines.base import Relation
@@ -54,12 +55,19 @@ class Hunt:
         return self._read(SUCCESS_SOURCES, self.ingested_days())
 
     def failure_sources(self) -> Relation:
-        """The window's ``failure_sources``; raises what ``window_counts`` raises."""
-        return self._read(FAILURE_SOURCES, self.ingested_days())
+        """The window's ``failure_sources``; raises what ``window_counts`` raises.
+
+        Raises LakeError also if a day was explained by other rules than those of this version.
+        """
+        return self._read(FAILURE_SOURCES, self.ingested_days(), day_rules=DAY_RULES_VERSION)
 
     def open_failures(self) -> Relation:
-        """The window's ``open_failures``, without times outside of it as in ``signins``."""
-        return self._in_window(self._read(OPEN_FAILURES, self.ingested_days()))
+        """The window's ``open_failures``, without times outside of it as in ``signins``.
+
+        Raises what ``failure_sources`` raises.
+        """
+        rows = self._read(OPEN_FAILURES, self.ingested_days(), day_rules=DAY_RULES_VERSION)
+        return self._in_window(rows)
 
     def success_hours(self) -> Counter[datetime]:
         """The window's successes by hour (UTC), without times outside of it as in ``signins``."""
@@ -137,9 +145,9 @@ class Hunt:
         """The features or properties that the bits of the model's masks stand for."""
         return FEATURES if self.settings.of_notebook else tuple(MODEL_PROPERTIES)
 
-    def _read(self, table: Table, days: Sequence[date]) -> Relation:
+    def _read(self, table: Table, days: Sequence[date], **rules: int) -> Relation:
         """Days of a table with users; each user has the name that is usual for it in the window."""
-        rows = self.lake.read(table, days, self._encoding)
+        rows = self.lake.read(table, days, self._encoding | rules)
         return under_usual_names(table, rows, self._renamed)
 
     @cached_property

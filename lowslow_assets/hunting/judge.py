@@ -4,9 +4,9 @@ The judgement is implemented only here. The assets, the detection limit and the 
 with plain inputs: this module uses no orchestrator, no lake and no engine. In order:
 
 1. ``fit_patterns`` fits the mixture to the failures, counted by pattern.
-2. ``judge_suspects`` assigns each suspect to its component, finds the component's campaigns by
-   their habits and tests each of them. ``judge_patterns`` judges as the notebook does, by rules on
-   components.
+2. ``judge_suspects`` takes the attempts of one user from one prefix as one visit, and assigns each
+   visit to its component. In each component it finds groups by their habits, one after the other,
+   and tests each of them. ``judge_patterns`` judges as the notebook does, by rules on components.
 3. The result says whether each cluster is kept and why, with tests and confidence. It is stored in
    ``pruned_clusters`` and read from there.
 """
@@ -55,11 +55,11 @@ _LEAST_ODD_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Recipe:
-    """The steps from a component's suspects to a verdict; benchmarks leave single steps out.
+    """The steps from a component's visits to a verdict; benchmarks leave single steps out.
 
-    ``membership`` gives each suspect of a group its probability of belonging to the group's
-    campaign. ``tests`` takes a cluster's size, its signs, the strays that people make per day, and
-    the thresholds.
+    ``membership`` gives each visit its probability of belonging to the campaign among the visits.
+    ``tests`` takes a group's size, its signs, the strays that people make per day, and the
+    thresholds.
     """
 
     membership: Callable[[Suspects, Population], np.ndarray] = member_probability
@@ -74,24 +74,17 @@ RECIPE = Recipe()
 class Members:
     """Suspects that belong to a cluster, kept or not; arrays of shape (m,).
 
-    ``position`` is a member's position among the suspects; ``chosen_among`` has, per cluster, the
-    suspects that could have been its members.
+    ``position`` is a member's position among the suspects.
     """
 
     position: np.ndarray
     cluster_id: np.ndarray
     probability: np.ndarray
-    chosen_among: Mapping[int, np.ndarray]
 
     def of(self, cluster_ids: Sequence[int]) -> "Members":
         """The members of some clusters."""
         chosen = np.isin(self.cluster_id, cluster_ids)
-        return Members(
-            self.position[chosen],
-            self.cluster_id[chosen],
-            self.probability[chosen],
-            {k: self.chosen_among[k] for k in cluster_ids},
-        )
+        return Members(self.position[chosen], self.cluster_id[chosen], self.probability[chosen])
 
 
 def fit_patterns(
@@ -126,15 +119,16 @@ def judge_suspects(
     ``fit`` is the fit of the suspects' patterns. The first cluster of a component has its number;
     each further one has the number of the one before it plus the number of components.
 
-    Visits are judged by their first attempts. The members are all attempts of these visits.
+    A visit is judged by its first attempt. All of its attempts are members of its cluster, with the
+    first one's probability.
     """
     first = first_of_visits(suspects)
     component, by_pattern = _components(suspects.pattern, fit, settings)
-    is_first = first == np.arange(len(first))
-    clusters, among = [], {}
+    component[first != np.arange(len(first))] = -1
+    clusters = list[Cluster]()
     found = [(np.array([], int), np.array([], int), np.array([], float))]
     for k in map(int, np.unique(component[component >= 0])):
-        visits = np.flatnonzero((component == k) & is_first)
+        visits = np.flatnonzero(component == k)
         # In a fixed order, because sums in another order differ in their last digits.
         visits = visits[np.argsort(suspects.signin_id[visits], kind="stable")]
         groups = _groups(suspects, visits, by_pattern, population, settings, recipe)
@@ -145,7 +139,6 @@ def judge_suspects(
             found.append(
                 (attempts, np.full(len(attempts), cluster_id), probability[first[attempts]])
             )
-            among[cluster_id] = group.among
             size = size_of(cluster_id, suspects.at(attempts))
             clusters.append(
                 Cluster(
@@ -161,20 +154,21 @@ def judge_suspects(
                     confidence=confidence(group.tests),
                 )
             )
-    members = Members(*map(np.concatenate, zip(*found, strict=True)), chosen_among=among)
+    members = Members(*map(np.concatenate, zip(*found, strict=True)))
     return sorted(clusters, key=lambda cluster: cluster.cluster_id), members
 
 
 @dataclass(frozen=True, eq=False)
 class _Group:
-    """Visits that belong together, with their probabilities, and the verdict on them.
+    """Visits that belong to each other, and the verdict on them.
 
-    ``visits`` and ``among`` are positions of suspects; the visits were chosen from ``among``.
+    ``visits`` are the positions of the visits' first attempts among the suspects; ``probability``
+    is each visit's probability of belonging to the group. ``odd`` are the properties in which the
+    group is anomalous.
     """
 
     visits: np.ndarray
     probability: np.ndarray
-    among: np.ndarray
     odd: list[str]
     tests: list[SprayTest]
     kept: bool
@@ -191,49 +185,66 @@ def _groups(
 ) -> Iterator[_Group]:
     """The groups of a component's visits, found one after the other.
 
-    What remains beside a group may hide another campaign. So may a group that is not kept; it is
-    divided until all of its visits belong to each other.
+    ``component`` are the positions of visits, and ``by_pattern`` is the probability of each
+    suspect's component. The visits beside a group may hide another campaign, so they are searched
+    as well.
     """
-    undivided = [(component, component)]
-    while undivided:
-        visits, among = undivided.pop()
+    unsearched = [(component, component)]
+    while unsearched:
+        visits, among = unsearched.pop()
         membership = recipe.membership(suspects.at(visits), population)
         probability = by_pattern[visits] * membership
         belongs = probability >= settings.pruning.min_assignment_probability
         belongs &= membership >= MIN_MEMBER_PROBABILITY
-        members, rest = visits[belongs], visits[~belongs]
-        if not len(members):
+        if not belongs.any():
             continue
-        if len(rest) >= MIN_ATTEMPTS:
-            undivided.append((rest, rest))
-        odd, tests, kept, reason = _verdict(
-            suspects.at(members), suspects.at(among), population, settings, recipe
+        own, beside = visits[belongs], visits[~belongs]
+        odd, tests = _tested(
+            suspects.at(own), suspects.at(among), population, settings.thresholds, recipe
         )
-        if not kept and len(rest) and len(members) >= MIN_ATTEMPTS:
-            undivided.append((members, among))
-            continue
-        yield _Group(members, probability[belongs], among, odd, tests, kept, reason)
+        group = _Group(own, probability[belongs], odd, tests, *verdict(tests, odd))
+        if _may_hide_a_campaign(beside):
+            unsearched.append((beside, beside))
+        if _may_be_divided(group, beside):
+            unsearched.append((own, among))
+        else:
+            yield group
 
 
-def _verdict(
-    own: Suspects, among: Suspects, population: Population, settings: HuntSettings, recipe: Recipe
-) -> tuple[list[str], list[SprayTest], bool, str]:
-    """In which properties a group is odd, its tests, whether it is kept, and why."""
+def _may_hide_a_campaign(beside: np.ndarray) -> bool:
+    """Whether the visits beside a group are enough for another one."""
+    return len(beside) >= MIN_ATTEMPTS
+
+
+def _may_be_divided(group: _Group, beside: np.ndarray) -> bool:
+    """Whether a group that is not kept may still hide a campaign.
+
+    A group that is all of the visits that were searched cannot be divided further.
+    """
+    return not group.kept and len(beside) > 0 and len(group.visits) >= MIN_ATTEMPTS
+
+
+def _tested(
+    own: Suspects,
+    among: Suspects,
+    population: Population,
+    thresholds: Thresholds,
+    recipe: Recipe,
+) -> tuple[list[str], list[SprayTest]]:
+    """The properties in which a group is odd, and its tests; it was chosen from ``among``."""
     shares = own.odd.mean(axis=0)
     odd = [
         p for p, share in zip(MODEL_PROPERTIES, shares, strict=True) if share >= _LEAST_ODD_SHARE
     ]
     honest = honest_strays_a_day(population, len(odd))
-    noise = settings.thresholds.noise_a_day
     signs = lasting_signs(
-        lambda part: [
-            *signs_of_size(size_of(0, part), honest, noise),
-            *signs_of_members(part, among, population),
+        lambda visits: [
+            *signs_of_size(size_of(0, visits), honest, thresholds.noise_a_day),
+            *signs_of_members(visits, among, population),
         ],
         own,
     )
-    tests = recipe.tests(size_of(0, own), signs, honest, settings.thresholds)
-    return odd, tests, *verdict(tests, odd)
+    return odd, recipe.tests(size_of(0, own), signs, honest, thresholds)
 
 
 def _components(

@@ -11,6 +11,7 @@ from lowslow_assets.detection.explanations import (
     EXPLANATIONS,
     MAX_EXAMPLES,
     ExplainedGroup,
+    crowded_hours,
     describe_groups,
     explain_failures,
     sum_failures,
@@ -197,46 +198,13 @@ BUSY: dict[str, Scenario] = {
     ),
 }
 
-RETRIED: dict[str, Scenario] = {
-    "again after an hour": all_are("retried", failures(2, HOUR, user="ann", prefix="p")),
-    "again in the same second": all_are("retried", failures(2, 0, user="ann", prefix="p")),
-    "again after a second more": all_are(None, failures(2, HOUR + SECOND, user="ann", prefix="p")),
-    "again after midnight": all_are(
-        "retried",
-        [Signin(i, DAY + at, user="ann", prefix="p") for i, at in (("one", -10), ("two", 50))],
-    ),
-    "more than an hour later, after midnight": all_are(
+AGAIN: dict[str, Scenario] = {
+    # Neither of them explains the other: they are one visit (first_of_visits).
+    "in the same second": all_are(None, failures(2, 0, user="ann", prefix="p")),
+    "after an hour": all_are(None, failures(2, HOUR, user="ann", prefix="p")),
+    "after midnight": all_are(
         None,
-        [
-            Signin(i, DAY + at, user="ann", prefix="p")
-            for i, at in (("one", -10), ("two", 50 + SECOND))
-        ],
-    ),
-    "after midnight, near what is explained": (
-        [
-            Signin("one", DAY - 10, user="ann", prefix="p"),
-            Signin("two", DAY + 10, user="ann", prefix="p"),
-            Signin("three", DAY + 20, user="ann", prefix="p"),
-        ],
-        dict.fromkeys(("one", "two", "three"), "retried"),
-    ),
-    "from another prefix": all_are(None, failures(2, MINUTE, user="ann")),
-    "another user": all_are(None, failures(2, MINUTE, prefix="p")),
-    "twice, and once more": (
-        [
-            Signin("one", 0, user="ann", prefix="p"),
-            Signin("two", HOUR, user="ann", prefix="p"),
-            Signin("later", 3 * HOUR, user="ann", prefix="p"),
-        ],
-        {"one": "retried", "two": "retried", "later": None},
-    ),
-    "with another user's between": (
-        [
-            Signin("one", 0, user="ann", prefix="p"),
-            Signin("between", 20, prefix="p"),
-            Signin("two", 40, user="ann", prefix="p"),
-        ],
-        {"one": "retried", "between": None, "two": "retried"},
+        [Signin(i, DAY + at, user="ann", prefix="p") for i, at in (("one", -10), ("two", 50))],
     ),
 }
 
@@ -594,7 +562,7 @@ OUTCOMES: dict[str, Scenario] = {
         ],
     ),
     "a wrong password, then a prompt": all_are(
-        "retried",
+        None,
         [
             Signin("wrong", NOON, user="ann", prefix="p"),
             Signin("right", NOON + 1, user="ann", prefix="p", **STOPPED),
@@ -638,20 +606,6 @@ PRECEDENCE: dict[str, Scenario] = {
     "busy account before the rest": all_are(
         "busy account", [*failures(12, 5, **BURST), success("s", 9 * DAY, **BURST)]
     ),
-    "retried before burst": (
-        [
-            *failures(2, 5, **BURST),
-            *(
-                Signin(f"other {i}", 2 * HOUR * i, address="a", prefix="p", network="home")
-                for i in range(1, 11)
-            ),
-            success("s", 9 * DAY, **BURST),
-        ],
-        {
-            **dict.fromkeys("01", "retried"),
-            **{f"other {i}": "burst" for i in range(1, 11)},
-        },
-    ),
     "office before own network": all_are(
         "office",
         [*failures(11, DAY, **ANN_AT_HOME, prefix="p"), success("s", 20 * DAY, **BURST)],
@@ -674,7 +628,7 @@ SCENARIOS = {
     for rule, scenarios in {
         "resolved": RESOLVED,
         "busy": BUSY,
-        "retried": RETRIED,
+        "again": AGAIN,
         "sources": SOURCES,
         "office": OFFICE,
         "burst": LOUD,
@@ -738,31 +692,18 @@ def crowd(number: int, **values: Any) -> list[Signin]:
         # 26 in a window of 240 days are usually 0.005 an hour: more than 25 are a crowd.
         (crowd(25), 240, 0),
         (crowd(26), 240, 26),
-        # In a window of one day n are usually n / 24 an hour: n > 25 + 8 n / 24 from 38 on.
-        (crowd(37), 1, 0),
-        (crowd(38), 1, 38),
         # Explained failures do not crowd an hour, and do not raise the limit.
         ([*crowd(25), *failures(6, 0, user="ann")], 240, 0),
-        ([*crowd(38), *failures(60, MINUTE / 2, user="ann")], 1, 38),
+        ([*crowd(26), *failures(60, MINUTE / 2, user="ann")], 1, 26),
         ([*crowd(25), *failures(6, 0, prefix=None)], 240, 0),
-        # Hours are those of the clock.
-        (failures(26, HOUR / 25), 240, 0),
+        # 25 in one hour of the clock and one in the next: the day is crowded.
+        (failures(26, HOUR / 25), 240, 26),
         # An hour of one day is not the same hour of another day.
         (failures(30, DAY), 240, 0),
     ],
-    ids=[
-        "25",
-        "26",
-        "37 in a day",
-        "38 in a day",
-        "explained",
-        "bar",
-        "no source",
-        "over the hour",
-        "days",
-    ],
+    ids=["25", "26", "explained", "limit", "no source", "over the hour", "days"],
 )
-def test_crowded_hours(
+def test_failures_of_crowded_hours(
     engine: Engine, signins: list[Signin], window_days: int, crowded: int
 ) -> None:
     unique = [
@@ -774,13 +715,61 @@ def test_crowded_hours(
     assert explanations.count("busy account") == sum(s.user == "ann" for s in signins)
 
 
-def test_a_row_in_another_days_folder_is_near_by_its_time(engine: Engine) -> None:
-    """Folders and times differ at times: hours between are hours, whichever folder is earlier."""
-    first = Signin("first", 30, user="ann", prefix="p").row("x", timedelta(0))
-    later = Signin("later", 5 * HOUR, user="ann", prefix="p").row("x", timedelta(0))
-    folder = START.date() - timedelta(days=1)
-    found = explain_rows(engine, [first, (folder, *later[1:])], 60)
-    assert [row["explanation"] for row in found] == [None, None]
+# At noon of each of five days, and of eight Sundays (1970 began with a Thursday).
+NOONS = [24 * day + 12 for day in range(5)]
+SUNDAYS = [24 * (7 * week + 3) for week in range(8)]
+# Ten suspects a day on four days: more than 25 + 4 * 10 within 24 hours are a burst.
+TENS = dict.fromkeys(NOONS[:4], 10)
+
+
+@pytest.mark.parametrize(
+    ("suspects", "window_days", "crowded"),
+    [
+        ({}, 240, []),
+        # Usual are 130 / 5,760 an hour: more than 25 + 8 times that.
+        (dict.fromkeys(NOONS, 25), 240, []),
+        (dict.fromkeys(NOONS, 26), 240, NOONS),
+        # n on each of four days are usually n / 24 an hour: n > 25 + n / 3 from 38 on.
+        (dict.fromkeys(NOONS[:4], 37), 4, []),
+        (dict.fromkeys(NOONS[:4], 38), 4, NOONS[:4]),
+        # 22 + 22 + 21 and 22 + 22 + 22, on the tenth day.
+        (TENS | {260: 22, 261: 22, 262: 21}, 240, []),
+        (TENS | {260: 22, 261: 22, 262: 22}, 240, [260, 261, 262]),
+        # 66 on both sides of midnight.
+        (TENS | dict.fromkeys(range(261, 267), 11), 240, [*range(261, 267)]),
+        # The 24 hours around an hour begin 12 hours before it, and end 12 hours after it began.
+        (TENS | {248: 22, 260: 22, 271: 22}, 240, [260]),
+        (TENS | {248: 22, 260: 22, 272: 22}, 240, []),
+        # On three days it is a burst, on four days a campaign.
+        ({hour + i: 13 for hour in NOONS[:3] for i in (0, 1)}, 240, [12, 13, 36, 37, 60, 61]),
+        ({hour + i: 13 for hour in NOONS[:4] for i in (0, 1)}, 240, []),
+        # A spray of 100 attempts each Sunday, and a stray at noon of other days.
+        (
+            dict.fromkeys(NOONS[:3], 1) | {hour + i: 10 for hour in SUNDAYS for i in range(10)},
+            60,
+            [],
+        ),
+    ],
+    ids=[
+        "no suspect",
+        "25",
+        "26",
+        "37 of few hours",
+        "38 of few hours",
+        "65 on a day",
+        "66 on a day",
+        "over midnight",
+        "within 24 hours",
+        "within 25 hours",
+        "three days",
+        "four days",
+        "Sundays",
+    ],
+)
+def test_crowded_hours(suspects: dict[int, int], window_days: int, crowded: list[int]) -> None:
+    assert crowded_hours(suspects, window_days) == crowded
+    backwards = dict(reversed(suspects.items()))
+    assert sorted(crowded_hours(backwards, window_days)) == crowded
 
 
 def test_a_row_that_the_next_day_has_once_more_is_one_attempt(engine: Engine) -> None:
@@ -796,7 +785,7 @@ def test_failures_are_summed_by_source(engine: Engine) -> None:
     rows = [
         (START.date(), "ann", "p", "a", None, START + timedelta(seconds=0.7)),
         (START.date(), "ann", "p", "a", None, START + timedelta(seconds=9.1)),
-        (START.date(), "ann", "p", "a", "retried", START),
+        (START.date(), "ann", "p", "a", "resolved", START),
         (START.date(), "ann", "p", "b", None, START),
         (START.date() + timedelta(days=1), "ann", "p", "a", None, START + timedelta(days=1)),
         (START.date(), "bob", None, None, "no source", START),
@@ -810,7 +799,7 @@ def test_failures_are_summed_by_source(engine: Engine) -> None:
         for row in found
     } == {
         (1, "ann", "a", None, 2, START, 9),
-        (1, "ann", "a", "retried", 1, START, 0),
+        (1, "ann", "a", "resolved", 1, START, 0),
         (1, "ann", "b", None, 1, START, 0),
         (2, "ann", "a", None, 1, START + timedelta(days=1), 0),
         (1, "bob", None, "no source", 1, START, 0),
@@ -855,24 +844,26 @@ def test_groups_as_calculated_manually(engine: Engine) -> None:
             *(("crowded hour", f"v{i}", f"d{i}", f"q{i}", 60 + i / 5) for i in range(6)),
             ("resolved", "ann", "a", "p", 0),
             ("resolved", "bob", "a", "p", 9),
-            ("own network", "ann", "a", "p", 9),
+            # Given up twice in a minute, and again on the next day.
+            *(("own network", "ann", "a", "p", minute) for minute in (9, 10, DAY)),
             ("no source", "ann", None, None, 9),
             (None, "ann", "a", "p", 9),
         ],
     )
     assert [
-        (g.explanation, g.failures, g.users, g.addresses, g.example, g.minutes_apart) for g in found
+        (g.explanation, g.failures, g.users, g.addresses, g.visits, g.example, g.minutes_apart)
+        for g in found
     ] == [
-        ("resolved", 2, 2, 1, None, None),
-        ("no source", 1, 1, 0, None, None),
-        ("busy account", 13, 2, 3, None, None),
-        ("busy account", 7, 1, 1, "ann", 30.0),
-        ("busy account", 6, 1, 2, "bob", 240.0),
-        ("service", 4, 4, 1, None, None),
-        ("service", 4, 4, 1, "q", DAY),
-        ("own network", 1, 1, 1, None, None),
-        ("crowded hour", 6, 6, 6, None, None),
-        ("crowded hour", 6, 6, 6, "2026-06-01 01", 0.2),
+        ("resolved", 2, 2, 1, 2, None, None),
+        ("no source", 1, 1, 0, 1, None, None),
+        ("busy account", 13, 2, 3, 3, None, None),
+        ("busy account", 7, 1, 1, 1, "ann", 30.0),
+        ("busy account", 6, 1, 2, 2, "bob", 240.0),
+        ("service", 4, 4, 1, 4, None, None),
+        ("service", 4, 4, 1, 4, "q", DAY),
+        ("own network", 3, 1, 1, 2, None, None),
+        ("crowded hour", 6, 6, 6, 6, None, None),
+        ("crowded hour", 6, 6, 6, 6, "2026-06-01 01", 0.2),
     ]
     reasons = {g.example: g.reason for g in found if g.example}
     assert reasons == {
@@ -899,7 +890,7 @@ def test_groups_as_calculated_manually(engine: Engine) -> None:
     ],
 )
 def test_time_apart_in_words(engine: Engine, minutes: float, words: str) -> None:
-    lines: list[Line] = [("retried", "ann", "a", "p", minutes * i) for i in range(3)]
+    lines: list[Line] = [("busy account", "ann", "a", "p", minutes * i) for i in range(3)]
     assert f", every {words}: " in groups(engine, lines)[-1].reason
 
 

@@ -1,6 +1,8 @@
 """Members of a campaign: planted habits are found again among strays that have none."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -14,13 +16,12 @@ from lowslow_assets.detection.members import (
     Population,
     Suspects,
     count_population,
+    first_of_visits,
     member_probability,
     members_by_pattern,
     population_of,
     shares_prefix,
-    split_by_kit,
 )
-from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.engines.base import Engine
 from lowslow_assets.engines.schemas import schema
 from lowslow_assets.lake.tables import (
@@ -61,77 +62,6 @@ def suspects(**columns: list) -> Suspects:
             SUSPECT_FAILURES.schema,
         )
     )
-
-
-def devices(*groups: tuple[int, str, bool], **columns: list) -> Suspects:
-    """Suspects by number, browser and whether it is odd; one with {} is invented each time."""
-    rows = [(browser.format(i), odd) for number, browser, odd in groups for i in range(number)]
-    device = 1 << list(MODEL_PROPERTIES).index("device")
-    return suspects(
-        browser=[name for name, _ in rows], pattern=[device * odd for _, odd in rows], **columns
-    )
-
-
-@pytest.mark.parametrize(
-    ("found", "split"),
-    [
-        (devices((40, "Chrome", False), (60, "Edge {}", False)), 0),
-        (devices((100, "Hydra", True)), 0),
-        (devices((100, "invented {}", True)), 0),
-        (devices((40, "Hydra", True), (60, "invented {}", True)), 40),
-        (devices((60, "Hydra", True), (40, "invented {}", True)), 60),
-        # A tool among people's devices is one campaign with its strays.
-        (devices((40, "Hydra", True), (60, "Chrome", False)), 0),
-        (devices((40, "Hydra", True), (31, "Chrome", False), (29, "invented {}", True)), 0),
-        (devices((40, "Hydra", True), (30, "Chrome", False), (30, "invented {}", True)), 40),
-        # An odd device that others also have, from where it is usual.
-        (devices((40, "Hydra", True), (60, "invented {}", True), (9, "Hydra", False)), 40),
-        # Two rivals: the campaign has a list of devices.
-        (devices((40, "Hydra", True), (4, "Medusa", True), (56, "invented {}", True)), 0),
-        (devices((40, "Hydra", True), (3, "Medusa", True), (57, "invented {}", True)), 40),
-        (devices((50, "Hydra", True), (50, "Medusa", True)), 0),
-        # Too few of either to be a campaign of its own.
-        (devices((15, "Hydra", True), (85, "invented {}", True)), 15),
-        (devices((14, "Hydra", True), (86, "invented {}", True)), 0),
-        (devices((85, "Hydra", True), (15, "invented {}", True)), 85),
-        (devices((86, "Hydra", True), (14, "invented {}", True)), 0),
-        (devices((1, "Hydra", True)), 0),
-        (devices((1, "Chrome", False)), 0),
-    ],
-    ids=[
-        "no odd device",
-        "the tool alone",
-        "invented alone",
-        "tool among invented ones",
-        "mostly the tool",
-        "tool among usual",
-        "others mostly usual",
-        "others half usual",
-        "tool elsewhere usual",
-        "a rival",
-        "hardly a rival",
-        "two tools",
-        "15 of 100",
-        "14 of 100",
-        "all but 15",
-        "all but 14",
-        "one odd",
-        "one usual",
-    ],
-)
-def test_a_repeated_odd_device_is_a_part_of_its_own(found: Suspects, split: int) -> None:
-    parts = split_by_kit(found)
-    kit = bool(split) & (found.browser == "Hydra") & (found.pattern > 0)
-    assert parts.tolist() == kit.astype(int).tolist()
-    assert parts.sum() == split
-
-
-def test_a_device_is_browser_and_operating_system() -> None:
-    groups = (50, "Hydra", True), (50, "Hydra", True)
-    assert split_by_kit(devices(*groups)).sum() == 0
-    # Another system each time, with one browser: invented.
-    systems = ["Kali"] * 50 + [f"OS {i}" for i in range(50)]
-    assert split_by_kit(devices(*groups, operatingSystem=systems)).tolist() == [1] * 50 + [0] * 50
 
 
 def test_probability_as_calculated_manually() -> None:
@@ -186,8 +116,10 @@ def test_strays_show_other_tools() -> None:
             + campaigns(members.sum() - members, HOUR_OF_WEEKDAYS)
             + campaigns(np.zeros(number), 1 / 10_000)
             + campaigns(alike, 1 / 2)
-            # Of two applications each counts as seen once.
+            # Each of two applications, 1,000 accounts and 10,000 prefixes counts as seen once.
             - np.log((alike_strays + 1) / (strays.sum() - strays + 2) / (1 / 2))
+            - np.log((alike_strays + 1) / (strays.sum() - strays + 1_000) * 1_000)
+            - np.log(1 / (strays.sum() - strays + 10_000) * 10_000)
         )
         probability = 1 / (1 + np.exp(-log_odds))
         stray_share = (1 - probability).mean()
@@ -199,39 +131,88 @@ def test_strays_show_other_tools() -> None:
 
 
 def plain_probability(found: Suspects, population: Population) -> list[float]:
-    """The documented formulas, suspect by suspect, while nobody drops out."""
-    times = found.time.tolist()
+    """The documented formulas, suspect by suspect, from every start; the best fit's."""
+    starts = [[True] * len(found)]
+    accounts = [len({*found.user[found.ip_prefix == p]}) if p else 1 for p in found.ip_prefix]
+    starts.append([number >= 3 for number in accounts])
+    for column in (found.application, found.client, found.device, found.network):
+        starts += [[*(column == value)] for value in sorted({*column})]
+    fits = [
+        plain_fit(found, population, start)
+        for start in starts
+        if np.mean(start) == 1 or 0.15 <= np.mean(start) < 1
+    ]
+    best = fits[0]
+    for fit in fits[1:]:
+        if fit[0] > best[0] + 5:
+            best = fit
+    return best[1]
+
+
+def plain_fit(
+    found: Suspects, population: Population, members: list[bool]
+) -> tuple[float, list[float]]:
+    """The mixture's log-likelihood, over that of base weights, and the probabilities."""
     n = len(found)
-    # Per attribute the suspects' values, and the weight of each.
-    values: list[tuple[list, list[float]]] = [
-        ([*found.user], [1 / population.accounts] * n),
-        ([time.date() for time in times], [1 / population.days] * n),
+    times = found.time.tolist()
+    client = [*found.client]
+    # Per attribute, the suspects' values, the weight of each, whether it is learned of strays, and
+    # what the value depends on.
+    values: list[tuple[list, list[float], bool, list]] = [
+        ([time.date() for time in times], [1 / population.days] * n, False, [0] * n),
         (
             [(time.hour, time.weekday() >= 5) for time in times],
             [(2 if time.weekday() >= 5 else 5) / 7 / 24 for time in times],
+            False,
+            [0] * n,
         ),
-        ([*found.ip_prefix], [1 / 10_000] * n),
+        ([*found.user], [1 / population.accounts] * n, True, [0] * n),
+        ([p or i for i, p in enumerate(found.ip_prefix)], [1 / 10_000] * n, True, [0] * n),
     ]
-    for column in (
-        [*found.application],
-        [*found.client],
-        list(zip(found.browser, found.operating_system, strict=True)),
-        [*found.network],
-        [":" in (address or "") for address in found.ip_address],
+    for column, condition in (
+        (client, [0] * n),
+        ([*found.application], client),
+        (list(zip(found.browser, found.operating_system, strict=True)), client),
+        ([*found.network], [0] * n),
+        ([":" in (address or "") for address in found.ip_address], [0] * n),
+        ([*found.invented], [0] * n),
     ):
-        values.append((column, [1 / len(set(column))] * n))
-    log_ratio = np.zeros(n)
-    for column, weight in values:
-        ratios = [
-            [
-                np.log((column.count(column[i]) - 1 + a * weight[i]) / (n - 1 + a) / weight[i])
-                for i in range(n)
+        values.append((column, [1 / len(set(column))] * n, True, condition))
+    stray_share = min(max(1 - np.mean(members), 0.1), 0.95)
+    fit, probability = 0.0, [1.0] * n
+    for _ in range(10):
+        campaign, stray = np.full(n, np.log(1 - stray_share)), np.full(n, np.log(stray_share))
+        for column, weight, learned, condition in values:
+
+            def others(
+                i: int, of: list[bool], column: list = column, condition: list = condition
+            ) -> tuple[int, int]:
+                """How many others have the value of suspect i, of how many with its condition."""
+                chosen = [j for j in range(n) if of[j] and j != i and condition[j] == condition[i]]
+                return sum(column[j] == column[i] for j in chosen), len(chosen)
+
+            counts = [others(i, members) for i in range(n)]
+            ratios = [
+                [
+                    np.log((c + a * w) / (m + a) / w)
+                    for (c, m), w in zip(counts, weight, strict=True)
+                ]
+                for a in (0.1, 1, 10, 100, 1_000, 10_000)
             ]
-            for a in (0.1, 1, 10, 100, 1_000, 10_000)
-        ]
-        best = max(ratios, key=sum)
-        log_ratio += best
-    return (1 / (1 + np.exp(-log_ratio) / 9)).tolist()
+            campaign += max(ratios, key=lambda r: sum(np.array(r)[members]))
+            if learned:
+                counts = [others(i, [not member for member in members]) for i in range(n)]
+                stray += [
+                    np.log((c + 1) / (m + 1 / w) / w)
+                    for (c, m), w in zip(counts, weight, strict=True)
+                ]
+        fit = float(np.log(np.exp(campaign) + np.exp(stray)).sum())
+        probability = (1 / (1 + np.exp(stray - campaign))).tolist()
+        stray_share = min(max(1 - np.mean(probability), 0.01), 0.95)
+        before, members = members, [p >= 0.5 for p in probability]
+        if members == before:
+            break
+    return fit, probability
 
 
 def test_every_attribute_counts() -> None:
@@ -249,9 +230,54 @@ def test_every_attribute_counts() -> None:
         ip_address=["192.0.2.1", "2001:db8::1", "2001:db8::2", None, "2001:db8::3", "192.0.2.9"],
         ip_prefix=["p", "q", "r", "s", "q", "p"],
         network=["AS1", "AS1", "AS2", "AS3", "AS1", "AS1"],
+        result_type=["50126", "50034", "50126", "50126", "50034", "50126"],
+    )
+    np.testing.assert_allclose(
+        member_probability(found, TENANT), plain_probability(found, TENANT), rtol=1e-9
+    )
+
+
+def test_a_campaign_with_two_clients_is_one_campaign() -> None:
+    """Each client has its own devices and applications, so that they look like two campaigns."""
+    half = 40
+    hours = np.random.default_rng(0).integers(0, 60 * 24, 2 * half).tolist()
+    found = suspects(
+        user=[f"user{i}" for i in range(2 * half)],
+        time_generated=[START + timedelta(hours=hour) for hour in hours],
+        ClientAppUsed=["Browser", "Mobile Apps"] * half,
+        browser=["Edge", "Rich Client"] * half,
+        AppDisplayName=["Azure Portal", "Teams"] * half,
+    )
+    assert (member_probability(found, TENANT) >= 0.5).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_probability_is_that_of_the_documented_formulas(seed: int) -> None:
+    """Some suspects drop out, so strays learn; the best of several starts is taken."""
+    rng = np.random.default_rng(seed)
+    campaign, number = 20, 45
+    strays = number - campaign
+
+    def drawn(of_campaign: list, of_strays: list) -> list:
+        chosen = [rng.choice(of_campaign, campaign), rng.choice(of_strays, strays)]
+        return [*chosen[0].tolist(), *chosen[1].tolist()]
+
+    accounts = [f"user{i}" for i in range(1_000)]
+    prefixes = [f"p{i}" for i in range(1_000)]
+    hours = drawn([33, 34, 35, 57, 58], [*range(1_440)])
+    found = suspects(
+        user=drawn(accounts[:12], accounts),
+        time_generated=[START + timedelta(hours=hour) for hour in hours],
+        AppDisplayName=drawn(["Azure Portal"], ["Azure Portal", "Exchange"]),
+        ClientAppUsed=drawn(["Browser", "IMAP"], ["Browser", "IMAP", "POP"]),
+        browser=drawn(["Chrome", "Edge"], ["Chrome", "Edge", "Safari"]),
+        ip_address=drawn(["192.0.2.1"], ["192.0.2.1", "2001:db8::1"]),
+        ip_prefix=[prefix or None for prefix in drawn(prefixes[:4], [*prefixes, *[""] * 300])],
+        network=drawn(["AS1", "AS2"], ["AS1", "AS2", "AS3", "AS4"]),
+        result_type=drawn(["50126"], ["50126", "50034"]),
     )
     expected = plain_probability(found, TENANT)
-    assert min(expected) > 0.5, "somebody drops out, and there is a second round"
+    assert 0.2 < np.mean(np.array(expected) >= 0.5) < 0.9
     np.testing.assert_allclose(member_probability(found, TENANT), expected, rtol=1e-9)
 
 
@@ -372,7 +398,79 @@ def test_planted_habits_are_found_among_strays(campaign: int, strays: int, seed:
 def test_without_habits_no_suspect_is_left_out(seed: int) -> None:
     """Nothing distinguishes members from strays, so the campaign keeps what the mask gave it."""
     found, _ = planted(0, 150, seed)
-    assert (member_probability(found, TENANT) >= 0.5).mean() >= 0.95
+    alike = {"application": "Azure Portal", "browser": "Chrome 125"}
+    same = {name: np.full(150, value, object) for name, value in alike.items()}
+    assert (member_probability(replace(found, **same), TENANT) >= 0.5).mean() >= 0.95
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_names_without_an_account_are_a_habit(seed: int) -> None:
+    found, is_campaigns = planted(60, 25, seed)
+    members = member_probability(replace(found, invented=is_campaigns), TENANT) >= 0.5
+    assert members.tolist() == is_campaigns.tolist()
+    # Otherwise, strays at the campaign's hours are members.
+    assert ((member_probability(found, TENANT) >= 0.5) & ~is_campaigns).any()
+
+
+def visits(*rows: tuple[str, str, str | None, float]) -> list[str]:
+    """The id of the first attempt of each row's visit; rows are (id, user, prefix, minutes)."""
+    ids, users, prefixes, minutes = map(list, zip(*rows, strict=True))
+    found = suspects(
+        signin_id=ids,
+        user=users,
+        ip_prefix=prefixes,
+        time_generated=[START + timedelta(minutes=minute) for minute in minutes],
+    )
+    return found.signin_id[first_of_visits(found)].tolist()
+
+
+def test_attempts_within_an_hour_are_one_visit() -> None:
+    # An hour exactly, and again an hour; then a minute more.
+    rows = [("d", "ann", "p", 181.0), ("b", "ann", "p", 60), ("a", "ann", "p", 0)]
+    rows += [("c", "ann", "p", 120), ("e", "ann", "p", 182)]
+    assert visits(*rows) == ["d", "a", "a", "a", "d"]
+
+
+def test_the_first_of_attempts_at_one_time_has_the_smallest_id() -> None:
+    rows = [("e", "ann", "p", 5.0), ("b", "ann", "p", 5), ("c", "ann", "p", 5)]
+    rows += [("a", "ann", "p", 6), ("d", "ann", "p", 4)]
+    assert visits(*rows) == ["d"] * 5
+    assert visits(*rows[:4]) == ["b"] * 4
+
+
+def test_another_user_prefix_or_unknown_prefix_is_another_visit() -> None:
+    rows = [("a", "ann", "p", 0.0), ("b", "bob", "p", 1), ("c", "ann", "q", 2)]
+    # Another visit's attempts between do not end a visit.
+    rows += [("d", "ann", "p", 3), ("e", "bob", "p", 4)]
+    assert visits(*rows) == ["a", "b", "c", "a", "b"]
+    assert visits(("a", "ann", None, 0), ("b", "ann", None, 0)) == ["a", "b"]
+
+
+def test_visits_of_no_or_one_suspect() -> None:
+    assert first_of_visits(suspects(user=[])).tolist() == []
+    assert visits(("a", "ann", "p", 0)) == ["a"]
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("ab"),
+            st.sampled_from(["p", "q", None]),
+            st.integers(0, 8).map(lambda halves: 30.0 * halves),
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_visits_do_not_depend_on_the_order(rows: list[tuple], random: Random) -> None:
+    named = [(f"{i:02}", *row) for i, row in enumerate(rows)]
+    shuffled = random.sample(named, len(named))
+    found = dict(zip([row[0] for row in named], visits(*named), strict=True))
+    assert dict(zip([row[0] for row in shuffled], visits(*shuffled), strict=True)) == found
+    # The first of a visit is its own first.
+    assert all(found[first] == first for first in found.values())
 
 
 def test_suspects_are_chosen_by_position_and_by_booleans() -> None:
@@ -398,6 +496,8 @@ def repeated(core: int, strays: int, **columns: Any) -> tuple[Suspects, np.ndarr
             START + timedelta(hours=h) for h in rng.integers(0, 1_440, number).tolist()
         ],
         "browser": rng.choice(["Chrome", "Edge", "Safari", "Opera"], number).tolist(),
+        "AppDisplayName": rng.choice(["Azure Portal", "Teams", "Office 365"], number).tolist(),
+        "ClientAppUsed": ["Browser"] * number,
         "ip_prefix": [f"p{i}" for i in range(number)],
         "network": [f"AS{i % 97}" for i in range(number)],
         "pattern": [0b11100] * number,
@@ -413,8 +513,10 @@ def repeated(core: int, strays: int, **columns: Any) -> tuple[Suspects, np.ndarr
         {"ip_prefix": "rented {}"},
         {"network": "AS64500", "ip_prefix": "rented {}"},
         {"browser": "Hydra", "network": "AS64500"},
+        {"AppDisplayName": "Exchange", "user": "user{}"},
+        {"ClientAppUsed": "IMAP", "user": "user{}"},
     ],
-    ids=["prefixes", "cloud", "tool"],
+    ids=["prefixes", "cloud", "tool", "application", "client"],
 )
 def test_a_campaign_is_distinguished_from_as_many_strays(habit: dict[str, str]) -> None:
     found, is_campaigns = repeated(100, 200, **habit)
@@ -456,13 +558,14 @@ def test_the_population_is_learned_from_where_people_succeed(engine: Engine) -> 
         {"accounts": 4, "visits": 6, "new_visits": 2}
     ]
     explained = [
-        {"explanation": "own network", "example": None, "failures": 2},
-        {"explanation": "own device", "example": None, "failures": 1},
-        {"explanation": "own device", "example": "ann", "failures": 1},
-        {"explanation": "office", "example": None, "failures": 50},
+        {"explanation": "own network", "example": None, "failures": 9, "visits": 2},
+        {"explanation": "own device", "example": None, "failures": 1, "visits": 1},
+        {"explanation": "own device", "example": "ann", "failures": 1, "visits": 1},
+        {"explanation": "office", "example": None, "failures": 50, "visits": 50},
     ]
     hours = {START: 7}
-    # Three of six visits are given up; away from home three times as often.
+    # Three of six visits are given up, however often the password was mistyped in them; away from
+    # home three times as often.
     found = population_of(successes, suspect, explained, hours, days=10)
     assert found == Population(4, 10, 3 * 3 / 6 * 2 / 10, hours)
 

@@ -17,6 +17,7 @@ from lowslow_assets.detection.signs import (
     MIN_ATTEMPTS,
     Sign,
     at_least,
+    lasting_signs,
     occupancy_p_value,
     signs_of_members,
     signs_of_size,
@@ -120,6 +121,61 @@ def test_all_within_a_third_of_the_window() -> None:
     sign = signs(members)["beginning and end"]
     assert sign.p_value == pytest.approx(12 / 3**11 - 11 / 3**12)
     assert sign.explanation == "all within 20 of 60 days"
+
+
+def test_beginning_and_end_count_accounts() -> None:
+    """Twelve accounts, twice each: strays on the same account depend on each other."""
+    days = [0.0, *np.linspace(1, 18, 22).tolist(), 19.5]
+    members = suspects(days, user=[f"user{i % 12}" for i in range(24)])
+    assert signs(members)["beginning and end"].p_value == pytest.approx(12 / 3**11 - 11 / 3**12)
+
+
+def test_signs_of_time_count_an_account_once_a_day() -> None:
+    days = [i * 1.4 + 0.01 * i for i in range(40)]
+    users = [f"user{i % 30}" for i in range(40)]
+    # The last account again and again on its day, in any order; and somebody else, once more.
+    again = [days[-1] + minutes / 1_440 for minutes in (9, 3, 3, 7, 1, 8)]
+    once = suspects(days, user=users)
+    often = suspects([*again, *days], user=[users[-1]] * 6 + users)
+    found, expected = signs(often), signs(once)
+    for name in ("beginning and end", "even gaps", "uneven days", "hours of the day"):
+        assert found[name] == expected[name]
+    assert found["number"] != expected["number"]
+    another = suspects([*again, *days], user=["user41"] * 6 + users)
+    assert signs(another)["even gaps"].p_value != expected["even gaps"].p_value
+
+
+def lasting(days: list[float], p_values: dict[int, dict[str, float]]) -> dict[str, float]:
+    """The lasting signs, given their p-values by the number of members; all of these are asked."""
+    asked = set[int]()
+
+    def signs_of(members: Suspects) -> list[Sign]:
+        asked.add(len(members))
+        found = p_values[len(members)].items()
+        return [Sign(name, p_value, f"of {len(members)}") for name, p_value in found]
+
+    found = lasting_signs(signs_of, suspects(days))
+    assert asked == {*p_values}
+    assert all(sign.explanation == f"of {len(days)}" for sign in found)
+    return {sign.name: sign.p_value for sign in found}
+
+
+def test_a_sign_lasts_if_it_is_one_without_the_busiest_24_hours() -> None:
+    # Four of the six within 24 hours exactly, in any order.
+    days = [9.0, 5.0, 0.0, 5.2, 6.0, 5.9]
+    p_values = {6: {"a": 0.1, "b": 0.2, "c": 0.3}, 2: {"a": 0.5, "b": 0.05}}
+    assert lasting(days, p_values) == {"a": 0.5, "b": 0.2, "c": 1.0}
+    # A sign of the rest alone is none.
+    assert lasting(days, {6: {"a": 0.1}, 2: {"a": 0.1, "b": 0.1}}) == {"a": 0.1}
+
+
+def test_nothing_lasts_of_24_hours() -> None:
+    assert lasting([5.0, 5.5, 6.0], {3: {"a": 0.1}}) == {"a": 1.0}
+    assert lasting([5.0], {1: {"a": 0.1}}) == {"a": 1.0}
+
+
+def test_of_two_days_that_are_as_busy_one_is_left_out() -> None:
+    assert lasting([1.0, 1.1, 5.0, 5.1, 9.0], {5: {"a": 0.1}, 3: {"a": 0.2}}) == {"a": 0.2}
 
 
 def test_gaps_like_a_clocks_are_even_and_random_ones_are_not() -> None:

@@ -14,8 +14,15 @@ from lowslow_assets.detection.members import Population, Suspects, member_probab
 from lowslow_assets.detection.mixture import MixtureFit, fit_by_births, fit_by_restarts
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.detection.pruning import Cluster, PruningRules
-from lowslow_assets.detection.signs import signs_of_members, signs_of_size
+from lowslow_assets.detection.signs import (
+    MIN_ATTEMPTS,
+    Sign,
+    lasting_signs,
+    signs_of_members,
+    signs_of_size,
+)
 from lowslow_assets.detection.spray_tests import (
+    SprayTest,
     confidence,
     honest_strays_a_day,
     spray_tests,
@@ -99,14 +106,22 @@ def test_a_spray_is_kept_and_ten_typos_are_not() -> None:
     assert (members.position[members.cluster_id == 1] >= 110).all()
     for cluster in clusters.values():
         own = suspects.at(members.of([cluster.cluster_id]).position)
-        among = suspects.at(members.chosen_among[cluster.cluster_id])
         size = size_of(cluster.cluster_id, own)
-        honest = honest_strays_a_day(TENANT, len(cluster.anomalous_features))
-        signs = [*signs_of_size(size, honest, 10.0), *signs_of_members(own, among, TENANT)]
-        assert cluster.tests == spray_tests(size, signs, honest)
+        assert cluster.tests == expected_tests(own, own, cluster)
         assert cluster.confidence == confidence(cluster.tests)
         assert (cluster.kept, cluster.reason) == verdict(cluster.tests, cluster.anomalous_features)
         assert cluster.attempts_per_day == size.attempts_per_day
+
+
+def expected_tests(own: Suspects, among: Suspects, cluster: Cluster) -> list[SprayTest]:
+    """The tests of a cluster whose visits are its own, chosen from among others."""
+    honest = honest_strays_a_day(TENANT, len(cluster.anomalous_features))
+
+    def signs_of(visits: Suspects) -> list[Sign]:
+        of_size = signs_of_size(size_of(0, visits), honest, 10.0)
+        return [*of_size, *signs_of_members(visits, among, TENANT)]
+
+    return spray_tests(size_of(0, own), lasting_signs(signs_of, own), honest)
 
 
 def unrelated(attempts: int, seed: int, pattern: int = SPRAY, first: int = 0) -> pa.Table:
@@ -213,17 +228,28 @@ def test_a_suspect_without_a_component_is_not_a_member() -> None:
         assert set(found.position) == set(range(members))
 
 
-def test_a_component_of_two_campaigns_has_two_clusters() -> None:
-    invented = table(30, SPRAY)
-    tool = table(20, SPRAY, 30, browser=["Hydra"] * 20, AppDisplayName=["Exchange"] * 20)
-    suspects = of_tables(invented, tool)
+def test_a_component_of_two_groups_has_two_clusters() -> None:
+    # An enumeration of names that no account has, and a spray, which is found beside it.
+    names = table(
+        60,
+        SPRAY,
+        result_type=["50034"] * 60,
+        browser=["curl"] * 60,
+        ip_prefix=["203.0.113"] * 60,
+        ip_address=["203.0.113.7"] * 60,
+    )
+    spray = table(40, SPRAY, 60)
+    suspects = of_tables(names, spray)
     clusters, members = judged(suspects)
-    assert {k: c.component for k, c in clusters.items()} == {0: 0, COMPONENTS: 0}
-    assert set(members.of([COMPONENTS]).position) == set(range(30, 50))
-    assert set(members.of([0]).position) == set(range(30))
-    # Each campaign is judged on its own.
+    assert {k: (c.component, c.kept) for k, c in clusters.items()} == {
+        0: (0, False),
+        COMPONENTS: (0, True),
+    }
+    assert set(members.of([0]).position) == set(range(60))
+    assert set(members.of([COMPONENTS]).position) == set(range(60, 100))
+    # Each group is judged on its own.
     by_mask = FIT.responsibilities(mask_bits([SPRAY], len(MODEL_PROPERTIES)))[0, 0]
-    expected = by_mask * member_probability(Suspects.of(tool), TENANT)
+    expected = by_mask * member_probability(Suspects.of(spray), TENANT)
     np.testing.assert_array_equal(members.of([COMPONENTS]).probability, expected)
 
 
@@ -258,10 +284,148 @@ def with_strays(seed: int) -> tuple[Suspects, pa.Table]:
 def test_an_outsider_is_left_out_however_sure_the_mask_is() -> None:
     suspects, _ = with_strays(seed=1)
     rules = replace(SETTINGS, pruning=PruningRules(min_assignment_probability=0.0))
-    _, members = judged(suspects, settings=rules)
+    clusters, members = judged(suspects, settings=rules)
     probability = member_probability(suspects, TENANT)
     assert 0 < (probability < 0.5).sum() < 60
-    assert set(members.position) == set(np.flatnonzero(probability >= 0.5))
+    assert set(members.of([0]).position) == set(np.flatnonzero(probability >= 0.5))
+    # The outsiders are a group of their own, in which nothing is a sign.
+    others = clusters[COMPONENTS]
+    assert set(members.of([COMPONENTS]).position) == set(np.flatnonzero(probability < 0.5))
+    assert [clusters[0].kept, others.kept] == [True, False]
+    outside = suspects.at(probability < 0.5)
+    assert others.tests == expected_tests(outside, outside, others)
+
+
+def spray(
+    attempts: int, seed: int, begin: int, days: int, server: str, first: int = 0, **columns: list
+) -> pa.Table:
+    """Each account once, at random times of some days, from three servers with one application."""
+    rng = np.random.default_rng(seed)
+    moments = begin + rng.uniform(0, days, attempts)
+    prefixes = [f"{server}.{number}" for number in rng.integers(0, 3, attempts)]
+    rows: dict[str, list] = {
+        "time_generated": [START + timedelta(days=float(day)) for day in moments],
+        "browser": ["Edge"] * attempts,
+        "AppDisplayName": [f"App {server}"] * attempts,
+        "ip_prefix": prefixes,
+        "ip_address": [f"{prefix}.7" for prefix in prefixes],
+        "network": [f"AS {server}"] * attempts,
+    }
+    return table(attempts, SPRAY, first, **(rows | columns))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_campaigns_that_look_alike_are_one_cluster_without_the_noise(seed: int) -> None:
+    # Through residential proxies with one device; each has one application and one provider. One
+    # attacker who changes both may look the same, so what is kept is not divided.
+    prefixes = [f"proxy {i}" for i in range(150)]
+    first = spray(90, seed, begin=2, days=40, server="203.0", ip_prefix=prefixes[:90])
+    second = spray(
+        60, seed + 9, begin=15, days=30, server="198.51", first=90, ip_prefix=prefixes[90:]
+    )
+    noise = unrelated(60, seed + 50, first=150)
+    clusters, members = judged(of_tables(first, second, noise))
+    kept = [
+        set(members.of([cluster.cluster_id]).position.tolist())
+        for cluster in clusters.values()
+        if cluster.kept
+    ]
+    assert kept == [set(range(150))]
+    assert {k % COMPONENTS for k in clusters} == {0}
+    assert [*clusters] == [COMPONENTS * i for i in range(len(clusters))]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_campaign_behind_a_burst_of_a_day_is_found(seed: int) -> None:
+    burst = spray(150, seed, begin=20, days=1, server="203.0")
+    campaign = spray(60, seed + 9, begin=5, days=40, server="198.51", first=150)
+    clusters, members = judged(of_tables(burst, campaign))
+    [kept] = [cluster for cluster in clusters.values() if cluster.kept]
+    assert set(members.of([kept.cluster_id]).position) == set(range(150, 210))
+
+
+def day_of_one_tool(attempts: int, seed: int, first: int) -> pa.Table:
+    """A burst in the likeness of noise: each account from its own prefix, with one device."""
+    return spray(
+        attempts,
+        seed,
+        begin=20,
+        days=1,
+        server="203.0",
+        first=first,
+        AppDisplayName=["Azure Portal"] * attempts,
+        ip_prefix=[f"burst {i}" for i in range(attempts)],
+        network=[f"AS of burst {i}" for i in range(attempts)],
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_burst_among_strays_is_no_campaign_and_a_campaign_with_a_burst_is(seed: int) -> None:
+    clusters, _ = judged(of_tables(unrelated(120, seed), day_of_one_tool(90, seed, first=120)))
+    assert not any(cluster.kept for cluster in clusters.values())
+    clusters, members = judged(of_tables(rented(80, seed), day_of_one_tool(40, seed, first=80)))
+    [kept] = [cluster.cluster_id for cluster in clusters.values() if cluster.kept]
+    assert set(range(80)) <= set(members.of([kept]).position.tolist())
+
+
+def test_a_group_that_is_not_kept_is_divided_until_it_is_one() -> None:
+    """Hand-made membership: of the suspects it is given, those of the first half belong."""
+    number = 4 * MIN_ATTEMPTS
+
+    def first_half(suspects: Suspects, population: Population) -> np.ndarray:
+        return (np.arange(len(suspects)) < max(len(suspects) / 2, MIN_ATTEMPTS)).astype(float)
+
+    def by_size(least: int, most: int) -> Any:
+        def tests(size: Any, *_: Any) -> list[SprayTest]:
+            return [SprayTest("size", least <= size.failures <= most, size.failures, "")]
+
+        return tests
+
+    def sizes(least: int, most: int) -> list[tuple[set[int], bool]]:
+        recipe = replace(RECIPE, membership=first_half, tests=by_size(least, most))
+        clusters, members = judged(of_tables(table(number, SPRAY)), recipe=recipe)
+        found = [(set(members.of([k]).position.tolist()), c.kept) for k, c in clusters.items()]
+        return sorted(found, key=lambda each: min(each[0]))
+
+    quarters = [set(range(i * 12, (i + 1) * 12)) for i in range(4)]
+    # Halves are kept as they are, and what is beside the first half is divided.
+    half = quarters[0] | quarters[1]
+    assert sizes(24, 24) == [(half, True), (quarters[2], False), (quarters[3], False)]
+    # No half is kept, so each is divided.
+    assert sizes(12, 12) == [(quarter, True) for quarter in quarters]
+    assert sizes(100, 100) == [(quarter, False) for quarter in quarters]
+
+
+def test_a_part_of_which_nothing_belongs_has_no_group() -> None:
+    # Two components are equally probable, and each of the attempts belongs with 0.9: 0.45.
+    suspects = of_tables(unrelated(100, seed=1, pattern=0b01101))
+    rules = replace(SETTINGS, pruning=PruningRules(min_assignment_probability=0.475))
+    fit = fit_of(0b11101, 0b01001, weights=(50.0, 50.0))
+    clusters, members = judged(suspects, fit=fit, settings=rules)
+    assert (clusters, len(members.position)) == ({}, 0)
+
+
+def test_a_visit_is_judged_by_its_first_attempt_and_all_of_it_is_a_member() -> None:
+    alone = table(110, SPRAY)
+    # Ten minutes later the first five try again, so that their attempts look like typos; and the
+    # first typo of the others is followed by one that looks like the spray.
+    typo = table(1, TYPO, 500)
+    times = [START + timedelta(hours=12 * i, minutes=10) for i in range(5)]
+    again = table(5, TYPO, time_generated=times, signin_id=[f"again {i}" for i in range(5)])
+    more = table(
+        1, SPRAY, 500, time_generated=[START + timedelta(hours=1)], signin_id=["again typo"]
+    )
+    clusters, members = judged(of_tables(alone, typo, again, more))
+    of_spray = members.of([0])
+    probability = dict(zip(of_spray.position.tolist(), of_spray.probability, strict=True))
+    assert set(probability) == {*range(110), *range(111, 116)}
+    assert [probability[111 + i] for i in range(5)] == [probability[i] for i in range(5)]
+    assert set(members.of([1]).position) == {110, 116}
+    assert (clusters[0].failures, clusters[1].failures) == (115, 2)
+    # Retries are no further signs, and no further tries of an account.
+    without = judged(of_tables(alone, typo))[0]
+    assert [clusters[k].tests for k in (0, 1)] == [without[k].tests for k in (0, 1)]
+    assert clusters[0].anomalous_features == without[0].anomalous_features
 
 
 def test_members_do_not_depend_on_the_order_of_suspects() -> None:
@@ -287,9 +451,6 @@ def test_a_recipe_leaves_a_step_out() -> None:
 
     members = judged(suspects, recipe=replace(RECIPE, membership=all_belong))[1]
     assert len(members.position) == len(suspects)
-    two = of_tables(table(30, SPRAY), table(20, SPRAY, 30, browser=["Hydra"] * 20))
-    whole = replace(RECIPE, split=lambda suspects: np.zeros(len(suspects), int))
-    assert set(judged(two, recipe=whole)[0]) == {0}
     first = replace(RECIPE, tests=lambda *given: spray_tests(*given)[:1])
     [cluster] = judged(of_tables(table(15, SPRAY)), recipe=first)[0].values()
     assert (cluster.kept, [test.name for test in cluster.tests]) == (True, ["many accounts"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from lowslow_assets.detection.explanations import DAY_RULES_VERSION
 from lowslow_assets.engines import spark as spark_module
 from lowslow_assets.engines import workers
 from lowslow_assets.settings import NOTEBOOK
@@ -105,6 +106,24 @@ def test_a_hunt_does_not_mix_windows_or_presets(project, other, said):
     error = result.get_step_failure_events()[0].step_failure_data.error
     assert error is not None
     assert said in error.message
+
+
+@pytest.mark.parametrize("table", ["open_failures", "failure_sources"])
+def test_a_hunt_does_not_read_a_day_that_other_rules_explained(copy, table):
+    path = copy.lake / table / f"date={LAST}" / "_provenance.json"
+    provenance = json.loads(path.read_text())
+    del provenance["made_from"]["day_rules"]
+    path.write_text(json.dumps(provenance))
+    result = copy.run(
+        "hunt_as_of_day",
+        [LAST],
+        asset_selection=[dg.AssetKey("explained_failures"), dg.AssetKey("suspect_failures")],
+        raise_on_error=False,
+    )
+    assert not result.success
+    error = result.get_step_failure_events()[0].step_failure_data.error
+    assert error is not None
+    assert f"made with day_rules None, not {DAY_RULES_VERSION}" in error.message
 
 
 def test_one_of_two_tables_made_together_can_be_asked_for(copy):

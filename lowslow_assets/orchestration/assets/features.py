@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from lowslow_assets.detection.explanations import (
+    DAY_RULES_VERSION,
     explain_by_day,
     sum_failures,
     unexplained_failures,
@@ -145,8 +146,16 @@ def _count_hours(lake: Lake, days: list[date]) -> dict[date, list[dict[str, Any]
     return found
 
 
-def _summary(table: Table, summarize: Callable[[Relation], Relation], of: Table = ENCODED_FEATURES):
-    """An asset that sums up the days' encoded features, or their sign-ins as they were logged."""
+def _summary(
+    table: Table,
+    summarize: Callable[[Relation], Relation],
+    of: Table = ENCODED_FEATURES,
+    **rules: int,
+):
+    """An asset that sums up the days' encoded features, or their sign-ins as they were logged.
+
+    ``rules`` are versions of rules that the table depends on; a hunt asks for them.
+    """
 
     @dg.asset(
         name=table.name,
@@ -164,7 +173,7 @@ def _summary(table: Table, summarize: Callable[[Relation], Relation], of: Table 
             opened = lake.open()
             for days in parts:
                 rows = summarize(opened.read(of, days, made_from))
-                written = opened.write(table, rows, days, made_from)
+                written = opened.write(table, rows, days, made_from | rules)
                 opened.engine.forget()
                 for day in days:
                     context.add_asset_metadata(
@@ -190,5 +199,5 @@ def _failure_sources(encoded: Relation) -> Relation:
 user_names = _summary(USER_NAMES, count_names, of=RAW_SIGNINS)
 category_counts = _summary(CATEGORY_COUNTS, count_categories)
 success_sources = _summary(SUCCESS_SOURCES, sum_sources)
-failure_sources = _summary(FAILURE_SOURCES, _failure_sources)
-open_failures = _summary(OPEN_FAILURES, _open_failures)
+failure_sources = _summary(FAILURE_SOURCES, _failure_sources, day_rules=DAY_RULES_VERSION)
+open_failures = _summary(OPEN_FAILURES, _open_failures, day_rules=DAY_RULES_VERSION)
