@@ -72,8 +72,8 @@ def spray(number: int, day: date) -> list[dict[str, Any]]:
     for n in range(7):
         attempt = 7 * number + n
         user, code = f"u{attempt * 5 % PEOPLE}", "50126"
-        if n == 0 and number % 4 == 0:
-            user, code = INVENTED[number // 4 % len(INVENTED)], "50034"
+        if n == 0 and number % 2 == 0:
+            user, code = INVENTED[number // 2 % len(INVENTED)], "50034"
         elif n == 1 and number % 5 == 0:
             code = "50053"
         elif number == 6 and n < len(STOPPED) + 1 and n:
