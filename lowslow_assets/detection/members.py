@@ -372,33 +372,31 @@ def _attributes(suspects: Suspects, population: Population) -> list[_Attribute]:
     hour = (suspects.time - day) // np.timedelta64(1, "h")
     # The first day of 1970 was a Thursday.
     weekend = (day.astype(np.int64) + 3) % 7 >= 5
-    client = _codes(suspects.client)
-    anything = np.zeros(len(suspects), int)
     protocol = np.array([":" in (address or "") for address in suspects.ip_address])
-    uniform = [
-        (day, 1 / population.days),
-        (hour + 24 * weekend, np.where(weekend, 2, 5) / 7 / 24),
-    ]
-    learned = [
-        (suspects.user, 1 / max(population.accounts, 1), anything),
-        (_prefixes(suspects), 1 / _PREFIXES, anything),
-        (suspects.client, None, anything),
-        # Without the condition, a campaign with two clients would look like two campaigns.
-        (suspects.application, None, client),
-        (suspects.device, None, client),
-        (suspects.network, None, anything),
-        (protocol, None, anything),
-        (suspects.invented, None, anything),
-    ]
+    client, anything = _codes(suspects.client), np.zeros(len(suspects), int)
 
-    def attribute(values: Any, weights: Any, given: np.ndarray, of_strays: bool) -> _Attribute:
+    def attribute(
+        values: np.ndarray,
+        weights: np.ndarray | float | None = None,
+        given: np.ndarray = anything,
+        of_strays: bool = True,
+    ) -> _Attribute:
         codes = _codes(values)
         weights = 1 / (codes.max() + 1) if weights is None else weights
-        return _Attribute(codes, np.broadcast_to(weights, len(suspects)), given, of_strays)
+        return _Attribute(codes, np.broadcast_to(weights, len(codes)), given, of_strays)
 
     return [
-        *(attribute(values, weights, anything, False) for values, weights in uniform),
-        *(attribute(*of_tools, True) for of_tools in learned),
+        attribute(day, 1 / population.days, of_strays=False),
+        attribute(hour + 24 * weekend, np.where(weekend, 2, 5) / 7 / 24, of_strays=False),
+        attribute(suspects.user, 1 / max(population.accounts, 1)),
+        attribute(_prefixes(suspects), 1 / _PREFIXES),
+        attribute(suspects.client),
+        # Without the condition, a campaign with two clients would look like two campaigns.
+        attribute(suspects.application, given=client),
+        attribute(suspects.device, given=client),
+        attribute(suspects.network),
+        attribute(protocol),
+        attribute(suspects.invented),
     ]
 
 

@@ -79,7 +79,7 @@ def spray_tests(
             "old password makes hundreds.",
         ),
         SprayTest(
-            "lasts for days",
+            "many days",
             cluster.active_days >= least_days
             or (
                 cluster.active_days >= SPREAD_DAYS * least_days

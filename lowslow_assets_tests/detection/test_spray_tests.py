@@ -56,18 +56,18 @@ def test_few_people_are_odd_in_three_properties_at_once(odd: int, strays: float)
             ["many accounts", "few attempts each"],
         ),
         (cluster(failures=32_000, users=200, active=60, span=60), ["few attempts each"]),
-        (cluster(failures=900, users=400, active=1, span=1), ["lasts for days"]),
+        (cluster(failures=900, users=400, active=1, span=1), ["many days"]),
         # Each at its limit, and each just past it.
         (cluster(failures=600, users=10, active=7, span=14), []),
         (
             cluster(failures=541, users=9, active=6, span=13),
-            ["many accounts", "few attempts each", "lasts for days"],
+            ["many accounts", "few attempts each", "many days"],
         ),
         # Only on Sundays: four of them, in three weeks.
         (cluster(failures=80, users=60, active=4, span=22), []),
         (cluster(failures=80, users=60, active=4, span=20), []),
-        (cluster(failures=80, users=60, active=4, span=19), ["lasts for days"]),
-        (cluster(failures=80, users=60, active=3, span=22), ["lasts for days"]),
+        (cluster(failures=80, users=60, active=4, span=19), ["many days"]),
+        (cluster(failures=80, users=60, active=3, span=22), ["many days"]),
         # If a campaign lasts longer than a month, the attempts per account are those of a month.
         (cluster(failures=1_200, users=10, active=60, span=60), []),
         (cluster(failures=1_201, users=10, active=60, span=60), ["few attempts each"]),
@@ -103,7 +103,7 @@ def test_spray_tests(suspect: ClusterSize, failed: list[str]) -> None:
         (Thresholds(max_attempts_per_account=4.9), ["few attempts each"]),
         # Four sevenths of so many days are enough if the span is 20 sevenths of them.
         (Thresholds(min_active_days=14), []),
-        (Thresholds(min_active_days=15), ["lasts for days"]),
+        (Thresholds(min_active_days=15), ["many days"]),
         (Thresholds(max_p_value=2e-9), []),
         (Thresholds(max_p_value=1e-9), ["more than stray failures"]),
     ],
