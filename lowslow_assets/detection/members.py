@@ -382,8 +382,8 @@ def _attributes(suspects: Suspects, population: Population) -> list[_Attribute]:
         of_strays: bool = True,
     ) -> _Attribute:
         codes = _codes(values)
-        weights = 1 / (codes.max() + 1) if weights is None else weights
-        return _Attribute(codes, np.broadcast_to(weights, len(codes)), given, of_strays)
+        base = 1 / len(np.unique(codes)) if weights is None else weights
+        return _Attribute(codes, np.broadcast_to(base, len(codes)), given, of_strays)
 
     return [
         attribute(day, 1 / population.days, of_strays=False),

@@ -30,7 +30,7 @@ THRESHOLDS = {
     2: "b697af541a79",
     3: "9e2c3cda03d1",
     4: "6cf87c5474e1",
-    5: "4f68c2115927",
+    5: "f8dc32516768",
 }
 RULES = (
     baseline,
