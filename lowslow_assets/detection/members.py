@@ -291,15 +291,18 @@ def member_probability(suspects: Suspects, population: Population) -> np.ndarray
     best, each from the others (leave-one-out). If a campaign has no habit, a is large and the
     attribute has no influence.
 
-    The model is fitted from several starts: all suspects as members, and the suspects that share
-    what a campaign may repeat. The best fit is taken. Sums in another order differ in their last
-    digits, so the result is the one of this order of suspects.
+    Applications and devices are counted among the suspects with the same client, because they
+    depend on it. The model is fitted from several starts: all suspects as members, and the suspects
+    that share what a campaign may repeat. A later start's fit is taken only if strong evidence
+    prefers it. Sums in another order differ in their last digits, so the result is the one of this
+    order of suspects.
     """
     if not len(suspects):
         return np.zeros(0)
     attributes = _attributes(suspects, population)
     best, probability = -np.inf, np.zeros(len(suspects))
-    for core in _cores(suspects):
+    # One tool from one network is one start, although both repeat.
+    for core in {core.tobytes(): core for core in _cores(suspects)}.values():
         fit, found = _fit_members(attributes, core)
         if fit > best + _STRONG_EVIDENCE:
             best, probability = fit, found
@@ -310,9 +313,9 @@ def member_probability(suspects: Suspects, population: Population) -> np.ndarray
 class _Attribute:
     """The value of each suspect as a number, and that value's base weight: arrays of shape (n,).
 
-    ``given``: values are counted among the suspects with the same number here, because they depend
-    on it. ``of_strays``: the weights of strays are learned from the strays; else strays have the
-    base weights.
+    ``given``: a value depends on the number here, so it is counted among the suspects with the same
+    one; ``codes`` of other suspects differ. ``of_strays``: the weights of strays are learned from
+    the strays; else strays have the base weights.
     """
 
     codes: np.ndarray
@@ -382,8 +385,9 @@ def _attributes(suspects: Suspects, population: Population) -> list[_Attribute]:
         of_strays: bool = True,
     ) -> _Attribute:
         codes = _codes(values)
-        base = 1 / len(np.unique(codes)) if weights is None else weights
-        return _Attribute(codes, np.broadcast_to(base, len(codes)), given, of_strays)
+        number = int(codes.max()) + 1
+        base = np.broadcast_to(1 / number if weights is None else weights, len(codes))
+        return _Attribute(given * number + codes, base, given, of_strays)
 
     return [
         attribute(day, 1 / population.days, of_strays=False),
@@ -422,12 +426,8 @@ def _strays_log_ratio(attribute: _Attribute, members: np.ndarray) -> np.ndarray:
 
 
 def _others(attribute: _Attribute, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Per suspect, how many other suspects are members with its value and condition; all of these.
-
-    "All of these" are the other members with its condition, whatever their value.
-    """
-    width = attribute.codes.max() + 1
-    pairs = attribute.given * width + attribute.codes
-    size = np.bincount(attribute.given[members], minlength=attribute.given.max() + 1)
-    alike = np.bincount(pairs[members], minlength=pairs.max() + 1)
-    return alike[pairs] - members, size[attribute.given] - members
+    """Per suspect, the other members with its value, and all other members with its condition."""
+    codes, given = attribute.codes, attribute.given
+    alike = np.bincount(codes[members], minlength=codes.max() + 1)[codes]
+    size = np.bincount(given[members], minlength=given.max() + 1)[given]
+    return alike - members, size - members
