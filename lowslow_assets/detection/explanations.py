@@ -62,7 +62,7 @@ EXPLANATIONS = {
 KNOWN = "known: "
 """The beginning of the explanation by a known source; the organisation's reason follows."""
 
-DAY_RULES_VERSION = 2
+DAY_RULES_VERSION = 3
 """Raised when a change of ``explain_by_day`` changes ``open_failures`` or ``failure_sources``."""
 
 RESOLVED_SECONDS = 30 * 60
@@ -77,6 +77,8 @@ BURST_FAILURES, BURST_DAYS = 10, 2
 SERVICE_TRIES, SERVICE_DAYS_A_TRY = 5, 8
 SERVICE_RETURNS = 5
 FEW_ACCOUNTS, FEW_ACCOUNTS_TRIES = 20, 2
+# A service has the names of accounts, some of which were deleted. A spray guesses names.
+GUESSED_NAMES, ACCOUNTS_A_GUESS = 3, 5
 # A spray hardly ever guesses right.
 KEPT_OUT_ACCOUNTS = 3
 CROWD, CROWD_FACTOR = 25, 8
@@ -144,8 +146,8 @@ def explain_by_day(failures: Relation) -> Relation:
 @transform(
     FAILURE_SOURCES.dated,
     explained=schema(
-        "date date, user string, ip_prefix string, ip_address string, explanation string, "
-        "time_generated timestamp"
+        "date date, user string, result_type string, ip_prefix string, ip_address string, "
+        "explanation string, time_generated timestamp"
     ),
 )
 def sum_failures(explained: Relation) -> Relation:
@@ -158,6 +160,7 @@ def sum_failures(explained: Relation) -> Relation:
             ip_address,
             explanation,
             count(*) AS failures,
+            count(*) FILTER (WHERE result_type IN {invented}) AS invented,
             date_trunc('second', min(time_generated)) AS first_failure,
             CAST(epoch_seconds(max(time_generated)) - epoch_seconds(min(time_generated)) AS INT)
                 AS seconds,
@@ -166,6 +169,7 @@ def sum_failures(explained: Relation) -> Relation:
         GROUP BY date, "user", ip_prefix, ip_address, explanation
         """,
         explained=explained,
+        invented=INVENTED_NAMES,
     )
 
 
@@ -246,7 +250,7 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
     The row of a prefix has no address. Sources with few failures are left out. If nothing explains
     a source, many accounts fail from it for days, each seldom, and hardly anybody succeeds from it:
     the servers of a spray look like this. A service tries the same accounts often, or tries all of
-    them in turn in less than SERVICE_DAYS_A_TRY days.
+    them in turn in less than SERVICE_DAYS_A_TRY days, and hardly any of its accounts is invented.
     """
     return sql(
         """
@@ -267,7 +271,8 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
                         ORDER BY epoch_seconds(sources.first_failure)
                     )
                 ) / 3600) AS BIGINT) AS hours_apart,
-                CASE WHEN _friends."user" IS NULL THEN sources."user" END AS stranger
+                CASE WHEN _friends."user" IS NULL THEN sources."user" END AS stranger,
+                CASE WHEN sources.invented > 0 THEN sources."user" END AS guess
             FROM {sources} AS sources
             LEFT JOIN {friends} AS _friends
                 ON _friends.ip_prefix = sources.ip_prefix AND _friends."user" = sources."user"
@@ -283,6 +288,9 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
                 CAST(sum(failures) AS BIGINT) AS failures,
                 count(DISTINCT "user") AS accounts,
                 count(DISTINCT stranger) AS strangers,
+                count(DISTINCT guess) < {guesses}
+                    OR count(DISTINCT guess) * {accounts_a_guess} < count(DISTINCT "user")
+                    AS knows_names,
                 count(DISTINCT date) AS days,
                 count(hours_apart) AS returns,
                 CAST(sum(hours_apart) AS DOUBLE) AS hours,
@@ -298,11 +306,13 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
             CASE
                 WHEN coalesce(_friends_of_prefix.friends, 0) >= _summed.strangers THEN 'office'
                 WHEN _summed.failures >= {burst} AND _summed.days <= {burst_days} THEN 'burst'
-                WHEN _summed.failures > {service} * _summed.accounts
+                WHEN _summed.knows_names
+                    AND _summed.failures > {service} * _summed.accounts
                     AND _summed.failures * {service_days} > _summed.accounts * _summed.span
                     THEN 'service'
                 -- In turn, as regular as a clock: the standard deviation is a quarter of the mean.
-                WHEN _summed.returns >= {returns}
+                WHEN _summed.knows_names
+                    AND _summed.returns >= {returns}
                     AND _summed.returns * 2 >= _summed.accounts
                     AND _summed.hours <= _summed.returns * {service_days} * 24
                     AND (_summed.returns * _summed.squares - _summed.hours * _summed.hours) * 16
@@ -323,6 +333,8 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
         burst_days=BURST_DAYS,
         service=SERVICE_TRIES,
         service_days=SERVICE_DAYS_A_TRY,
+        guesses=GUESSED_NAMES,
+        accounts_a_guess=ACCOUNTS_A_GUESS,
         returns=SERVICE_RETURNS,
         few=FEW_ACCOUNTS,
         few_tries=FEW_ACCOUNTS_TRIES,
@@ -476,14 +488,11 @@ def explained_sources(sources: Relation, explained: Relation) -> Relation:
     """Sums of a window's explained failures, whether their day or the window explains them."""
     return sql(
         """
-        SELECT "user", ip_prefix, ip_address, explanation, failures, first_failure, seconds
-        FROM {sources}
-        WHERE explanation IS NOT NULL
+        SELECT {columns} FROM {sources} WHERE explanation IS NOT NULL
         UNION ALL
-        SELECT "user", ip_prefix, ip_address, explanation, failures, first_failure, seconds
-        FROM {summed}
-        WHERE explanation IS NOT NULL
+        SELECT {columns} FROM {summed} WHERE explanation IS NOT NULL
         """,
+        columns=Columns(FAILURE_SOURCES.schema),
         sources=sources,
         summed=sum_failures(explained),
     )

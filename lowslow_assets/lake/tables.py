@@ -244,6 +244,7 @@ FAILURE_SOURCES = _table(
     _ADDRESS,
     ("explanation", _STRING, "What of the day explains them; null for open_failures"),
     ("failures", _LONG, "Failures from there"),
+    ("invented", _LONG, "Those of them for a name that has no account"),
     ("first_failure", _TIMESTAMP, "The earliest (UTC), to the second"),
     ("seconds", _INT, "From the earliest to the latest"),
     order=("user", "ip_prefix", "ip_address", "explanation"),

@@ -1,7 +1,7 @@
 """Each rule that explains a failure: at its limit and just past it, alone and with the others."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,8 +29,8 @@ SIGNINS = (
 )
 PLACE = {"Location": "", "state": "", "latitude": 0.0, "longitude": 0.0}
 EXPLAINED = schema(
-    "date date, user string, ip_prefix string, ip_address string, explanation string, "
-    "time_generated timestamp"
+    "date date, user string, result_type string, ip_prefix string, ip_address string, "
+    "explanation string, time_generated timestamp"
 )
 START = datetime(2026, 6, 1, tzinfo=UTC)
 DAY, HOUR, MINUTE, SECOND = 24 * 60.0, 60.0, 1.0, 1 / 60
@@ -96,6 +96,9 @@ class Signin:
             self.city,
             self.system,
         )
+
+
+NOBODY: dict[str, Any] = {"outcome": "refused", "code": "50034"}
 
 
 def success(id: str, at: float, **values: Any) -> Signin:
@@ -223,6 +226,12 @@ def like_a_clock(number: int, accounts: int, every: float, **values: Any) -> lis
     return [Signin(str(i), i * every, user=f"u{i % accounts}", **values) for i in range(number)]
 
 
+def guessing(names: int, signins: list[Signin]) -> list[Signin]:
+    """The same attempts, the first ``names`` accounts of which do not exist."""
+    invented = {f"u{i}" for i in range(names)}
+    return [replace(s, **NOBODY) if s.user in invented else s for s in signins]
+
+
 def friends(number: int, prefix: str) -> list[Signin]:
     """One success of each of so many accounts that never fail."""
     return [success(f"friend {i}", i * DAY, prefix=prefix) for i in range(number)]
@@ -318,6 +327,12 @@ SERVICE: dict[str, Scenario] = {
     "in more than eight days": all_are(None, like_a_clock(36, 24, 8 * HOUR + 3, **A)),
     "by turns, but not like a clock": all_are(None, by_turns(36, 24, 8 * HOUR, **A)),
     "like a clock, and few": all_are(None, like_a_clock(8, 4, 8 * HOUR, **A)),
+    # 25 accounts, each 6 times; a spray guesses a fifth of the names, and at least three.
+    "a fifth of the names guessed": all_are(None, guessing(5, by_turns(150, 25, 6 * HOUR, **A))),
+    "fewer of them": all_are("service", guessing(4, by_turns(150, 25, 6 * HOUR, **A))),
+    "guessed like a clock": all_are(None, guessing(5, like_a_clock(36, 24, 8 * HOUR, **A))),
+    "fewer, like a clock": all_are("service", guessing(4, like_a_clock(36, 24, 8 * HOUR, **A))),
+    "two of ten": all_are("service", guessing(2, by_turns(60, 10, 12 * HOUR, **A))),
     "service before few accounts": all_are("service", by_turns(6, 1, **A)),
     "office before service": all_are("office", [*by_turns(16, 3, **A), *friends(3, "of a")]),
     # The address is a rented server's, although its prefix is a service's.
@@ -472,7 +487,6 @@ NO_SOURCE: dict[str, Scenario] = {
 }
 
 STOPPED: dict[str, Any] = {"outcome": "stopped", "code": "50076"}
-NOBODY: dict[str, Any] = {"outcome": "refused", "code": "50034"}
 LOCKED: dict[str, Any] = {"outcome": "refused", "code": "50053"}
 OUTCOMES: dict[str, Scenario] = {
     "a prompt answered is no typo": all_are(
@@ -783,26 +797,34 @@ def test_a_row_that_the_next_day_has_once_more_is_one_attempt(engine: Engine) ->
 def test_failures_are_summed_by_source(engine: Engine) -> None:
     """Calculated manually: one row per day, user, address and explanation, with its span."""
     rows = [
-        (START.date(), "ann", "p", "a", None, START + timedelta(seconds=0.7)),
-        (START.date(), "ann", "p", "a", None, START + timedelta(seconds=9.1)),
-        (START.date(), "ann", "p", "a", "resolved", START),
-        (START.date(), "ann", "p", "b", None, START),
-        (START.date() + timedelta(days=1), "ann", "p", "a", None, START + timedelta(days=1)),
-        (START.date(), "bob", None, None, "no source", START),
+        (START.date(), "ann", "50126", "p", "a", None, START + timedelta(seconds=0.7)),
+        (START.date(), "ann", "50034", "p", "a", None, START + timedelta(seconds=9.1)),
+        (START.date(), "ann", "50126", "p", "a", "resolved", START),
+        (START.date(), "ann", "50126", "p", "b", None, START),
+        (
+            START.date() + timedelta(days=1),
+            "ann",
+            "50126",
+            "p",
+            "a",
+            None,
+            START + timedelta(days=1),
+        ),
+        (START.date(), "bob", "50034", None, None, "no source", START),
     ]
     found = sum_failures(relation(engine, EXPLAINED, rows)).rows()
     assert {
         (
             *(row["date"].day, row["user"], row["ip_address"], row["explanation"]),
-            *(row["failures"], row["first_failure"], row["seconds"]),
+            *(row["failures"], row["invented"], row["first_failure"], row["seconds"]),
         )
         for row in found
     } == {
-        (1, "ann", "a", None, 2, START, 9),
-        (1, "ann", "a", "resolved", 1, START, 0),
-        (1, "ann", "b", None, 1, START, 0),
-        (2, "ann", "a", None, 1, START + timedelta(days=1), 0),
-        (1, "bob", None, "no source", 1, START, 0),
+        (1, "ann", "a", None, 2, 1, START, 9),
+        (1, "ann", "a", "resolved", 1, 0, START, 0),
+        (1, "ann", "b", None, 1, 0, START, 0),
+        (2, "ann", "a", None, 1, 0, START + timedelta(days=1), 0),
+        (1, "bob", None, "no source", 1, 1, START, 0),
     }
 
 
@@ -827,7 +849,7 @@ def groups(engine: Engine, lines: Sequence[Line]) -> list[ExplainedGroup]:
     rows = []
     for explanation, user, address, prefix, minute in lines:
         time = START + timedelta(minutes=minute)
-        rows.append((time.date(), user, prefix, address, explanation, time))
+        rows.append((time.date(), user, "50126", prefix, address, explanation, time))
     return describe_groups(sum_failures(relation(engine, EXPLAINED, rows)))
 
 

@@ -53,7 +53,7 @@ def sources(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The attempts as rows of ``failure_sources``, one each."""
     return [
         {name: row[name] for name in ("user", "ip_prefix", "ip_address", "date")}
-        | {"failures": 1, "first_failure": row["time_generated"], "seconds": 0}
+        | {"failures": 1, "invented": 0, "first_failure": row["time_generated"], "seconds": 0}
         for row in rows
     ]
 
