@@ -56,7 +56,10 @@ SIGNS = (
     *("number", "steady days", "even accounts", "own sources", "one tool", "one network"),
     *("beginning and end", "even gaps", "uneven days", "hours of the day"),
 )
-TESTS = ("many accounts", "few attempts each", "many days", "more than stray failures")
+TESTS = (
+    *("many accounts", "few attempts each", "many days", "strangers' devices"),
+    "more than stray failures",
+)
 HABITS = (
     *("day", "hour", "account", "address prefix", "client", "application", "device", "network"),
     *("IP version", "invented name"),

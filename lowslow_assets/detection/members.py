@@ -5,24 +5,20 @@ failures that happen to look like it. The campaign has habits (its hours, its da
 its tools); strays have none. Plain NumPy on one component's suspects.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pyarrow as pa
 
 from lowslow_assets.detection.masks import mask_bits
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
-from lowslow_assets.detection.visits import user_prefixes
+from lowslow_assets.detection.population import Population
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import schema
 from lowslow_assets.engines.sql import sql, transform
 from lowslow_assets.lake.tables import (
     CLUSTER_MEMBERS,
-    NODATA,
-    SUCCESS_SOURCES,
     SUSPECT_FAILURES,
 )
 from lowslow_assets.signins.outcomes import INVENTED_NAMES
@@ -119,99 +115,6 @@ class Suspects:
     def day(self) -> np.ndarray:
         """The day of each attempt."""
         return self.time.astype("datetime64[D]")
-
-
-@dataclass(frozen=True)
-class Population:
-    """Over what strays are spread, and how many of them honest people make.
-
-    accounts: number of accounts of the tenant. days: number of days of the window.
-    honest_strays_a_day: failures to be expected from sources and on devices new to their user.
-    successes: by hour of the calendar (UTC): when people are at work.
-    """
-
-    accounts: int
-    days: int
-    honest_strays_a_day: float = 0.0
-    successes: Mapping[datetime, int] = field(default_factory=dict)
-
-
-# People mistype more often away from their usual networks and devices.
-AWAY_FACTOR = 3
-
-
-def population_of(
-    success_sources: Relation,
-    suspects: Relation,
-    explained: Iterable[Mapping[str, Any]],
-    successes: Mapping[datetime, int],
-    days: int,
-) -> Population:
-    """The population of a window of ``days`` days, from the window's own log.
-
-    ``explained`` are rows of ``explained_failures``; ``successes`` are counted by hour. How often
-    people give up is measured on their own networks and devices: failures there that no success
-    follows, per visit. Of the visits that are as new to their user as a suspect's source, the same
-    share times AWAY_FACTOR is expected to be given up.
-    """
-    [counted] = count_population(success_sources, suspects).rows()
-    given_up = sum(
-        row["visits"]
-        for row in explained
-        if row["explanation"] in ("own network", "own device") and row["example"] is None
-    )
-    share = AWAY_FACTOR * given_up / max(counted["visits"], 1)
-    return Population(counted["accounts"], days, share * counted["new_visits"] / days, successes)
-
-
-@transform(
-    schema("accounts bigint, visits bigint, new_visits bigint"),
-    success_sources=SUCCESS_SOURCES.dated,
-    suspects=schema("user string"),
-)
-def count_population(success_sources: Relation, suspects: Relation) -> Relation:
-    """Accounts that succeed or are suspect, and their visits, in one row.
-
-    A visit is a day on which a user succeeds from a prefix. A new visit is a visit from a prefix
-    that would leave a failure of the user unexplained. Apart from this prefix, the user succeeds
-    neither from the network nor with the operating system from the place; or nobody else succeeds
-    from the prefix.
-    """
-    return sql(
-        """
-        WITH _known AS (
-            SELECT
-                days,
-                count(*) OVER (PARTITION BY "user", network) AS of_network,
-                count(*) OVER (PARTITION BY ip_prefix) AS of_prefix,
-                CASE WHEN city = {unknown} OR operatingSystem = {unknown} THEN 1 ELSE
-                    count(*) OVER (PARTITION BY "user", Location, state, city, operatingSystem)
-                END AS of_device
-            FROM {prefixes}
-            WHERE ip_prefix IS NOT NULL
-        ),
-        _visits AS (
-            SELECT
-                CAST(sum(days) AS BIGINT) AS visits,
-                count(*) FILTER (
-                    WHERE of_device = 1 AND (of_network = 1 OR of_prefix = 1)
-                ) AS new_visits
-            FROM _known
-        ),
-        _accounts AS (
-            SELECT count(DISTINCT "user") AS accounts
-            FROM (
-                SELECT "user" FROM {prefixes} UNION ALL SELECT "user" FROM {suspects}
-            ) AS _users
-        )
-        SELECT _accounts.accounts, coalesce(_visits.visits, 0) AS visits, _visits.new_visits
-        FROM _accounts
-        CROSS JOIN _visits
-        """,
-        prefixes=user_prefixes(success_sources),
-        suspects=suspects,
-        unknown=NODATA,
-    )
 
 
 ASSIGNED = schema("pattern int, cluster_id int, assignment_probability double")

@@ -13,7 +13,8 @@ from datetime import date
 
 import numpy as np
 
-from lowslow_assets.detection.members import Population, Suspects, shares_prefix
+from lowslow_assets.detection.members import Suspects, shares_prefix
+from lowslow_assets.detection.population import Population
 from lowslow_assets.detection.statistics import ClusterSize
 from lowslow_assets.lake.tables import NODATA
 

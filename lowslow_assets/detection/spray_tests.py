@@ -1,12 +1,15 @@
 """What distinguishes a low-and-slow spray from other clusters of odd failures; what it repeats."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lowslow_assets.detection.members import Population
+from lowslow_assets.detection.members import Suspects
+from lowslow_assets.detection.population import Population
 from lowslow_assets.detection.signs import Sign, at_least
 from lowslow_assets.detection.statistics import ClusterSize, FeatureVariation
+from lowslow_assets.lake.tables import NODATA
 from lowslow_assets.settings import Thresholds
 
 DEFAULTS = Thresholds()
@@ -14,6 +17,9 @@ DEFAULTS = Thresholds()
 # weeks.
 SPREAD_DAYS, SPREAD_SPAN = 4 / 7, 20 / 7
 STRAYS_ARE_LIKELIER = 10
+# So improbable is it at most that attempts meet the systems of the accounts by chance.
+MAX_OWN_P_VALUE = 1e-3
+MAX_SHARE_OF_PEOPLE = 0.5
 # Few people are odd in three properties at once.
 ODD_PROPERTIES, VERY_ODD_FACTOR = 3, 0.1
 
@@ -48,16 +54,71 @@ def honest_strays_a_day(population: Population, odd_properties: int) -> float:
     return honest if odd_properties < ODD_PROPERTIES else honest * VERY_ODD_FACTOR
 
 
+@dataclass(frozen=True)
+class OwnSystems:
+    """How often a group's attempts show an operating system that the account itself uses.
+
+    pairs: distinct accounts with a system, of accounts whose systems are known. own: those with a
+    system of the account. by_chance: expected number of them if systems and accounts are unrelated.
+    """
+
+    pairs: int = 0
+    own: int = 0
+    by_chance: float = 0.0
+
+    @property
+    def share_of_people(self) -> float:
+        """The share of the attempts that the accounts' owners must have made, 0 if it may be none.
+
+        An owner's attempt always shows an own system, and another's as often as by chance.
+        """
+        # It takes half a second to import, so it is imported when there is a cluster.
+        from scipy import stats
+
+        if not self.own or self.by_chance >= self.own:
+            return 0.0
+        # The variance of a sum of unequal chances is at most that of equal ones (Hoeffding 1956).
+        p_value = stats.binom.sf(self.own - 1, self.pairs, self.by_chance / self.pairs)
+        if p_value > MAX_OWN_P_VALUE:
+            return 0.0
+        return (self.own - self.by_chance) / (self.pairs - self.by_chance)
+
+
+UNKNOWN_SYSTEMS = OwnSystems()
+
+
+def own_systems(members: Suspects, population: Population) -> OwnSystems:
+    """How often the attempts of a group show the operating systems of the accounts that they try.
+
+    An attacker does not know who uses which system. By chance, an attempt shows a system of its
+    account as often as of the group's other accounts.
+    """
+    systems = population.systems
+    pairs = {
+        (user, system)
+        for user, system in zip(members.user, members.operating_system, strict=True)
+        if system != NODATA and user in systems
+    }
+    accounts = {user for user, _ in pairs}
+    users_of = Counter(system for user in accounts for system in systems[user])
+    others = max(len(accounts) - 1, 1)
+    own = sum(system in systems[user] for user, system in pairs)
+    by_others = sum(users_of[system] - (system in systems[user]) for user, system in pairs)
+    return OwnSystems(len(pairs), own, by_others / others)
+
+
 def spray_tests(
     cluster: ClusterSize,
     signs: Sequence[Sign],
     honest_strays_a_day: float,
     thresholds: Thresholds = DEFAULTS,
+    own: OwnSystems = UNKNOWN_SYSTEMS,
 ) -> list[SprayTest]:
     """Judge a cluster by how sprays work: many accounts, few attempts each, a long time.
 
     ``honest_strays_a_day`` are to be expected from the tenant's people. They count whatever signs
-    there are, because people have habits too.
+    there are, because people have habits too. ``own`` says how many of the attempts show a system
+    of the account: people who keep an old password and share a network look like a spray otherwise.
     """
     monthly = cluster.attempts_per_user * 30 / max(cluster.span_days, 30)
     clearest = min(signs, key=lambda sign: sign.p_value)
@@ -88,6 +149,13 @@ def spray_tests(
             float(cluster.active_days),
             f"Active on {cluster.active_days} days; a brute-force burst or a password-expiry "
             "morning lasts hours.",
+        ),
+        SprayTest(
+            "strangers' devices",
+            own.share_of_people < MAX_SHARE_OF_PEOPLE,
+            own.share_of_people,
+            f"{own.own:,} of {own.pairs:,} attempts show an operating system that the account "
+            f"uses itself; those of strangers would about {own.by_chance:,.0f} times.",
         ),
         SprayTest(
             "more than stray failures",

@@ -22,12 +22,12 @@ import numpy as np
 from lowslow_assets.detection.masks import mask_bits
 from lowslow_assets.detection.members import (
     MIN_MEMBER_PROBABILITY,
-    Population,
     Suspects,
     first_of_visits,
     member_probability,
 )
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
+from lowslow_assets.detection.population import Population
 from lowslow_assets.detection.pruning import Assignment, Cluster, assign, prune
 from lowslow_assets.detection.signs import (
     MIN_ATTEMPTS,
@@ -37,9 +37,11 @@ from lowslow_assets.detection.signs import (
     signs_of_size,
 )
 from lowslow_assets.detection.spray_tests import (
+    OwnSystems,
     SprayTest,
     confidence,
     honest_strays_a_day,
+    own_systems,
     spray_tests,
     verdict,
 )
@@ -58,12 +60,14 @@ class Recipe:
     """The steps from a component's visits to a verdict; benchmarks leave single steps out.
 
     ``membership`` gives each visit its probability of belonging to the campaign among the visits.
-    ``tests`` takes a group's size, its signs, the strays that people make per day, and the
-    thresholds.
+    ``tests`` takes a group's size, its signs, the strays that people make per day, the
+    thresholds, and how often its attempts show the accounts' own systems.
     """
 
     membership: Callable[[Suspects, Population], np.ndarray] = member_probability
-    tests: Callable[[ClusterSize, Sequence[Sign], float, Thresholds], list[SprayTest]] = spray_tests
+    tests: Callable[
+        [ClusterSize, Sequence[Sign], float, Thresholds, OwnSystems], list[SprayTest]
+    ] = spray_tests
 
 
 RECIPE = Recipe()
@@ -244,7 +248,8 @@ def _tested(
         ],
         own,
     )
-    return odd, recipe.tests(size_of(0, own), signs, honest, thresholds)
+    systems = own_systems(own, population)
+    return odd, recipe.tests(size_of(0, own), signs, honest, thresholds, systems)
 
 
 def _components(

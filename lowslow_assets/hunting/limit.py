@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lowslow_assets.detection.members import Population, Suspects
+from lowslow_assets.detection.members import Suspects
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
+from lowslow_assets.detection.population import Population
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import extended, schema, without
 from lowslow_assets.engines.sql import Columns, sql, transform

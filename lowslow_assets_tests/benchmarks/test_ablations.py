@@ -75,8 +75,8 @@ def test_left_out_is_what_is_left_out_and_nothing_else(hunting: Hunting, explain
 def test_signs_tests_and_habits_are_those_of_a_hunt(hunting: Hunting):
     signs, tests, habits = set[str](), set[str](), set[int]()
 
-    def judged(cluster: Any, found: Any, honest: float, thresholds: Any) -> Any:
-        made = spray_tests(cluster, found, honest, thresholds)
+    def judged(cluster: Any, found: Any, *given: Any) -> Any:
+        made = spray_tests(cluster, found, *given)
         signs.update(sign.name for sign in found)
         tests.update(test.name for test in made)
         return made

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from lowslow_assets.detection.members import Population, Suspects
+from lowslow_assets.detection.members import Suspects
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
+from lowslow_assets.detection.population import Population
 from lowslow_assets.detection.signs import (
     MIN_ATTEMPTS,
     Sign,

@@ -3,21 +3,27 @@
 import math
 from datetime import UTC, datetime, timedelta
 
+import pyarrow as pa
 import pytest
 
-from lowslow_assets.detection.members import Population
+from lowslow_assets.detection.members import Suspects
+from lowslow_assets.detection.population import Population
 from lowslow_assets.detection.signs import Sign
 from lowslow_assets.detection.spray_tests import (
     DEFAULTS,
+    UNKNOWN_SYSTEMS,
     Invariant,
+    OwnSystems,
     SprayTest,
     confidence,
     honest_strays_a_day,
     invariants,
+    own_systems,
     spray_tests,
     verdict,
 )
 from lowslow_assets.detection.statistics import ClusterSize, FeatureVariation
+from lowslow_assets.lake.tables import NODATA, SUSPECT_FAILURES
 from lowslow_assets.settings import Thresholds
 
 FIRST = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
@@ -90,7 +96,7 @@ def test_few_people_are_odd_in_three_properties_at_once(odd: int, strays: float)
 def test_spray_tests(suspect: ClusterSize, failed: list[str]) -> None:
     tests = spray_tests(suspect, CLEAR, 0.0)
     assert [test.name for test in tests if not test.passed] == failed
-    assert len(tests) == 4
+    assert len(tests) == 5
 
 
 @pytest.mark.parametrize(
@@ -136,17 +142,74 @@ def test_signs_count_where_people_do_not_make_as_many(
 
 def test_every_test_says_its_value_in_words() -> None:
     tests = spray_tests(cluster(3000, 1200, active=45, span=60), CLEAR, 0.5)
-    assert [test.value for test in tests] == pytest.approx([1200, 2.5, 45, 1e-9])
+    assert [test.value for test in tests] == pytest.approx([1200, 2.5, 45, 0.0, 1e-9])
     shown = [
         "1,200 accounts were tried",
         "2.5 attempts per account",
         "45 days",
+        "0 of 0 attempts show an operating system that the account uses itself",
         "All of 90 attempts, in a sentence. The tenant's people would make about 30 such failures.",
     ]
     for test, words in zip(tests, shown, strict=True):
         assert words in test.explanation
     tests = spray_tests(cluster(9, 1, 1, 1), CLEAR, 0.0)
     assert tests[0].explanation.startswith("1 account was tried")
+
+
+def of_systems(*attempts: tuple[str, str]) -> Suspects:
+    """Suspects given as (user, operating system)."""
+    users, systems = (list(values) for values in zip(*attempts, strict=True))
+    nothing = dict.fromkeys(SUSPECT_FAILURES.schema.names, [None] * len(users))
+    given = {"user": users, "operatingSystem": systems, "pattern": [0] * len(users)}
+    return Suspects.of(pa.Table.from_pydict(nothing | given, SUSPECT_FAILURES.schema))
+
+
+def test_own_systems_as_calculated_manually() -> None:
+    systems = {
+        "ann": frozenset({"Windows", "Ios"}),
+        "bob": frozenset({"Windows"}),
+        "cid": frozenset({"Linux"}),
+    }
+    found = own_systems(
+        of_systems(
+            # Of the two others, one has Windows, none has Ios, one has Linux.
+            *(("ann", "Windows"), ("ann", "Windows"), ("ann", "Ios"), ("cid", "Linux")),
+            # Of the two others, both have Windows.
+            ("cid", "Windows"),
+            # Nothing is known of the system, or of the account.
+            *(("bob", NODATA), ("dan", "Windows")),
+        ),
+        Population(10, 10, systems=systems),
+    )
+    # Bob shows no system, so his do not count: of ann's and cid's, the other one's.
+    assert found == OwnSystems(pairs=4, own=3, by_chance=0 + 0 + 0 + 1)
+
+
+@pytest.mark.parametrize(
+    ("own", "share"),
+    [
+        (UNKNOWN_SYSTEMS, 0.0),
+        # By chance half of 20: 20 of them are P = 2^-20; (20 - 10) / (20 - 10).
+        (OwnSystems(20, 20, 10.0), 1.0),
+        (OwnSystems(20, 10, 10.0), 0.0),
+        # P(X >= 16) = 0.0059 and P(X >= 17) = 0.0013 are not enough, P(X >= 18) = 0.0002 is.
+        (OwnSystems(20, 17, 10.0), 0.0),
+        (OwnSystems(20, 18, 10.0), 0.8),
+        # A part of a spray may be people's typos.
+        (OwnSystems(1_000, 650, 500.0), 0.3),
+        # Everybody has the same system, so it tells nothing.
+        (OwnSystems(20, 20, 20.0), 0.0),
+    ],
+    ids=["none", "all", "by chance", "perhaps", "most", "a part", "one system"],
+)
+def test_share_of_people(own: OwnSystems, share: float) -> None:
+    assert own.share_of_people == pytest.approx(share)
+    [test] = [
+        test
+        for test in spray_tests(cluster(300, 120, 55, 60), CLEAR, 0.0, own=own)
+        if test.name == "strangers' devices"
+    ]
+    assert (test.passed, test.value) == (share < 0.5, pytest.approx(share))
 
 
 def of_p_value(p_value: float, failed: int) -> list[SprayTest]:

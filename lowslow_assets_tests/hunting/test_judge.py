@@ -10,9 +10,10 @@ import pyarrow as pa
 import pytest
 
 from lowslow_assets.detection.masks import mask_bits
-from lowslow_assets.detection.members import Population, Suspects, member_probability
+from lowslow_assets.detection.members import Suspects, member_probability
 from lowslow_assets.detection.mixture import MixtureFit, fit_by_births, fit_by_restarts
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
+from lowslow_assets.detection.population import Population
 from lowslow_assets.detection.pruning import Cluster, PruningRules
 from lowslow_assets.detection.signs import (
     MIN_ATTEMPTS,

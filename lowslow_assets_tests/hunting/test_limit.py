@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from lowslow_assets.detection.members import Population
+from lowslow_assets.detection.population import Population
 from lowslow_assets.engines.base import Engine
 from lowslow_assets.engines.schemas import extended, schema
 from lowslow_assets.hunting.limit import (

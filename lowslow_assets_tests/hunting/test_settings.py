@@ -14,6 +14,7 @@ from lowslow_assets.detection import (
     identity,
     members,
     patterns,
+    population,
     pruning,
     signs,
     spray_tests,
@@ -31,6 +32,7 @@ THRESHOLDS = {
     3: "9e2c3cda03d1",
     4: "6cf87c5474e1",
     5: "f8dc32516768",
+    6: "95ce8bdac67d",
 }
 RULES = (
     baseline,
@@ -40,6 +42,7 @@ RULES = (
     judge,
     members,
     patterns,
+    population,
     pruning,
     signs,
     spray_tests,

@@ -7,12 +7,8 @@ from typing import Any
 import pyarrow as pa
 
 from lowslow_assets.detection import statistics
-from lowslow_assets.detection.members import (
-    ASSIGNED,
-    Suspects,
-    members_by_pattern,
-    population_of,
-)
+from lowslow_assets.detection.members import ASSIGNED, Suspects, members_by_pattern
+from lowslow_assets.detection.population import population_of
 from lowslow_assets.detection.pruning import Assignment, Cluster
 from lowslow_assets.hunting.hunt import Hunt
 from lowslow_assets.hunting.judge import (

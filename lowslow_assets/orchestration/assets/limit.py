@@ -7,8 +7,8 @@ import pyarrow.compute as pc
 
 from lowslow_assets.detection.explanations import explain_failures
 from lowslow_assets.detection.known_sources import without_known
-from lowslow_assets.detection.members import population_of
 from lowslow_assets.detection.patterns import with_patterns
+from lowslow_assets.detection.population import population_of
 from lowslow_assets.detection.success_tables import sample
 from lowslow_assets.engines.sql import sql
 from lowslow_assets.hunting.hunt import Hunt
@@ -61,18 +61,20 @@ def detection_limit(hunt: Hunt) -> Made:
         return [], {"in words": "Only the preset campaigns has one."}
     ingested = hunt.ingested_days()
     days = (ingested[-1] - ingested[0]).days + 1
-    suspects = hunt.result(SUSPECT_FAILURES)
     explained = hunt.rows(EXPLAINED_FAILURES)
     hours = {row["hour"]: row["successes"] for row in hunt.rows(SUCCESS_HOURS)}
-    population = population_of(hunt.sources(), suspects, explained, hours, days)
     synthetic = _attempts(hunt, days)
     failed = synthetic.filter(pc.field("outcome") == FAILURE)
     stopped = synthetic.filter(pc.field("outcome") == STOPPED)
     planted = _left_unexplained(hunt, failed, days)
     # Without known campaigns, because only the synthetic spray is to be found.
     known = hunt.result(CLUSTER_MEMBERS).arrow()
-    own = suspects.arrow()
+    own = hunt.result(SUSPECT_FAILURES).arrow()
     own = own.filter(pa.array(~_is_in(own, known)))
+    tried = pa.concat_tables([own.select(["user"]), planted.select(["user"])])
+    population = population_of(
+        hunt.sources(), hunt.lake.engine.from_arrow(tried), explained, hours, days
+    )
     columns = [*own.column_names, "number"]
     limits = []
     for kind in KINDS:

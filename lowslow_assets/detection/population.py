@@ -1,0 +1,138 @@
+"""Who a tenant's people are: what strays are spread over, and how many of them people make."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from lowslow_assets.detection.visits import user_prefixes
+from lowslow_assets.engines.base import Relation
+from lowslow_assets.engines.schemas import schema
+from lowslow_assets.engines.sql import sql, transform
+from lowslow_assets.lake.tables import NODATA, SUCCESS_SOURCES
+
+
+@dataclass(frozen=True)
+class Population:
+    """Over what strays are spread, and how many of them honest people make.
+
+    accounts: number of accounts of the tenant. days: number of days of the window.
+    honest_strays_a_day: failures to be expected from sources and on devices new to their user.
+    successes: by hour of the calendar (UTC): when people are at work.
+    systems: the operating systems with which each account that is suspect succeeds.
+    """
+
+    accounts: int
+    days: int
+    honest_strays_a_day: float = 0.0
+    successes: Mapping[datetime, int] = field(default_factory=dict)
+    systems: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+# People mistype more often away from their usual networks and devices.
+AWAY_FACTOR = 3
+
+
+def population_of(
+    success_sources: Relation,
+    suspects: Relation,
+    explained: Iterable[Mapping[str, Any]],
+    successes: Mapping[datetime, int],
+    days: int,
+) -> Population:
+    """The population of a window of ``days`` days, from the window's own log.
+
+    ``explained`` are rows of ``explained_failures``; ``successes`` are counted by hour. How often
+    people give up is measured on their own networks and devices: failures there that no success
+    follows, per visit. Of the visits that are as new to their user as a suspect's source, the same
+    share times AWAY_FACTOR is expected to be given up.
+    """
+    [counted] = count_population(success_sources, suspects).rows()
+    systems = defaultdict[str, set[str]](set)
+    for row in systems_of_suspects(success_sources, suspects).rows():
+        systems[row["user"]].add(row["operatingSystem"])
+    given_up = sum(
+        row["visits"]
+        for row in explained
+        if row["explanation"] in ("own network", "own device") and row["example"] is None
+    )
+    share = AWAY_FACTOR * given_up / max(counted["visits"], 1)
+    return Population(
+        accounts=counted["accounts"],
+        days=days,
+        honest_strays_a_day=share * counted["new_visits"] / days,
+        successes=successes,
+        systems={user: frozenset(own) for user, own in systems.items()},
+    )
+
+
+@transform(
+    schema("user string, operatingSystem string"),
+    success_sources=SUCCESS_SOURCES.dated,
+    suspects=schema("user string"),
+)
+def systems_of_suspects(success_sources: Relation, suspects: Relation) -> Relation:
+    """The operating systems with which the accounts that are suspect succeed."""
+    return sql(
+        """
+        SELECT DISTINCT _of_success."user", _of_success.operatingSystem
+        FROM {success_sources} AS _of_success
+        JOIN (SELECT DISTINCT "user" FROM {suspects}) AS _suspects
+            ON _suspects."user" = _of_success."user"
+        WHERE _of_success.operatingSystem <> {unknown}
+        """,
+        success_sources=success_sources,
+        suspects=suspects,
+        unknown=NODATA,
+    )
+
+
+@transform(
+    schema("accounts bigint, visits bigint, new_visits bigint"),
+    success_sources=SUCCESS_SOURCES.dated,
+    suspects=schema("user string"),
+)
+def count_population(success_sources: Relation, suspects: Relation) -> Relation:
+    """Accounts that succeed or are suspect, and their visits, in one row.
+
+    A visit is a day on which a user succeeds from a prefix. A new visit is a visit from a prefix
+    that would leave a failure of the user unexplained. Apart from this prefix, the user succeeds
+    neither from the network nor with the operating system from the place; or nobody else succeeds
+    from the prefix.
+    """
+    return sql(
+        """
+        WITH _known AS (
+            SELECT
+                days,
+                count(*) OVER (PARTITION BY "user", network) AS of_network,
+                count(*) OVER (PARTITION BY ip_prefix) AS of_prefix,
+                CASE WHEN city = {unknown} OR operatingSystem = {unknown} THEN 1 ELSE
+                    count(*) OVER (PARTITION BY "user", Location, state, city, operatingSystem)
+                END AS of_device
+            FROM {prefixes}
+            WHERE ip_prefix IS NOT NULL
+        ),
+        _visits AS (
+            SELECT
+                CAST(sum(days) AS BIGINT) AS visits,
+                count(*) FILTER (
+                    WHERE of_device = 1 AND (of_network = 1 OR of_prefix = 1)
+                ) AS new_visits
+            FROM _known
+        ),
+        _accounts AS (
+            SELECT count(DISTINCT "user") AS accounts
+            FROM (
+                SELECT "user" FROM {prefixes} UNION ALL SELECT "user" FROM {suspects}
+            ) AS _users
+        )
+        SELECT _accounts.accounts, coalesce(_visits.visits, 0) AS visits, _visits.new_visits
+        FROM _accounts
+        CROSS JOIN _visits
+        """,
+        prefixes=user_prefixes(success_sources),
+        suspects=suspects,
+        unknown=NODATA,
+    )
