@@ -14,7 +14,7 @@ import numpy as np
 
 from lowslow_assets.detection.explanations import RESOLVED_SECONDS
 from lowslow_assets.detection.patterns import property_bits
-from lowslow_assets.detection.visits import user_prefixes
+from lowslow_assets.detection.user_prefixes import user_prefixes
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import extended, schema
 from lowslow_assets.engines.sql import Columns, sql, transform

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lowslow_assets.detection.visits import user_prefixes
+from lowslow_assets.detection.user_prefixes import user_prefixes
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import extended, schema
 from lowslow_assets.engines.sql import Columns, sql, transform
@@ -550,7 +550,7 @@ class ExplainedGroup:
     failures: int
     users: int
     addresses: int
-    visits: int
+    source_days: int
     example: str | None
     minutes_apart: float | None
     reason: str
@@ -560,7 +560,7 @@ MAX_EXAMPLES = 10
 
 _GROUPS = schema(
     "explanation string, example string, failures bigint, users bigint, addresses bigint, "
-    "visits bigint, seconds bigint, is_group boolean"
+    "source_days bigint, seconds bigint, is_group boolean"
 )
 
 
@@ -609,14 +609,14 @@ def largest_groups(failures: Relation) -> Relation:
                 CAST(sum(failures) AS BIGINT) AS failures,
                 count(DISTINCT "user") AS users,
                 count(DISTINCT ip_address) AS addresses,
-                -- The sums have one row per account, address and day: a visit.
-                count(*) AS visits,
+                -- The sums have one row per account, address and day.
+                count(*) AS source_days,
                 max(began + seconds) - min(began) AS seconds,
                 grouping(example) = 0 AS is_group
             FROM _examples
             GROUP BY ROLLUP (explanation, example)
         )
-        SELECT explanation, example, failures, users, addresses, visits, seconds, is_group
+        SELECT explanation, example, failures, users, addresses, source_days, seconds, is_group
         FROM _groups
         -- Without the sum of all, and without the groups that no example stands for.
         WHERE explanation IS NOT NULL AND (NOT is_group OR example IS NOT NULL)
@@ -638,7 +638,7 @@ def _total(row: dict[str, Any]) -> ExplainedGroup:
         row["failures"],
         row["users"],
         row["addresses"],
-        row["visits"],
+        row["source_days"],
         example=None,
         minutes_apart=None,
         reason=_meaning(row["explanation"]),
@@ -663,7 +663,7 @@ def _example(row: dict[str, Any]) -> ExplainedGroup:
         row["failures"],
         row["users"],
         row["addresses"],
-        row["visits"],
+        row["source_days"],
         example=row["example"],
         minutes_apart=apart,
         reason=f"{who}, {where}, {pace}: {meaning}",

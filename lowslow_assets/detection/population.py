@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from lowslow_assets.detection.visits import user_prefixes
+from lowslow_assets.detection.user_prefixes import user_prefixes
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import schema
 from lowslow_assets.engines.sql import sql, transform
@@ -45,7 +45,7 @@ def population_of(
 
     ``explained`` are rows of ``explained_failures``; ``successes`` are counted by hour. How often
     people give up is measured on their own networks and devices: failures there that no success
-    follows, per visit. Of the visits that are as new to their user as a suspect's source, the same
+    follows, per source-day. Of the source-days that are as new to their user as a suspect's, the same
     share times AWAY_FACTOR is expected to be given up.
     """
     [counted] = count_population(success_sources, suspects).rows()
@@ -53,15 +53,15 @@ def population_of(
     for row in systems_of_suspects(success_sources, suspects).rows():
         systems[row["user"]].add(row["operatingSystem"])
     given_up = sum(
-        row["visits"]
+        row["source_days"]
         for row in explained
         if row["explanation"] in ("own network", "own device") and row["example"] is None
     )
-    share = AWAY_FACTOR * given_up / max(counted["visits"], 1)
+    share = AWAY_FACTOR * given_up / max(counted["source_days"], 1)
     return Population(
         accounts=counted["accounts"],
         days=days,
-        honest_strays_a_day=share * counted["new_visits"] / days,
+        honest_strays_a_day=share * counted["new_source_days"] / days,
         successes=successes,
         systems={user: frozenset(own) for user, own in systems.items()},
     )
@@ -89,14 +89,14 @@ def systems_of_suspects(success_sources: Relation, suspects: Relation) -> Relati
 
 
 @transform(
-    schema("accounts bigint, visits bigint, new_visits bigint"),
+    schema("accounts bigint, source_days bigint, new_source_days bigint"),
     success_sources=SUCCESS_SOURCES.dated,
     suspects=schema("user string"),
 )
 def count_population(success_sources: Relation, suspects: Relation) -> Relation:
-    """Accounts that succeed or are suspect, and their visits, in one row.
+    """Accounts that succeed or are suspect, and their source-days, in one row.
 
-    A visit is a day on which a user succeeds from a prefix. A new visit is a visit from a prefix
+    A source-day is a day on which a user succeeds from a prefix. It is new if it is from a prefix
     that would leave a failure of the user unexplained. Apart from this prefix, the user succeeds
     neither from the network nor with the operating system from the place; or nobody else succeeds
     from the prefix.
@@ -114,12 +114,12 @@ def count_population(success_sources: Relation, suspects: Relation) -> Relation:
             FROM {prefixes}
             WHERE ip_prefix IS NOT NULL
         ),
-        _visits AS (
+        _days AS (
             SELECT
-                CAST(sum(days) AS BIGINT) AS visits,
+                CAST(sum(days) AS BIGINT) AS source_days,
                 count(*) FILTER (
                     WHERE of_device = 1 AND (of_network = 1 OR of_prefix = 1)
-                ) AS new_visits
+                ) AS new_source_days
             FROM _known
         ),
         _accounts AS (
@@ -128,9 +128,9 @@ def count_population(success_sources: Relation, suspects: Relation) -> Relation:
                 SELECT "user" FROM {prefixes} UNION ALL SELECT "user" FROM {suspects}
             ) AS _users
         )
-        SELECT _accounts.accounts, coalesce(_visits.visits, 0) AS visits, _visits.new_visits
+        SELECT _accounts.accounts, coalesce(_days.source_days, 0) AS source_days, _days.new_source_days
         FROM _accounts
-        CROSS JOIN _visits
+        CROSS JOIN _days
         """,
         prefixes=user_prefixes(success_sources),
         suspects=suspects,

@@ -312,7 +312,7 @@ EXPLAINED_FAILURES = _table(
     ("failures", _LONG, "Attempts"),
     ("users", _LONG, "Distinct users"),
     ("addresses", _LONG, "Distinct addresses"),
-    ("visits", _LONG, "Days with attempts, added up over accounts and addresses"),
+    ("source_days", _LONG, "Days with attempts, added up over accounts and addresses"),
     ("example", _STRING, "The account, address, prefix or hour; null in the row for all"),
     ("minutes_apart", _DOUBLE, "Average time between two; null in the row for all"),
     ("reason", _STRING, "In a sentence"),

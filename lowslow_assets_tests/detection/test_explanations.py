@@ -873,7 +873,7 @@ def test_groups_as_calculated_manually(engine: Engine) -> None:
         ],
     )
     assert [
-        (g.explanation, g.failures, g.users, g.addresses, g.visits, g.example, g.minutes_apart)
+        (g.explanation, g.failures, g.users, g.addresses, g.source_days, g.example, g.minutes_apart)
         for g in found
     ] == [
         ("resolved", 2, 2, 1, 2, None, None),

@@ -1,4 +1,4 @@
-"""The population: its people's visits and systems, from where and with what they succeed."""
+"""The population: from where and with which systems its people succeed."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +19,7 @@ START = datetime(2026, 5, 4, tzinfo=UTC)
 
 
 def test_the_population_is_learned_from_where_people_succeed(engine: Engine) -> None:
-    """Six prefixes of users, seven visits, two of them as new as a suspect's source."""
+    """Six prefixes of users, seven source-days, two of them as new as a suspect's source."""
     day, next_day = START.date(), START.date() + timedelta(days=1)
     home = {"network": "AS1", "Location": "SE", "state": "S", "city": "Lund"}
     rows = [
@@ -40,16 +40,16 @@ def test_the_population_is_learned_from_where_people_succeed(engine: Engine) -> 
     successes = relation(engine, SUCCESS_SOURCES.dated, rows)
     suspect = relation(engine, schema("user string"), [("bob",), ("Bob",)])
     assert count_population(successes, suspect).rows() == [
-        {"accounts": 4, "visits": 6, "new_visits": 2}
+        {"accounts": 4, "source_days": 6, "new_source_days": 2}
     ]
     explained = [
-        {"explanation": "own network", "example": None, "failures": 9, "visits": 2},
-        {"explanation": "own device", "example": None, "failures": 1, "visits": 1},
-        {"explanation": "own device", "example": "ann", "failures": 1, "visits": 1},
-        {"explanation": "office", "example": None, "failures": 50, "visits": 50},
+        {"explanation": "own network", "example": None, "failures": 9, "source_days": 2},
+        {"explanation": "own device", "example": None, "failures": 1, "source_days": 1},
+        {"explanation": "own device", "example": "ann", "failures": 1, "source_days": 1},
+        {"explanation": "office", "example": None, "failures": 50, "source_days": 50},
     ]
     hours = {START: 7}
-    # Three of six visits are given up, however often the password was mistyped in them; away from
+    # Three of six source-days are given up, however often the password was mistyped in them; away from
     # home three times as often.
     found = population_of(successes, suspect, explained, hours, days=10)
     systems = {"bob": frozenset({"Windows"})}
@@ -61,10 +61,10 @@ HOME = ("ann", "home", "AS1", "Lund", "Ios", 1)
 
 
 @pytest.mark.parametrize(
-    ("successes", "visits", "new_visits"),
+    ("successes", "source_days", "new_source_days"),
     [
         ([HOME], 1, 1),
-        # A visit is a day; another row of it is not a visit.
+        # Another row of the same day is not another day.
         ([HOME, (*HOME[:5], 2)], 2, 1),
         ([HOME, (*HOME[:4], "Android", 1)], 1, 1),
         # Known: the same system at the same place.
@@ -76,11 +76,11 @@ HOME = ("ann", "home", "AS1", "Lund", "Ios", 1)
         ([(*HOME[:4], NODATA, 1), ("ann", "away", "AS2", "Lund", NODATA, 1)], 2, 2),
         # The network is known, but nobody else succeeds from the prefix.
         ([HOME, ("ann", "away", "AS1", "Rome", "Ios", 1)], 2, 2),
-        # Now somebody does: Ann's visit is known, and at home she is alone. Bob's is new to him.
+        # Now somebody does: Ann's day is known, and at home she is alone. Bob's is new to him.
         ([HOME, *((user, "away", "AS1", "Rome", "Ios", 1) for user in ("ann", "bob"))], 3, 2),
         # Others' networks and devices are not the user's.
         ([HOME, ("bob", "away", "AS1", "Lund", "Ios", 1)], 2, 2),
-        # An unknown source is not visited.
+        # A day without a known source does not count.
         ([HOME, ("ann", None, "AS1", "Lund", "Ios", 1)], 1, 1),
     ],
     ids=[
@@ -98,8 +98,8 @@ HOME = ("ann", "home", "AS1", "Lund", "Ios", 1)
         "unknown source",
     ],
 )
-def test_new_visits_are_those_that_would_leave_a_failure_open(
-    engine: Engine, successes: list[tuple], visits: int, new_visits: int
+def test_new_source_days_are_those_that_would_leave_a_failure_open(
+    engine: Engine, successes: list[tuple], source_days: int, new_source_days: int
 ) -> None:
     columns = ("user", "ip_prefix", "network", "city", "operatingSystem")
     rows = [
@@ -111,7 +111,9 @@ def test_new_visits_are_those_that_would_leave_a_failure_open(
         relation(engine, SUCCESS_SOURCES.dated, rows), relation(engine, schema("user string"))
     )
     accounts = len({user for user, *_ in successes})
-    assert found.rows() == [{"accounts": accounts, "visits": visits, "new_visits": new_visits}]
+    assert found.rows() == [
+        {"accounts": accounts, "source_days": source_days, "new_source_days": new_source_days}
+    ]
 
 
 def test_systems_are_those_of_suspect_accounts(engine: Engine) -> None:

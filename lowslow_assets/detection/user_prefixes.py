@@ -20,11 +20,11 @@ def user_prefixes(sources: Relation) -> Relation:
 
     A hunt computes them once, because the same sources make the same relation.
     """
-    return sum_visits(sources).held()
+    return sum_by_prefix(sources).held()
 
 
 @transform(USER_PREFIXES, sources=SUCCESS_SOURCES.dated)
-def sum_visits(sources: Relation) -> Relation:
+def sum_by_prefix(sources: Relation) -> Relation:
     """A window's ``success_sources`` by user and prefix."""
     return sql(
         """
