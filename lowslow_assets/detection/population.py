@@ -45,8 +45,8 @@ def population_of(
 
     ``explained`` are rows of ``explained_failures``; ``successes`` are counted by hour. How often
     people give up is measured on their own networks and devices: failures there that no success
-    follows, per source-day. Of the source-days that are as new to their user as a suspect's, the same
-    share times AWAY_FACTOR is expected to be given up.
+    follows, per source-day. Of the source-days that are as new to their user as a suspect's, the
+    same share times AWAY_FACTOR is expected to be given up.
     """
     [counted] = count_population(success_sources, suspects).rows()
     systems = defaultdict[str, set[str]](set)
@@ -128,7 +128,10 @@ def count_population(success_sources: Relation, suspects: Relation) -> Relation:
                 SELECT "user" FROM {prefixes} UNION ALL SELECT "user" FROM {suspects}
             ) AS _users
         )
-        SELECT _accounts.accounts, coalesce(_days.source_days, 0) AS source_days, _days.new_source_days
+        SELECT
+            _accounts.accounts,
+            coalesce(_days.source_days, 0) AS source_days,
+            _days.new_source_days
         FROM _accounts
         CROSS JOIN _days
         """,

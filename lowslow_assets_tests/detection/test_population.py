@@ -49,8 +49,8 @@ def test_the_population_is_learned_from_where_people_succeed(engine: Engine) -> 
         {"explanation": "office", "example": None, "failures": 50, "source_days": 50},
     ]
     hours = {START: 7}
-    # Three of six source-days are given up, however often the password was mistyped in them; away from
-    # home three times as often.
+    # Three of six source-days are given up, however often the password was mistyped in them; away
+    # from home three times as often.
     found = population_of(successes, suspect, explained, hours, days=10)
     systems = {"bob": frozenset({"Windows"})}
     assert found == Population(4, 10, 3 * 3 / 6 * 2 / 10, hours, systems)
