@@ -223,7 +223,7 @@ ABLATIONS = {
         MIXTURE_MODEL, judge, "_may_be_divided", lambda *_: False
     ),
     "without lasting signs": _in_place(
-        MIXTURE_MODEL, judge, "lasting_signs", lambda signs_of, found: [*signs_of(found)]
+        MIXTURE_MODEL, judge, "lasting_signs", lambda signs_of, found: [*signs_of(found, None)]
     ),
     "without honest strays": _of_people(honest_strays_a_day=0.0),
     "without hours of successes": _of_people(successes={}),

@@ -39,21 +39,24 @@ class Sign:
     explanation: str
 
 
-def lasting_signs(signs_of: Callable[[Suspects], Iterable[Sign]], members: Suspects) -> list[Sign]:
+def lasting_signs(
+    signs_of: Callable[[Suspects, np.datetime64 | None], Iterable[Sign]], members: Suspects
+) -> list[Sign]:
     """The signs of at least one attempt, each with the larger of two p-values.
 
     One is of all members, the other is of those outside of the busiest 24 hours; it is 1 if these
     do not show the sign at all. A burst among strays is conspicuous in many ways, but what remains
     without it is not. A campaign stays conspicuous. Of equally busy 24 hours, the earliest count.
+    ``signs_of`` takes attempts, and when the 24 hours begin that were left out of them, if any.
     """
     times = np.sort(members.time)
     ends = np.searchsorted(times, times + _BURST, side="right")
     begin = times[(ends - np.arange(len(times))).argmax()]
     others = members.at((members.time < begin) | (members.time > begin + _BURST))
-    without = {sign.name: sign.p_value for sign in signs_of(others)} if len(others) else {}
+    without = {sign.name: sign.p_value for sign in signs_of(others, begin)} if len(others) else {}
     return [
         replace(sign, p_value=max(sign.p_value, without.get(sign.name, 1.0)))
-        for sign in signs_of(members)
+        for sign in signs_of(members, None)
     ]
 
 
@@ -80,11 +83,17 @@ def signs_of_size(
         )
 
 
-def signs_of_members(members: Suspects, among: Suspects, population: Population) -> Iterator[Sign]:
+def signs_of_members(
+    members: Suspects,
+    among: Suspects,
+    population: Population,
+    left_out: np.datetime64 | None = None,
+) -> Iterator[Sign]:
     """Signs in what the attempts try, when, from where and with which tool.
 
     The members were chosen from the suspects ``among`` for what they repeat. So a repeated source
-    or tool counts by its share of all suspects in ``among``.
+    or tool counts by its share of all suspects in ``among``. If members were left out from the time
+    ``left_out`` on, what lies between those before and those after it is no gap.
     """
     n = len(members)
     if n < MIN_ATTEMPTS:
@@ -97,7 +106,7 @@ def signs_of_members(members: Suspects, among: Suspects, population: Population)
         occupancy_p_value(n, accounts, users),
         f"{n - users:,} of {n:,} attempts try an account again; strays would {again:,.0f} times",
     )
-    yield from _signs_of_time(members, population)
+    yield from _signs_of_time(members, population, left_out)
     shared = int(shares_prefix(members).sum())
     yield Sign(
         "own sources",
@@ -120,7 +129,9 @@ def signs_of_members(members: Suspects, among: Suspects, population: Population)
             )
 
 
-def _signs_of_time(members: Suspects, population: Population) -> Iterator[Sign]:
+def _signs_of_time(
+    members: Suspects, population: Population, left_out: np.datetime64 | None
+) -> Iterator[Sign]:
     from scipy import stats
 
     members = _one_per_account_and_day(members)
@@ -135,14 +146,17 @@ def _signs_of_time(members: Suspects, population: Population) -> Iterator[Sign]:
         min(users * share ** (users - 1) - (users - 1) * share**users, 1.0),
         f"all within {span} of {population.days} days",
     )
-    gaps = np.diff(np.sort(members.time).astype("datetime64[ms]").astype(np.float64))
+    times = np.sort(members.time)
+    gaps = np.diff(times.astype("datetime64[ms]").astype(np.float64))
+    if left_out is not None:
+        gaps = gaps[(times[1:] < left_out) | (times[:-1] > left_out)]
     # Attempts that all come at one time have no gaps.
     if gaps.any():
         variation = float(gaps.std() / gaps.mean())
         yield Sign(
             "even gaps",
             # For exponential gaps it is 1, with standard error 1 / sqrt(n).
-            float(stats.norm.sf((1 - variation) * np.sqrt(n))),
+            float(stats.norm.sf((1 - variation) * np.sqrt(len(gaps)))),
             f"gaps between attempts vary by {variation:.0%} of their mean; those of strays by "
             "about 100%",
         )

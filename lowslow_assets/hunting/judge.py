@@ -242,9 +242,9 @@ def _tested(
     ]
     honest = honest_strays_a_day(population, len(odd))
     signs = lasting_signs(
-        lambda visits: [
+        lambda visits, left_out: [
             *signs_of_size(size_of(0, visits), honest, thresholds.noise_a_day),
-            *signs_of_members(visits, among, population),
+            *signs_of_members(visits, among, population, left_out),
         ],
         own,
     )

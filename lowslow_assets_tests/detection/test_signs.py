@@ -150,7 +150,8 @@ def lasting(days: list[float], p_values: dict[int, dict[str, float]]) -> dict[st
     """The lasting signs, given their p-values by the number of members; all of these are asked."""
     asked = set[int]()
 
-    def signs_of(members: Suspects) -> list[Sign]:
+    def signs_of(members: Suspects, left_out: np.datetime64 | None) -> list[Sign]:
+        assert (left_out is None) == (len(members) == len(days))
         asked.add(len(members))
         found = p_values[len(members)].items()
         return [Sign(name, p_value, f"of {len(members)}") for name, p_value in found]
@@ -181,8 +182,25 @@ def test_of_two_days_that_are_as_busy_one_is_left_out() -> None:
 
 def test_gaps_like_a_clocks_are_even_and_random_ones_are_not() -> None:
     clock = signs(suspects([i * 0.5 for i in range(100)]))["even gaps"]
-    assert clock.p_value == pytest.approx(stats.norm.sf(10))
+    assert clock.p_value == pytest.approx(stats.norm.sf(np.sqrt(99)))
     assert signs(strays(100, seed=1))["even gaps"].p_value > 1e-3
+
+
+def test_what_is_left_out_is_no_gap() -> None:
+    """A clock's attempts, four a day, are as even without those of one day."""
+    members = suspects([i * 0.25 for i in range(80)])
+    found = lasting_signs(
+        lambda visits, left_out: signs_of_members(visits, visits, TENANT, left_out), members
+    )
+    [even] = [sign for sign in found if sign.name == "even gaps"]
+    # Both ends of the 24 hours belong to them, so five are left out, here the first five.
+    assert even.p_value == pytest.approx(stats.norm.sf(np.sqrt(74)))
+    middle = suspects([i * 0.25 for i in range(80) if not 20 <= i <= 24])
+    begin = np.datetime64(START.replace(tzinfo=None) + timedelta(days=5))
+    [even] = [
+        sign for sign in signs_of_members(middle, middle, TENANT, begin) if sign.name == "even gaps"
+    ]
+    assert even.p_value == pytest.approx(stats.norm.sf(np.sqrt(73)))
 
 
 def test_a_share_of_own_sources_counts_among_all_that_could_be_members() -> None:

@@ -118,9 +118,9 @@ def expected_tests(own: Suspects, among: Suspects, cluster: Cluster) -> list[Spr
     """The tests of a cluster whose visits are its own, chosen from among others."""
     honest = honest_strays_a_day(TENANT, len(cluster.anomalous_features))
 
-    def signs_of(visits: Suspects) -> list[Sign]:
+    def signs_of(visits: Suspects, left_out: np.datetime64 | None) -> list[Sign]:
         of_size = signs_of_size(size_of(0, visits), honest, 10.0)
-        return [*of_size, *signs_of_members(visits, among, TENANT)]
+        return [*of_size, *signs_of_members(visits, among, TENANT, left_out)]
 
     return spray_tests(size_of(0, own), lasting_signs(signs_of, own), honest)
 
