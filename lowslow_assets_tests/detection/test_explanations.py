@@ -226,6 +226,16 @@ def like_a_clock(number: int, accounts: int, every: float, **values: Any) -> lis
     return [Signin(str(i), i * every, user=f"u{i % accounts}", **values) for i in range(number)]
 
 
+def every_day(accounts: int, tries: int) -> list[Signin]:
+    """So many tries of each account on the same five days, which are not evenly apart."""
+    return [
+        Signin(f"{day} {i} {n}", day * DAY + n * 7 * HOUR + i, user=f"u{i}", **A)
+        for day in (0, 1, 2, 3, 8)
+        for i in range(accounts)
+        for n in range(tries)
+    ]
+
+
 def guessing(names: int, signins: list[Signin]) -> list[Signin]:
     """The same attempts, the first ``names`` accounts of which do not exist."""
     invented = {f"u{i}" for i in range(names)}
@@ -327,9 +337,15 @@ SERVICE: dict[str, Scenario] = {
     "in more than eight days": all_are(None, like_a_clock(36, 24, 8 * HOUR + 3, **A)),
     "by turns, but not like a clock": all_are(None, by_turns(36, 24, 8 * HOUR, **A)),
     "like a clock, and few": all_are(None, like_a_clock(8, 4, 8 * HOUR, **A)),
-    # 25 accounts, each 6 times; a spray guesses a fifth of the names, and at least three.
-    "a fifth of the names guessed": all_are(None, guessing(5, by_turns(150, 25, 6 * HOUR, **A))),
-    "fewer of them": all_are("service", guessing(4, by_turns(150, 25, 6 * HOUR, **A))),
+    # 21 accounts, each six times.
+    "many accounts, at any time": all_are(None, by_turns(126, 21, 6 * HOUR, **A)),
+    "twenty accounts, at any time": all_are("service", by_turns(120, 20, 6 * HOUR, **A)),
+    "many accounts, like a clock": all_are("service", like_a_clock(126, 21, 6 * HOUR, **A)),
+    "many accounts, twice a day": all_are(None, every_day(25, 2)),
+    "many accounts, three times a day": all_are("service", every_day(25, 3)),
+    # Of 25 accounts, a spray guesses a fifth, and at least three.
+    "a fifth of the names guessed": all_are(None, guessing(5, every_day(25, 3))),
+    "fewer of them": all_are("service", guessing(4, every_day(25, 3))),
     "guessed like a clock": all_are(None, guessing(5, like_a_clock(36, 24, 8 * HOUR, **A))),
     "fewer, like a clock": all_are("service", guessing(4, like_a_clock(36, 24, 8 * HOUR, **A))),
     "two of ten": all_are("service", guessing(2, by_turns(60, 10, 12 * HOUR, **A))),
