@@ -39,6 +39,7 @@ TRAITS = {
     "own": 2,
     "tried": 2,
     "source": 2,
+    "history": 2,
 }
 """The number of levels of each trait (see ``with_traits``)."""
 FACTORS = (
@@ -47,7 +48,11 @@ FACTORS = (
     ("place", "network"),
     ("tried",),
 )
-"""Traits that occur together: a traveller is in a new place and in a new network."""
+"""Traits that occur together: a traveller is in a new place and in a new network.
+
+They are compared among accounts with a history, and among accounts without: to the latter, all is
+new.
+"""
 TRAIT_COLUMNS = [f"trait_{name}" for name in TRAITS]
 _LEVELS = ", ".join(f"{column} int" for column in TRAIT_COLUMNS)
 
@@ -65,7 +70,7 @@ The ``date`` of an attempt is null.
 _NEWS = extended(
     JUDGED,
     "new_application boolean, new_client boolean, new_device boolean, new_place boolean, "
-    "new_network boolean, new_name boolean",
+    "new_network boolean, new_name boolean, has_history boolean",
 )
 TRAITED = schema(
     "cluster_id int, outcome string, date date, signin_id string, ip_prefix string, "
@@ -256,6 +261,8 @@ def lone_visits(signins: Relation, prefixes: Relation) -> Relation:
 def with_news(judged: Relation, signins: Relation) -> Relation:
     """Add ``new_<property>``: whether no other success of the user shows the same value.
 
+    ``has_history`` says whether there is another success of the user at all.
+
     ``signins`` are the window's. Three kinds of success do not make a value known: the visit
     itself, another visit of the same user, and a success from a prefix that the campaign uses,
     because an attacker who succeeded comes again. A device is new if its operating system is,
@@ -346,7 +353,8 @@ def with_news(judged: Relation, signins: Relation) -> Relation:
             NOT coalesce(_known.known_device, FALSE) AS new_device,
             NOT coalesce(_known.known_place, FALSE) AS new_place,
             NOT coalesce(_known.known_network, FALSE) AS new_network,
-            NOT coalesce(_known.known_name, FALSE) AS new_name
+            NOT coalesce(_known.known_name, FALSE) AS new_name,
+            _known.kind IS NOT NULL AS has_history
         FROM _numbered AS _judged
         LEFT JOIN _known ON _known.kind = _judged.kind
         """,
@@ -363,8 +371,8 @@ def with_traits(judged: Relation) -> Relation:
     application, client, device, place: 0 known to the user, 1 new, 2 new and anomalous in the
     tenant. network: 1 if anomalous. own: 1 on a device with a name that is known to be the user's.
     tried: 1 if the campaign tried the account (at least once more). source: 1 if the campaign tried
-    several other accounts from the prefix. Visits from a network that is known to be the user's are
-    left out.
+    several other accounts from the prefix. history: 1 if the user has one. Visits from a network
+    that is known to be the user's are left out.
     """
     return sql(
         """
@@ -392,6 +400,7 @@ def with_traits(judged: Relation) -> Relation:
                 new_place,
                 new_network,
                 new_name,
+                has_history,
                 -- An attempt does not count as an attempt before itself on its account.
                 count(CASE WHEN outcome = 'failure' THEN 1 END)
                     OVER (PARTITION BY _judged.cluster_id, "user")
@@ -424,7 +433,8 @@ def with_traits(judged: Relation) -> Relation:
             CASE WHEN (mask & {network}) <> 0 THEN 1 ELSE 0 END AS trait_network,
             CASE WHEN displayName <> 'NODATA' AND NOT new_name THEN 1 ELSE 0 END AS trait_own,
             CASE WHEN tried THEN 1 ELSE 0 END AS trait_tried,
-            CASE WHEN from_source THEN 1 ELSE 0 END AS trait_source
+            CASE WHEN from_source THEN 1 ELSE 0 END AS trait_source,
+            CASE WHEN has_history THEN 1 ELSE 0 END AS trait_history
         FROM _tried
         WHERE new_network OR outcome = 'failure'
         """,
@@ -468,13 +478,13 @@ def entry_probability(
     """Probability that a visit with these traits is a campaign's entry, by outcome.
 
     Two classes, entries and honest visits, fitted to the visits by expectation-maximisation. Each
-    class is naive Bayes over FACTORS, with half a count added to each level. The class of entries
-    is known: it is estimated from the campaign's failures. The class of honest visits is estimated
-    from the visits of both outcomes, because hardly any may be stopped ones. The share of entries
-    is estimated for each outcome separately, beginning with one entry in all visits. Where honest
-    people make many odd visits, an entry must therefore resemble the campaign all the more. The
-    factor of the campaign's own sources is not learned from visits, which may all be entries. Both
-    arguments count sign-ins by their levels, in the order of TRAITS.
+    class is naive Bayes over FACTORS given the history, with half a count added to each level. The
+    class of entries is known: it is estimated from the campaign's failures. The class of honest
+    visits is estimated from the visits of both outcomes, because hardly any may be stopped ones.
+    The share of entries is estimated for each outcome separately, beginning with one entry in all
+    visits. Where honest people make many odd visits, an entry must therefore resemble the campaign
+    all the more. The factor of the campaign's own sources is not learned from visits, which may all
+    be entries. Both arguments count sign-ins by their levels, in the order of TRAITS.
     """
     combinations = [(o, combination) for o, counts in visits.items() for combination in counts]
     if not combinations:
@@ -494,10 +504,11 @@ def entry_probability(
         odds = (share / (1 - share))[outcome]
         evidence = from_source.copy()
         for factor in FACTORS:
+            level = _levels(seen, (*factor, "history"))
+            of_failures = _levels(failures, (*factor, "history"))
             levels = math.prod(TRAITS[trait] for trait in factor)
-            level = _levels(seen, factor)
-            campaign = _shares(_levels(failures, factor), failed_numbers, levels)
-            background = _shares(level, numbers * honest, levels)
+            campaign = _shares(of_failures, failed_numbers, levels, TRAITS["history"])
+            background = _shares(level, numbers * honest, levels, TRAITS["history"])
             evidence += _TEMPER * np.log(campaign / background)[level]
         probability = 1 / (1 + np.exp(-evidence) / odds)
         honest = 1 - probability
@@ -520,9 +531,11 @@ def _levels(combinations: Collection[tuple[int, ...]], factor: Sequence[str]) ->
     return np.array(found)
 
 
-def _shares(levels: np.ndarray, numbers: np.ndarray, count: int) -> np.ndarray:
-    totals = np.bincount(levels, weights=numbers, minlength=count) + 0.5
-    return totals / totals.sum()
+def _shares(levels: np.ndarray, numbers: np.ndarray, count: int, groups: int = 1) -> np.ndarray:
+    """The share of each of ``count`` levels within each group; the group is the last digit."""
+    totals = np.bincount(levels, weights=numbers, minlength=count * groups) + 0.5
+    by_group = totals.reshape(count, groups)
+    return (by_group / by_group.sum(axis=0)).ravel()
 
 
 @transform(SCORED, traited=TRAITED, probabilities=PROBABILITIES)
@@ -547,6 +560,7 @@ def likely_entries(traited: Relation, probabilities: Relation) -> Relation:
                 _traited.trait_device,
                 _traited.trait_place,
                 _traited.trait_source,
+                _traited.trait_history,
                 -- Sign-ins of one visit are one entry, which is as likely as the likeliest of them.
                 max(_probabilities.probability)
                     OVER (PARTITION BY _traited.cluster_id, _traited.outcome, _traited.ip_prefix)
@@ -563,6 +577,7 @@ def likely_entries(traited: Relation, probabilities: Relation) -> Relation:
                 AND _traited.trait_own = _probabilities.trait_own
                 AND _traited.trait_tried = _probabilities.trait_tried
                 AND _traited.trait_source = _probabilities.trait_source
+                AND _traited.trait_history = _probabilities.trait_history
             WHERE _traited.outcome <> 'failure'
         ),
         _likeliest AS (
@@ -588,6 +603,7 @@ def likely_entries(traited: Relation, probabilities: Relation) -> Relation:
             END
                 || CASE WHEN tried THEN '; the campaign had tried the account' ELSE '' END
                 || CASE
+                    WHEN trait_history = 0 THEN '; the user succeeds nowhere else'
                     WHEN trait_application + trait_client + trait_device + trait_place > 0
                     THEN '; new to the user: ' || substr(
                         CASE WHEN trait_application > 0 THEN ', application' ELSE '' END

@@ -30,6 +30,7 @@ from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.detection.population import Population
 from lowslow_assets.detection.pruning import Assignment, Cluster, assign, prune
 from lowslow_assets.detection.signs import (
+    HABITS_OF_PEOPLE,
     MIN_ATTEMPTS,
     Sign,
     lasting_signs,
@@ -248,6 +249,8 @@ def _tested(
         ],
         own,
     )
+    if not odd:
+        signs = [sign for sign in signs if sign.name not in HABITS_OF_PEOPLE]
     systems = own_systems(own, population)
     return odd, recipe.tests(size_of(0, own), signs, honest, thresholds, systems)
 

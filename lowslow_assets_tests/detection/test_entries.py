@@ -241,6 +241,8 @@ def news_of(
     ).rows()
     found = {row["signin_id"]: {name for name in PROPERTIES if row[f"new_{name}"]} for row in rows}
     assert len(found) == len(rows), "a join made rows out of nothing"
+    for row in rows:
+        assert row["has_history"] or found[row["signin_id"]] == {*PROPERTIES}
     return found
 
 
@@ -322,7 +324,9 @@ def test_sign_ins_that_may_be_several_campaigns_stay_as_many(engine: Engine) -> 
     assert len(with_news(judged, home).rows()) == 3
 
 
-NEWS = extended(JUDGED, ", ".join(f"new_{name} boolean" for name in PROPERTIES))
+NEWS = extended(
+    JUDGED, ", ".join([*(f"new_{name} boolean" for name in PROPERTIES), "has_history boolean"])
+)
 
 
 def mask_of(*features: str) -> int:
@@ -330,24 +334,26 @@ def mask_of(*features: str) -> int:
 
 
 ANOMALOUS = mask_of(*FEATURES)
-KNOWN = {f"new_{name}": False for name in PROPERTIES}
-NEW = {f"new_{name}": True for name in PROPERTIES}
+KNOWN = {f"new_{name}": False for name in PROPERTIES} | {"has_history": True}
+NEW = {f"new_{name}": True for name in PROPERTIES} | {"has_history": True}
 
 
 @pytest.mark.parametrize(
     ("values", "levels"),
     [
-        (KNOWN, [0, 0, 0, 0, 0, 1, 0, 0]),
+        (KNOWN, [0, 0, 0, 0, 0, 1, 0, 0, 1]),
         # Own means a device with a known name.
-        (KNOWN | {"displayName": "NODATA"}, [0, 0, 0, 0, 0, 0, 0, 0]),
-        (KNOWN | {"new_name": True}, [0, 0, 0, 0, 0, 0, 0, 0]),
-        (NEW, [1, 1, 1, 1, 0, 0, 0, 0]),
-        (NEW | {"mask": ANOMALOUS}, [2, 2, 2, 2, 1, 0, 0, 0]),
+        (KNOWN | {"displayName": "NODATA"}, [0, 0, 0, 0, 0, 0, 0, 0, 1]),
+        (KNOWN | {"new_name": True}, [0, 0, 0, 0, 0, 0, 0, 0, 1]),
+        (NEW, [1, 1, 1, 1, 0, 0, 0, 0, 1]),
+        # Without a history, all is new.
+        (NEW | {"has_history": False}, [1, 1, 1, 1, 0, 0, 0, 0, 0]),
+        (NEW | {"mask": ANOMALOUS}, [2, 2, 2, 2, 1, 0, 0, 0, 1]),
         # Anomalous in the tenant, and still the user's own: only the network is new.
-        (KNOWN | {"mask": ANOMALOUS}, [0, 0, 0, 0, 1, 1, 0, 0]),
-        (KNOWN | {"new_device": True, "mask": mask_of("browser")}, [0, 0, 2, 0, 0, 1, 0, 0]),
-        (KNOWN | {"new_place": True, "mask": mask_of("Location")}, [0, 0, 0, 2, 0, 1, 0, 0]),
-        (KNOWN | {"new_place": True, "mask": mask_of("browser")}, [0, 0, 0, 1, 0, 1, 0, 0]),
+        (KNOWN | {"mask": ANOMALOUS}, [0, 0, 0, 0, 1, 1, 0, 0, 1]),
+        (KNOWN | {"new_device": True, "mask": mask_of("browser")}, [0, 0, 2, 0, 0, 1, 0, 0, 1]),
+        (KNOWN | {"new_place": True, "mask": mask_of("Location")}, [0, 0, 0, 2, 0, 1, 0, 0, 1]),
+        (KNOWN | {"new_place": True, "mask": mask_of("browser")}, [0, 0, 0, 1, 0, 1, 0, 0, 1]),
     ],
 )
 def test_levels_of_traits(engine: Engine, values: dict, levels: list[int]) -> None:
@@ -452,16 +458,19 @@ def test_traits_are_counted_by_cluster_and_outcome(engine: Engine) -> None:
     counted = count_traits(relation(engine, TRAITED, rows)).rows()
     found = {(row["outcome"], row["cluster_id"], trait_key(row)): row["number"] for row in counted}
     assert found == {
-        ("a", 0, (1,) * 8): 2,
-        ("b", 0, (1,) * 8): 1,
-        ("a", 0, (0,) * 8): 1,
-        ("a", 3, (1,) * 8): 1,
+        ("a", 0, (1,) * 9): 2,
+        ("b", 0, (1,) * 9): 1,
+        ("a", 0, (0,) * 9): 1,
+        ("a", 3, (1,) * 9): 1,
     }
 
 
 # Levels in the order of TRAITS.
-PLAIN = (0, 0, 0, 0, 0, 0, 0, 0)
-TRIED = (0, 0, 0, 0, 0, 0, 1, 0)
+PLAIN = (0, 0, 0, 0, 0, 0, 0, 0, 1)
+TRIED = (0, 0, 0, 0, 0, 0, 1, 0, 1)
+FROM_SOURCE = (0, 0, 0, 0, 0, 0, 0, 1, 1)
+ALL_NEW = (1, 1, 1, 1, 0, 0, 0, 0, 1)
+NO_HISTORY = (1, 1, 1, 1, 0, 0, 0, 0, 0)
 
 
 def success_probability(failures: dict, visits: dict) -> dict:
@@ -507,10 +516,23 @@ def test_among_visits_that_are_all_alike_no_account_is_named(visits: int) -> Non
 
 @pytest.mark.parametrize("honest", [50, 5_000])
 def test_a_visit_from_a_campaigns_own_source_is_all_but_certain(honest: int) -> None:
-    from_source = (*PLAIN[:-1], 1)
-    found = success_probability({from_source: 200}, {PLAIN: honest, from_source: 2})
-    assert found[from_source] > 0.9
+    found = success_probability({FROM_SOURCE: 200}, {PLAIN: honest, FROM_SOURCE: 2})
+    assert found[FROM_SOURCE] > 0.9
     assert found[PLAIN] < 0.01
+
+
+def test_that_all_is_new_to_an_account_without_a_history_says_nothing() -> None:
+    failures = {ALL_NEW: 90, NO_HISTORY: 10}
+    found = success_probability(failures, {PLAIN: 200, ALL_NEW: 2, NO_HISTORY: 5})
+    assert found[ALL_NEW] > 0.9
+    assert found[NO_HISTORY] < 0.1
+    # From the campaign's own source, the account is named nevertheless.
+    from_source = (1, 1, 1, 1, 0, 0, 0, 1, 0)
+    found = success_probability(
+        {FROM_SOURCE: 90, from_source: 10}, {PLAIN: 200, NO_HISTORY: 5, from_source: 1}
+    )
+    assert found[from_source] > 0.9
+    assert found[NO_HISTORY] < 0.1
 
 
 def test_without_visits_there_are_no_entries() -> None:
@@ -552,6 +574,8 @@ def test_a_visit_more_like_the_failures_is_more_probable(
     level, other = data.draw(st.permutations(range(levels)))[:2]
     # The model does not learn that honest visits come from a campaign's own sources.
     assume(list(TRAITS)[trait] != "source" or level == 1)
+    # Accounts with a history and accounts without are not compared.
+    assume(list(TRAITS)[trait] != "history")
     base = data.draw(_TRAITS)
     like, unlike = ((*base[:trait], value, *base[trait + 1 :]) for value in (level, other))
     # As many visits of either kind, so that the level is not also the more common one of visits.
@@ -565,16 +589,17 @@ def test_a_visit_more_like_the_failures_is_more_probable(
     [
         (False, PLAIN, []),
         (True, PLAIN, ["the campaign had tried the account"]),
-        (False, (*PLAIN[:-1], 1), []),
+        (False, FROM_SOURCE, []),
         (
             True,
-            (0, 1, 0, 0, 0, 0, 1, 1),
+            (0, 1, 0, 0, 0, 0, 1, 1, 1),
             ["the campaign had tried the account", "new to the user: client"],
         ),
-        (False, (0, 0, 1, 2, 1, 0, 0, 0), ["new to the user: device, place"]),
+        (False, NO_HISTORY, ["the user succeeds nowhere else"]),
+        (False, (0, 0, 1, 2, 1, 0, 0, 0, 1), ["new to the user: device, place"]),
         (
             True,
-            (1, 2, 1, 2, 1, 0, 1, 0),
+            (1, 2, 1, 2, 1, 0, 1, 0, 1),
             [
                 "the campaign had tried the account",
                 "new to the user: application, client, device, place",
@@ -594,7 +619,7 @@ def test_evidence_in_words(
     ).rows()
     first = (
         "from an address prefix from which the campaign tries other accounts"
-        if levels[-1]
+        if levels[7]
         else "from a network new to the user and an address prefix nobody else succeeds from"
     )
     assert found["evidence"] == "; ".join([first, *words])

@@ -444,6 +444,21 @@ def test_members_do_not_depend_on_the_order_of_suspects() -> None:
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize(("pattern", "kept"), [(0, False), (SPRAY, True)])
+def test_hours_are_no_sign_of_what_is_unusual_in_nothing(pattern: int, kept: bool) -> None:
+    """Attempts at random on random days, all in the evening."""
+    rng = np.random.default_rng(1)
+    evenings = zip(rng.integers(0, TENANT.days, 120), rng.uniform(16, 20, 120), strict=True)
+    rows = unrelated(120, seed=1, pattern=pattern)
+    times = [START + timedelta(days=int(day), hours=hour) for day, hour in evenings]
+    column = rows.schema.get_field_index("time_generated")
+    found = rows.set_column(
+        column, rows.schema.field(column), pa.array(times, rows.schema[column].type)
+    )
+    clusters, _ = judged(Suspects.of(found), fit=fit_of(pattern, TYPO))
+    assert {cluster.kept for cluster in clusters.values()} == {kept}
+
+
 def test_a_recipe_leaves_a_step_out() -> None:
     suspects, _ = with_strays(seed=1)
 
