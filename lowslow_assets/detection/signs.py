@@ -22,8 +22,8 @@ REPEATED_SHARE = 0.3
 """This share of unrelated attempts may share a prefix with others, one device, or one network."""
 MIN_ATTEMPTS = 12
 """With fewer attempts, only their number is a sign."""
-HABITS_OF_PEOPLE = ("uneven days", "hours of the day")
-"""No signs of a group that is unusual in nothing: people have such habits, too."""
+TIME_HABITS = ("uneven days", "hours of the day")
+"""Signs in when the attempts come."""
 _MIN_STEADY_SPAN_DAYS = 20
 # With more events per place than this on average, no place stays empty anyway.
 _ALL_BUT_SURE = 20

@@ -30,8 +30,8 @@ from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.detection.population import Population
 from lowslow_assets.detection.pruning import Assignment, Cluster, assign, prune
 from lowslow_assets.detection.signs import (
-    HABITS_OF_PEOPLE,
     MIN_ATTEMPTS,
+    TIME_HABITS,
     Sign,
     lasting_signs,
     signs_of_members,
@@ -194,9 +194,9 @@ def _groups(
     suspect's component. The visits beside a group may hide another campaign, so they are searched
     as well.
     """
-    unsearched = [(component, component)]
+    unsearched = [(component, component, False)]
     while unsearched:
-        visits, among = unsearched.pop()
+        visits, among, beside_campaign = unsearched.pop()
         membership = recipe.membership(suspects.at(visits), population)
         probability = by_pattern[visits] * membership
         belongs = probability >= settings.pruning.min_assignment_probability
@@ -205,13 +205,14 @@ def _groups(
             continue
         own, beside = visits[belongs], visits[~belongs]
         odd, tests = _tested(
-            suspects.at(own), suspects.at(among), population, settings.thresholds, recipe
+            *(suspects.at(own), suspects.at(among), beside_campaign),
+            *(population, settings.thresholds, recipe),
         )
         group = _Group(own, probability[belongs], odd, tests, *verdict(tests, odd))
         if _may_hide_a_campaign(beside):
-            unsearched.append((beside, beside))
+            unsearched.append((beside, beside, beside_campaign or group.kept))
         if _may_be_divided(group, beside):
-            unsearched.append((own, among))
+            unsearched.append((own, among, beside_campaign))
         else:
             yield group
 
@@ -232,11 +233,15 @@ def _may_be_divided(group: _Group, beside: np.ndarray) -> bool:
 def _tested(
     own: Suspects,
     among: Suspects,
+    beside_campaign: bool,
     population: Population,
     thresholds: Thresholds,
     recipe: Recipe,
 ) -> tuple[list[str], list[SprayTest]]:
-    """The properties in which a group is odd, and its tests; it was chosen from ``among``."""
+    """The properties in which a group is odd, and its tests; it was chosen from ``among``.
+
+    ``beside_campaign`` says that these are what a campaign has left over.
+    """
     shares = own.odd.mean(axis=0)
     odd = [
         p for p, share in zip(MODEL_PROPERTIES, shares, strict=True) if share >= _LEAST_ODD_SHARE
@@ -249,8 +254,9 @@ def _tested(
         ],
         own,
     )
-    if not odd:
-        signs = [sign for sign in signs if sign.name not in HABITS_OF_PEOPLE]
+    # People have such habits too; and what a campaign leaves over is what comes at other times.
+    if not odd or beside_campaign:
+        signs = [sign for sign in signs if sign.name not in TIME_HABITS]
     systems = own_systems(own, population)
     return odd, recipe.tests(size_of(0, own), signs, honest, thresholds, systems)
 

@@ -459,6 +459,26 @@ def test_hours_are_no_sign_of_what_is_unusual_in_nothing(pattern: int, kept: boo
     assert {cluster.kept for cluster in clusters.values()} == {kept}
 
 
+def test_what_a_campaign_leaves_over_is_no_campaign_by_its_hours() -> None:
+    """A campaign keeps to office hours, so the strays beside it come at night."""
+    rng = np.random.default_rng(4)
+    hours = zip(rng.integers(0, TENANT.days, 900), rng.uniform(7, 17, 900), strict=True)
+    campaign = table(
+        900,
+        SPRAY,
+        user=[f"user{i}" for i in rng.permutation(TENANT.accounts)[:900]],
+        time_generated=[START + timedelta(days=int(day), hours=hour) for day, hour in hours],
+    )
+    suspects = of_tables(campaign, unrelated(150, seed=2, first=900))
+    clusters, members = judged(suspects)
+    assert [cluster.kept for cluster in clusters.values()] == [True, False]
+    beside = suspects.at(members.of([max(clusters)]).position)
+    [hours_of_day] = [
+        sign for sign in signs_of_members(beside, beside, TENANT) if sign.name == "hours of the day"
+    ]
+    assert hours_of_day.p_value < 1e-6
+
+
 def test_a_recipe_leaves_a_step_out() -> None:
     suspects, _ = with_strays(seed=1)
 
