@@ -12,10 +12,13 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 # Only our own pins count: no look for a newer pyright or pip.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Compiled modules are kept, whatever the environment says: each start would compile them again.
+unexport PYTHONDONTWRITEBYTECODE
 
 ENGINE ?= duckdb
 
-.PHONY: help install demo ui try test check lint docs coverage spark clean
+.PHONY: help install demo ui try test check lint docs coverage spark clean \
+	tests-with-spark tests-without-spark quick-tests types quick-lint
 .DEFAULT_GOAL := help
 
 help: ## print this list
@@ -28,7 +31,6 @@ install: $(INSTALLED) ## a .venv with the packages that constraints.txt pins
 # pip's time: most modules are never imported, and importing a module once compiles it.
 $(INSTALLED): pyproject.toml constraints.txt
 	@set -e; \
-	unset PYTHONDONTWRITEBYTECODE; \
 	python="$(PYTHON)"; \
 	if ! "$$python" -c '$(FITS)' 2>/dev/null; then \
 		echo "make: Python 3.11, 3.12 or 3.13 is needed and was not found: install it, or name an interpreter with PYTHON=." >&2; exit 1; \
@@ -59,26 +61,42 @@ spark: install ## an archive of Java classes, with which Spark starts faster
 	@$(BIN)/python -m lowslow_assets.platform.class_archive >>$(VENV)/install.log 2>&1 \
 		|| tail -n 1 $(VENV)/install.log
 
-# Spark's tests share one session, so they run in one process; all others run in two.
-test: lint ## linters, link checks, type checker and all tests
-	@echo "pytest, without Spark"
-	@$(BIN)/pytest -n 2 -m "not spark"
+# Spark's tests share one session, so they run in one process. All others run in another one beside
+# it, as do the types: pyright has one thread. What each of them prints is shown when it ends.
+SIDE_BY_SIDE := $(MAKE) --no-print-directory --output-sync=target
+
+test: quick-lint ## linters, link checks, type checker and all tests
+	@$(SIDE_BY_SIDE) -j 3 types tests-with-spark tests-without-spark
+
+check: quick-lint ## the same without the tests that need Spark, a browser or an emulator
+	@$(SIDE_BY_SIDE) -j 2 types quick-tests
+
+tests-with-spark: install
 	@echo "pytest, with Spark"
 	@$(BIN)/pytest -m spark
 
-check: lint ## the same without the tests that need Spark, a browser or an emulator
-	@echo "pytest, without Spark, browser and emulator"
-	@$(BIN)/pytest -n 2 -m "not spark and not browser and not azurite"
+tests-without-spark: install
+	@echo "pytest, without Spark"
+	@$(BIN)/pytest -m "not spark"
 
-lint: install ## linters, import contracts, types, and every link of the documentation
+# The tests of a file stay in one process, so that what they share is made once.
+quick-tests: install
+	@echo "pytest, without Spark, browser and emulator"
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not spark and not browser and not azurite"
+
+lint: quick-lint types ## linters, import contracts, types, and every link of the documentation
+
+types: install
+	@echo "pyright"
+	@$(BIN)/pyright
+
+quick-lint: install
 	@echo "ruff check"
 	@$(BIN)/ruff check --quiet
 	@echo "ruff format --check"
 	@$(BIN)/ruff format --check --quiet
 	@echo "lint-imports"
 	@$(BIN)/lint-imports --no-logo >$(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
-	@echo "pyright"
-	@$(BIN)/pyright
 	@echo "links, as the repository shows them"
 	@$(BIN)/lychee --offline --include-fragments --no-progress *.md benchmarks/*.md docs/*.md \
 		>$(VENV)/links.log 2>&1 || { cat $(VENV)/links.log; exit 1; }

@@ -182,9 +182,10 @@ def test_every_table_s_types_have_names(table: Any):
 def texts() -> Iterator[tuple[str, str]]:
     """The place of each SQL text of the package, and the text; docstrings do not count."""
     for path in sorted(_ROOT.rglob("*.py")):
-        if path.parent.name == "engines":
+        source = path.read_text()
+        if path.parent.name == "engines" or "SELECT" not in source:
             continue
-        tree = ast.parse(path.read_text())
+        tree = ast.parse(source)
         nested = {id(part) for node in ast.walk(tree) for part in getattr(node, "values", ())}
         for node in ast.walk(tree):
             if isinstance(node, ast.JoinedStr):
