@@ -1,10 +1,10 @@
 """An entry for a known source explains the attempts that meet it, and no others."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -76,59 +76,71 @@ def known(**named: Any) -> KnownSource:
     return KnownSource("a test", END, START, **named)
 
 
-@pytest.mark.parametrize(
-    ("entry", "meets", "misses"),
-    [
-        (
-            known(addresses=("198.51.100.4/30", "2001:db8:7::/48", "203.0.113.9/32")),
-            [{"ip_address": a} for a in ("198.51.100.4", "198.51.100.7", "203.0.113.9")]
-            + [{"ip_address": a} for a in ("2001:db8:7::", "2001:db8:7:ffff::1")],
-            [{"ip_address": a} for a in ("198.51.100.3", "198.51.100.8", "203.0.113.90", None)]
-            + [{"ip_address": a} for a in ("2001:db8:8::", "2001:db8:6:ffff::1")],
-        ),
-        (
-            known(accounts=("Probe@Example.com",)),
-            [{"user": "probe@example.com"}],
-            [{"user": "probe@example.com.evil"}, {"user": None}],
-        ),
-        (known(as_numbers=(64500,)), [{}], [{"network": "AS645001"}, {"network": "198.51.100"}]),
-        (
-            known(applications=("Azure CLI", 'it\'s a "test"; --')),
-            [{}, {"AppDisplayName": 'it\'s a "test"; --'}],
-            [{"AppDisplayName": "azure cli"}, {"AppDisplayName": NODATA}],
-        ),
-        (
-            known(user_agents=("Nessus*", "curl/8.5.0")),
-            [{}, {"user_agent": "Nessus"}, {"user_agent": "curl/8.5.0"}],
-            [{"user_agent": a} for a in ("nessus 10", "curl/8.5.01", "my Nessus", None)],
-        ),
-        # All named kinds, one value of each.
-        (
-            known(addresses=("198.51.100.0/24",), user_agents=("Nessus*",), as_numbers=(1, 64500)),
-            [{}],
-            [{"ip_address": "203.0.113.9"}, {"user_agent": "curl/8.5.0"}, {"network": "AS2"}],
-        ),
-        # From the first moment of its first day to the last of its last one.
-        (
-            known(as_numbers=(64500,)),
-            [
-                {"time_generated": datetime(2026, 6, 10, tzinfo=UTC)},
-                {"time_generated": datetime(2026, 6, 12, 23, 59, 59, 999_999, tzinfo=UTC)},
-            ],
-            [
-                {"time_generated": datetime(2026, 6, 9, 23, 59, 59, 999_999, tzinfo=UTC)},
-                {"time_generated": datetime(2026, 6, 13, tzinfo=UTC)},
-            ],
-        ),
-    ],
-    ids=["address", "account", "AS number", "application", "user agent", "all kinds", "dates"],
-)
-def test_what_an_entry_names_is_known(
-    engine: Engine, entry: KnownSource, meets: list[dict], misses: list[dict]
-):
-    rows = attempts(*meets, *misses)
-    found = explain(engine, rows, entry)
-    assert found == ["known: a test"] * len(meets) + [None] * len(misses)
+Changes = list[dict[str, Any]]
+CASES: dict[str, tuple[KnownSource, Changes, Changes]] = {
+    "address": (
+        known(addresses=("198.51.100.4/30", "2001:db8:7::/48", "203.0.113.9/32")),
+        [{"ip_address": a} for a in ("198.51.100.4", "198.51.100.7", "203.0.113.9")]
+        + [{"ip_address": a} for a in ("2001:db8:7::", "2001:db8:7:ffff::1")],
+        [{"ip_address": a} for a in ("198.51.100.3", "198.51.100.8", "203.0.113.90", None)]
+        + [{"ip_address": a} for a in ("2001:db8:8::", "2001:db8:6:ffff::1")],
+    ),
+    "account": (
+        known(accounts=("Probe@Example.com",)),
+        [{"user": "probe@example.com"}],
+        [{"user": "probe@example.com.evil"}, {"user": None}],
+    ),
+    "AS number": (
+        known(as_numbers=(64500,)),
+        [{}],
+        [{"network": "AS645001"}, {"network": "198.51.100"}],
+    ),
+    "application": (
+        known(applications=("Azure CLI", 'it\'s a "test"; --')),
+        [{}, {"AppDisplayName": 'it\'s a "test"; --'}],
+        [{"AppDisplayName": "azure cli"}, {"AppDisplayName": NODATA}],
+    ),
+    "user agent": (
+        known(user_agents=("Nessus*", "curl/8.5.0")),
+        [{}, {"user_agent": "Nessus"}, {"user_agent": "curl/8.5.0"}],
+        [{"user_agent": a} for a in ("nessus 10", "curl/8.5.01", "my Nessus", None)],
+    ),
+    # All named kinds, one value of each.
+    "all kinds": (
+        known(addresses=("198.51.100.0/24",), user_agents=("Nessus*",), as_numbers=(1, 64500)),
+        [{}],
+        [{"ip_address": "203.0.113.9"}, {"user_agent": "curl/8.5.0"}, {"network": "AS2"}],
+    ),
+    # From the first moment of its first day to the last of its last one.
+    "dates": (
+        known(as_numbers=(64500,)),
+        [
+            {"time_generated": datetime(2026, 6, 10, tzinfo=UTC)},
+            {"time_generated": datetime(2026, 6, 12, 23, 59, 59, 999_999, tzinfo=UTC)},
+        ],
+        [
+            {"time_generated": datetime(2026, 6, 9, 23, 59, 59, 999_999, tzinfo=UTC)},
+            {"time_generated": datetime(2026, 6, 13, tzinfo=UTC)},
+        ],
+    ),
+}
+
+
+def test_what_an_entry_names_is_known(engine: Engine):
+    """All cases in one run: each entry holds in a month of its own, in which its attempts are."""
+    rows: Changes = []
+    entries, expected = [], []
+    for number, (name, (entry, meets, misses)) in enumerate(CASES.items()):
+        later = timedelta(days=30 * number)
+        assert entry.start
+        entries.append(
+            replace(entry, reason=name, start=entry.start + later, end=entry.end + later)
+        )
+        rows += [ATTEMPT | changes for changes in (*meets, *misses)]
+        for row in rows[len(expected) :]:
+            row["time_generated"] += later
+        expected += [f"known: {name}"] * len(meets) + [None] * len(misses)
+    assert explain(engine, attempts(*rows), *entries) == expected
 
 
 def test_an_entry_without_a_start_has_always_been(engine: Engine):
