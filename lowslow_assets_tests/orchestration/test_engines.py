@@ -9,6 +9,7 @@ import pytest
 from lowslow_assets.engines.base import Engine
 from lowslow_assets.settings import NOTEBOOK
 from lowslow_assets_tests.orchestration.conftest import DAYS, INGEST, LAST, Project
+from lowslow_assets_tests.orchestration.elsewhere import all_but_last_day_ingested
 from lowslow_assets_tests.orchestration.test_definitions import DOCUMENTS, HUNT
 from lowslow_assets_tests.support.lakes import assert_same_lakes
 
@@ -51,14 +52,9 @@ def test_both_engines_hunt_the_notebooks_way_alike(
     assert_same_lakes(notebook.lake, made.lake, HUNT - DOCUMENTS, [LAST])
 
 
-def test_each_engine_continues_the_others_lake(project: Project, on_spark: Project, tmp_path: Path):
-    for first, second in ((project, on_spark), (on_spark, project)):
-        lake = tmp_path / second.lake.name
-        for table in INGEST:
-            for day in DAYS[:-1]:
-                folder = Path(table, f"date={day}")
-                shutil.copytree(first.lake / folder, lake / folder)
-        after = replace(second, lake=lake)
-        assert after.run("ingest_and_hunt", [LAST]).success
-        assert_same_lakes(project.lake, after.lake, INGEST, [LAST])
-        assert_same_lakes(project.lake, after.lake, HUNT - DOCUMENTS, [LAST])
+def test_duckdb_continues_a_lake_of_spark(project: Project, on_spark: Project, tmp_path: Path):
+    """The other direction is in test_cluster.py, test_connect.py and test_spark_job.py."""
+    after = replace(project, lake=all_but_last_day_ingested(on_spark, tmp_path).lake)
+    assert after.run("ingest_and_hunt", [LAST]).success
+    assert_same_lakes(project.lake, after.lake, INGEST, [LAST])
+    assert_same_lakes(project.lake, after.lake, HUNT - DOCUMENTS, [LAST])
