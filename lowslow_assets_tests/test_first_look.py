@@ -5,10 +5,14 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from lowslow_assets import first_look
 from lowslow_assets.first_look import Found
 from lowslow_assets.sample_tenant import PRESETS, Tenant
 from lowslow_assets.sample_tenant.facts import facts_of
@@ -58,7 +62,23 @@ def test_downloads_of_the_portal_are_hunted_in(tmp_path: Path):
     assert "password spray" in Path(page).read_text()
 
 
-def test_what_cannot_be_hunted_in_is_said_in_a_sentence(tmp_path: Path):
+@pytest.fixture
+def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """The sentence with which a look in the test's folder ends; it does not come to a hunt."""
+    monkeypatch.chdir(tmp_path)
+
+    def look(given: str) -> str:
+        monkeypatch.setattr("sys.argv", ["first_look", given])
+        with pytest.raises(SystemExit) as ended:
+            first_look.main()
+        return str(ended.value)
+
+    return look
+
+
+def test_what_cannot_be_hunted_in_is_said_in_a_sentence(
+    tmp_path: Path, refused: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+):
     (tmp_path / "empty.json").write_text("")
     (tmp_path / "other.json").write_text('{"error": {"code": 1}}\n')
     (tmp_path / "nothing").mkdir()
@@ -66,10 +86,11 @@ def test_what_cannot_be_hunted_in_is_said_in_a_sentence(tmp_path: Path):
         ("missing.json", "missing.json does not exist."),
         ("nothing", "There is no file to read."),
         ("empty.json", "There is nothing to hunt in."),
-        ("other.json", "There is nothing to hunt in."),
     ):
-        ran = look(tmp_path, given)
-        assert (ran.returncode, ran.stderr.strip()) == (1, said)
+        assert refused(given) == said
+    assert "rejected" not in capsys.readouterr().out
+    ran = look(tmp_path, "other.json")
+    assert (ran.returncode, ran.stderr) == (1, "There is nothing to hunt in.\n")
     assert "1 rejected: an error message, not a sign-in" in ran.stdout
 
 
@@ -107,10 +128,11 @@ def test_days_far_from_most_are_left_out():
     assert len(Found(long, Counter(), 0).days) == 240
 
 
-def test_todays_signins_wait_until_the_day_is_over(tmp_path: Path):
+def test_todays_signins_wait_until_the_day_is_over(
+    tmp_path: Path, refused: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+):
     now = datetime.now(UTC).isoformat()
     row = {"Id": "1", "TimeGenerated": now, "UserPrincipalName": "a", "ResultType": "0"}
     (tmp_path / "today.json").write_text(json.dumps(row))
-    ran = look(tmp_path, "today.json")
-    assert "1 of a day that is not over (UTC) are left out" in ran.stdout
-    assert ran.returncode == 1
+    assert refused("today.json") == "There is nothing to hunt in."
+    assert "1 of a day that is not over (UTC) are left out" in capsys.readouterr().out
