@@ -1,6 +1,7 @@
 """Azurite, the emulator of Azure Storage, on the Node that pyright's package brings."""
 
 import base64
+import fcntl
 import os
 import shutil
 import socket
@@ -54,14 +55,17 @@ class Emulator:
 
 def install(folder: Path) -> None:
     """Install Azurite below the folder, once. Raises NotInstalled if npm cannot install it."""
-    shutil.copy(_PACKAGE, folder)
-    if (folder / "node_modules" / "azurite" / "dist").is_dir():
-        return
-    options = ["--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund"]
-    quiet: dict[str, Any] = {"cwd": folder, "capture_output": True, "text": True}
-    done = npm(["install", *options], return_completed_process=True, **quiet)
-    if done.returncode:
-        raise NotInstalled(f"Azurite cannot be installed from npm: {done.stderr[-300:]}")
+    # Spark's tests and the others run side by side, and share the folder.
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        shutil.copy(_PACKAGE, folder)
+        if (folder / "node_modules" / "azurite" / "dist").is_dir():
+            return
+        options = ["--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund"]
+        quiet: dict[str, Any] = {"cwd": folder, "capture_output": True, "text": True}
+        done = npm(["install", *options], return_completed_process=True, **quiet)
+        if done.returncode:
+            raise NotInstalled(f"Azurite cannot be installed from npm: {done.stderr[-300:]}")
 
 
 @contextmanager
