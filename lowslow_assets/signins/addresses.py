@@ -6,6 +6,8 @@ from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
 _BRACKETS = re.compile(r"\[([^\]]*)\](?::\d+)?", re.ASCII)
 _IPV4_AND_PORT = re.compile(r"(\d+\.\d+\.\d+\.\d+):\d+", re.ASCII)
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_PLAIN_IPV4 = re.compile(rf"(?!0\.0\.0\.0){_OCTET}(?:\.{_OCTET}){{3}}", re.ASCII)
 _SEPARATOR = re.compile(r"[,;\s]+")
 _MAPPED = bytes(10) + b"\xff\xff"
 _ANY_HOST = (bytes(4), bytes(16))
@@ -18,6 +20,9 @@ def bare_address(text: str) -> str | None:
     The result looks like ``203.0.113.7`` or ``2001:db8::5``, without port, brackets and zone. An
     IPv4 host that is mapped into an IPv6 address becomes the IPv4 address. 0.0.0.0 is not a host.
     """
+    # Nearly all are written so, and need no further look.
+    if _PLAIN_IPV4.fullmatch(text):
+        return text
     found = [packed for part in _SEPARATOR.split(text) if (packed := _packed(part))]
     if not found:
         return None

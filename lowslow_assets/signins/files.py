@@ -16,6 +16,7 @@ from lowslow_assets.signins.records import (
     MAX_RECORD_BYTES,
     MOST_KEPT_BYTES,
     TOO_LONG,
+    Found,
     Reject,
     read_text,
 )
@@ -52,7 +53,7 @@ _HEADERS = (
 )
 
 
-def read_records(content: IO[bytes]) -> Iterator[bytes | Reject]:
+def read_records(content: IO[bytes]) -> Iterator[Found]:
     """The records of a file as JSON texts of up to ``MAX_RECORD_BYTES``, and its rejects.
 
     A text may be one object; only decoding it shows this. No content raises an exception. If
@@ -65,7 +66,7 @@ def read_records(content: IO[bytes]) -> Iterator[bytes | Reject]:
         yield Reject(UNREADABLE + detail.encode(errors="replace").decode(), None)
 
 
-def _read(content: IO[bytes], depth: int) -> Iterator[bytes | Reject]:
+def _read(content: IO[bytes], depth: int) -> Iterator[Found]:
     head = _head(content)
     if head.startswith(_PARQUET):
         content.seek(0)
@@ -184,7 +185,7 @@ def _header(head: bytes) -> list[str] | None:
     return names if any({*header} <= {*names} for header in _HEADERS) else None
 
 
-def _csv_rows(content: Any, header: list[str]) -> Iterator[bytes | Reject]:
+def _csv_rows(content: Any, header: list[str]) -> Iterator[Found]:
     """The rows of a table in CSV as JSON. Every value is a text; an empty one is left out."""
     lines = io.TextIOWrapper(content, "utf-8-sig", errors="replace", newline="")
     rows = csv.reader(iter(lambda: lines.readline(MAX_RECORD_BYTES), ""))
@@ -205,14 +206,14 @@ def _csv_rows(content: Any, header: list[str]) -> Iterator[bytes | Reject]:
             yield Reject(_WRONG_NUMBER, ",".join(row).encode()[:MOST_KEPT_BYTES])
 
 
-def _within_bounds(text: bytes) -> bytes | Reject:
-    return text if len(text) <= MAX_RECORD_BYTES else Reject(TOO_LONG, text[:MOST_KEPT_BYTES])
+def _within_bounds(text: bytes) -> Found:
+    return [text] if len(text) <= MAX_RECORD_BYTES else Reject(TOO_LONG, text[:MOST_KEPT_BYTES])
 
 
 # --- Parquet -------------------------------------------------------------------------------------
 
 
-def _parquet_rows(content: IO[bytes]) -> Iterator[bytes | Reject]:
+def _parquet_rows(content: IO[bytes]) -> Iterator[Found]:
     """The rows of a Parquet file as JSON; times are text as Arrow writes it."""
     for batch in pq.ParquetFile(content).iter_batches(batch_size=_ROWS_AT_ONCE):
         batch.validate(full=True)

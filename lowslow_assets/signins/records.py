@@ -24,7 +24,8 @@ EMPTY_ARRAY = "a JSON array with nothing in it"
 NOT_AN_ITEM = "a JSON array in which an item is not an object"
 NOT_A_ROW = "a row of a table that does not have the table's columns"
 
-_READ_BYTES = 64 << 10
+_READ_BYTES = 256 << 10
+_LINES_AT_ONCE = 256
 # The most bytes of 1,024 characters.
 MOST_KEPT_BYTES = 4 << 10
 
@@ -62,10 +63,15 @@ class Reject(NamedTuple):
     text: bytes | None
 
 
-def read_text(content: IO[bytes]) -> Iterator[bytes | Reject]:
+Found = list[bytes] | Reject
+"""Some records, each as a JSON text, or a reject."""
+
+
+def read_text(content: IO[bytes]) -> Iterator[Found]:
     """The records of a text as JSON texts of up to ``MAX_RECORD_BYTES``, and its rejects.
 
-    A JSON text may be one object; only decoding it shows this. No content raises an exception.
+    Lines come many at a time. A JSON text may be one object; only decoding it shows this. No
+    content raises an exception.
     """
     return _Text(content).records()
 
@@ -87,7 +93,7 @@ class _Text:
         # Before this byte of the text, only objects on a single line are read.
         self.lines_until = 0
 
-    def records(self) -> Iterator[bytes | Reject]:
+    def records(self) -> Iterator[Found]:
         while True:
             if self.depth:
                 yield from self._between_items()
@@ -101,24 +107,29 @@ class _Text:
                 yield from self._rows_of_table(columns) if columns else ()
             elif self.depth:
                 self.items += 1
-                yield self._object() if is_object else self._scalar()
+                yield _one(self._object()) if is_object else self._scalar()
             elif self.data[self.at] == ord("["):
                 self.at += 1
                 self.depth, self.items = 1, 0
             else:
-                yield self._line()
+                yield _one(self._line())
         if self.depth:
             yield Reject(UNCLOSED_ARRAY, b"")
 
-    def _plain_lines(self) -> Iterator[bytes]:
+    def _plain_lines(self) -> Iterator[list[bytes]]:
         """Lines that hold one object each, as nearly all do; faster than the loop for all forms."""
-        data, at = self.data, self.at
+        data, at, lines = self.data, self.at, list[bytes]()
         while data.startswith(b"{", at):
             end = data.find(b"\n", at, at + MAX_RECORD_BYTES)
             if end < 0 or not data.endswith((b"}", b"}\r"), at, end) or _OPENS.match(data, at):
                 break
-            yield data[at:end]
+            lines.append(data[at:end])
             at = end + 1
+            if len(lines) == _LINES_AT_ONCE:
+                yield lines
+                lines = []
+        if lines:
+            yield lines
         self.at = at
 
     def _open(self) -> list[str] | None:
@@ -145,7 +156,7 @@ class _Text:
                 return columns
         return None
 
-    def _rows_of_table(self, columns: list[str]) -> Iterator[bytes | Reject]:
+    def _rows_of_table(self, columns: list[str]) -> Iterator[Found]:
         """The rows of a table, which are arrays, as objects; the tables after it are skipped."""
         while True:
             self.at = _end(_BETWEEN_ROWS, self.data, self.at)
@@ -170,7 +181,7 @@ class _Text:
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 values = []
             if len(values) == len(columns):
-                yield msgspec.json.encode(dict(zip(columns, values, strict=True)))
+                yield [msgspec.json.encode(dict(zip(columns, values, strict=True)))]
             else:
                 yield Reject(NOT_A_ROW, text[:MOST_KEPT_BYTES])
 
@@ -321,6 +332,11 @@ class _Text:
         self.passed += self.at
         self.data, self.at = b"".join(parts), 0
         return len(parts) > 1
+
+
+def _one(record: bytes | Reject) -> Found:
+    """A single record or reject."""
+    return record if isinstance(record, Reject) else [record]
 
 
 def _end(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 MAX_TEXT_LENGTH = 1024
@@ -37,7 +38,7 @@ _WRITTEN: dict[type, Callable[[Any], str]] = {
 
 def bounded_text(value: Any) -> str | None:
     """``as_text``, trimmed of spaces and cut to 1,024 characters; None if nothing is left."""
-    text = as_text(value)
+    text = value if type(value) is str else as_text(value)
     return text.strip(" ")[:MAX_TEXT_LENGTH] or None if text else None
 
 
@@ -131,6 +132,7 @@ _PLACEHOLDER = re.compile(
 )
 
 
+@lru_cache(1 << 13)
 def unless_placeholder(text: str) -> str | None:
     """The text; None if it only says that there is no value."""
     return None if _PLACEHOLDER.fullmatch(text) else text

@@ -4,7 +4,7 @@ import gzip
 import io
 import json
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 import pyarrow as pa
@@ -23,6 +23,7 @@ from lowslow_assets.signins.records import (
     TOO_LONG,
     UNCLOSED_ARRAY,
     UNCLOSED_OBJECT,
+    Found,
     Reject,
     read_text,
 )
@@ -33,7 +34,13 @@ ONE, TWO = {"Id": "1", "Nested": [{"a": "]}"}, []]}, {"Id": "2", "Text": '"[{\\'
 def read(text: str | bytes, name: str = "x.json") -> list[Any]:
     """The records, decoded where they are JSON, and the reasons of rejects."""
     content = text.encode() if isinstance(text, str) else text
-    return [shown(record) for record in read_records(io.BytesIO(content))]
+    return [shown(record) for record in each(read_records(io.BytesIO(content)))]
+
+
+def each(found: Iterable[Found]) -> Iterator[bytes | Reject]:
+    """The records and rejects one by one."""
+    for some in found:
+        yield from [some] if isinstance(some, Reject) else some
 
 
 def shown(record: bytes | Reject) -> Any:
@@ -132,7 +139,7 @@ def test_what_an_envelope_holds_is_a_record_each(text: str, expected: list[Any])
 @pytest.mark.parametrize("opening", [b'{"records":[', b'[{"value":[', b'{"tables":[{"columns":['])
 def test_envelopes_within_each_other_are_bounded(opening: bytes):
     tracemalloc.start()
-    for record in read_records(io.BytesIO(opening * (4 << 20) + b"\n" + GOOD)):
+    for record in each(read_records(io.BytesIO(opening * (4 << 20) + b"\n" + GOOD))):
         assert isinstance(record, bytes | Reject)
     assert tracemalloc.get_traced_memory()[1] < 400 << 20
     tracemalloc.stop()
@@ -146,7 +153,7 @@ def test_an_envelope_of_any_length_is_read_in_pieces():
         yield GOOD + b"]}\n" + GOOD
 
     tracemalloc.start()
-    assert sum(1 for _ in read_records(cast(Any, Stream(parts())))) == 20_002
+    assert sum(1 for _ in each(read_records(cast(Any, Stream(parts()))))) == 20_002
     assert tracemalloc.get_traced_memory()[1] < 8 << 20
     tracemalloc.stop()
 
@@ -187,7 +194,7 @@ def test_text_that_is_not_an_object_ends_with_its_line(text: str, expected: list
 
 
 def test_an_item_that_is_no_object_is_shown():
-    assert list(read_records(io.BytesIO(b'["one", 2]'))) == [
+    assert list(each(read_records(io.BytesIO(b'["one", 2]')))) == [
         Reject(NOT_AN_ITEM, b'"one"'),
         Reject(NOT_AN_ITEM, b"2"),
     ]
@@ -247,7 +254,7 @@ def bounded_read(text: Stream, most_bytes: int = 8 << 20) -> list[Any]:
     """The records, or the first and last of many; fails if much of the text was held."""
     tracemalloc.start()
     found: list[Any] = []
-    for record in read_records(cast(Any, text)):
+    for record in each(read_records(cast(Any, text))):
         found.append(shown(record))
         if len(found) > 4:
             del found[2]
@@ -291,7 +298,7 @@ PIECES = [
 @given(st.lists(st.sampled_from(PIECES) | st.binary(max_size=8), max_size=40))
 def test_bytes_of_any_kind_are_records_or_rejects_and_none_is_lost(pieces: list[bytes]):
     text = b"".join(pieces)
-    found = list(read_text(io.BytesIO(text)))
+    found = list(each(read_text(io.BytesIO(text))))
     at = 0
     for record in found:
         kept = record.text if isinstance(record, Reject) else record
@@ -307,8 +314,8 @@ def test_bytes_of_any_kind_are_records_or_rejects_and_none_is_lost(pieces: list[
 def test_how_a_text_is_cut_into_reads_changes_nothing(pieces: list[bytes], size: int):
     text = b"".join(pieces)
     parts = Stream(text[at : at + size] for at in range(0, len(text), size))
-    expected = list(read_text(io.BytesIO(text)))
-    assert list(read_text(cast(Any, parts))) == expected
+    expected = list(each(read_text(io.BytesIO(text))))
+    assert list(each(read_text(cast(Any, parts)))) == expected
 
 
 # --- what a file is -----------------------------------------------------------------------
@@ -378,7 +385,7 @@ def test_rows_of_a_csv_are_records():
 
 @given(st.lists(st.text('",\r\n a'), max_size=20))
 def test_a_wild_csv_stops_nothing(pieces: list[str]):
-    for record in read_records(io.BytesIO((PORTAL + "".join(pieces)).encode())):
+    for record in each(read_records(io.BytesIO((PORTAL + "".join(pieces)).encode()))):
         assert isinstance(record, bytes | Reject)
 
 
@@ -400,7 +407,7 @@ def test_a_read_that_fails_ends_with_a_reject():
 
 
 def read_all(text: Stream) -> list[Any]:
-    return [shown(record) for record in read_records(cast(Any, text))]
+    return [shown(record) for record in each(read_records(cast(Any, text)))]
 
 
 def parquet(table: pa.Table) -> bytes:
