@@ -178,7 +178,8 @@ def _files_of_source(url: str, opened: ExitStack) -> Sequence[InputFile]:
 def _ingest(engine: Engine, files: Sequence[InputFile]) -> Found:
     """Make ``raw_signins`` and ``rejected_signins`` from the files."""
     parsed = engine.from_files(files, parse_inputs, open_local, PARSED_INPUTS)
-    signins = deduplicate(name_users(by_own_days(signins_of(parsed)))).held()
+    logged = by_own_days(signins_of(parsed))
+    signins = name_users(deduplicate(logged), logged).held()
     rejects = rejects_of(parsed, engine.from_arrow(REJECTED_SIGNINS.dated.empty_table()))
     passwords = [*codes_by_outcome()[FAILURE], EXPIRED_PASSWORD]
     counts = {row.pop("date"): row for row in count_days(signins, passwords).rows()}

@@ -89,24 +89,27 @@ def usual_names(names: Relation) -> Relation:
     )
 
 
-@transform(SIGNINS, signins=SIGNINS)
-def name_users(signins: Relation) -> Relation:
-    """Add ``user``: all sign-ins of one user id on a day get its usual name of that day."""
+@transform(RAW_SIGNINS.dated, rows=RAW_SIGNINS.dated, signins=SIGNINS)
+def name_users(rows: Relation, signins: Relation) -> Relation:
+    """Set ``user``: all rows of one user id on a day get its usual name among that day's sign-ins.
+
+    ``rows`` are ``signins`` without repeated ones.
+    """
     return sql(
         """
         WITH _named AS (
-            SELECT {others}, coalesce(_names."user", _signins."user") AS "user"
-            FROM {signins} AS _signins
+            SELECT {others}, coalesce(_names."user", _rows."user") AS "user"
+            FROM {rows} AS _rows
             LEFT JOIN {names} AS _names
-                ON _names.date = _signins.date
-                AND _names.user_id = coalesce(_signins.user_id, _signins."user")
+                ON _names.date = _rows.date
+                AND _names.user_id = coalesce(_rows.user_id, _rows."user")
         )
         SELECT {columns} FROM _named
         """,
-        signins=signins,
+        rows=rows,
         names=usual_names(count_names(signins)).held(),
-        others=Columns(without(SIGNINS, "user"), "_signins"),
-        columns=Columns(SIGNINS),
+        others=Columns(without(RAW_SIGNINS.dated, "user"), "_rows"),
+        columns=Columns(RAW_SIGNINS.dated),
     )
 
 

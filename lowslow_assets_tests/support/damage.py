@@ -115,7 +115,8 @@ def ingested(engine: Engine, files: Mapping[str, bytes]) -> Counter[str]:
     batches = list(parse_inputs(inputs))
     parsed = engine.from_arrow(pa.Table.from_batches(batches, PARSED_INPUTS))
     none = engine.from_arrow(REJECTED_SIGNINS.dated.empty_table())
-    rows = deduplicate(name_users(signins_of(parsed))).rows()
+    signins = signins_of(parsed)
+    rows = name_users(deduplicate(signins), signins).rows()
     rejects = rejects_of(parsed, none).rows()
     engine.forget()
     whole = {reject["file"] for reject in rejects if reject["line"] is None}

@@ -27,7 +27,7 @@ from lowslow_assets.signins.ingest import (
 from lowslow_assets.signins.users import name_users
 
 # The most bytes of files whose sign-ins are held at once.
-_BYTES_AT_ONCE = 512 << 20
+_BYTES_AT_ONCE = 384 << 20
 # Decides the number of files; a guess is enough.
 _BYTES_PER_ROW = 1_000
 
@@ -64,8 +64,10 @@ def _ingest(export: Export, lake: Lake, listing: list[DayFiles]) -> dict[date, d
     parsed = lake.engine.from_files(
         export.inputs(listing), parse_inputs, export.open_files, PARSED_INPUTS
     )
-    named = name_users(signins_of(parsed))
-    raw = lake.write(RAW_SIGNINS, deduplicate(named), days, {}, rows_per_day)
+    signins = signins_of(parsed)
+    # Few sign-ins are left out, but to leave them out reads all of them more than once.
+    named = name_users(deduplicate(signins), signins)
+    raw = lake.write(RAW_SIGNINS, named, days, {}, rows_per_day)
     rejects = rejects_of(parsed, _refused(lake.engine, listing))
     rejected = lake.write(REJECTED_SIGNINS, rejects, days, {})
     of_days = {row["date"]: row for row in count_lines(lake.read(RAW_SIGNINS, days)).rows()}
