@@ -162,7 +162,7 @@ class DuckDBEngine:
         """As ``Engine`` describes; one file per day, several days at once."""
         columns = ", ".join(_written(field) for field in schema)
         in_order = ", ".join(f"{quoted(column)} NULLS FIRST" for column in order)
-        rows = relation.held()
+        rows = named(f"written {os.urandom(16).hex()}")
 
         def write(day: date | None) -> None:
             target = Path(folder, f"date={day}")
@@ -170,15 +170,23 @@ class DuckDBEngine:
             file = target / f"{os.urandom(16).hex()}.parquet"
             this_day = f"DATE '{day}'" if day else "NULL"
             self._connection.cursor().execute(
-                f"COPY (SELECT {columns} FROM {rows.name} "
-                f"WHERE date IS NOT DISTINCT FROM {this_day} "
-                f"ORDER BY {in_order}) TO {_text(str(file))} (FORMAT parquet, COMPRESSION zstd)"
+                f"COPY (SELECT * EXCLUDE _day FROM {rows} "
+                f"WHERE _day IS NOT DISTINCT FROM {this_day}) "
+                f"TO {_text(str(file))} (FORMAT parquet, COMPRESSION zstd)"
             )
 
         with self._named_limits(), ThreadPoolExecutor(self._threads) as pool:
-            found = self._connection.execute(f"SELECT DISTINCT date FROM {rows.name}").fetchall()
-            for _ in pool.map(write, [day for (day,) in found]):
-                pass
+            # In order, so that a day's rows are together, and each is read only once.
+            self._connection.execute(
+                f"CREATE TABLE {rows} AS SELECT {columns}, date AS _day FROM {relation.name} "
+                f"ORDER BY date, {in_order}"
+            )
+            try:
+                found = self._connection.execute(f"SELECT DISTINCT _day FROM {rows}").fetchall()
+                for _ in pool.map(write, [day for (day,) in found]):
+                    pass
+            finally:
+                self._connection.execute(f"DROP TABLE {rows}")
 
     def forget(self) -> None:
         """As ``Engine`` describes."""

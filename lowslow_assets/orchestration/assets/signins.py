@@ -27,7 +27,7 @@ from lowslow_assets.signins.ingest import (
 from lowslow_assets.signins.users import name_users
 
 # The most bytes of files whose sign-ins are held at once.
-_BYTES_AT_ONCE = 384 << 20
+_BYTES_AT_ONCE = 512 << 20
 # Decides the number of files; a guess is enough.
 _BYTES_PER_ROW = 1_000
 
