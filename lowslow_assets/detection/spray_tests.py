@@ -154,8 +154,7 @@ def spray_tests(
             "strangers' devices",
             own.share_of_people < MAX_SHARE_OF_PEOPLE,
             own.share_of_people,
-            f"{own.own:,} of {own.pairs:,} attempts show an operating system that the account "
-            f"uses itself; those of strangers would about {own.by_chance:,.0f} times.",
+            _systems(own),
         ),
         SprayTest(
             "more than stray failures",
@@ -178,6 +177,15 @@ def confidence(tests: Sequence[SprayTest]) -> float:
     p_value = min(max(tests[-1].value, 1e-300), 1 / math.e)
     odds = STRAYS_ARE_LIKELIER * -math.e * p_value * math.log(p_value)
     return sum(test.passed for test in tests) / len(tests) / (1 + odds)
+
+
+def _systems(own: OwnSystems) -> str:
+    if not own.pairs:
+        return "Nothing is known of the accounts' operating systems."
+    return (
+        f"Of {own.pairs:,} pairs of an account and the operating system that is shown, {own.own:,} "
+        f"are the account's own; by chance, about {own.by_chance:,.0f} would be."
+    )
 
 
 def _accounts(number: int) -> str:

@@ -147,7 +147,7 @@ def test_every_test_says_its_value_in_words() -> None:
         "1,200 accounts were tried",
         "2.5 attempts per account",
         "45 days",
-        "0 of 0 attempts show an operating system that the account uses itself",
+        "Nothing is known of the accounts' operating systems.",
         "All of 90 attempts, in a sentence. The tenant's people would make about 30 such failures.",
     ]
     for test, words in zip(tests, shown, strict=True):
@@ -210,6 +210,11 @@ def test_share_of_people(own: OwnSystems, share: float) -> None:
         if test.name == "strangers' devices"
     ]
     assert (test.passed, test.value) == (share < 0.5, pytest.approx(share))
+    if own.own == 650:
+        assert test.explanation == (
+            "Of 1,000 pairs of an account and the operating system that is shown, 650 are the "
+            "account's own; by chance, about 500 would be."
+        )
 
 
 def of_p_value(p_value: float, failed: int) -> list[SprayTest]:
