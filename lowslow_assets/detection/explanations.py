@@ -74,7 +74,8 @@ MAX_FAILURES_AN_ADDRESS = 3
 MAX_FAILURES_A_PREFIX, DAYS_A_PREFIX_FAILURE = 10, 6
 BURST_FAILURES, BURST_DAYS = 10, 2
 # A spray seldom tries an account. A service tries it often.
-SERVICE_TRIES, SERVICE_DAYS_A_TRY, SERVICE_TRIES_A_DAY = 5, 8, 2
+SERVICE_TRIES, SERVICE_DAYS_A_TRY = 5, 8
+SERVICE_TRIES_A_DAY, SERVICE_TURN_DAYS = 2, 2
 SERVICE_RETURNS = 5
 FEW_ACCOUNTS, FEW_ACCOUNTS_TRIES = 20, 2
 # A service has the names of accounts, some of which were deleted. A spray guesses names.
@@ -251,8 +252,8 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
     a source, many accounts fail from it for days, each seldom, and hardly anybody succeeds from it:
     the servers of a spray look like this. A service tries the same accounts often, or tries all of
     them in turn in less than SERVICE_DAYS_A_TRY days, and hardly any of its accounts is invented.
-    If it has many accounts, it tries them several times a day, or as regularly as half of the mean
-    between two tries.
+    If it has many accounts, it tries each several times a day, or every SERVICE_TURN_DAYS days with
+    a standard deviation of half of the mean.
     """
     return sql(
         """
@@ -312,12 +313,14 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
                 WHEN _summed.knows_names
                     AND _summed.failures > {service} * _summed.accounts
                     AND _summed.failures * {service_days} > _summed.accounts * _summed.span
-                    -- A spray from one server tries many accounts once a day, at any time.
+                    -- A spray from one server tries many accounts once a day, at any time, or in
+                    -- turn for days.
                     AND (
                         _summed.accounts <= {few}
                         OR _summed.failures > {service_tries_a_day} * _summed.account_days
-                        OR (_summed.returns * _summed.squares - _summed.hours * _summed.hours) * 4
-                            <= _summed.hours * _summed.hours
+                        OR _summed.hours <= _summed.returns * {service_turn_days} * 24
+                            AND (_summed.returns * _summed.squares - _summed.hours * _summed.hours)
+                                * 4 <= _summed.hours * _summed.hours
                     )
                     THEN 'service'
                 -- In turn, as regular as a clock: the standard deviation is a quarter of the mean.
@@ -344,6 +347,7 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
         service=SERVICE_TRIES,
         service_days=SERVICE_DAYS_A_TRY,
         service_tries_a_day=SERVICE_TRIES_A_DAY,
+        service_turn_days=SERVICE_TURN_DAYS,
         guesses=GUESSED_NAMES,
         accounts_a_guess=ACCOUNTS_A_GUESS,
         returns=SERVICE_RETURNS,

@@ -20,6 +20,8 @@ STRAYS_ARE_LIKELIER = 10
 # So improbable is it at most that attempts meet the systems of the accounts by chance.
 MAX_OWN_P_VALUE = 1e-3
 MAX_SHARE_OF_PEOPLE = 0.5
+# The others are people with a new device.
+LEAST_OWN_SHARE = 0.8
 # Few people are odd in three properties at once.
 ODD_PROPERTIES, VERY_ODD_FACTOR = 3, 0.1
 
@@ -83,6 +85,23 @@ class OwnSystems:
             return 0.0
         return (self.own - self.by_chance) / (self.pairs - self.by_chance)
 
+    @property
+    def most_of_people(self) -> float:
+        """The share of the attempts that the accounts' owners may have made at most.
+
+        At least LEAST_OWN_SHARE of an owner's attempts show an own system, and others' attempts do
+        as often as by chance. The share of own systems has the upper bound of Clopper and Pearson
+        (The use of confidence or fiducial limits illustrated in the case of the binomial,
+        Biometrika 26, 1934).
+        """
+        from scipy import stats
+
+        if self.own == self.pairs:
+            return 1.0
+        bound = float(stats.beta.ppf(1 - MAX_OWN_P_VALUE, self.own + 1, self.pairs - self.own))
+        chance = min(self.by_chance / self.pairs, bound)
+        return min((bound - chance) / (1 - chance) / LEAST_OWN_SHARE, 1.0)
+
 
 UNKNOWN_SYSTEMS = OwnSystems()
 
@@ -118,11 +137,12 @@ def spray_tests(
 
     ``honest_strays_a_day`` are to be expected from the tenant's people. They count whatever signs
     there are, because people have habits too. ``own`` says how many of the attempts show a system
-    of the account: people who keep an old password and share a network look like a spray otherwise.
+    of the account: people who keep an old password and share a network look like a spray otherwise,
+    and where few do, people did not make many of the attempts.
     """
     monthly = cluster.attempts_per_user * 30 / max(cluster.span_days, 30)
     clearest = min(signs, key=lambda sign: sign.p_value)
-    of_people = honest_strays_a_day * cluster.span_days
+    of_people = min(honest_strays_a_day * cluster.span_days, own.most_of_people * cluster.failures)
     least_days = thresholds.min_active_days
     p_value = max(clearest.p_value, at_least(cluster.failures, of_people))
     return [

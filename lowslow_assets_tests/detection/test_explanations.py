@@ -226,6 +226,16 @@ def like_a_clock(number: int, accounts: int, every: float, **values: Any) -> lis
     return [Signin(str(i), i * every, user=f"u{i % accounts}", **values) for i in range(number)]
 
 
+def on_weekdays(number: int, accounts: int, a_day: int) -> list[Signin]:
+    """So many tries of all accounts in turn, so many a day, and none on two days of each week."""
+    found = []
+    for i in range(number):
+        week, day = divmod(i // a_day, 5)
+        at = (7 * week + day) * DAY + i % a_day * HOUR
+        found.append(Signin(str(i), at, user=f"u{i % accounts}", **A))
+    return found
+
+
 def every_day(accounts: int, tries: int) -> list[Signin]:
     """So many tries of each account on the same five days, which are not evenly apart."""
     return [
@@ -340,7 +350,9 @@ SERVICE: dict[str, Scenario] = {
     # 21 accounts, each six times.
     "many accounts, at any time": all_are(None, by_turns(126, 21, 6 * HOUR, **A)),
     "twenty accounts, at any time": all_are("service", by_turns(120, 20, 6 * HOUR, **A)),
-    "many accounts, like a clock": all_are("service", like_a_clock(126, 21, 6 * HOUR, **A)),
+    "many accounts, like a clock": all_are("service", like_a_clock(126, 21, 2 * HOUR, **A)),
+    # Each account two or four days after its last try, 2.8 days on average.
+    "many accounts, in turn for days": all_are(None, on_weekdays(220, 22, 11)),
     "many accounts, twice a day": all_are(None, every_day(25, 2)),
     "many accounts, three times a day": all_are("service", every_day(25, 3)),
     # Of 25 accounts, a spray guesses a fifth, and at least three.

@@ -217,6 +217,34 @@ def test_share_of_people(own: OwnSystems, share: float) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("own", "share"),
+    [
+        (UNKNOWN_SYSTEMS, 1.0),
+        (OwnSystems(30, 30, 10.0), 1.0),
+        # None of n: the bound b has (1 - b)^n = 0.001; by chance none, a tenth, or more than b.
+        (OwnSystems(30, 0, 0.0), (1 - 0.001 ** (1 / 30)) / 0.8),
+        (OwnSystems(30, 0, 3.0), (0.9 - 0.001 ** (1 / 30)) / 0.9 / 0.8),
+        (OwnSystems(30, 0, 15.0), 0.0),
+        (OwnSystems(3, 0, 0.0), 1.0),
+        # Nearly everybody has the same system, so it tells nothing.
+        (OwnSystems(40, 39, 39.0), 1.0),
+    ],
+    ids=["unknown", "all", "none", "hardly any", "fewer", "none of 3", "one system"],
+)
+def test_most_of_people(own: OwnSystems, share: float) -> None:
+    assert own.most_of_people == pytest.approx(share)
+
+
+def test_people_did_not_make_what_shows_strangers_systems() -> None:
+    """People would make 120 of such failures in 60 days; of these 100, they made 26 at most."""
+    suspect = cluster(100, 90, 50, 60)
+    assert not spray_tests(suspect, CLEAR, 2.0)[-1].passed
+    last = spray_tests(suspect, CLEAR, 2.0, own=OwnSystems(30, 0, 0.0))[-1]
+    assert last.passed
+    assert "The tenant's people would make about 26 such failures." in last.explanation
+
+
 def of_p_value(p_value: float, failed: int) -> list[SprayTest]:
     others = [SprayTest(f"test {i}", i >= failed, 1.0, "") for i in range(3)]
     return [*others, SprayTest("more than stray failures", True, p_value, "")]
