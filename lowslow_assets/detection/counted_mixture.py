@@ -5,7 +5,7 @@ from bayespy.inference import VB
 from bayespy.inference.vmp.nodes.categorical import CategoricalMoments
 from bayespy.nodes import Bernoulli, Beta, Dirichlet, Mixture, Multinomial
 
-from lowslow_assets.detection.mixture import (
+from lowslow_assets.detection.priors import (
     ANOMALY_PRIOR,
     CONVERGED_GAIN,
     MAX_SWEEPS,

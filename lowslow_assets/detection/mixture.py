@@ -23,11 +23,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betaln, digamma, gammaln
 
-WEIGHT_CONCENTRATION = 1e-5
-ANOMALY_PRIOR = 0.5
-# In nats per sweep. The bound can rise by tens of nats on plateaus of 1e-3 per sweep.
-CONVERGED_GAIN = 1e-6
-MAX_SWEEPS = 20_000
+from lowslow_assets.detection.priors import (
+    ANOMALY_PRIOR,
+    CONVERGED_GAIN,
+    MAX_SWEEPS,
+    WEIGHT_CONCENTRATION,
+)
+
 # In nats. With a smaller gain, births could repeat in circles.
 _LEAST_BIRTH = 1.0
 _BIRTHS_TRIED = 5

