@@ -141,6 +141,7 @@ def spray_tests(
     and where few do, people did not make many of the attempts.
     """
     monthly = cluster.attempts_per_user * 30 / max(cluster.span_days, 30)
+    share_of_people = own.share_of_people
     clearest = min(signs, key=lambda sign: sign.p_value)
     of_people = min(honest_strays_a_day * cluster.span_days, own.most_of_people * cluster.failures)
     least_days = thresholds.min_active_days
@@ -172,8 +173,8 @@ def spray_tests(
         ),
         SprayTest(
             "strangers' devices",
-            own.share_of_people < MAX_SHARE_OF_PEOPLE,
-            own.share_of_people,
+            share_of_people < MAX_SHARE_OF_PEOPLE,
+            share_of_people,
             _systems(own),
         ),
         SprayTest(

@@ -285,6 +285,30 @@ def test_what_is_new_to_the_user(engine: Engine) -> None:
     }
 
 
+def test_a_history_is_another_success_of_the_user(engine: Engine) -> None:
+    history = [
+        signin("home", "home"),
+        signin("visit", "away", user="bob"),
+        signin("failed", "home", user="bob") | {"outcome": "failure"},
+        signin("cid's", "home", user="cid", application="Mail", client="IMAP", place="Oslo"),
+    ]
+    judged = [
+        signin("ann's", "fresh"),
+        history[1],
+        signin("to cid, all but a few is new", "fresh", user="cid"),
+        signin("nobody's", "fresh", user="nobody"),
+    ]
+    rows = with_news(
+        relation(engine, JUDGED, judged), relation(engine, ENCODED_FEATURES.dated, history)
+    ).rows()
+    assert {row["signin_id"]: row["has_history"] for row in rows} == {
+        "ann's": True,
+        "visit": False,
+        "to cid, all but a few is new": True,
+        "nobody's": False,
+    }
+
+
 def test_what_is_seen_from_a_campaigns_prefixes_makes_nothing_known(engine: Engine) -> None:
     """Two visits from two of its servers: neither makes the other one the user's own."""
     attempts = [

@@ -1,4 +1,4 @@
-"""The same tenant in every form that is read, mixed in one export: the same sign-ins."""
+"""The same tenant in every form that is read, mixed in one export: the same incidents."""
 
 import gzip
 import json
@@ -8,12 +8,10 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
-
 from lowslow_assets.sample_tenant.facts import facts_of
 from lowslow_assets.sample_tenant.schemas import diagnostic, sentinel
 from lowslow_assets.sample_tenant.traffic import draw
-from lowslow_assets_tests.orchestration.conftest import DAYS, MISSING, TENANT, Project
+from lowslow_assets_tests.orchestration.conftest import DAYS, LAST, TENANT, Project
 from lowslow_assets_tests.signins.test_forms import OF_RECORDS, OF_ROWS, lines
 
 SIGNINS = replace(TENANT, duplicates=0.0)
@@ -47,18 +45,22 @@ def write(root: Path, mixed: bool) -> None:
             (folder / f"{number}.{kind}{suffix}").write_bytes(content)
 
 
-def test_all_forms_in_one_export_give_the_signins_of_plain_lines(project: Project, tmp_path: Path):
-    """All else follows from ``raw_signins`` (test_definitions.py, test_repeatability.py)."""
+def test_all_forms_in_one_export_give_the_incidents_of_plain_lines(
+    project: Project, tmp_path: Path
+):
     made = []
     for mixed in (False, True):
         root = tmp_path / str(mixed)
         write(root / "signins", mixed)
         written = replace(project, source=root / "signins", lake=root / "lake")
-        signins = [dg.AssetKey(table) for table in ("raw_signins", "rejected_signins")]
-        assert written.run("ingest_range", DAYS, asset_selection=signins).success
+        assert written.run("ingest_range", DAYS).success
         made.append(written)
     plain, mixed = made
     for day in DAYS:
         assert not mixed.table("rejected_signins", day).num_rows
-        assert (mixed.table("raw_signins", day).num_rows > 0) == (day != MISSING)
         assert mixed.table("raw_signins", day).equals(plain.table("raw_signins", day))
+    assert mixed.run("hunt_as_of_day", [LAST]).success
+    assert plain.run("hunt_as_of_day", [LAST]).success
+    for table in ("enriched_incidents", "incident_members", "explained_failures"):
+        assert mixed.table(table, LAST).num_rows
+        assert mixed.table(table, LAST).equals(plain.table(table, LAST))
