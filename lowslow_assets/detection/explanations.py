@@ -54,7 +54,8 @@ EXPLANATIONS = {
     "own place": "stopped at a place that the user succeeds from: a second factor not given",
     "kept out": "at least half of the accounts that are tried from the prefix had the right "
     "password: people whom a policy or a prompt keeps out",
-    "misspelt": "there is no such account, and people succeed from the prefix: a name misspelt",
+    "misspelt": "there is no such account, and at least as many people succeed from the prefix as "
+    "such names are tried from it: a name misspelt",
     "crowded hour": "far more unexplained failures in that hour, or within half a day of it, than "
     "usual: a burst",
 }
@@ -80,6 +81,8 @@ SERVICE_RETURNS = 5
 FEW_ACCOUNTS, FEW_ACCOUNTS_TRIES = 20, 2
 # A service has the names of accounts, some of which were deleted. A spray guesses names.
 GUESSED_NAMES, ACCOUNTS_A_GUESS = 3, 5
+# A home has fewer.
+ACCOUNTS_OF_SPRAY = 5
 # A spray hardly ever guesses right.
 KEPT_OUT_ACCOUNTS = 3
 CROWD, CROWD_FACTOR = 25, 8
@@ -192,7 +195,9 @@ def explain_by_window(
         max(MAX_FAILURES_A_PREFIX, window_days // DAYS_A_PREFIX_FAILURE),
     ).held()
     by_failures = explain_by_failures(failures, verdicts).held()
-    by_successes = explain_by_successes(left_open(by_failures).held(), success_sources).held()
+    by_successes = explain_by_successes(
+        left_open(by_failures).held(), success_sources, verdicts
+    ).held()
     # At most one row per hour of the window.
     hours = {row["hour"]: row["suspects"] for row in hours_of_suspects(by_successes).rows()}
     return explain_crowds(by_failures, by_successes, crowded_hours(hours, window_days))
@@ -240,7 +245,7 @@ def explain_failures(failures: Relation, success_sources: Relation, window_days:
 
 
 _SOURCE_VERDICTS = schema(
-    "ip_prefix string, ip_address string, failures bigint, explanation string"
+    "ip_prefix string, ip_address string, failures bigint, accounts bigint, explanation string"
 )
 
 
@@ -307,6 +312,7 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
             _summed.ip_prefix,
             _summed.ip_address,
             _summed.failures,
+            _summed.accounts,
             CASE
                 WHEN coalesce(_friends_of_prefix.friends, 0) >= _summed.strangers THEN 'office'
                 WHEN _summed.failures >= {burst} AND _summed.days <= {burst_days} THEN 'burst'
@@ -402,9 +408,18 @@ def left_open(explained: Relation) -> Relation:
     )
 
 
-@transform(_EXPLAINED, failures=OPEN_FAILURES.dated, sources=SUCCESS_SOURCES.dated)
-def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
-    """Add ``explanation`` to failures that successes of the window explain."""
+@transform(
+    _EXPLAINED,
+    failures=OPEN_FAILURES.dated,
+    sources=SUCCESS_SOURCES.dated,
+    verdicts=_SOURCE_VERDICTS,
+)
+def explain_by_successes(failures: Relation, sources: Relation, verdicts: Relation) -> Relation:
+    """Add ``explanation`` to failures that successes of the window explain.
+
+    That the account's owner lives in the city, with the same operating system, explains no failure
+    from a source of many accounts that ``verdicts`` do not explain: a spray's server may be there.
+    """
     return sql(
         """
         WITH _of_user AS (
@@ -447,7 +462,18 @@ def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
                     >= count(DISTINCT "user")
         ),
         _of_anyone AS (
-            SELECT DISTINCT ip_prefix FROM {prefixes}
+            SELECT ip_prefix, count(*) AS friends FROM {prefixes} GROUP BY ip_prefix
+        ),
+        _of_spray AS (
+            SELECT DISTINCT ip_prefix
+            FROM {verdicts}
+            WHERE explanation IS NULL AND accounts >= {many}
+        ),
+        _guesses AS (
+            SELECT ip_prefix, count(DISTINCT "user") AS names
+            FROM {failures}
+            WHERE result_type IN {invented}
+            GROUP BY ip_prefix
         )
         SELECT
             {of_failures},
@@ -457,10 +483,12 @@ def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
                 WHEN _of_user.signin_id IS NOT NULL
                     AND (_of_anyone.ip_prefix IS NOT NULL OR failures.outcome = 'stopped')
                     THEN 'own network'
-                WHEN _at_place.signin_id IS NOT NULL THEN 'own place'
-                WHEN _known."user" IS NOT NULL THEN 'own device'
+                WHEN _at_place.signin_id IS NOT NULL AND _of_spray.ip_prefix IS NULL
+                    THEN 'own place'
+                WHEN _known."user" IS NOT NULL AND _of_spray.ip_prefix IS NULL THEN 'own device'
                 WHEN _kept_out.ip_prefix IS NOT NULL THEN 'kept out'
-                WHEN _of_anyone.ip_prefix IS NOT NULL AND failures.result_type IN {invented}
+                -- A few people do not misspell many names.
+                WHEN _of_anyone.friends >= _guesses.names AND failures.result_type IN {invented}
                     THEN 'misspelt'
             END AS explanation
         FROM {failures} AS failures
@@ -470,6 +498,9 @@ def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
             ON _at_place.date = failures.date AND _at_place.signin_id = failures.signin_id
         LEFT JOIN _kept_out ON _kept_out.ip_prefix = failures.ip_prefix
         LEFT JOIN _of_anyone ON _of_anyone.ip_prefix = failures.ip_prefix
+        LEFT JOIN _of_spray
+            ON _of_spray.ip_prefix = failures.ip_prefix
+        LEFT JOIN _guesses ON _guesses.ip_prefix = failures.ip_prefix
         LEFT JOIN _known
             ON _known."user" = failures."user"
             AND _known.operatingSystem = failures.operatingSystem
@@ -480,7 +511,9 @@ def explain_by_successes(failures: Relation, sources: Relation) -> Relation:
         of_failures=_OF_FAILURES,
         failures=failures,
         sources=sources,
+        verdicts=verdicts,
         prefixes=user_prefixes(sources),
+        many=ACCOUNTS_OF_SPRAY,
         resolved=RESOLVED_SECONDS,
         nodata=NODATA,
         kept_out=KEPT_OUT_ACCOUNTS,

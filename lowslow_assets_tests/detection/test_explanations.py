@@ -449,12 +449,36 @@ OWN_DEVICE: dict[str, Scenario] = {
         "few accounts",
         [*by_turns(4, 1, **A, **IN_ROME), success("s", 9 * DAY, user="u0", **IN_ROME)],
     ),
-    "not from a rented server": (
+    "not from a rented server": all_are(
+        None,
         [
             *by_turns(40, 20, 12 * HOUR, **A, **IN_ROME),
             success("s", 29 * DAY, user="u0", **IN_ROME),
         ],
-        {str(i): "own device" if i in (0, 39) else None for i in range(40)},
+    ),
+    "not from a source of five accounts, nor own place": all_are(
+        None,
+        [
+            *by_turns(7, 5, **A, **IN_ROME),
+            Signin("stopped", 8 * DAY, user="u0", outcome="stopped", **A, **IN_ROME),
+            success("s", 9 * DAY, user="u0", **IN_ROME),
+        ],
+    ),
+    "from a source of four accounts": (
+        [
+            *by_turns(6, 4, **A, **IN_ROME),
+            Signin("stopped", 8 * DAY, user="u0", outcome="stopped", **A, **IN_ROME),
+            success("s", 9 * DAY, user="u0", **IN_ROME),
+        ],
+        {str(i): "own device" if i == 0 else None for i in range(6)} | {"stopped": "own place"},
+    ),
+    # Its addresses differ, and ten failures are few for a prefix.
+    "from a prefix of five accounts with few failures": (
+        [
+            *by_turns(7, 5, prefix="of a", **IN_ROME),
+            success("s", 9 * DAY, user="u0", **IN_ROME),
+        ],
+        {str(i): "own device" if i == 0 else None for i in range(7)},
     ),
 }
 
@@ -564,6 +588,38 @@ OUTCOMES: dict[str, Scenario] = {
     "a name misspelt where people are": all_are(
         "misspelt",
         [Signin("f", NOON, user="anm", prefix="p", **NOBODY), success("s", DAY, prefix="p")],
+    ),
+    "one name misspelt twice by one": all_are(
+        "misspelt",
+        [
+            *(Signin(f"f{i}", i * DAY, user="anm", prefix="p", **NOBODY) for i in range(2)),
+            *friends(1, "p"),
+        ],
+    ),
+    "two names misspelt by two": all_are(
+        "misspelt",
+        [
+            *(Signin(f"f{i}", i * DAY, user=f"anm{i}", prefix="p", **NOBODY) for i in range(2)),
+            *friends(2, "p"),
+        ],
+    ),
+    "more names than people": all_are(
+        None,
+        [
+            *(Signin(f"f{i}", i * DAY, user=f"anm{i}", prefix="p", **NOBODY) for i in range(2)),
+            # However often one person succeeds.
+            *(success(f"s{i}", i * DAY, user="ann", prefix="p") for i in range(3)),
+            # Elsewhere there are people.
+            *friends(2, "q"),
+        ],
+    ),
+    "an account that exists is no name of a list": (
+        [
+            Signin("f", NOON, user="anm", prefix="p", **NOBODY),
+            Signin("g", NOON + DAY, user="bob", prefix="p"),
+            *friends(1, "p"),
+        ],
+        {"f": "misspelt", "g": None},
     ),
     "three of six kept out": all_are(
         "kept out",
