@@ -1,9 +1,8 @@
 """Who a tenant's people are: what strays are spread over, and how many of them people make."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from lowslow_assets.detection.user_prefixes import user_prefixes
@@ -14,20 +13,29 @@ from lowslow_assets.lake.tables import NODATA, SUCCESS_SOURCES
 
 
 @dataclass(frozen=True)
+class KnownAccount:
+    """An account that succeeds: with which operating systems, and from which day to which."""
+
+    systems: frozenset[str]
+    first_day: date
+    last_day: date
+
+
+@dataclass(frozen=True)
 class Population:
     """Over what strays are spread, and how many of them honest people make.
 
     accounts: number of accounts of the tenant. days: number of days of the window.
     honest_strays_a_day: failures to be expected from sources and on devices new to their user.
     successes: by hour of the calendar (UTC): when people are at work.
-    systems: the operating systems with which each account that is suspect succeeds.
+    known: the accounts that are suspect and succeed.
     """
 
     accounts: int
     days: int
     honest_strays_a_day: float = 0.0
     successes: Mapping[datetime, int] = field(default_factory=dict)
-    systems: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    known: Mapping[str, KnownAccount] = field(default_factory=dict)
 
 
 # People mistype more often away from their usual networks and devices.
@@ -49,9 +57,15 @@ def population_of(
     same share times AWAY_FACTOR is expected to be given up.
     """
     [counted] = count_population(success_sources, suspects).rows()
-    systems = defaultdict[str, set[str]](set)
-    for row in systems_of_suspects(success_sources, suspects).rows():
-        systems[row["user"]].add(row["operatingSystem"])
+    known = dict[str, KnownAccount]()
+    for row in known_suspects(success_sources, suspects).rows():
+        user, system, first, last = (row[name] for name in KNOWN_SUSPECTS.names)
+        before = known.get(user, KnownAccount(frozenset(), first, last))
+        known[user] = KnownAccount(
+            before.systems | {system} - {NODATA},
+            min(first, before.first_day),
+            max(last, before.last_day),
+        )
     given_up = sum(
         row["source_days"]
         for row in explained
@@ -63,28 +77,34 @@ def population_of(
         days=days,
         honest_strays_a_day=share * counted["new_source_days"] / days,
         successes=successes,
-        systems={user: frozenset(own) for user, own in systems.items()},
+        known=known,
     )
 
 
+KNOWN_SUSPECTS = schema("user string, operatingSystem string, first_day date, last_day date")
+
+
 @transform(
-    schema("user string, operatingSystem string"),
+    KNOWN_SUSPECTS,
     success_sources=SUCCESS_SOURCES.dated,
     suspects=schema("user string"),
 )
-def systems_of_suspects(success_sources: Relation, suspects: Relation) -> Relation:
-    """The operating systems with which the accounts that are suspect succeed."""
+def known_suspects(success_sources: Relation, suspects: Relation) -> Relation:
+    """With which operating systems the accounts that are suspect succeed, and on which days."""
     return sql(
         """
-        SELECT DISTINCT _of_success."user", _of_success.operatingSystem
+        SELECT
+            _of_success."user",
+            _of_success.operatingSystem,
+            min(_of_success.date) AS first_day,
+            max(_of_success.date) AS last_day
         FROM {success_sources} AS _of_success
         JOIN (SELECT DISTINCT "user" FROM {suspects}) AS _suspects
             ON _suspects."user" = _of_success."user"
-        WHERE _of_success.operatingSystem <> {unknown}
+        GROUP BY _of_success."user", _of_success.operatingSystem
         """,
         success_sources=success_sources,
         suspects=suspects,
-        unknown=NODATA,
     )
 
 

@@ -22,14 +22,17 @@ REPEATED_SHARE = 0.3
 """This share of unrelated attempts may share a prefix with others, one device, or one network."""
 MIN_ATTEMPTS = 12
 """With fewer attempts, only their number is a sign."""
-TIME_HABITS = ("uneven days", "hours of the day")
-"""Signs in when the attempts come."""
+TIME_HABITS = ("beginning and end", "hours of the day")
+"""Signs in when the attempts come that people's habits show as well."""
 _MIN_STEADY_SPAN_DAYS = 20
 # With more events per place than this on average, no place stays empty anyway.
 _ALL_BUT_SURE = 20
 _HOURS_A_BLOCK = 4
 _BURST = np.timedelta64(24, "h")
 _LEAST_OF_USUAL, _LEAST_EXPECTED = 0.1, 5
+_SHARES_OF_NOISE = (0.0, 0.25, 0.5, 0.75, 1.0)
+# With fewer tries of each account on average, some accounts of a list may not be tried at all.
+_LEAST_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,14 @@ def signs_of_members(
         occupancy_p_value(n, accounts, users),
         f"{n - users:,} of {n:,} attempts try an account again; strays would {again:,.0f} times",
     )
+    _, tries = np.unique(members.user, return_counts=True)
+    if n >= _LEAST_TRIES * users:
+        yield Sign(
+            "equal tries",
+            _dispersion_p_value(tries),
+            f"each of {users:,} accounts is tried {tries.min():,} to {tries.max():,} times; random "
+            "tries would vary more",
+        )
     yield from _signs_of_time(members, population, left_out)
     shared = int(shares_prefix(members).sum())
     yield Sign(
@@ -140,7 +151,9 @@ def _signs_of_time(
     n, users = len(members), len(np.unique(members.user))
     days = members.day.astype(np.int64)
     span = int(days.max() - days.min()) + 1
-    share = min(span / population.days, 1.0)
+    usual = _usual_days(population, members.user)
+    of_people = sum(usual.get(day, 0.0) for day in range(days.min(), days.max() + 1))
+    share = min(max(span / population.days, of_people / (sum(usual.values()) or np.inf)), 1.0)
     yield Sign(
         "beginning and end",
         # The distribution of the range of uniform variables, one per account: strays on the same
@@ -162,19 +175,12 @@ def _signs_of_time(
             f"gaps between attempts vary by {variation:.0%} of their mean; those of strays by "
             "about 100%",
         )
-    by_day = np.bincount(days - days.min(), minlength=span)
     hours = ((members.time - members.day) // np.timedelta64(1, "h")).astype(np.int64)
     by_block = np.bincount(hours // _HOURS_A_BLOCK, minlength=24 // _HOURS_A_BLOCK)
-    usual_days, usual_blocks = _usual_times(population, int(days.min()), span)
     fullest = int(by_block.argmax())
     yield Sign(
-        "uneven days",
-        _differs(by_day, usual_days),
-        f"{by_day.max():,} attempts on the busiest of {span} days, none on {(by_day == 0).sum()}",
-    )
-    yield Sign(
         "hours of the day",
-        _differs(by_block, usual_blocks),
+        _differs(by_block, _usual_blocks(population)),
         f"{by_block[fullest] / n:.0%} of attempts between {fullest * _HOURS_A_BLOCK}:00 and "
         f"{(fullest + 1) * _HOURS_A_BLOCK}:00 UTC",
     )
@@ -188,23 +194,38 @@ def _one_per_account_and_day(members: Suspects) -> Suspects:
     return ordered.at(np.sort(first))
 
 
-def _usual_times(
-    population: Population, first_day: int, span: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The tenant's successes on each day from the first one on, and in each block of hours."""
-    days, blocks = np.zeros(span), np.zeros(24 // _HOURS_A_BLOCK)
+def _usual_days(population: Population, users: np.ndarray) -> dict[int, float]:
+    """How active these accounts usually are on each day (since 1970), by the tenant's successes.
+
+    An account is there from its first success to its last one: people who come with a merger, or
+    leave with the end of a term, fail only then. Nothing is known of one that never succeeds.
+    """
+    changes, epoch = Counter[int](), date(1970, 1, 1)
+    for user in np.unique(users):
+        if known := population.known.get(user):
+            changes[(known.first_day - epoch).days] += 1
+            changes[(known.last_day - epoch).days + 1] -= 1
+    successes = Counter[int]()
+    for hour, number in population.successes.items():
+        successes[(hour.date() - epoch).days] += number
+    return {
+        day: float(number) * sum(change for at, change in changes.items() if at <= day)
+        for day, number in successes.items()
+    }
+
+
+def _usual_blocks(population: Population) -> np.ndarray:
+    """The tenant's successes in each block of hours."""
+    blocks = np.zeros(24 // _HOURS_A_BLOCK)
     for hour, successes in population.successes.items():
-        day = (hour.date() - date(1970, 1, 1)).days - first_day
-        if 0 <= day < span:
-            days[day] += successes
         blocks[hour.hour // _HOURS_A_BLOCK] += successes
-    return days, blocks
+    return blocks
 
 
 def _differs(counts: np.ndarray, usual: np.ndarray) -> float:
-    """Probability that strays are spread so: noise evenly, or people's as their successes are.
+    """Probability that strays are spread so: noise evenly, and people's as their successes are.
 
-    It is the larger p-value of the two chi-square tests.
+    It is the largest p-value of chi-square tests against mixtures of both.
     """
     from scipy import stats
 
@@ -214,16 +235,35 @@ def _differs(counts: np.ndarray, usual: np.ndarray) -> float:
         return 1.0
     edges = np.arange(blocks) * len(counts) // blocks
     found = np.add.reduceat(counts, edges)
-    # A day off has hardly any success, but an attempt on it is not impossible.
+    # A night has hardly any success, but an attempt in it is not impossible.
     people = usual + usual.mean() * _LEAST_OF_USUAL if usual.any() else np.ones(len(counts))
-    expected = [np.add.reduceat(e, edges) for e in (np.ones(len(counts)), people)]
-    return max(float(stats.chisquare(found, e / e.sum() * found.sum()).pvalue) for e in expected)
+    of_noise, of_people = (
+        np.add.reduceat(e, edges) / e.sum() * found.sum() for e in (np.ones(len(counts)), people)
+    )
+    expected = [w * of_noise + (1 - w) * of_people for w in _SHARES_OF_NOISE]
+    return max(float(stats.chisquare(found, e).pvalue) for e in expected)
 
 
 def _share_p_value(number: int, of: int) -> float:
     from scipy import stats
 
     return float(stats.binom.sf(number - 1, of, REPEATED_SHARE))
+
+
+def _dispersion_p_value(counts: np.ndarray) -> float:
+    """Probability that random events are spread at least as evenly over these places.
+
+    The lower tail of Fisher's index of dispersion (Fisher, Thornton and Mackenzie, The accuracy of
+    the plating method of estimating the density of bacterial populations, Annals of Applied Biology
+    9, 1922). Whole numbers of a given sum differ by at least 2 in the sum of their squares, and the
+    correction for continuity is half of that: equal counts are not impossible.
+    """
+    from scipy import stats
+
+    if len(counts) < 2:
+        return 1.0
+    squares = ((counts - counts.mean()) ** 2).sum() + 1
+    return float(stats.chi2.cdf(squares / counts.mean(), len(counts) - 1))
 
 
 def at_least(events: int, expected: float) -> float:

@@ -20,6 +20,8 @@ STRAYS_ARE_LIKELIER = 10
 # So improbable is it at most that attempts meet the systems of the accounts by chance.
 MAX_OWN_P_VALUE = 1e-3
 MAX_SHARE_OF_PEOPLE = 0.5
+# How many failures people make is estimated generously, so less proof is needed for more of them.
+MAX_PEOPLE_P_VALUE = 1e-3
 # The others are people with a new device.
 LEAST_OWN_SHARE = 0.8
 # Few people are odd in three properties at once.
@@ -112,7 +114,7 @@ def own_systems(members: Suspects, population: Population) -> OwnSystems:
     An attacker does not know who uses which system. By chance, an attempt shows a system of its
     account as often as of the group's other accounts.
     """
-    systems = population.systems
+    systems = {user: known.systems for user, known in population.known.items() if known.systems}
     pairs = {
         (user, system)
         for user, system in zip(members.user, members.operating_system, strict=True)
@@ -145,7 +147,9 @@ def spray_tests(
     clearest = min(signs, key=lambda sign: sign.p_value)
     of_people = min(honest_strays_a_day * cluster.span_days, own.most_of_people * cluster.failures)
     least_days = thresholds.min_active_days
-    p_value = max(clearest.p_value, at_least(cluster.failures, of_people))
+    p_value = clearest.p_value
+    if (by_people := at_least(cluster.failures, of_people)) >= MAX_PEOPLE_P_VALUE:
+        p_value = max(p_value, by_people)
     return [
         SprayTest(
             "many accounts",

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lowslow_assets.detection.population import (
+    KnownAccount,
     Population,
     count_population,
+    known_suspects,
     population_of,
-    systems_of_suspects,
 )
 from lowslow_assets.engines.base import Engine
 from lowslow_assets.engines.schemas import schema
@@ -52,8 +53,8 @@ def test_the_population_is_learned_from_where_people_succeed(engine: Engine) -> 
     # Three of six source-days are given up, however often the password was mistyped in them; away
     # from home three times as often.
     found = population_of(successes, suspect, explained, hours, days=10)
-    systems = {"bob": frozenset({"Windows"})}
-    assert found == Population(4, 10, 3 * 3 / 6 * 2 / 10, hours, systems)
+    known = {"bob": KnownAccount(frozenset({"Windows"}), day, day)}
+    assert found == Population(4, 10, 3 * 3 / 6 * 2 / 10, hours, known)
 
 
 # The first success of each, at home; per success user, prefix, network, city, system, day.
@@ -116,19 +117,28 @@ def test_new_source_days_are_those_that_would_leave_a_failure_open(
     ]
 
 
-def test_systems_are_those_of_suspect_accounts(engine: Engine) -> None:
+def test_known_are_the_suspect_accounts_that_succeed(engine: Engine) -> None:
+    """Per day from 0 on, who succeeds with which system; Cid is no suspect, Dan never succeeds."""
+    days = [START.date() + timedelta(days=day) for day in range(6)]
+    seen = [("ann", "Ios"), ("ann", NODATA), ("ann", "Linux"), ("ann", "Ios"), ("bob", NODATA)]
     rows = [
-        {"user": user, "operatingSystem": system, "date": START.date() + timedelta(days=day)}
-        for day, (user, system) in enumerate(
-            [("ann", "Ios"), ("ann", "Ios"), ("ann", "Linux"), ("bob", NODATA), ("cid", "Ios")]
-        )
+        {"user": user, "operatingSystem": system, "date": day}
+        for day, (user, system) in zip(days, [*seen, ("cid", "Ios")], strict=True)
     ]
+    successes = relation(engine, SUCCESS_SOURCES.dated, rows[::-1])
     suspect = relation(engine, schema("user string"), [("ann",), ("ann",), ("bob",), ("dan",)])
-    found = systems_of_suspects(relation(engine, SUCCESS_SOURCES.dated, rows), suspect).rows()
-    assert sorted((row["user"], row["operatingSystem"]) for row in found) == [
-        ("ann", "Ios"),
-        ("ann", "Linux"),
+    found = known_suspects(successes, suspect).rows()
+    assert sorted(tuple(row.values()) for row in found) == [
+        ("ann", "Ios", days[0], days[3]),
+        ("ann", "Linux", days[2], days[2]),
+        ("ann", NODATA, days[1], days[1]),
+        ("bob", NODATA, days[4], days[4]),
     ]
+    # Also with a system that is not logged, an account is there.
+    assert population_of(successes, suspect, [], {}, days=6).known == {
+        "ann": KnownAccount(frozenset({"Ios", "Linux"}), days[0], days[3]),
+        "bob": KnownAccount(frozenset(), days[4], days[4]),
+    }
 
 
 def test_without_a_success_no_failure_is_expected_of_people(engine: Engine) -> None:

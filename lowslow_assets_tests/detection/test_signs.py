@@ -1,6 +1,7 @@
 """Signs of one attacker: each by a value computed another way, on strays, and on planted sprays."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from scipy import stats
 
 from lowslow_assets.detection.members import Suspects
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
-from lowslow_assets.detection.population import Population
+from lowslow_assets.detection.population import KnownAccount, Population
 from lowslow_assets.detection.signs import (
     MIN_ATTEMPTS,
     Sign,
@@ -116,11 +117,112 @@ def test_each_account_once_is_even() -> None:
     assert sign.explanation.startswith("0 of 100 attempts try an account again; strays would 5 ")
 
 
+def tried(*tries: int) -> Suspects:
+    """Accounts that are tried so often each, in turn."""
+    users = [f"user{i}" for n in range(max(tries)) for i, times in enumerate(tries) if n < times]
+    return suspects([i * 0.7 for i in range(len(users))], user=users)
+
+
+@pytest.mark.parametrize(
+    ("tries", "p_value"),
+    [
+        # With one degree of freedom P(X <= x) = erf(sqrt(x / 2)), with two 1 - exp(-x / 2). The
+        # squares of the differences add up to 0, to 2, and to 2, and one is added to each.
+        ((6, 6), math.erf(math.sqrt(1 / 6 / 2))),
+        ((5, 7), math.erf(math.sqrt(3 / 6 / 2))),
+        ((4, 5, 6), 1 - math.exp(-3 / 5 / 2)),
+        ((5, 5, 5), 1 - math.exp(-1 / 5 / 2)),
+        ((1, 1, 28), 1 - math.exp(-(2 * 9**2 + 18**2 + 1) / 10 / 2)),
+        ((12,), 1.0),
+    ],
+    ids=str,
+)
+def test_equal_tries_as_calculated_manually(tries: tuple[int, ...], p_value: float) -> None:
+    sign = signs(tried(*tries))["equal tries"]
+    assert sign.p_value == pytest.approx(p_value)
+    assert sign.explanation == (
+        f"each of {len(tries)} accounts is tried {min(tries)} to {max(tries)} times; random tries "
+        "would vary more"
+    )
+
+
+def test_equal_tries_are_as_improbable_as_they_are() -> None:
+    """Fifty tries fall on ten accounts five times each: 50! / 5!^10 of 10^50 ways."""
+    exact = math.factorial(50) / math.factorial(5) ** 10 / 10**50
+    assert signs(tried(*[5] * 10))["equal tries"].p_value == pytest.approx(exact, rel=0.2)
+
+
+def test_accounts_that_are_hardly_tried_twice_have_no_equal_tries() -> None:
+    """With 4.9 tries each, some accounts of a list may not be tried at all."""
+    assert "equal tries" not in signs(tried(*[5] * 9, 4))
+    assert "equal tries" not in signs(tried(*[1] * 40))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_tries_are_not_equal(seed: int) -> None:
+    accounts = np.random.default_rng(seed).integers(0, 20, 200)
+    members = suspects([i * 0.25 for i in range(200)], user=[f"user{a}" for a in accounts])
+    assert signs(members)["equal tries"].p_value > 1e-3
+
+
+# The first and the last of 60 days on which twelve accounts are tried, all within the first 20.
+WITHIN_A_THIRD = [0.0, *np.linspace(1, 18, 10).tolist(), 19.5]
+
+
+def within(share: float) -> float:
+    """The range of 12 uniform variables is at most this share: 12 s^11 - 11 s^12."""
+    return 12 * share**11 - 11 * share**12
+
+
 def test_all_within_a_third_of_the_window() -> None:
-    """The range of 12 uniform variables: 12 s^11 - 11 s^12 for a share s of 20 of 60 days."""
-    members = suspects([0.0, *np.linspace(1, 18, 10).tolist(), 19.5])
-    sign = signs(members)["beginning and end"]
-    assert sign.p_value == pytest.approx(12 / 3**11 - 11 / 3**12)
+    sign = signs(suspects(WITHIN_A_THIRD))["beginning and end"]
+    assert sign.p_value == pytest.approx(within(20 / 60))
+    assert sign.explanation == "all within 20 of 60 days"
+
+
+def there(first: int, last: int) -> KnownAccount:
+    """An account that succeeds first and last on these days after START."""
+    day = START.date()
+    return KnownAccount(frozenset(), day + timedelta(days=first), day + timedelta(days=last))
+
+
+def each_day(successes: int, days: range) -> dict[datetime, int]:
+    return {START + timedelta(days=day, hours=9): successes for day in days}
+
+
+@pytest.mark.parametrize(
+    ("known", "successes", "share"),
+    [
+        # Six people left, six stayed: of 6 * 20 + 6 * 60 days, 12 * 20 are in the first third.
+        (
+            {f"user{i}": there(0, 19 if i < 6 else 59) for i in range(12)},
+            each_day(1, range(60)),
+            240 / 480,
+        ),
+        # Everybody stays, but 60 of 100 successes are in the first third.
+        (
+            {f"user{i}": there(0, 59) for i in range(12)},
+            each_day(3, range(20)) | each_day(1, range(20, 60)),
+            60 / 100,
+        ),
+        # From the first day to the last, both included.
+        ({"user3": there(19, 20)}, each_day(1, range(60)), 1 / 2),
+        ({"user3": there(19, 19)}, each_day(1, range(60)), 1.0),
+        # People who came later do not make it less probable.
+        ({"user3": there(20, 59)}, each_day(1, range(60)), 20 / 60),
+        # Others do not count, nor do accounts if nothing is known of the days.
+        ({"user12": there(0, 19)}, each_day(1, range(60)), 20 / 60),
+        ({"user3": there(0, 19)}, {}, 20 / 60),
+        ({}, each_day(1, range(60)), 20 / 60),
+    ],
+    ids=["left", "busy", "2 days", "1 day", "came", "other account", "no successes", "unknown"],
+)
+def test_beginning_and_end_are_those_of_the_accounts(
+    known: dict[str, KnownAccount], successes: dict[datetime, int], share: float
+) -> None:
+    population = replace(TENANT, known=known, successes=successes)
+    sign = signs(suspects(WITHIN_A_THIRD), population=population)["beginning and end"]
+    assert sign.p_value == pytest.approx(within(share))
     assert sign.explanation == "all within 20 of 60 days"
 
 
@@ -128,7 +230,7 @@ def test_beginning_and_end_count_accounts() -> None:
     """Twelve accounts, twice each: strays on the same account depend on each other."""
     days = [0.0, *np.linspace(1, 18, 22).tolist(), 19.5]
     members = suspects(days, user=[f"user{i % 12}" for i in range(24)])
-    assert signs(members)["beginning and end"].p_value == pytest.approx(12 / 3**11 - 11 / 3**12)
+    assert signs(members)["beginning and end"].p_value == pytest.approx(within(20 / 60))
 
 
 def test_signs_of_time_count_an_account_once_a_day() -> None:
@@ -139,7 +241,7 @@ def test_signs_of_time_count_an_account_once_a_day() -> None:
     once = suspects(days, user=users)
     often = suspects([*again, *days], user=[users[-1]] * 6 + users)
     found, expected = signs(often), signs(once)
-    for name in ("beginning and end", "even gaps", "uneven days", "hours of the day"):
+    for name in ("beginning and end", "even gaps", "hours of the day"):
         assert found[name] == expected[name]
     assert found["number"] != expected["number"]
     another = suspects([*again, *days], user=["user41"] * 6 + users)
@@ -243,31 +345,60 @@ def office_hours() -> dict[datetime, int]:
     }
 
 
+def by_block(*attempts: int) -> Suspects:
+    """So many attempts in each block of four hours, each on a day and an account of its own."""
+    blocks = [block for block, number in enumerate(attempts) for _ in range(number)]
+    return suspects([day + block / 6 for day, block in enumerate(blocks)])
+
+
 @pytest.mark.parametrize(
-    ("hour", "weekdays", "days_are_a_sign", "hours_are_a_sign"),
-    [(12, range(5), False, False), (2, range(5), False, True), (12, (6,), True, False)],
-    ids=["as people work", "at night", "on Sundays"],
+    ("attempts", "p_value"),
+    [
+        # Noise is as likely in each block.
+        ((10, 10, 10, 10, 10, 10), 1.0),
+        # Of people, 31 of 66 in each of the two in which they work, 1 of 66 in each other one: a
+        # tenth of the usual number may fail at any hour.
+        ((1, 1, 31, 31, 1, 1), 1.0),
+        # Half of each: of noise 11 of 66.
+        ((6, 6, 21, 21, 6, 6), 1.0),
+        # Nearest to noise alone: four expect 11 and have 5, two have 23. With five degrees of
+        # freedom, P(X >= x) is a sum of three terms.
+        ((23, 5, 5, 5, 5, 23), None),
+    ],
+    ids=["noise", "people", "both", "neither"],
 )
-def test_hours_and_days_are_signs_if_neither_noise_nor_people_keep_them(
-    hour: int, weekdays: Any, days_are_a_sign: bool, hours_are_a_sign: bool
+def test_hours_are_compared_with_noise_and_people_and_both(
+    attempts: tuple[int, ...], p_value: float | None
 ) -> None:
+    population = replace(TENANT, successes=office_hours())
+    found = signs(by_block(*attempts), population=population)["hours of the day"]
+    if p_value is None:
+        x = (4 * 6**2 + 2 * 12**2) / 11
+        p_value = math.erfc(math.sqrt(x / 2)) + math.sqrt(2 * x / math.pi) * math.exp(-x / 2) * (
+            1 + x / 3
+        )
+    assert found.p_value == pytest.approx(p_value)
+
+
+@pytest.mark.parametrize(
+    ("hour", "is_a_sign"), [(12, False), (2, True)], ids=["as people work", "at night"]
+)
+def test_hours_are_a_sign_if_neither_noise_nor_people_keep_them(hour: int, is_a_sign: bool) -> None:
     rng = np.random.default_rng(3)
-    days = [d for d in range(56) if (START + timedelta(days=d)).weekday() in weekdays]
+    days = [d for d in range(56) if (START + timedelta(days=d)).weekday() < 5]
     around = min(hour, 4)
     moments = rng.choice(days, 120) + (hour + rng.uniform(-around, around, 120)) / 24
-    found = signs(suspects(moments.tolist()), population=Population(1_000, 60, 0.0, office_hours()))
-    assert (found["uneven days"].p_value < DEFAULTS.max_p_value) == days_are_a_sign
-    assert (found["hours of the day"].p_value < DEFAULTS.max_p_value) == hours_are_a_sign
+    population = replace(TENANT, successes=office_hours())
+    found = signs(suspects(moments.tolist()), population=population)
+    assert (found["hours of the day"].p_value < DEFAULTS.max_p_value) == is_a_sign
 
 
 def test_few_attempts_have_a_number_only() -> None:
     assert signs(suspects([0.0] * (MIN_ATTEMPTS - 1))).keys() == {"number"}
 
 
-def test_attempts_at_once_have_no_even_gaps_and_no_uneven_days() -> None:
-    found = signs(suspects([3.5] * 20))
-    assert "even gaps" not in found
-    assert found["uneven days"].p_value == 1.0
+def test_attempts_at_once_have_no_even_gaps() -> None:
+    assert "even gaps" not in signs(suspects([3.5] * 20))
 
 
 def test_more_accounts_than_the_tenant_has_are_no_sign() -> None:
@@ -294,12 +425,19 @@ _HOURS = st.dictionaries(
     st.integers(0, 10**5),
     max_size=8,
 )
+_KNOWN = st.dictionaries(
+    st.sampled_from("abcdefghijkl"),
+    st.tuples(st.integers(-80, 160), st.integers(0, 80)).map(lambda d: there(d[0], d[0] + d[1])),
+)
 
 
 @settings(max_examples=100)
 @given(
     st.lists(_MOMENTS, min_size=1, max_size=60),
-    st.builds(Population, st.integers(0, 10**5), st.integers(1, 70), st.floats(0, 1_000), _HOURS),
+    st.builds(
+        *(Population, st.integers(0, 10**5), st.integers(1, 70), st.floats(0, 1_000)),
+        *(_HOURS, _KNOWN),
+    ),
 )
 def test_signs_are_probabilities_whatever_is_seen(
     rows: list[tuple], population: Population

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from lowslow_assets.detection.members import Suspects
-from lowslow_assets.detection.population import Population
+from lowslow_assets.detection.population import KnownAccount, Population
 from lowslow_assets.detection.signs import Sign
 from lowslow_assets.detection.spray_tests import (
     DEFAULTS,
@@ -169,17 +169,20 @@ def test_own_systems_as_calculated_manually() -> None:
         "ann": frozenset({"Windows", "Ios"}),
         "bob": frozenset({"Windows"}),
         "cid": frozenset({"Linux"}),
+        "eve": frozenset[str](),
     }
+    day = FIRST.date()
+    known = {user: KnownAccount(own, day, day) for user, own in systems.items()}
     found = own_systems(
         of_systems(
             # Of the two others, one has Windows, none has Ios, one has Linux.
             *(("ann", "Windows"), ("ann", "Windows"), ("ann", "Ios"), ("cid", "Linux")),
             # Of the two others, both have Windows.
             ("cid", "Windows"),
-            # Nothing is known of the system, or of the account.
-            *(("bob", NODATA), ("dan", "Windows")),
+            # Nothing is known of the system, of the account, or of the account's systems.
+            *(("bob", NODATA), ("dan", "Windows"), ("eve", "Windows")),
         ),
-        Population(10, 10, systems=systems),
+        Population(10, 10, known=known),
     )
     # Bob shows no system, so his do not count: of ann's and cid's, the other one's.
     assert found == OwnSystems(pairs=4, own=3, by_chance=0 + 0 + 0 + 1)
