@@ -24,6 +24,8 @@ from lowslow_assets.lake.tables import (
 from lowslow_assets.signins.outcomes import INVENTED_NAMES
 
 MIN_MEMBER_PROBABILITY = 0.5
+ACCOUNTS_OF_PREFIX = 3
+"""A prefix from which so many accounts are tried is shared by the attempts."""
 VISIT = np.timedelta64(1, "h")
 """Attempts on an account from one prefix that are at most so far apart are one visit."""
 _CONCENTRATIONS = 10.0 ** np.arange(-1, 5)
@@ -35,7 +37,6 @@ _STRONG_EVIDENCE = 5.0
 # What a campaign repeats has at least this share of the suspects among which it is looked for.
 _CORE_SHARE = 0.15
 _DEVICE, _NETWORK = (list(MODEL_PROPERTIES).index(name) for name in ("device", "network"))
-_ACCOUNTS_OF_PREFIX = 3
 # So many prefixes are in use that two strays hardly ever share one.
 _PREFIXES = 10_000
 
@@ -99,7 +100,8 @@ class Suspects:
     @property
     def device(self) -> np.ndarray:
         """What each attempt claims to be: browser and operating system."""
-        return self.browser + "\0" + self.operating_system
+        # A plain "\0" would become a NumPy text, which has no zeros at its end.
+        return self.browser + np.array("\0", object) + self.operating_system
 
     @property
     def odd_device(self) -> np.ndarray:
@@ -265,7 +267,7 @@ def shares_prefix(suspects: Suspects) -> np.ndarray:
     prefix = _prefixes(suspects)
     pairs = np.unique(np.array([prefix, suspects.user.astype(str)]), axis=1)
     prefixes, accounts = np.unique(pairs[0], return_counts=True)
-    return np.isin(prefix, prefixes[accounts >= _ACCOUNTS_OF_PREFIX])
+    return np.isin(prefix, prefixes[accounts >= ACCOUNTS_OF_PREFIX])
 
 
 def _prefixes(suspects: Suspects) -> np.ndarray:

@@ -7,7 +7,8 @@ with plain inputs: this module uses no orchestrator, no lake and no engine. In o
 2. ``judge_suspects`` takes the attempts of one user from one prefix as one visit, and assigns each
    visit to its component. In each component it finds groups by their habits, one after the other,
    and tests each of them. ``judge_patterns`` judges as the notebook does, by rules on components.
-3. The result says whether each cluster is kept and why, with tests and confidence. It is stored in
+3. A kept cluster that bears the marks of a larger one joins it.
+4. The result says whether each cluster is kept and why, with tests and confidence. It is stored in
    ``pruned_clusters`` and read from there.
 """
 
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lowslow_assets.detection.gathering import LEAST_SHARE, Marks, marks_of
 from lowslow_assets.detection.masks import mask_bits
 from lowslow_assets.detection.members import (
     MIN_MEMBER_PROBABILITY,
@@ -160,7 +162,48 @@ def judge_suspects(
                 )
             )
     members = Members(*map(np.concatenate, zip(*found, strict=True)))
+    clusters, members = _joined(clusters, members, suspects)
     return sorted(clusters, key=lambda cluster: cluster.cluster_id), members
+
+
+def _marks_by_cluster(suspects: Suspects, members: Members) -> dict[int, Marks]:
+    """The marks of each cluster among the members."""
+    return {
+        cluster: marks_of(suspects.at(members.of([cluster]).position))
+        for cluster in np.unique(members.cluster_id).tolist()
+    }
+
+
+def _joined(
+    clusters: list[Cluster], members: Members, suspects: Suspects
+) -> tuple[list[Cluster], Members]:
+    """The clusters, of which the kept ones with the marks of a larger one have joined it.
+
+    A cluster that has joined another keeps its tests, but has no members.
+    """
+    cluster_id = members.cluster_id.copy()
+    found = dict[int, Cluster]()
+    for cluster in sorted(clusters, key=lambda cluster: (-cluster.failures, cluster.cluster_id)):
+        own = suspects.at(members.of([cluster.cluster_id]).position)
+        larger = [other.cluster_id for other in found.values() if cluster.kept and other.kept]
+        marks = _marks_by_cluster(suspects, replace(members, cluster_id=cluster_id).of(larger))
+        campaign = next((c for c in larger if marks[c].on(own).mean() >= LEAST_SHARE), None)
+        found[cluster.cluster_id] = cluster
+        if campaign is None:
+            continue
+        cluster_id[members.cluster_id == cluster.cluster_id] = campaign
+        size = size_of(campaign, suspects.at(members.position[cluster_id == campaign]))
+        found[campaign] = replace(
+            found[campaign], failures=size.failures, attempts_per_day=size.attempts_per_day
+        )
+        reason = (
+            f"its {cluster.failures:,} failures count for cluster {campaign}: at least half of "
+            "them come from its sources or show its tool"
+        )
+        found[cluster.cluster_id] = replace(
+            cluster, kept=False, reason=reason, failures=0, attempts_per_day=0.0
+        )
+    return list(found.values()), replace(members, cluster_id=cluster_id)
 
 
 @dataclass(frozen=True, eq=False)

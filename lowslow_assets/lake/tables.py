@@ -372,10 +372,14 @@ PRUNED_CLUSTERS = _table(
     ("component", _INT, "Its component of the day's mixture model"),
     ("weight", _DOUBLE, "Expected weight of the component"),
     ("anomalous_features", _STRINGS, "Features in which it is consistently anomalous"),
-    ("failures", _LONG, "Failures that belong to the cluster with enough probability"),
+    (
+        "failures",
+        _LONG,
+        "Failures that belong to the cluster with enough probability, without gathered ones",
+    ),
     ("attempts_per_day", _DOUBLE, "Those over the window's length, in failures per day"),
     ("kept", _BOOLEAN, "Whether it is a candidate"),
-    ("reason", _STRING, "Why it was kept or pruned"),
+    ("reason", _STRING, "Why it was kept or pruned, or which cluster it has joined"),
     (
         "tests",
         pa.list_(_TEST),
@@ -390,10 +394,15 @@ PRUNED_CLUSTERS = _table(
 
 CLUSTER_MEMBERS = _table(
     "cluster_members",
-    "The attempts of each kept cluster, with their probabilities.",
+    "The attempts of each kept cluster, with their probabilities, and what was gathered: others "
+    "from its own sources or with its tool.",
     _SIGNIN_ID,
     _CLUSTER_ID,
-    ("assignment_probability", _DOUBLE, "Probability that it belongs to the cluster"),
+    (
+        "assignment_probability",
+        _DOUBLE,
+        "Probability that it belongs to the cluster; 0.5 if it was gathered",
+    ),
     _TIME,
     _USER,
     _ATTEMPT,

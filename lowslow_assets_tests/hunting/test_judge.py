@@ -91,7 +91,8 @@ def judged(suspects: Suspects, **changes: Any) -> tuple[dict[int, Cluster], Memb
     by_id = {cluster.cluster_id: cluster for cluster in clusters}
     assert list(by_id) == sorted(by_id)
     assert len(by_id) == len(clusters)
-    assert {c.cluster_id: c.failures for c in clusters} == Counter(members.cluster_id.tolist())
+    failures = Counter({c.cluster_id: c.failures for c in clusters})
+    assert failures == Counter(members.cluster_id.tolist())
     return by_id, members
 
 
@@ -298,7 +299,14 @@ def test_an_outsider_is_left_out_however_sure_the_mask_is() -> None:
 
 
 def spray(
-    attempts: int, seed: int, begin: int, days: int, server: str, first: int = 0, **columns: list
+    attempts: int,
+    seed: int,
+    begin: int,
+    days: int,
+    server: str,
+    first: int = 0,
+    pattern: int = SPRAY,
+    **columns: list,
 ) -> pa.Table:
     """Each account once, at random times of some days, from three servers with one application."""
     rng = np.random.default_rng(seed)
@@ -312,7 +320,7 @@ def spray(
         "ip_address": [f"{prefix}.7" for prefix in prefixes],
         "network": [f"AS {server}"] * attempts,
     }
-    return table(attempts, SPRAY, first, **(rows | columns))
+    return table(attempts, pattern, first, **(rows | columns))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -459,6 +467,22 @@ def test_hours_are_no_sign_of_what_is_unusual_in_nothing(pattern: int, kept: boo
     assert {cluster.kept for cluster in clusters.values()} == {kept}
 
 
+@pytest.mark.parametrize(("pattern", "kept"), [(0, False), (SPRAY, True)])
+def test_beginning_and_end_are_no_sign_of_what_is_unusual_in_nothing(
+    pattern: int, kept: bool
+) -> None:
+    """Attempts at random on random days of the first third of the window."""
+    rng = np.random.default_rng(1)
+    rows = unrelated(120, seed=1, pattern=pattern)
+    times = [START + timedelta(days=float(day)) for day in rng.uniform(0, 20, 120)]
+    column = rows.schema.get_field_index("time_generated")
+    found = rows.set_column(
+        column, rows.schema.field(column), pa.array(times, rows.schema[column].type)
+    )
+    clusters, _ = judged(Suspects.of(found), fit=fit_of(pattern, TYPO))
+    assert {cluster.kept for cluster in clusters.values()} == {kept}
+
+
 def test_what_a_campaign_leaves_over_is_no_campaign_by_its_hours() -> None:
     """A campaign keeps to office hours, so the strays beside it come at night."""
     rng = np.random.default_rng(4)
@@ -479,12 +503,101 @@ def test_what_a_campaign_leaves_over_is_no_campaign_by_its_hours() -> None:
     assert hours_of_day.p_value < 1e-6
 
 
+def all_belong(suspects: Suspects, population: Population) -> np.ndarray:
+    return np.ones(len(suspects))
+
+
+@pytest.mark.parametrize("mark", ["sources", "tool", None])
+def test_a_part_of_another_pattern_joins_the_campaign_whose_marks_it_bears(
+    mark: str | None,
+) -> None:
+    """The part is unusual in its place only, so it is of another component."""
+
+    def attempts(number: int, server: str, first: int, pattern: int) -> pa.Table:
+        numbers = range(first, first + number)
+        own = {"browser": [f"invented {i}" for i in numbers]}
+        if mark == "tool":
+            own = {"browser": ["Hydra"] * number, "ip_prefix": [f"proxy {i}" for i in numbers]}
+        return spray(number, first, 5, 40, server, first, pattern, **own)
+
+    campaign = attempts(80, "203.0", 0, SPRAY)
+    part = attempts(60, "203.0" if mark == "sources" else "198.51", 80, TYPO)
+    suspects = of_tables(campaign, part)
+    clusters, members = judged(suspects)
+    assert all(test.passed for cluster in clusters.values() for test in cluster.tests)
+    assert [clusters[k].kept for k in (0, 1)] == [True, mark is None]
+    of_campaign = set(members.of([0]).position.tolist())
+    if mark is None:
+        assert of_campaign == set(range(80))
+        return
+    assert of_campaign == set(range(140))
+    assert clusters[0].attempts_per_day == size_of(0, suspects).attempts_per_day
+    # It is judged by its own attempts, as before.
+    assert clusters[0].tests == judged(of_tables(campaign))[0][0].tests
+    assert (clusters[1].failures, clusters[1].attempts_per_day) == (0, 0.0)
+    assert clusters[1].reason == (
+        "its 60 failures count for cluster 0: at least half of them come from its sources or show "
+        "its tool"
+    )
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "kept", "joined"),
+    [
+        # Half of its attempts are enough, and less is not.
+        (["aaaa", "aabb"], "01", [0, 0]),
+        (["aaaa", "abb"], "01", [0, 1]),
+        # Two accounts do not make a source the campaign's, and nobody knows an unknown one.
+        (["aabbcc", "aabb"], "01", [0, 1]),
+        (["????", "???"], "01", [0, 1]),
+        # The larger one is not always the first; of two that are as large, it is.
+        (["aaa", "aaaa"], "01", [1, 1]),
+        (["aaa", "aaa"], "01", [0, 0]),
+        # Neither what is not kept joins, nor is it joined.
+        (["aaaa", "aaa"], "0", [0, 1]),
+        (["aaaa", "aaa"], "1", [0, 1]),
+        # What has joined brings its own marks.
+        (["aaaaaaa", "aaabbb", "bb"], "012", [0, 0, 0]),
+        # Of two campaigns with the mark, the larger one counts.
+        (["aaaaaaaa", "aaabbbb", "aa"], "012", [0, 1, 0]),
+        (["aaabbbb", "aaaaaaaa", "aa"], "012", [0, 1, 1]),
+        (["aaaa", "bbbb", "cccc"], "012", [0, 1, 2]),
+    ],
+    ids=str,
+)
+def test_which_clusters_join_which(prefixes: list[str], kept: str, joined: list[int]) -> None:
+    """Per component, one letter per attempt; hand-made tests keep some of the components."""
+    patterns = (SPRAY, TYPO, 0b00010)[: len(prefixes)]
+    rows = of_tables(
+        *(
+            table(
+                len(letters),
+                pattern,
+                first=100 * number,
+                ip_prefix=[None if letter == "?" else letter for letter in letters],
+            )
+            for number, (letters, pattern) in enumerate(zip(prefixes, patterns, strict=True))
+        )
+    )
+    sizes = {len(prefixes[int(k)]) for k in kept}
+
+    def tests(size: Any, *_: Any) -> list[SprayTest]:
+        return [SprayTest("size", size.failures in sizes, 1.0, "")]
+
+    recipe = replace(RECIPE, membership=all_belong, tests=tests)
+    fit = fit_of(*patterns, weights=(30.0,) * len(patterns))
+    for order in (np.arange(len(rows)), np.arange(len(rows))[::-1]):
+        clusters, members = judged(rows.at(order), fit=fit, recipe=recipe)
+        of_id = dict(zip(rows.signin_id[order[members.position]], members.cluster_id, strict=True))
+        assert len(of_id) == len(rows)
+        for number, cluster in enumerate(joined):
+            own = {k for id, k in of_id.items() if int(id) // 100 == number}
+            assert own == {cluster}
+            assert clusters[number].kept == (str(number) in kept and cluster == number)
+
+
 def test_a_recipe_leaves_a_step_out() -> None:
     suspects, _ = with_strays(seed=1)
-
-    def all_belong(suspects: Suspects, population: Population) -> np.ndarray:
-        return np.ones(len(suspects))
-
     members = judged(suspects, recipe=replace(RECIPE, membership=all_belong))[1]
     assert len(members.position) == len(suspects)
     first = replace(RECIPE, tests=lambda *given: spray_tests(*given)[:1])

@@ -7,9 +7,17 @@ from typing import Any
 import pyarrow as pa
 
 from lowslow_assets.detection import statistics
-from lowslow_assets.detection.members import ASSIGNED, Suspects, members_by_pattern
+from lowslow_assets.detection.gathering import gather, tools_of_campaigns, with_gathered
+from lowslow_assets.detection.known_sources import without_known
+from lowslow_assets.detection.members import (
+    ASSIGNED,
+    MIN_MEMBER_PROBABILITY,
+    Suspects,
+    members_by_pattern,
+)
 from lowslow_assets.detection.population import population_of
 from lowslow_assets.detection.pruning import Assignment, Cluster
+from lowslow_assets.engines.base import Relation
 from lowslow_assets.hunting.hunt import Hunt
 from lowslow_assets.hunting.judge import (
     Members,
@@ -18,6 +26,8 @@ from lowslow_assets.hunting.judge import (
     with_tests,
 )
 from lowslow_assets.lake.tables import (
+    ANOMALY_MASKS,
+    CATEGORY_COUNTS,
     CLUSTER_FEATURES,
     CLUSTER_MEMBERS,
     CLUSTER_STATISTICS,
@@ -25,6 +35,7 @@ from lowslow_assets.lake.tables import (
     FEATURE_BASELINE,
     MASK_PATTERNS,
     MIXTURE_MODEL,
+    OPEN_FAILURES,
     PRUNED_CLUSTERS,
     SUCCESS_HOURS,
     SUCCESS_HOURS_OF_DAY,
@@ -35,7 +46,7 @@ from lowslow_assets.lake.tables import (
 )
 from lowslow_assets.orchestration.assets.declare import table_metadata
 from lowslow_assets.orchestration.assets.hunt import Made, hunt_asset, hunt_assets
-from lowslow_assets.orchestration.assets.masks import modelled_failures
+from lowslow_assets.orchestration.assets.masks import masks_of, modelled_failures
 from lowslow_assets.orchestration.assets.mixture import read_fit
 
 
@@ -50,6 +61,10 @@ from lowslow_assets.orchestration.assets.mixture import read_fit
         SUCCESS_SOURCES,
         USER_NAMES,
         SUCCESS_HOURS,
+        OPEN_FAILURES,
+        ANOMALY_MASKS,
+        FEATURE_BASELINE,
+        CATEGORY_COUNTS,
     ],
 )
 def pruned_clusters_and_members(hunt: Hunt) -> Iterator[Made]:
@@ -77,9 +92,19 @@ def pruned_clusters_and_members(hunt: Hunt) -> Iterator[Made]:
         suspects = Suspects.of(rows)
         clusters, found = judge_suspects(suspects, fit, population, hunt.settings)
         members = engine.from_arrow(_member_rows(rows, found.of(_kept(clusters))))
+        if _kept(clusters):
+            members = _with_gathered(hunt, members)
         metadata["suspects in no cluster"] = len(suspects) - len(found.position)
     yield clusters, _verdicts(clusters) | metadata
     yield members, {}
+
+
+def _with_gathered(hunt: Hunt, members: Relation) -> Relation:
+    """The members, and what else bears a kept cluster's marks and is no known source's."""
+    failures = without_known(hunt.open_failures(), hunt.settings.known_sources).held()
+    tools = tools_of_campaigns(members, hunt.window_counts())
+    gathered = gather(failures, members, tools, hunt.sources()).held()
+    return with_gathered(members, gathered, masks_of(hunt, gathered), MIN_MEMBER_PROBABILITY).held()
 
 
 def _kept(clusters: list[Cluster]) -> list[int]:

@@ -1,0 +1,212 @@
+"""What else is a campaign's: attempts from its own sources, and attempts with its tool.
+
+A part of a campaign looks harmless by itself: the proxy is in the city of the account's owner, or
+people use the same VPN. Such attempts are explained and are no suspects, or they are suspects of
+another pattern. What a campaign repeats shows whose they are.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from lowslow_assets.detection.members import ACCOUNTS_OF_PREFIX, Suspects, shares_prefix
+from lowslow_assets.detection.patterns import property_bits
+from lowslow_assets.engines.base import Relation
+from lowslow_assets.engines.schemas import extended, schema
+from lowslow_assets.engines.sql import Columns, sql, transform
+from lowslow_assets.lake.tables import (
+    CATEGORY_COUNTS,
+    CLUSTER_MEMBERS,
+    NODATA,
+    OPEN_FAILURES,
+    SUCCESS_SOURCES,
+)
+
+LEAST_SHARE = 0.5
+"""Two clusters are one campaign if at least this share of the one bears the marks of the other."""
+ATTEMPTS_A_SUCCESS = 5
+"""A tool is a campaign's own if, for each success with it, so many attempts are made with it."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What a campaign repeats that the tenant's people do not.
+
+    prefixes: address prefixes from which it tries several accounts. tool: the browser and operating
+    system of most attempts, if they are anomalous.
+    """
+
+    prefixes: frozenset[str]
+    tool: str | None
+
+    def on(self, attempts: Suspects) -> np.ndarray:
+        """Which attempts bear one of the marks, shape (n,)."""
+        from_there = np.array([prefix in self.prefixes for prefix in attempts.ip_prefix], bool)
+        return from_there | (attempts.device == self.tool)
+
+
+def marks_of(members: Suspects) -> Marks:
+    """The marks of a campaign."""
+    prefixes = frozenset(members.ip_prefix[shares_prefix(members)].tolist())
+    # A client that does not say what it is may be anything.
+    named = (members.browser != NODATA) | (members.operating_system != NODATA)
+    tools = Counter(members.device[named & members.odd_device].tolist())
+    own = [tool for tool, number in tools.items() if 2 * number > len(members)]
+    return Marks(prefixes, own[0] if own else None)
+
+
+TOOLS = schema(
+    "cluster_id int, browser string, operatingSystem string, first_activity timestamp, "
+    "last_activity timestamp"
+)
+GATHERED = extended(OPEN_FAILURES.dated, "cluster_id int")
+
+
+@transform(
+    TOOLS,
+    members=schema(
+        "cluster_id int, time_generated timestamp, browser string, operatingSystem string, mask int"
+    ),
+    counts=CATEGORY_COUNTS.schema,
+)
+def tools_of_campaigns(members: Relation, counts: Relation) -> Relation:
+    """The browser and operating system that are a campaign's own: at most one row per campaign.
+
+    Most of the attempts show them, they are anomalous in the tenant, and the browser succeeds
+    seldom in comparison: a new version that reaches everybody is no mark. ``counts`` are the
+    window's.
+    """
+    return sql(
+        """
+        WITH _sizes AS (
+            SELECT
+                cluster_id,
+                count(*) AS attempts,
+                min(time_generated) AS first_activity,
+                max(time_generated) AS last_activity
+            FROM {members}
+            GROUP BY cluster_id
+        )
+        SELECT
+            members.cluster_id,
+            members.browser,
+            members.operatingSystem,
+            min(_sizes.first_activity) AS first_activity,
+            max(_sizes.last_activity) AS last_activity
+        FROM {members} AS members
+        JOIN _sizes ON _sizes.cluster_id = members.cluster_id
+        LEFT JOIN {counts} AS counts
+            ON counts.feature = 'browser' AND counts.category = members.browser
+        WHERE (members.mask & {device}) <> 0
+            AND (members.browser <> {nodata} OR members.operatingSystem <> {nodata})
+        GROUP BY members.cluster_id, members.browser, members.operatingSystem
+        HAVING count(*) * 2 > min(_sizes.attempts)
+            AND coalesce(min(counts.successes), 0) * {attempts_a_success} <= count(*)
+        """,
+        members=members,
+        counts=counts,
+        device=property_bits("device"),
+        nodata=NODATA,
+        attempts_a_success=ATTEMPTS_A_SUCCESS,
+    )
+
+
+@transform(
+    GATHERED,
+    failures=OPEN_FAILURES.dated,
+    members=CLUSTER_MEMBERS.schema,
+    tools=TOOLS,
+    successes=SUCCESS_SOURCES.dated,
+)
+def gather(failures: Relation, members: Relation, tools: Relation, successes: Relation) -> Relation:
+    """A window's ``open_failures`` that bear a campaign's mark, each once, with its cluster.
+
+    They come from a prefix from which the campaign tries several accounts, or show its tool. They
+    lie between a day before the campaign's first member and a day after its last one, and are no
+    members yet. Of several campaigns, the one with the smallest number gets an attempt. One from a
+    prefix from which its account succeeds is not gathered.
+    """
+    return sql(
+        """
+        WITH _campaigns AS (
+            SELECT
+                cluster_id,
+                min(time_generated) - INTERVAL '1' DAY AS begins,
+                max(time_generated) + INTERVAL '1' DAY AS ends
+            FROM {members}
+            GROUP BY cluster_id
+        ),
+        _sources AS (
+            SELECT cluster_id, ip_prefix
+            FROM {members}
+            WHERE ip_prefix IS NOT NULL
+            GROUP BY cluster_id, ip_prefix
+            HAVING count(DISTINCT "user") >= {several}
+        ),
+        _marked AS (
+            SELECT {of_failures}, _sources.cluster_id
+            FROM {failures} AS failures
+            JOIN _sources ON _sources.ip_prefix = failures.ip_prefix
+            UNION ALL
+            SELECT {of_failures}, tools.cluster_id
+            FROM {failures} AS failures
+            JOIN {tools} AS tools
+                ON tools.browser = failures.browser
+                AND tools.operatingSystem = failures.operatingSystem
+        )
+        SELECT {of_marked}, _marked.cluster_id
+        FROM _marked
+        JOIN _campaigns
+            ON _campaigns.cluster_id = _marked.cluster_id
+            AND _marked.time_generated BETWEEN _campaigns.begins AND _campaigns.ends
+        WHERE NOT EXISTS (
+                SELECT 1 FROM {members} AS members WHERE members.signin_id = _marked.signin_id
+            )
+            AND NOT EXISTS (
+                SELECT 1
+                FROM {successes} AS successes
+                WHERE successes."user" = _marked."user"
+                    AND successes.ip_prefix = _marked.ip_prefix
+            )
+        QUALIFY row_number() OVER (
+            PARTITION BY _marked.signin_id ORDER BY _marked.date, _marked.cluster_id
+        ) = 1
+        """,
+        failures=failures,
+        of_failures=Columns(OPEN_FAILURES.dated, "failures"),
+        of_marked=Columns(OPEN_FAILURES.dated, "_marked"),
+        members=members,
+        tools=tools,
+        successes=successes,
+        several=ACCOUNTS_OF_PREFIX,
+    )
+
+
+@transform(
+    CLUSTER_MEMBERS.schema,
+    members=CLUSTER_MEMBERS.schema,
+    gathered=GATHERED,
+    masks=schema("date date, signin_id string, mask int"),
+)
+def with_gathered(members: Relation, gathered: Relation, masks: Relation, least: float) -> Relation:
+    """Rows of ``cluster_members``: the members, and what is gathered with probability ``least``."""
+    return sql(
+        """
+        WITH _masked AS (
+            SELECT {of_gathered}, masks.mask, {least} AS assignment_probability
+            FROM {gathered} AS gathered
+            JOIN {masks} AS masks
+                ON masks.date = gathered.date AND masks.signin_id = gathered.signin_id
+        )
+        SELECT {columns} FROM {members}
+        UNION ALL
+        SELECT {columns} FROM _masked
+        """,
+        columns=Columns(CLUSTER_MEMBERS.schema),
+        of_gathered=Columns(GATHERED, "gathered"),
+        members=members,
+        gathered=gathered,
+        masks=masks,
+        least=least,
+    )
