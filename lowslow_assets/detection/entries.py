@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from lowslow_assets.detection.explanations import RESOLVED_SECONDS
+from lowslow_assets.detection.gathering import TOOLS
 from lowslow_assets.detection.patterns import property_bits
 from lowslow_assets.detection.user_prefixes import user_prefixes
 from lowslow_assets.engines.base import Relation
@@ -20,12 +21,19 @@ from lowslow_assets.engines.schemas import extended, schema
 from lowslow_assets.engines.sql import Columns, sql, transform
 from lowslow_assets.lake.tables import ENCODED_FEATURES, INCIDENT_MEMBERS, SUCCESS_SOURCES
 
-LONGEST_VISIT_SECONDS = 2 * 60 * 60
+LONGEST_VISIT_SECONDS = 24 * 60 * 60
 MIN_ENTRY_PROBABILITY = 0.5
 SHARED_BY_ACCOUNTS = 2
 """A prefix from which a campaign tries this many accounts is one of the campaign's own."""
 HONEST_FROM_SOURCE = 1e-5
-"""The share of honest visits that come from a campaign's own prefix: hardly any."""
+"""The least share of honest visits that come from a campaign's own prefixes.
+
+The log may show more (see ``honest_shares``).
+"""
+HONEST_WITH_TOOL = 0.01
+"""The share of honest visits with a campaign's own tool, which the tenant hardly has."""
+KEPT_TOOL = 0.5
+"""The share of entries with the campaign's own tool: who got in often looks around with another."""
 # Factors are less independent than naive Bayes assumes.
 _TEMPER = 0.8
 _ROUNDS = 10
@@ -37,6 +45,7 @@ TRAITS = {
     "place": 3,
     "network": 2,
     "own": 2,
+    "tool": 2,
     "tried": 2,
     "source": 2,
     "history": 2,
@@ -57,9 +66,9 @@ TRAIT_COLUMNS = [f"trait_{name}" for name in TRAITS]
 _LEVELS = ", ".join(f"{column} int" for column in TRAIT_COLUMNS)
 
 JUDGED = schema(
-    "cluster_id int, outcome string, date date, signin_id string, user string, ip_prefix string, "
-    "AppDisplayName string, ClientAppUsed string, operatingSystem string, city string, "
-    "network string, displayName string, mask int"
+    "cluster_id int, outcome string, date date, signin_id string, time_generated timestamp, "
+    "user string, ip_prefix string, AppDisplayName string, ClientAppUsed string, browser string, "
+    "operatingSystem string, city string, network string, displayName string, mask int"
 )
 """Attempts of campaigns, and lone visits that may belong to a campaign: one row per campaign.
 
@@ -73,7 +82,7 @@ _NEWS = extended(
     "new_network boolean, new_name boolean, has_history boolean",
 )
 TRAITED = schema(
-    "cluster_id int, outcome string, date date, signin_id string, ip_prefix string, "
+    "cluster_id int, outcome string, date date, signin_id string, user string, ip_prefix string, "
     f"tried boolean, {_LEVELS}"
 )
 PROBABILITIES = schema(f"cluster_id int, outcome string, {_LEVELS}, probability double")
@@ -88,7 +97,12 @@ VISITORS = schema(
     "outcome string, user string, network string, ip_prefix string, first_visit timestamp, "
     "seconds bigint"
 )
-PREFIXES = schema("outcome string, ip_prefix string, cluster_id int, since timestamp")
+PREFIXES = schema(
+    "outcome string, ip_prefix string, cluster_id int, since timestamp, accounts bigint"
+)
+"""Prefixes from which visits may be a campaign's, and since when (see ``visited_prefixes``)."""
+HONEST_SHARES = schema("cluster_id int, share double")
+"""For each campaign, which share of visits honest people make from its own prefixes."""
 
 
 @transform(VISITORS, sources=SUCCESS_SOURCES.dated, signins=ENCODED_FEATURES.dated)
@@ -131,11 +145,12 @@ def visitors(sources: Relation, signins: Relation) -> Relation:
 
 @transform(schema("outcome string, ip_prefix string, first_visit timestamp"), visitors=VISITORS)
 def lone_prefixes(visitors: Relation) -> Relation:
-    """Prefixes from which only one user gave a right password, all within two hours.
+    """Prefixes from which only one user gave a right password.
 
-    The network is new to the user, who succeeds from no other prefix of it. A user who is stopped
-    at a prefix from which anybody succeeds does not make a lone visit. An attacker who is stopped
-    may come again from another prefix.
+    All successes of the user from the network lie within a day: an attacker looks around, perhaps
+    from several prefixes, and does not return. An attacker who is stopped may come again, even from
+    the same network. A user who is stopped at a prefix from which anybody succeeds, or in a network
+    from which the user succeeds, does not make a lone visit.
     """
     return sql(
         """
@@ -148,16 +163,19 @@ def lone_prefixes(visitors: Relation) -> Relation:
                 count(*) OVER (PARTITION BY outcome, ip_prefix) AS visitors,
                 count(CASE WHEN outcome = 'success' THEN 1 END) OVER (PARTITION BY ip_prefix)
                     AS friends,
-                count(CASE WHEN outcome = 'success' THEN 1 END)
-                    OVER (PARTITION BY "user", network) AS prefixes
+                max(CASE WHEN outcome = 'success' THEN epoch_seconds(first_visit) + seconds END)
+                    OVER (PARTITION BY "user", network)
+                - min(CASE WHEN outcome = 'success' THEN epoch_seconds(first_visit) END)
+                    OVER (PARTITION BY "user", network) AS seconds_in_network
             FROM {visitors}
         )
         SELECT outcome, ip_prefix, first_visit
         FROM _counted
         WHERE visitors = 1
             AND friends = CASE WHEN outcome = 'success' THEN 1 ELSE 0 END
-            AND prefixes = CASE WHEN outcome = 'success' THEN 1 ELSE 0 END
             AND seconds <= {longest}
+            AND CASE WHEN outcome = 'success' THEN seconds_in_network <= {longest}
+                ELSE seconds_in_network IS NULL END
         """,
         visitors=visitors,
         longest=LONGEST_VISIT_SECONDS,
@@ -167,20 +185,28 @@ def lone_prefixes(visitors: Relation) -> Relation:
 @transform(
     PREFIXES,
     visitors=VISITORS,
-    members=schema("cluster_id int, user string, ip_prefix string"),
+    members=schema("cluster_id int, user string, ip_prefix string, time_generated timestamp"),
     clusters=schema("cluster_id int, first_activity timestamp, last_activity timestamp"),
 )
 def visited_prefixes(visitors: Relation, members: Relation, clusters: Relation) -> Relation:
     """Prefixes from which visits may be a campaign's: one row per outcome, prefix and campaign.
 
     These are lone prefixes visited during the campaign, and prefixes that the campaign itself uses
-    for several accounts, if no more accounts succeed from there than the campaign tries.
+    for several accounts, if no more accounts succeed from there than the campaign tries. From the
+    latter, visits may be the campaign's since a day before its first attempt from there: it may
+    guess right first. A prefix of both kinds counts since the earlier time. ``accounts`` are those
+    that the campaign tries from a prefix of its own, else null.
+
     ``members`` are rows of ``cluster_members``, ``clusters`` are rows of ``cluster_statistics``.
     """
     return sql(
         """
         WITH _used AS (
-            SELECT cluster_id, ip_prefix, count(DISTINCT "user") AS accounts
+            SELECT
+                cluster_id,
+                ip_prefix,
+                count(DISTINCT "user") AS accounts,
+                min(time_generated) - INTERVAL '1' DAY AS since
             FROM {members}
             WHERE ip_prefix IS NOT NULL
             GROUP BY cluster_id, ip_prefix
@@ -190,31 +216,33 @@ def visited_prefixes(visitors: Relation, members: Relation, clusters: Relation) 
             SELECT
                 _used.cluster_id,
                 _used.accounts,
+                _used.since,
                 visitors.outcome,
                 visitors.ip_prefix,
                 count(CASE WHEN visitors.outcome = 'success' THEN 1 END)
                     OVER (PARTITION BY _used.cluster_id, visitors.ip_prefix) AS friends
             FROM _used
             JOIN {visitors} AS visitors ON visitors.ip_prefix = _used.ip_prefix
+        ),
+        _found AS (
+            SELECT
+                _lone.outcome,
+                _lone.ip_prefix,
+                _campaigns.cluster_id,
+                _campaigns.first_activity AS since,
+                CAST(NULL AS BIGINT) AS accounts
+            FROM {lone} AS _lone
+            CROSS JOIN {clusters} AS _campaigns
+            WHERE _lone.first_visit >= _campaigns.first_activity
+                AND _lone.first_visit <= _campaigns.last_activity + INTERVAL '1' DAY
+            UNION ALL
+            SELECT outcome, ip_prefix, cluster_id, since, accounts
+            FROM _visits
+            WHERE friends <= accounts
         )
-        SELECT
-            _lone.outcome,
-            _lone.ip_prefix,
-            _campaigns.cluster_id,
-            _campaigns.first_activity AS since
-        FROM {lone} AS _lone
-        CROSS JOIN {clusters} AS _campaigns
-        WHERE _lone.first_visit >= _campaigns.first_activity
-            AND _lone.first_visit <= _campaigns.last_activity + INTERVAL '1' DAY
-        UNION
-        SELECT
-            _visits.outcome,
-            _visits.ip_prefix,
-            _visits.cluster_id,
-            _campaigns.first_activity AS since
-        FROM _visits
-        JOIN {clusters} AS _campaigns ON _campaigns.cluster_id = _visits.cluster_id
-        WHERE _visits.friends <= _visits.accounts
+        SELECT outcome, ip_prefix, cluster_id, min(since) AS since, max(accounts) AS accounts
+        FROM _found
+        GROUP BY outcome, ip_prefix, cluster_id
         """,
         lone=lone_prefixes(visitors),
         visitors=visitors,
@@ -224,27 +252,109 @@ def visited_prefixes(visitors: Relation, members: Relation, clusters: Relation) 
     )
 
 
+@transform(HONEST_SHARES, visitors=VISITORS, prefixes=PREFIXES)
+def honest_shares(visitors: Relation, prefixes: Relation) -> Relation:
+    """Which share of the visits certainly honest people make: one row per campaign with visits.
+
+    A user who came to one of ``visited_prefixes`` before the campaign is certainly honest: people
+    use the same VPN as the attacker, for example. This can only be one of the campaign's own
+    prefixes, because lone visits are made during the campaign. Only successes count, one per user
+    and prefix, and no users who come to the prefix for longer than a visit.
+    """
+    return sql(
+        """
+        WITH _visits AS (
+            SELECT _prefixes.cluster_id, _visitors.first_visit < _prefixes.since AS honest
+            FROM {prefixes} AS _prefixes
+            JOIN {visitors} AS _visitors
+                ON _visitors.outcome = _prefixes.outcome
+                AND _visitors.ip_prefix = _prefixes.ip_prefix
+            WHERE _prefixes.outcome = 'success' AND _visitors.seconds <= {longest}
+        )
+        SELECT
+            cluster_id,
+            -- With one visit more, the share is never 1: else a visit from elsewhere would be an
+            -- entry for certain.
+            CAST(count(CASE WHEN honest THEN 1 END) AS DOUBLE) / (count(*) + 1) AS share
+        FROM _visits
+        GROUP BY cluster_id
+        """,
+        visitors=visitors,
+        prefixes=prefixes,
+        longest=LONGEST_VISIT_SECONDS,
+    )
+
+
 @transform(
     extended(ENCODED_FEATURES.dated, "cluster_id int"),
     signins=ENCODED_FEATURES.dated,
     prefixes=PREFIXES,
+    visitors=VISITORS,
+    tools=TOOLS,
 )
-def lone_visits(signins: Relation, prefixes: Relation) -> Relation:
-    """The sign-ins from ``visited_prefixes``: one row per campaign."""
+def lone_visits(
+    signins: Relation, prefixes: Relation, visitors: Relation, tools: Relation
+) -> Relation:
+    """The sign-ins from ``visited_prefixes``, and those with a campaign's tool.
+
+    One row per campaign. Users who gave a right password at the prefix before the campaign came,
+    stopped or not, are left out, and so are those who come there for more days than the campaign
+    tries accounts from there: they are at home. Sign-ins with the tool are left out if they are of
+    users who succeeded with it before.
+    """
     return sql(
         """
-        SELECT
-            {of_signins},
-            _prefixes.cluster_id
-        FROM {signins} AS _signins
+        WITH _came AS (
+            SELECT ip_prefix, "user", min(first_visit) AS first_visit, max(seconds) AS seconds
+            FROM {visitors}
+            GROUP BY ip_prefix, "user"
+        ),
+        _visits AS (
+            SELECT
+                {of_signins},
+                _came.first_visit,
+                _came.seconds
+            FROM {signins} AS _signins
+            JOIN _came
+                ON _came.ip_prefix = _signins.ip_prefix AND _came."user" = _signins."user"
+            WHERE coalesce(_signins.seconds_to_success > {resolved}, TRUE)
+        ),
+        _known_tools AS (
+            SELECT DISTINCT _signins."user", _tools.cluster_id
+            FROM {signins} AS _signins
+            JOIN {tools} AS _tools
+                ON _tools.browser = _signins.browser
+                AND _tools.operatingSystem = _signins.operatingSystem
+                AND _signins.time_generated < _tools.first_activity - INTERVAL '1' DAY
+            WHERE _signins.outcome = 'success'
+        )
+        SELECT {of_visits}, _prefixes.cluster_id
+        FROM _visits
         JOIN {prefixes} AS _prefixes
-            ON _signins.ip_prefix = _prefixes.ip_prefix AND _signins.outcome = _prefixes.outcome
-        WHERE _signins.time_generated >= _prefixes.since
-            AND coalesce(_signins.seconds_to_success > {resolved}, TRUE)
+            ON _visits.ip_prefix = _prefixes.ip_prefix AND _visits.outcome = _prefixes.outcome
+        WHERE _visits.first_visit >= _prefixes.since
+            AND coalesce(_visits.seconds <= _prefixes.accounts * {day}, TRUE)
+        UNION
+        SELECT {of_visits}, _tools.cluster_id
+        FROM _visits
+        JOIN {tools} AS _tools
+            ON _visits.outcome IN ('success', 'stopped')
+            AND _tools.browser = _visits.browser
+            AND _tools.operatingSystem = _visits.operatingSystem
+        LEFT JOIN _known_tools
+            ON _known_tools."user" = _visits."user"
+            AND _known_tools.cluster_id = _tools.cluster_id
+        WHERE _visits.first_visit >= _tools.first_activity - INTERVAL '1' DAY
+            AND _visits.time_generated <= _tools.last_activity + INTERVAL '1' DAY
+            AND _known_tools."user" IS NULL
         """,
         signins=signins,
         of_signins=Columns(ENCODED_FEATURES.dated, "_signins"),
+        of_visits=Columns(ENCODED_FEATURES.dated, "_visits"),
         prefixes=prefixes,
+        visitors=visitors,
+        tools=tools,
+        day=24 * 60 * 60,
         resolved=RESOLVED_SECONDS,
     )
 
@@ -339,10 +449,12 @@ def with_news(judged: Relation, signins: Relation) -> Relation:
             _judged.outcome,
             _judged.date,
             _judged.signin_id,
+            _judged.time_generated,
             _judged."user",
             _judged.ip_prefix,
             _judged.AppDisplayName,
             _judged.ClientAppUsed,
+            _judged.browser,
             _judged.operatingSystem,
             _judged.city,
             _judged.network,
@@ -364,15 +476,15 @@ def with_news(judged: Relation, signins: Relation) -> Relation:
     )
 
 
-@transform(TRAITED, judged=_NEWS)
-def with_traits(judged: Relation) -> Relation:
+@transform(TRAITED, judged=_NEWS, tools=TOOLS)
+def with_traits(judged: Relation, tools: Relation) -> Relation:
     """Add the level of each of TRAITS, from ``new_*``, ``mask`` and what else the campaign tried.
 
     application, client, device, place: 0 known to the user, 1 new, 2 new and anomalous in the
     tenant. network: 1 if anomalous. own: 1 on a device with a name that is known to be the user's.
-    tried: 1 if the campaign tried the account (at least once more). source: 1 if the campaign tried
-    several other accounts from the prefix. history: 1 if the user has one. Visits from a network
-    that is known to be the user's are left out.
+    tool: 1 with the campaign's tool. tried: 1 if the campaign tried the account before. source: 1
+    if the campaign tried several other accounts from the prefix. history: 1 if the user has one.
+    Visits from a network that is known to be the user's are left out, but for those with the tool.
     """
     return sql(
         """
@@ -391,6 +503,7 @@ def with_traits(judged: Relation) -> Relation:
                 outcome,
                 date,
                 _judged.signin_id,
+                "user",
                 _judged.ip_prefix,
                 displayName,
                 mask,
@@ -401,10 +514,12 @@ def with_traits(judged: Relation) -> Relation:
                 new_network,
                 new_name,
                 has_history,
-                -- An attempt does not count as an attempt before itself on its account.
-                count(CASE WHEN outcome = 'failure' THEN 1 END)
-                    OVER (PARTITION BY _judged.cluster_id, "user")
-                    > CASE WHEN _attempts.signin_id IS NULL THEN 0 ELSE 1 END AS tried,
+                coalesce(
+                    min(CASE WHEN outcome = 'failure' THEN time_generated END)
+                        OVER (PARTITION BY _judged.cluster_id, "user") < time_generated,
+                    FALSE
+                ) AS tried,
+                _tools.cluster_id IS NOT NULL AS with_tool,
                 coalesce(_used.accounts, 0)
                     - CASE WHEN _attempts.signin_id IS NULL THEN 0 ELSE 1 END
                     >= {several} AS from_source
@@ -414,12 +529,17 @@ def with_traits(judged: Relation) -> Relation:
                 AND _attempts.signin_id = _judged.signin_id
             LEFT JOIN _used
                 ON _used.cluster_id = _judged.cluster_id AND _used.ip_prefix = _judged.ip_prefix
+            LEFT JOIN {tools} AS _tools
+                ON _tools.cluster_id = _judged.cluster_id
+                AND _tools.browser = _judged.browser
+                AND _tools.operatingSystem = _judged.operatingSystem
         )
         SELECT
             cluster_id,
             outcome,
             date,
             signin_id,
+            "user",
             ip_prefix,
             tried,
             CASE WHEN NOT new_application THEN 0 WHEN (mask & {application}) <> 0 THEN 2 ELSE 1 END
@@ -432,13 +552,15 @@ def with_traits(judged: Relation) -> Relation:
                 AS trait_place,
             CASE WHEN (mask & {network}) <> 0 THEN 1 ELSE 0 END AS trait_network,
             CASE WHEN displayName <> 'NODATA' AND NOT new_name THEN 1 ELSE 0 END AS trait_own,
+            CASE WHEN with_tool THEN 1 ELSE 0 END AS trait_tool,
             CASE WHEN tried THEN 1 ELSE 0 END AS trait_tried,
             CASE WHEN from_source THEN 1 ELSE 0 END AS trait_source,
             CASE WHEN has_history THEN 1 ELSE 0 END AS trait_history
         FROM _tried
-        WHERE new_network OR outcome = 'failure'
+        WHERE new_network OR with_tool OR outcome = 'failure'
         """,
         judged=judged,
+        tools=tools,
         application=property_bits("application"),
         client=property_bits("client"),
         device=property_bits("device"),
@@ -473,7 +595,9 @@ def count_traits(traited: Relation) -> Relation:
 
 
 def entry_probability(
-    failures: Mapping[tuple[int, ...], int], visits: Mapping[str, Mapping[tuple[int, ...], int]]
+    failures: Mapping[tuple[int, ...], int],
+    visits: Mapping[str, Mapping[tuple[int, ...], int]],
+    honest_share: float = 0.0,
 ) -> dict[str, dict[tuple[int, ...], float]]:
     """Probability that a visit with these traits is a campaign's entry, by outcome.
 
@@ -483,8 +607,13 @@ def entry_probability(
     visits is estimated from the visits of both outcomes, because hardly any may be stopped ones.
     The share of entries is estimated for each outcome separately, beginning with one entry in all
     visits. Where honest people make many odd visits, an entry must therefore resemble the campaign
-    all the more. The factor of the campaign's own sources is not learned from visits, which may all
-    be entries. Both arguments count sign-ins by their levels, in the order of TRAITS.
+    all the more.
+
+    The visits from the campaign's own sources, and those with its tool, may all be entries. How
+    often honest visits are like that is therefore not learned from them. Of honest visits, the
+    share ``honest_share`` (less than 1, from ``honest_shares``), or HONEST_FROM_SOURCE if that is
+    larger, comes from the sources, and the share HONEST_WITH_TOOL shows the tool. ``failures`` and
+    ``visits`` count sign-ins by their levels, in the order of TRAITS.
     """
     combinations = [(o, combination) for o, counts in visits.items() for combination in counts]
     if not combinations:
@@ -494,15 +623,21 @@ def entry_probability(
     _, outcome = np.unique([o for o, _ in combinations], return_inverse=True)
     of_outcome = np.bincount(outcome, numbers)
     failed_numbers = np.array(list(failures.values()), float)
-    sources = _shares(_levels(failures, ("source",)), failed_numbers, TRAITS["source"])
-    honest_sources = np.array([1 - HONEST_FROM_SOURCE, HONEST_FROM_SOURCE])
-    from_source = np.log(sources / honest_sources)[_levels(seen, ("source",))]
+    of_marks = np.zeros(len(seen))
+    for trait, share, kept in (
+        ("source", max(honest_share, HONEST_FROM_SOURCE), 1.0),
+        ("tool", HONEST_WITH_TOOL, KEPT_TOOL),
+    ):
+        honest_levels = np.array([1 - share, share])
+        campaign = _shares(_levels(failures, (trait,)), failed_numbers, TRAITS[trait])
+        campaign = kept * campaign + (1 - kept) * honest_levels
+        of_marks += np.log(campaign / honest_levels)[_levels(seen, (trait,))]
     honest, probability = np.ones(len(numbers)), np.zeros(len(numbers))
     for _ in range(_ROUNDS):
         # The prior weighs as much as the visits themselves, and one of its visits is an entry.
         share = (np.bincount(outcome, (1 - honest) * numbers) + 1) / (2 * of_outcome + 1)
         odds = (share / (1 - share))[outcome]
-        evidence = from_source.copy()
+        evidence = of_marks.copy()
         for factor in FACTORS:
             level = _levels(seen, (*factor, "history"))
             of_failures = _levels(failures, (*factor, "history"))
@@ -540,10 +675,11 @@ def _shares(levels: np.ndarray, numbers: np.ndarray, count: int, groups: int = 1
 
 @transform(SCORED, traited=TRAITED, probabilities=PROBABILITIES)
 def likely_entries(traited: Relation, probabilities: Relation) -> Relation:
-    """Lone visits that are likelier an entry than an honest visit, each with one campaign.
+    """Visits that are likelier an entry than an honest visit, each with one campaign.
 
-    ``probabilities`` are given per cluster and combination of traits. ``evidence`` says in words
-    why a visit looks like the campaign's.
+    A visit is all sign-ins of one outcome that one user makes from one prefix. ``probabilities``
+    are given per cluster, outcome and combination of traits. ``evidence`` says in words why a
+    sign-in looks like the campaign's.
     """
     return sql(
         """
@@ -559,12 +695,19 @@ def likely_entries(traited: Relation, probabilities: Relation) -> Relation:
                 _traited.trait_client,
                 _traited.trait_device,
                 _traited.trait_place,
+                _traited.trait_tool,
                 _traited.trait_source,
                 _traited.trait_history,
-                -- Sign-ins of one visit are one entry, which is as likely as the likeliest of them.
-                max(_probabilities.probability)
-                    OVER (PARTITION BY _traited.cluster_id, _traited.outcome, _traited.ip_prefix)
-                    AS score
+                _traited."user",
+                -- Sign-ins of one visit are one entry, as likely as the likeliest of them. Another
+                -- user of the prefix may be honest.
+                max(_probabilities.probability) OVER (
+                    PARTITION BY
+                        _traited.cluster_id,
+                        _traited.outcome,
+                        _traited.ip_prefix,
+                        _traited."user"
+                ) AS score
             FROM {traited} AS _traited
             JOIN {probabilities} AS _probabilities
                 ON _traited.cluster_id = _probabilities.cluster_id
@@ -575,6 +718,7 @@ def likely_entries(traited: Relation, probabilities: Relation) -> Relation:
                 AND _traited.trait_place = _probabilities.trait_place
                 AND _traited.trait_network = _probabilities.trait_network
                 AND _traited.trait_own = _probabilities.trait_own
+                AND _traited.trait_tool = _probabilities.trait_tool
                 AND _traited.trait_tried = _probabilities.trait_tried
                 AND _traited.trait_source = _probabilities.trait_source
                 AND _traited.trait_history = _probabilities.trait_history
@@ -586,7 +730,7 @@ def likely_entries(traited: Relation, probabilities: Relation) -> Relation:
             WHERE score >= {least}
             QUALIFY
                 rank() OVER (
-                    PARTITION BY outcome, ip_prefix
+                    PARTITION BY outcome, ip_prefix, "user"
                     ORDER BY score DESC NULLS LAST, cluster_id NULLS LAST
                 ) = 1
         )
@@ -598,9 +742,15 @@ def likely_entries(traited: Relation, probabilities: Relation) -> Relation:
             CASE
                 WHEN trait_source > 0
                 THEN 'from an address prefix from which the campaign tries other accounts'
+                WHEN trait_tool > 0 THEN 'with the browser and operating system of the campaign'
                 ELSE 'from a network new to the user and an address prefix nobody else succeeds '
                     || 'from'
             END
+                || CASE
+                    WHEN trait_source > 0 AND trait_tool > 0
+                    THEN '; with the browser and operating system of the campaign'
+                    ELSE ''
+                END
                 || CASE WHEN tried THEN '; the campaign had tried the account' ELSE '' END
                 || CASE
                     WHEN trait_history = 0 THEN '; the user succeeds nowhere else'

@@ -11,6 +11,7 @@ from lowslow_assets.detection.entries import (
     TRAIT_COLUMNS,
     count_traits,
     entry_probability,
+    honest_shares,
     likely_entries,
     lone_visits,
     trait_key,
@@ -41,29 +42,37 @@ def find_entries(
     signins: Relation,
     sources: Relation,
     clusters: Relation,
+    tools: Relation,
     mask: Callable[[Relation], Relation],
 ) -> Relation:
     """The sign-ins in which a kept cluster may have used a right password, each with one cluster.
 
-    These are successes and stopped sign-ins. ``members`` are the clusters' attempts and
-    ``clusters`` are their rows of ``cluster_statistics``; ``signins`` and ``sources`` are the
-    window's ``encoded_features`` and ``success_sources``. ``mask`` makes rows (date, signin_id,
-    mask) from sign-ins with date, signin_id and features. Returns rows of ``incident_members`` with
-    the cluster in place of the incident.
+    These are successes and stopped sign-ins. ``members`` are the clusters' attempts, ``clusters``
+    are their rows of ``cluster_statistics``, and ``tools`` those of ``tools_of_campaigns``.
+    ``signins`` and ``sources`` are the window's ``encoded_features`` and ``success_sources``.
+    ``mask`` makes rows (date, signin_id, mask) from sign-ins with date, signin_id and features.
+    Returns rows of ``incident_members`` with the cluster in place of the incident.
     """
-    prefixes = visited_prefixes(visitors(sources, signins).held(), members, clusters).held()
-    visits = lone_visits(signins, prefixes).held()
+    came = visitors(sources, signins).held()
+    prefixes = visited_prefixes(came, members, clusters).held()
+    visits = lone_visits(signins, prefixes, came, tools).held()
     masks = mask(visits).held()
     judged = with_news(to_judge(members, visits, masks).held(), signins).held()
-    traited = with_traits(judged).held()
-    return entries_of_visits(visits, masks, likely_entries(traited, _probabilities(traited)))
+    traited = with_traits(judged, tools).held()
+    probabilities = _probabilities(traited, honest_shares(came, prefixes))
+    return entries_of_visits(visits, masks, likely_entries(traited, probabilities))
 
 
-def _probabilities(traited: Relation) -> Relation:
-    """The probability of an entry per cluster, outcome and combination of traits."""
+def _probabilities(traited: Relation, honest: Relation) -> Relation:
+    """The probability of an entry per cluster, outcome and combination of traits.
+
+    ``honest`` are rows of ``honest_shares``.
+    """
+    shares = {row["cluster_id"]: row["share"] for row in honest.rows()}
     counts: dict[int, dict[str, dict[tuple[int, ...], int]]] = {}
     # Rows are ordered, because sums in another order differ in their last digits.
-    for row in sorted(count_traits(traited).rows(), key=trait_key):
+    rows = count_traits(traited).rows()
+    for row in sorted(rows, key=lambda row: (row["outcome"], *trait_key(row))):
         of_cluster = counts.setdefault(row["cluster_id"], {})
         of_cluster.setdefault(row["outcome"], {})[trait_key(row)] = row["number"]
     found = [
@@ -74,7 +83,9 @@ def _probabilities(traited: Relation) -> Relation:
             "probability": probability,
         }
         for cluster, visits in counts.items()
-        for outcome, of_traits in entry_probability(visits.pop(FAILURE, {}), visits).items()
+        for outcome, of_traits in entry_probability(
+            visits.pop(FAILURE, {}), visits, shares.get(cluster, 0.0)
+        ).items()
         for traits, probability in of_traits.items()
     ]
     return traited.engine.from_arrow(pa.Table.from_pylist(found, PROBABILITIES))
@@ -90,10 +101,12 @@ def to_judge(members: Relation, visits: Relation, masks: Relation) -> Relation:
             'failure' AS outcome,
             CAST(NULL AS DATE) AS date,
             signin_id,
+            time_generated,
             "user",
             ip_prefix,
             AppDisplayName,
             ClientAppUsed,
+            browser,
             operatingSystem,
             city,
             network,
@@ -106,10 +119,12 @@ def to_judge(members: Relation, visits: Relation, masks: Relation) -> Relation:
             _visits.outcome,
             _visits.date,
             _visits.signin_id,
+            _visits.time_generated,
             _visits."user",
             _visits.ip_prefix,
             _visits.AppDisplayName,
             _visits.ClientAppUsed,
+            _visits.browser,
             _visits.operatingSystem,
             _visits.city,
             _visits.network,

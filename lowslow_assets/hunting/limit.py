@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from lowslow_assets.detection.gathering import tools_of_campaigns
 from lowslow_assets.detection.members import Suspects
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.detection.population import Population
@@ -225,7 +226,8 @@ def with_known_passwords(
         signins=hunt.signins(),
         stopped=engine.from_arrow(stopped),
     )
-    entries = find_entries(members, signins, hunt.sources(), time_of(members), hunt.mask)
+    tools = tools_of_campaigns(members, hunt.window_counts()).held()
+    entries = find_entries(members, signins, hunt.sources(), time_of(members), tools, hunt.mask)
     ids = set(stopped["signin_id"].to_pylist())
     named = ids.intersection(row["signin_id"] for row in entries.rows())
     known = replace(least, known_passwords=len(named) / len(ids))

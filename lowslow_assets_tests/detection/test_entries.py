@@ -9,7 +9,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lowslow_assets.detection.entries import (
+    HONEST_FROM_SOURCE,
     JUDGED,
+    PREFIXES,
     PROBABILITIES,
     TRAIT_COLUMNS,
     TRAITED,
@@ -18,6 +20,7 @@ from lowslow_assets.detection.entries import (
     compromised_accounts,
     count_traits,
     entry_probability,
+    honest_shares,
     likely_entries,
     lone_prefixes,
     lone_visits,
@@ -28,6 +31,7 @@ from lowslow_assets.detection.entries import (
     with_traits,
 )
 from lowslow_assets.detection.explanations import RESOLVED_SECONDS
+from lowslow_assets.detection.gathering import TOOLS
 from lowslow_assets.engines.base import Engine
 from lowslow_assets.engines.schemas import extended, schema
 from lowslow_assets.lake.tables import (
@@ -36,6 +40,7 @@ from lowslow_assets.lake.tables import (
     INCIDENT_MEMBERS,
     SUCCESS_SOURCES,
 )
+from lowslow_assets.signins.features import sum_sources
 from lowslow_assets_tests.support.relations import relation
 
 START = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
@@ -49,18 +54,30 @@ PROPERTIES = {
 }
 
 
+MEMBERS = schema("cluster_id int, user string, ip_prefix string, time_generated timestamp")
+CLUSTERS = schema("cluster_id int, first_activity timestamp, last_activity timestamp")
+SECOND = 1 / 3600
+"""In hours."""
+TOOL = {"browser": "curl", "operatingSystem": "Linux"}
+STOPPED = {"outcome": "stopped"}
+
+
+def after(hours: float) -> datetime:
+    """The time so many hours after START."""
+    return START + timedelta(hours=hours)
+
+
 def visitor(
     user: str,
-    prefix: str | None,
+    prefix: str,
     first: float,
     last: float,
     network: str | None = None,
     outcome: str = "success",
 ) -> tuple:
     """A user's visit, in hours after START; from a network of its own by default."""
-    begin = START + timedelta(hours=first)
     seconds = round((last - first) * 3600)
-    return (outcome, user, network or f"of {prefix}", prefix, begin, seconds)
+    return (outcome, user, network or f"of {prefix}", prefix, after(first), seconds)
 
 
 def test_visitors_are_who_succeeds_and_who_is_stopped_without_an_answer(engine: Engine) -> None:
@@ -109,8 +126,8 @@ def test_visitors_are_who_succeeds_and_who_is_stopped_without_an_answer(engine: 
 def test_lone_prefixes(engine: Engine) -> None:
     seen = [
         visitor("ann", "once", 0, 0),
-        visitor("ann", "two hours", 0, 2),
-        visitor("ann", "longer", 0, 2 + 1 / 3600),
+        visitor("ann", "a day", 0, 24),
+        visitor("ann", "longer", 0, 24 + 1 / 3600),
         visitor("ann", "two users", 0, 0),
         visitor("bob", "two users", 0, 0),
         # Another pool of a provider that the user has; the same provider is new to another.
@@ -122,18 +139,44 @@ def test_lone_prefixes(engine: Engine) -> None:
         visitor("eve", "stopped again", 2, 2, "AS2", "stopped"),
         visitor("fay", "let in", 3, 3, "AS2"),
         visitor("fay", "stopped before", 2, 2, "AS2", "stopped"),
-        visitor("gus", "two hours", 2, 2, "AS3", "stopped"),
+        visitor("gus", "a day", 2, 2, "AS3", "stopped"),
         visitor("gus", "two stopped", 2, 2, "AS4", "stopped"),
         visitor("hal", "two stopped", 2, 2, "AS4", "stopped"),
+        visitor("hal", "stopped for a day", 0, 24, "AS5", "stopped"),
+        visitor("hal", "stopped for longer", 0, 24 + 1 / 3600, "AS5", "stopped"),
     ]
     found = lone_prefixes(relation(engine, VISITORS, seen)).rows()
     assert {(row["outcome"], row["ip_prefix"]): row["first_visit"] for row in found} == {
         ("success", "once"): START,
-        ("success", "two hours"): START,
+        ("success", "a day"): START,
         ("success", "dan's pool"): START,
         ("success", "let in"): START + timedelta(hours=3),
         ("stopped", "stopped"): START,
         ("stopped", "stopped again"): START + timedelta(hours=2),
+        ("stopped", "stopped for a day"): START,
+    }
+
+
+def test_a_lone_visit_may_move_between_prefixes_of_a_network_for_a_day(engine: Engine) -> None:
+    seen = [
+        visitor("ann", "first", 0, 1, "AS1"),
+        visitor("ann", "second", 20, 24, "AS1"),
+        visitor("bob", "too early", 0, 1, "AS2"),
+        visitor("bob", "too late", 20, 24 + 1 / 3600, "AS2"),
+        # Days in another network, or of another user in the same one, do not matter.
+        visitor("bob", "elsewhere", 90, 90, "AS1"),
+        # Nor does it when the user is stopped there.
+        visitor("ann", "stopped later", 90, 90, "AS1", "stopped"),
+        # Where somebody else succeeds, too, the user succeeds nevertheless.
+        visitor("cid", "alone", 0, 0, "AS3"),
+        visitor("cid", "not alone", 90, 90, "AS3"),
+        visitor("dan", "not alone", 90, 90, "AS4"),
+    ]
+    found = lone_prefixes(relation(engine, VISITORS, seen)).rows()
+    assert {(row["outcome"], row["ip_prefix"]) for row in found} == {
+        ("success", "first"),
+        ("success", "second"),
+        ("success", "elsewhere"),
     }
 
 
@@ -148,11 +191,7 @@ def test_visits_are_those_during_a_campaign_and_one_day_after(engine: Engine) ->
             visitor("ann", "later", 34 + 1 / 3600, 35),
         ],
     )
-    clusters = relation(
-        engine,
-        schema("cluster_id int, first_activity timestamp, last_activity timestamp"),
-        [(0, START, START + timedelta(hours=10)), (7, START, START + timedelta(hours=9))],
-    )
+    clusters = relation(engine, CLUSTERS, [(0, START, after(10)), (7, START, after(9))])
     members = relation(engine, MEMBERS)
     prefixes = visited_prefixes(seen, members, clusters)
     assert {(row["ip_prefix"], row["cluster_id"]) for row in prefixes.rows()} == {
@@ -164,24 +203,27 @@ def test_visits_are_those_during_a_campaign_and_one_day_after(engine: Engine) ->
         engine,
         ENCODED_FEATURES.dated,
         [
-            {"signin_id": id, "outcome": outcome, "ip_prefix": prefix, "time_generated": time}
+            {
+                "signin_id": id,
+                "user": "ann",
+                "outcome": outcome,
+                "ip_prefix": prefix,
+                "time_generated": time,
+            }
             for id, outcome, prefix, time in (
                 ("visit", "success", "at the first attempt", START),
-                ("earlier", "success", "at the first attempt", START - timedelta(seconds=1)),
+                ("earlier", "success", "before", START - timedelta(seconds=1)),
                 ("failure", "failure", "at the first attempt", START),
                 ("elsewhere", "success", "later", START),
                 ("nowhere", "success", None, START),
             )
         ],
     )
-    visits = lone_visits(signins, prefixes).rows()
+    visits = lone_visits(signins, prefixes, seen, relation(engine, TOOLS)).rows()
     assert sorted((row["signin_id"], row["cluster_id"]) for row in visits) == [
         ("visit", 0),
         ("visit", 7),
     ]
-
-
-MEMBERS = schema("cluster_id int, user string, ip_prefix string")
 
 
 def test_a_campaigns_own_prefixes_are_those_from_which_it_tries_several(engine: Engine) -> None:
@@ -189,33 +231,307 @@ def test_a_campaigns_own_prefixes_are_those_from_which_it_tries_several(engine: 
         # Ann's and Bob's accounts, compromised from the server that had tried three others.
         visitor("ann", "server", 1, 1),
         visitor("bob", "server", 90, 91),
+        visitor("eve", "server", 2, 2, outcome="stopped"),
         # More people succeed from the carrier than the campaign tries from it.
         *(visitor(f"u{i}", "carrier", 1, 1) for i in range(3)),
-        # A day before the campaign; the time does not matter for a lone visit.
-        visitor("cid", "second server", -24, -20),
-        visitor("dan", "tried once", 1, 9),
+        # As many people as it tries; those who are stopped do not count.
+        *(visitor(f"u{i}", "café", 1, 1) for i in range(2)),
+        visitor("u2", "café", 1, 1, outcome="stopped"),
+        # Days before the campaign; the time matters for lone visits only.
+        visitor("cid", "second server", -90, -80),
+        visitor("dan", "tried once", 1, 30),
     ]
     members = [
-        *((0, f"u{i}", "server") for i in range(3)),
-        *((0, f"u{i}", "carrier") for i in range(2)),
-        *((0, f"u{i}", "second server") for i in range(2)),
-        *((0, "u1", prefix) for prefix in ("tried once", "tried once", None, None)),
+        *((0, f"u{i}", "server", after(5 - i)) for i in range(3)),
+        *((0, f"u{i}", "carrier", after(5)) for i in range(2)),
+        *((0, f"u{i}", "café", after(6)) for i in range(2)),
+        *((0, f"u{i}", "second server", after(9)) for i in range(2)),
+        *((0, "u1", prefix, START) for prefix in ("tried once", "tried once")),
+        *((0, f"u{i}", None, START) for i in range(2)),
         # From there another campaign tries a single account.
-        (7, "u1", "server"),
+        (7, "u1", "server", START),
     ]
-    clusters = [(0, START, START + timedelta(hours=10)), (7, START, START + timedelta(hours=9))]
     found = visited_prefixes(
         relation(engine, VISITORS, seen),
         relation(engine, MEMBERS, members),
-        relation(
-            engine,
-            schema("cluster_id int, first_activity timestamp, last_activity timestamp"),
-            clusters,
-        ),
+        relation(engine, CLUSTERS, [(0, START, after(10)), (7, START, START)]),
     ).rows()
-    assert {(row["ip_prefix"], row["cluster_id"], row["since"]) for row in found} == {
-        ("server", 0, START),
-        ("second server", 0, START),
+    # Visits may be the campaign's since a day before its first attempt from the prefix.
+    assert sorted(tuple(row.values()) for row in found) == [
+        ("stopped", "café", 0, after(6 - 24), 2),
+        ("stopped", "server", 0, after(3 - 24), 3),
+        ("success", "café", 0, after(6 - 24), 2),
+        ("success", "second server", 0, after(9 - 24), 2),
+        ("success", "server", 0, after(3 - 24), 3),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first_attempt", "since"),
+    [
+        # The visit is a day and more before the first attempt from there, but a lone one.
+        (40, 0),
+        (24, 0),
+        (23, -1),
+        (0, -24),
+    ],
+)
+def test_a_campaigns_own_prefix_with_a_lone_visit_is_one_prefix(
+    engine: Engine, first_attempt: int, since: int
+) -> None:
+    seen = relation(engine, VISITORS, [visitor("ann", "server", 1, 1)])
+    tried = [(0, f"u{i}", "server", after(first_attempt)) for i in range(2)]
+    clusters = relation(engine, CLUSTERS, [(0, START, after(50))])
+    prefixes = visited_prefixes(seen, relation(engine, MEMBERS, tried), clusters)
+    assert [tuple(row.values()) for row in prefixes.rows()] == [
+        ("success", "server", 0, after(since), 2)
+    ]
+    visit = signin("visit", "server") | {"time_generated": after(1)}
+    signins = relation(engine, ENCODED_FEATURES.dated, [visit])
+    visits = lone_visits(signins, prefixes, seen, relation(engine, TOOLS))
+    assert [row["signin_id"] for row in visits.rows()] == ["visit"]
+
+
+def at(hour: float, user: str, prefix: str | None, **more: Any) -> dict[str, Any]:
+    """A user's success at a prefix, so many hours after START."""
+    id = f"{user} at {prefix} {hour}"
+    return signin(id, prefix, user=user) | {"time_generated": after(hour)} | more
+
+
+def test_users_who_were_at_a_prefix_before_the_campaign_make_no_lone_visits_there(
+    engine: Engine,
+) -> None:
+    signins = [
+        at(-10, "ann", "VPN"),
+        at(5, "ann", "VPN"),
+        # Ann's password is used from elsewhere, and Bob's from where Ann has been.
+        at(6, "ann", "server"),
+        at(0, "bob", "VPN"),
+        at(7, "bob", "VPN"),
+        at(-9, "cid", "VPN", **STOPPED),
+        at(8, "cid", "VPN", **STOPPED),
+        # Ann is at home there, and Fay was stopped there before.
+        at(9, "ann", "VPN", **STOPPED),
+        at(9, "fay", "VPN"),
+        at(9, "dan", "VPN", **STOPPED),
+        at(9, "eve", "VPN", **STOPPED, seconds_to_success=RESOLVED_SECONDS),
+    ]
+    seen = [
+        visitor("ann", "VPN", -10, 5),
+        visitor("ann", "server", 6, 6),
+        visitor("bob", "VPN", 0, 7),
+        visitor("cid", "VPN", -9, 8, outcome="stopped"),
+        visitor("dan", "VPN", 9, 9, outcome="stopped"),
+        visitor("ann", "VPN", 9, 9, outcome="stopped"),
+        visitor("fay", "VPN", -11, -11, outcome="stopped"),
+        visitor("fay", "VPN", 9, 9),
+    ]
+    prefixes = [
+        ("success", "VPN", 0, START, None),
+        ("success", "server", 0, START, None),
+        ("stopped", "VPN", 0, START, None),
+        # Another campaign came before Ann.
+        ("success", "VPN", 7, after(-10), None),
+    ]
+    found = lone_visits(
+        relation(engine, ENCODED_FEATURES.dated, signins),
+        relation(engine, PREFIXES, prefixes),
+        relation(engine, VISITORS, seen),
+        relation(engine, TOOLS),
+    ).rows()
+    assert sorted((row["cluster_id"], row["signin_id"]) for row in found) == [
+        (0, "ann at server 6"),
+        (0, "bob at VPN 0"),
+        (0, "bob at VPN 7"),
+        (0, "dan at VPN 9"),
+        (7, "ann at VPN -10"),
+        (7, "ann at VPN 5"),
+        (7, "bob at VPN 0"),
+        (7, "bob at VPN 7"),
+    ]
+
+
+def tool_of(cluster: int = 0, since: float = 0, until: float = 10) -> dict[str, Any]:
+    """TOOL as that of a campaign between these hours."""
+    activity = {"first_activity": after(since), "last_activity": after(until)}
+    return {"cluster_id": cluster, **TOOL, **activity}
+
+
+def visits_with_tool(
+    engine: Engine,
+    signins: Iterable[dict[str, Any]],
+    tools: Iterable[dict[str, Any]],
+    prefixes: Iterable[tuple] = (),
+) -> list[tuple[int, str]]:
+    """The campaigns and sign-ins of the visits among all sign-ins of a window."""
+    window = relation(engine, ENCODED_FEATURES.dated, signins)
+    found = lone_visits(
+        window,
+        relation(engine, PREFIXES, prefixes),
+        visitors(sum_sources(window), window),
+        relation(engine, TOOLS, tools),
+    ).rows()
+    return sorted((row["cluster_id"], row["signin_id"]) for row in found)
+
+
+def test_a_user_who_keeps_coming_for_longer_than_the_campaign_tries_accounts_is_at_home(
+    engine: Engine,
+) -> None:
+    stays = {"a day": 24, "two days": 48, "longer": 48.1}
+    found = lone_visits(
+        relation(engine, ENCODED_FEATURES.dated, [at(1, user, "carrier") for user in stays]),
+        # The campaign tries two accounts from there.
+        relation(engine, PREFIXES, [("success", "carrier", 0, START, 2)]),
+        relation(engine, VISITORS, [visitor(u, "carrier", 0, stays[u]) for u in stays]),
+        relation(engine, TOOLS),
+    ).rows()
+    assert sorted(row["user"] for row in found) == ["a day", "two days"]
+
+
+def test_sign_ins_with_a_campaigns_tool_are_visits_whatever_their_prefix(engine: Engine) -> None:
+    signins = [
+        # People succeed from the office, and the campaign tries nobody from there.
+        *(at(-48, f"u{i}", "office") for i in range(3)),
+        at(5, "ann", "office", **TOOL),
+        at(6, "bob", "office", **TOOL, **STOPPED),
+        # No right password was given, by one who also succeeds or by one who never does; or a
+        # prompt was answered.
+        at(4, "ann", "office", **TOOL, outcome="failure"),
+        at(4, "bob", "office", **TOOL, outcome="refused"),
+        at(5, "cid", "office", **TOOL, outcome="failure"),
+        at(5, "eve", "office", **TOOL, **STOPPED, seconds_to_success=RESOLVED_SECONDS),
+        # The tool is both the browser and the operating system.
+        at(5, "fay", "office", browser="curl"),
+        at(5, "gus", "office", operatingSystem="Linux"),
+        # Without an address, nobody knows whether the user had been there.
+        at(5, "hal", None, **TOOL),
+        # A visit by its prefix and by its tool is one visit; without the tool, by its prefix.
+        at(5, "ivy", "server", **TOOL),
+        at(6, "ivy", "server"),
+    ]
+    prefixes = [("success", "server", 0, START, None)]
+    found = visits_with_tool(engine, signins, [tool_of(0), tool_of(7)], prefixes)
+    assert found == [
+        (0, "ann at office 5"),
+        (0, "bob at office 6"),
+        (0, "ivy at server 5"),
+        (0, "ivy at server 6"),
+        (7, "ann at office 5"),
+        (7, "bob at office 6"),
+        (7, "ivy at server 5"),
+    ]
+
+
+def test_users_who_had_the_tool_before_the_campaign_make_no_visits_with_it(engine: Engine) -> None:
+    early = -24 - SECOND
+    signins = [
+        at(early, "ann", "ann's", **TOOL),
+        at(5, "ann", "office", **TOOL),
+        # A day before the first attempt may be the campaign's first guess.
+        at(-24, "bob", "bob's", **TOOL),
+        at(5, "bob", "office", **TOOL),
+        # Who was stopped with it may not be the user; nor is a failure or another tool the user's.
+        at(early, "cid", "cid's", **TOOL, **STOPPED),
+        at(5, "cid", "office", **TOOL),
+        at(early, "dan", "dan's", **TOOL, outcome="failure"),
+        at(5, "dan", "office", **TOOL),
+        at(early, "eve", "eve's", browser="curl", operatingSystem="BSD"),
+        at(5, "eve", "office", **TOOL),
+        # Known without an address, too.
+        at(early, "fay", None, **TOOL),
+        at(5, "fay", "office", **TOOL),
+    ]
+    # Another campaign with the tool began before Ann had it, and was over when all came to the
+    # office.
+    found = visits_with_tool(engine, signins, [tool_of(0), tool_of(7, since=-30, until=-30)])
+    assert found == [
+        (0, "bob at bob's -24"),
+        (0, "bob at office 5"),
+        (0, "cid at office 5"),
+        (0, "dan at office 5"),
+        (0, "eve at office 5"),
+        (7, f"ann at ann's {early}"),
+        (7, "bob at bob's -24"),
+        (7, f"cid at cid's {early}"),
+    ]
+
+
+def test_users_who_were_at_a_prefix_before_make_no_visits_there_with_the_tool(
+    engine: Engine,
+) -> None:
+    early = -24 - SECOND
+    signins = [
+        at(early, "ann", "office"),
+        at(5, "ann", "office", **TOOL),
+        # Only where she was before.
+        at(6, "ann", "elsewhere", **TOOL),
+        at(early, "bob", "office", **STOPPED),
+        at(5, "bob", "office", **TOOL),
+        at(-24, "cid", "office"),
+        at(5, "cid", "office", **TOOL),
+        # That others were there does not matter.
+        at(5, "dan", "office", **TOOL),
+    ]
+    assert visits_with_tool(engine, signins, [tool_of()]) == [
+        (0, "ann at elsewhere 6"),
+        (0, "cid at office 5"),
+        (0, "dan at office 5"),
+    ]
+
+
+@pytest.mark.parametrize("outcome", ["success", "stopped"])
+def test_visits_with_the_tool_lie_between_a_day_before_the_campaign_and_a_day_after(
+    engine: Engine, outcome: str
+) -> None:
+    hours = (-24 - SECOND, -24, 0, 34, 34 + SECOND)
+    signins = [at(hour, f"u{hour}", "office", **TOOL, outcome=outcome) for hour in hours]
+    # Who came in time and comes again later makes a visit only the first time.
+    signins += [at(hour, "ann", "home", **TOOL, outcome=outcome) for hour in (30, 35)]
+    assert visits_with_tool(engine, signins, [tool_of()]) == [
+        (0, "ann at home 30"),
+        (0, "u-24 at office -24"),
+        (0, "u0 at office 0"),
+        (0, "u34 at office 34"),
+    ]
+
+
+def test_people_who_came_before_the_campaign_show_the_share_of_honest_visits(
+    engine: Engine,
+) -> None:
+    """Of n visits, those from before the campaign are honest, and their share is of n + 1."""
+    seen = [
+        visitor("ann", "VPN", -10, -9),
+        # At once is not before.
+        visitor("bob", "VPN", 0, 0),
+        visitor("cid", "away", 5, 6),
+        # A day is a visit, and more is a stay.
+        visitor("dan", "VPN", -30, -6),
+        visitor("eve", "VPN", -30, -6 + 1 / 3600),
+        visitor("fay", "VPN", -10, -10, outcome="stopped"),
+        visitor("gus", "elsewhere", -10, -10),
+        visitor("hal", "early", -10, -10),
+    ]
+    prefixes = [
+        ("success", "VPN", 0, START, None),
+        ("stopped", "VPN", 0, START, None),
+        ("success", "away", 0, START, None),
+        # Dan comes to the VPN before this campaign, and Ann after it.
+        ("success", "VPN", 1, after(-20), None),
+        # Nobody came before.
+        ("success", "VPN", 2, after(-30), None),
+        # The only visit is honest.
+        ("success", "early", 3, START, None),
+        # Nobody succeeds.
+        ("stopped", "VPN", 4, START, None),
+    ]
+    found = honest_shares(
+        relation(engine, VISITORS, seen), relation(engine, PREFIXES, prefixes)
+    ).rows()
+    assert {row["cluster_id"]: row["share"] for row in found} == {
+        0: 2 / (4 + 1),
+        1: 1 / (3 + 1),
+        2: 0,
+        3: 1 / (1 + 1),
     }
 
 
@@ -365,62 +681,106 @@ NEW = {f"new_{name}": True for name in PROPERTIES} | {"has_history": True}
 @pytest.mark.parametrize(
     ("values", "levels"),
     [
-        (KNOWN, [0, 0, 0, 0, 0, 1, 0, 0, 1]),
+        (KNOWN, [0, 0, 0, 0, 0, 1, 0, 0, 0, 1]),
         # Own means a device with a known name.
-        (KNOWN | {"displayName": "NODATA"}, [0, 0, 0, 0, 0, 0, 0, 0, 1]),
-        (KNOWN | {"new_name": True}, [0, 0, 0, 0, 0, 0, 0, 0, 1]),
-        (NEW, [1, 1, 1, 1, 0, 0, 0, 0, 1]),
+        (KNOWN | {"displayName": "NODATA"}, [0, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
+        (KNOWN | {"new_name": True}, [0, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
+        (NEW, [1, 1, 1, 1, 0, 0, 0, 0, 0, 1]),
         # Without a history, all is new.
-        (NEW | {"has_history": False}, [1, 1, 1, 1, 0, 0, 0, 0, 0]),
-        (NEW | {"mask": ANOMALOUS}, [2, 2, 2, 2, 1, 0, 0, 0, 1]),
+        (NEW | {"has_history": False}, [1, 1, 1, 1, 0, 0, 0, 0, 0, 0]),
+        (NEW | {"mask": ANOMALOUS}, [2, 2, 2, 2, 1, 0, 0, 0, 0, 1]),
+        (NEW | TOOL | {"mask": ANOMALOUS}, [2, 2, 2, 2, 1, 0, 1, 0, 0, 1]),
         # Anomalous in the tenant, and still the user's own: only the network is new.
-        (KNOWN | {"mask": ANOMALOUS}, [0, 0, 0, 0, 1, 1, 0, 0, 1]),
-        (KNOWN | {"new_device": True, "mask": mask_of("browser")}, [0, 0, 2, 0, 0, 1, 0, 0, 1]),
-        (KNOWN | {"new_place": True, "mask": mask_of("Location")}, [0, 0, 0, 2, 0, 1, 0, 0, 1]),
-        (KNOWN | {"new_place": True, "mask": mask_of("browser")}, [0, 0, 0, 1, 0, 1, 0, 0, 1]),
+        (KNOWN | {"mask": ANOMALOUS}, [0, 0, 0, 0, 1, 1, 0, 0, 0, 1]),
+        (KNOWN | {"new_device": True, "mask": mask_of("browser")}, [0, 0, 2, 0, 0, 1, 0, 0, 0, 1]),
+        (KNOWN | {"new_place": True, "mask": mask_of("Location")}, [0, 0, 0, 2, 0, 1, 0, 0, 0, 1]),
+        (KNOWN | {"new_place": True, "mask": mask_of("browser")}, [0, 0, 0, 1, 0, 1, 0, 0, 0, 1]),
     ],
 )
 def test_levels_of_traits(engine: Engine, values: dict, levels: list[int]) -> None:
     row = {"cluster_id": 0, "outcome": "failure", "signin_id": "attempt", "mask": 0}
     row |= {"displayName": "LAPTOP-1"} | values
-    [found] = with_traits(relation(engine, NEWS, [row])).rows()
+    tools = relation(engine, TOOLS, [tool_of()])
+    [found] = with_traits(relation(engine, NEWS, [row]), tools).rows()
     assert list(trait_key(found)) == levels
     for level, levels_of_trait in zip(levels, TRAITS.values(), strict=True):
         assert level < levels_of_trait
 
 
-def test_an_account_is_tried_by_attempts_of_the_campaign_other_than_this_one(
-    engine: Engine,
-) -> None:
-    def row(id: str, cluster: int, user: str, outcome: str) -> dict[str, Any]:
+def test_an_account_is_tried_if_the_campaign_made_an_attempt_on_it_before(engine: Engine) -> None:
+    def row(
+        id: str, user: str, hour: float, outcome: str = "failure", cluster: int = 0
+    ) -> dict[str, Any]:
         return NEW | {
             "signin_id": id,
             "cluster_id": cluster,
             "user": user,
             "outcome": outcome,
+            "time_generated": after(hour),
             "mask": 0,
             "displayName": "NODATA",
         }
 
     rows = [
-        row("once", 0, "ann", "failure"),
-        row("twice", 0, "bob", "failure"),
-        row("twice again", 0, "bob", "failure"),
-        row("visit of ann", 0, "ann", "success"),
-        row("visit of cid", 0, "cid", "success"),
-        row("visit of cid again", 0, "cid", "success"),
-        # The other campaign tried Bob once, and never Ann.
-        row("by another", 1, "bob", "failure"),
-        row("of another", 1, "ann", "success"),
+        row("attempt", "ann", 1),
+        row("visit before", "ann", 1 - 1 / 3600, "success"),
+        row("visit at once", "ann", 1, "success"),
+        row("visit after", "ann", 1 + 1 / 3600, "success"),
+        row("second attempt", "ann", 3),
+        # Two attempts at once: neither is the earlier one.
+        row("this", "bob", 1),
+        row("that", "bob", 1),
+        # Nobody tried Cid before the first visit, which is not an attempt.
+        row("visit", "cid", 1, "success"),
+        row("visit again", "cid", 2, "success"),
+        # A right password that was stopped is an attempt and a visit, and not before itself.
+        row("stopped attempt", "dan", 1),
+        row("stopped visit", "dan", 1, "stopped"),
+        row("stopped attempt again", "dan", 2),
+        row("stopped visit again", "dan", 2, "stopped"),
+        # The other campaign tried Bob, and never Ann.
+        row("by another", "bob", 2, cluster=1),
+        row("of another", "ann", 9, "success", cluster=1),
+        row("of another on Bob", "bob", 9, "success", cluster=1),
     ]
-    found = with_traits(relation(engine, NEWS, rows)).rows()
+    found = with_traits(relation(engine, NEWS, rows), relation(engine, TOOLS)).rows()
     assert all(row["tried"] == bool(row["trait_tried"]) for row in found)
     assert {row["signin_id"] for row in found if row["tried"]} == {
-        "twice",
-        "twice again",
-        "visit of ann",
+        "visit after",
+        "second attempt",
+        "stopped attempt again",
+        "stopped visit again",
+        "of another on Bob",
     }
     assert len(found) == len(rows)
+    assert {row["signin_id"]: row["user"] for row in found} == {
+        row["signin_id"]: row["user"] for row in rows
+    }
+
+
+def test_a_sign_in_shows_the_tool_of_its_campaign_by_browser_and_system(engine: Engine) -> None:
+    def row(id: str, cluster: int, outcome: str = "failure", **changed: Any) -> dict[str, Any]:
+        same = {**NEW, **TOOL, "mask": 0, "displayName": "NODATA"}
+        return same | {"signin_id": id, "cluster_id": cluster, "outcome": outcome} | changed
+
+    rows = [
+        # Whether it is anomalous or not.
+        row("attempt", 0),
+        row("success", 0, "success", mask=ANOMALOUS),
+        row("stopped", 0, "stopped"),
+        row("other browser", 0, browser="wget"),
+        row("other system", 0, "success", operatingSystem="BSD"),
+        row("no browser", 0, browser=None),
+        # This campaign has another tool, and that one has none.
+        row("of another", 1, "success"),
+        row("another's", 1, browser="wget"),
+        row("of one without", 2, "success"),
+    ]
+    tools = [tool_of(0), tool_of(1) | {"browser": "wget"}]
+    found = with_traits(relation(engine, NEWS, rows), relation(engine, TOOLS, tools)).rows()
+    assert len(found) == len(rows)
+    shown = {row["signin_id"] for row in found if row["trait_tool"]}
+    assert shown == {"attempt", "success", "stopped", "another's"}
 
 
 def test_a_source_is_the_campaigns_by_accounts_other_than_the_attempts(engine: Engine) -> None:
@@ -445,7 +805,7 @@ def test_a_source_is_the_campaigns_by_accounts_other_than_the_attempts(engine: E
         *(row(f"visit to {p}", "dan", p, "success") for p in ("three", "two", "one", "none")),
         row("of another campaign", "dan", "three", "success", cluster=1),
     ]
-    found = with_traits(relation(engine, NEWS, rows)).rows()
+    found = with_traits(relation(engine, NEWS, rows), relation(engine, TOOLS)).rows()
     assert len(found) == len(rows)
     assert {row["signin_id"] for row in found if row["trait_source"]} == {
         "three ann",
@@ -456,15 +816,21 @@ def test_a_source_is_the_campaigns_by_accounts_other_than_the_attempts(engine: E
     }
 
 
-def test_a_sign_in_from_the_users_own_network_is_not_a_visit(engine: Engine) -> None:
-    known = {**NEW, "new_network": False, "mask": 0, "displayName": "NODATA"}
+def test_a_sign_in_from_the_users_own_network_is_a_visit_only_with_the_tool(
+    engine: Engine,
+) -> None:
+    known = NEW | {"cluster_id": 0, "new_network": False, "mask": 0, "displayName": "NODATA"}
     rows = [
         known | {"signin_id": "attempt", "outcome": "failure"},
         known | {"signin_id": "at home", "outcome": "success"},
+        known | {"signin_id": "stopped at home", "outcome": "stopped"},
         known | {"signin_id": "visit", "outcome": "success", "new_network": True},
+        known | TOOL | {"signin_id": "at home with the tool", "outcome": "success"},
+        known | TOOL | {"signin_id": "of another", "outcome": "success", "cluster_id": 1},
     ]
-    found = with_traits(relation(engine, NEWS, rows)).rows()
-    assert {row["signin_id"] for row in found} == {"attempt", "visit"}
+    tools = relation(engine, TOOLS, [tool_of()])
+    found = with_traits(relation(engine, NEWS, rows), tools).rows()
+    assert {row["signin_id"] for row in found} == {"attempt", "visit", "at home with the tool"}
 
 
 def test_traits_are_counted_by_cluster_and_outcome(engine: Engine) -> None:
@@ -482,33 +848,43 @@ def test_traits_are_counted_by_cluster_and_outcome(engine: Engine) -> None:
     counted = count_traits(relation(engine, TRAITED, rows)).rows()
     found = {(row["outcome"], row["cluster_id"], trait_key(row)): row["number"] for row in counted}
     assert found == {
-        ("a", 0, (1,) * 9): 2,
-        ("b", 0, (1,) * 9): 1,
-        ("a", 0, (0,) * 9): 1,
-        ("a", 3, (1,) * 9): 1,
+        ("a", 0, (1,) * len(TRAITS)): 2,
+        ("b", 0, (1,) * len(TRAITS)): 1,
+        ("a", 0, (0,) * len(TRAITS)): 1,
+        ("a", 3, (1,) * len(TRAITS)): 1,
     }
 
 
 # Levels in the order of TRAITS.
-PLAIN = (0, 0, 0, 0, 0, 0, 0, 0, 1)
-TRIED = (0, 0, 0, 0, 0, 0, 1, 0, 1)
-FROM_SOURCE = (0, 0, 0, 0, 0, 0, 0, 1, 1)
-ALL_NEW = (1, 1, 1, 1, 0, 0, 0, 0, 1)
-NO_HISTORY = (1, 1, 1, 1, 0, 0, 0, 0, 0)
+PLAIN = (0, 0, 0, 0, 0, 0, 0, 0, 0, 1)
+TRIED = (0, 0, 0, 0, 0, 0, 0, 1, 0, 1)
+FROM_SOURCE = (0, 0, 0, 0, 0, 0, 0, 0, 1, 1)
+WITH_TOOL = (0, 0, 0, 0, 0, 0, 1, 0, 0, 1)
+ALL_NEW = (1, 1, 1, 1, 0, 0, 0, 0, 0, 1)
+NO_HISTORY = (1, 1, 1, 1, 0, 0, 0, 0, 0, 0)
 
 
-def success_probability(failures: dict, visits: dict) -> dict:
+# The factor of a visit without the tool, if 10 failures do not show it either.
+UNTOOLED = (10.5 / 11 + 0.99) / 2 / 0.99
+
+
+def success_probability(failures: dict, visits: dict, honest_share: float = 0.0) -> dict:
     """The probability of successes, by their traits."""
-    return entry_probability(failures, {"success": visits})["success"]
+    return entry_probability(failures, {"success": visits}, honest_share)["success"]
 
 
-def test_probability_as_calculated_manually() -> None:
+@pytest.mark.parametrize(
+    ("honest_share", "of_honest"),
+    [(0.0, 1e-5), (HONEST_FROM_SOURCE / 2, 1e-5), (HONEST_FROM_SOURCE * 2, 2e-5), (0.25, 0.25)],
+)
+def test_probability_as_calculated_manually(honest_share: float, of_honest: float) -> None:
     """Visits of two kinds that differ in one trait, round after round.
 
     With half a count per level, 9 + 1/2 of 10 + 1 failures were on accounts that had been tried,
     and at first 4 + 1/2 of 20 + 1 visits. In the factors that all share, of 9, 6 and 6 levels, the
     one level has (n + 1/2) / (n + levels / 2) on either side. At first, one in 41 is an entry. None
-    comes from the campaign's own sources, as 10 + 1/2 of 10 + 1 failures do not.
+    comes from the campaign's own sources or with its tool, as 10 + 1/2 of 10 + 1 failures do not;
+    but half of the entries show the tool as seldom as honest visits.
     """
     failures, visits = {PLAIN: 1, TRIED: 9}, {PLAIN: 16, TRIED: 4}
     honest = {PLAIN: 1.0, TRIED: 1.0}
@@ -523,12 +899,57 @@ def test_probability_as_calculated_manually() -> None:
             PLAIN: shared * (1.5 / 11) / ((plain + 0.5) / (n + 1)),
             TRIED: shared * (9.5 / 11) / ((tried + 0.5) / (n + 1)),
         }
-        elsewhere = 10.5 / 11 / (1 - 1e-5)
-        odds = {t: share / (1 - share) * elsewhere * ratio**0.8 for t, ratio in ratios.items()}
+        unmarked = 10.5 / 11 / (1 - of_honest) * UNTOOLED
+        odds = {t: share / (1 - share) * unmarked * ratio**0.8 for t, ratio in ratios.items()}
         honest = {traits: 1 / (1 + value) for traits, value in odds.items()}
-    found = success_probability(failures, visits)
+    found = success_probability(failures, visits, honest_share)
     assert found == pytest.approx({traits: 1 - value for traits, value in honest.items()})
     assert found[PLAIN] < found[TRIED]
+
+
+@pytest.mark.parametrize(
+    ("marked", "honest_share", "factor", "factor_without", "other_mark"),
+    [
+        (FROM_SOURCE, 0.0, 9.5 / 11 / 1e-5, 1.5 / 11 / (1 - 1e-5), UNTOOLED),
+        (FROM_SOURCE, 0.2, 9.5 / 11 / 0.2, 1.5 / 11 / 0.8, UNTOOLED),
+        # Half of the entries show the tool as seldom as honest visits.
+        (
+            WITH_TOOL,
+            0.0,
+            (9.5 / 11 + 0.01) / 2 / 0.01,
+            (1.5 / 11 + 0.99) / 2 / 0.99,
+            10.5 / 11 / (1 - 1e-5),
+        ),
+        (
+            WITH_TOOL,
+            0.2,
+            (9.5 / 11 + 0.01) / 2 / 0.01,
+            (1.5 / 11 + 0.99) / 2 / 0.99,
+            10.5 / 11 / 0.8,
+        ),
+    ],
+)
+def test_how_often_honest_visits_bear_a_campaigns_mark_is_not_learned(
+    marked: tuple[int, ...],
+    honest_share: float,
+    factor: float,
+    factor_without: float,
+    other_mark: float,
+) -> None:
+    """Of 10 failures 9 bear one of two marks, and none the other; of 20 visits 4 bear the one.
+
+    All else is alike, as calculated above: four factors, of 9, 6, 6 and 2 levels.
+    """
+    n = 20.0
+    odds: dict[tuple[int, ...], float] = {}
+    for _ in range(10):
+        alike = other_mark * (20 - n + 1) / (41 - (20 - n + 1))
+        for levels in (9, 6, 6, 2):
+            alike *= (10.5 / (10 + levels / 2) / ((n + 0.5) / (n + levels / 2))) ** 0.8
+        odds = {PLAIN: alike * factor_without, marked: alike * factor}
+        n = 16 / (1 + odds[PLAIN]) + 4 / (1 + odds[marked])
+    found = success_probability({PLAIN: 1, marked: 9}, {PLAIN: 16, marked: 4}, honest_share)
+    assert found == pytest.approx({traits: o / (1 + o) for traits, o in odds.items()})
 
 
 @pytest.mark.parametrize("visits", [10, 1_000, 100_000])
@@ -545,13 +966,31 @@ def test_a_visit_from_a_campaigns_own_source_is_all_but_certain(honest: int) -> 
     assert found[PLAIN] < 0.01
 
 
+def test_a_visit_without_the_campaigns_tool_may_be_its_entry() -> None:
+    """All failures show the tool, but who got in often looks around with another."""
+    like, with_tool = (2, 2, 2, 2, 1, 0, 0, 1, 0, 1), (2, 2, 2, 2, 1, 0, 1, 1, 0, 1)
+    found = success_probability({with_tool: 1_000}, {PLAIN: 200, like: 1})
+    assert found[like] > 0.9
+    assert found[PLAIN] < 0.01
+
+
+@pytest.mark.parametrize("honest", [50, 5_000])
+def test_where_honest_people_share_the_campaigns_source_it_says_little(honest: int) -> None:
+    visits = {PLAIN: honest, FROM_SOURCE: 2}
+    assert success_probability({FROM_SOURCE: 200}, visits, 0.5)[FROM_SOURCE] < 0.1
+    # It is one factor of several: what looks like the campaign in all else is an entry.
+    like = (2, 2, 2, 2, 1, 0, 1, 1, 1, 1)
+    found = success_probability({like: 200}, {PLAIN: honest, like: 2}, 0.5)
+    assert found[like] > 0.9
+
+
 def test_that_all_is_new_to_an_account_without_a_history_says_nothing() -> None:
     failures = {ALL_NEW: 90, NO_HISTORY: 10}
     found = success_probability(failures, {PLAIN: 200, ALL_NEW: 2, NO_HISTORY: 5})
     assert found[ALL_NEW] > 0.9
     assert found[NO_HISTORY] < 0.1
     # From the campaign's own source, the account is named nevertheless.
-    from_source = (1, 1, 1, 1, 0, 0, 0, 1, 0)
+    from_source = (1, 1, 1, 1, 0, 0, 0, 0, 1, 0)
     found = success_probability(
         {FROM_SOURCE: 90, from_source: 10}, {PLAIN: 200, NO_HISTORY: 5, from_source: 1}
     )
@@ -585,7 +1024,9 @@ def test_probabilities_are_probabilities_and_no_order_matters(failures: dict, vi
     assert found.keys() == visits.keys()
     assert all(0 <= probability <= 1 for probability in found.values())
     backwards = [dict(reversed(counts.items())) for counts in (failures, visits)]
-    assert success_probability(*backwards) == pytest.approx(found, rel=1e-6, abs=1e-9)
+    assert success_probability(backwards[0], backwards[1]) == pytest.approx(
+        found, rel=1e-6, abs=1e-9
+    )
 
 
 @settings(max_examples=50, deadline=None)
@@ -596,8 +1037,8 @@ def test_a_visit_more_like_the_failures_is_more_probable(
     """All failures have one level of a trait: a visit with this level is more probable."""
     levels = list(TRAITS.values())[trait]
     level, other = data.draw(st.permutations(range(levels)))[:2]
-    # The model does not learn that honest visits come from a campaign's own sources.
-    assume(list(TRAITS)[trait] != "source" or level == 1)
+    # The model does not learn how often honest visits bear a campaign's marks.
+    assume(list(TRAITS)[trait] not in ("source", "tool") or level == 1)
     # Accounts with a history and accounts without are not compared.
     assume(list(TRAITS)[trait] != "history")
     base = data.draw(_TRAITS)
@@ -614,16 +1055,24 @@ def test_a_visit_more_like_the_failures_is_more_probable(
         (False, PLAIN, []),
         (True, PLAIN, ["the campaign had tried the account"]),
         (False, FROM_SOURCE, []),
+        (True, WITH_TOOL, ["the campaign had tried the account"]),
+        (False, (1, 0, 0, 0, 0, 0, 1, 0, 0, 1), ["new to the user: application"]),
+        (False, (0, 0, 0, 0, 0, 0, 1, 0, 1, 1), []),
         (
             True,
-            (0, 1, 0, 0, 0, 0, 1, 1, 1),
+            (0, 1, 0, 0, 0, 0, 1, 1, 1, 1),
+            ["the campaign had tried the account", "new to the user: client"],
+        ),
+        (
+            True,
+            (0, 1, 0, 0, 0, 0, 0, 1, 1, 1),
             ["the campaign had tried the account", "new to the user: client"],
         ),
         (False, NO_HISTORY, ["the user succeeds nowhere else"]),
-        (False, (0, 0, 1, 2, 1, 0, 0, 0, 1), ["new to the user: device, place"]),
+        (False, (0, 0, 1, 2, 1, 0, 0, 0, 0, 1), ["new to the user: device, place"]),
         (
             True,
-            (1, 2, 1, 2, 1, 0, 1, 0, 1),
+            (1, 2, 1, 2, 1, 0, 0, 1, 0, 1),
             [
                 "the campaign had tried the account",
                 "new to the user: application, client, device, place",
@@ -641,23 +1090,27 @@ def test_evidence_in_words(
         relation(engine, TRAITED, [visit | traits]),
         relation(engine, PROBABILITIES, [probability]),
     ).rows()
-    first = (
-        "from an address prefix from which the campaign tries other accounts"
-        if levels[7]
-        else "from a network new to the user and an address prefix nobody else succeeds from"
-    )
-    assert found["evidence"] == "; ".join([first, *words])
+    source = "from an address prefix from which the campaign tries other accounts"
+    tool = "with the browser and operating system of the campaign"
+    first = {
+        (0, 0): ["from a network new to the user and an address prefix nobody else succeeds from"],
+        (0, 1): [tool],
+        (1, 0): [source],
+        (1, 1): [source, tool],
+    }[traits["trait_source"], traits["trait_tool"]]
+    assert found["evidence"] == "; ".join([*first, *words])
 
 
 def test_a_visit_is_one_entry_of_the_likeliest_campaign(engine: Engine) -> None:
-    """By the number of tried accounts' traits: each sign-in has the probability of its level."""
+    """By the level of one trait: each sign-in has the probability of its level."""
 
-    def visit(id: str, prefix: str, cluster: int, level: int) -> dict[str, Any]:
+    def visit(id: str, prefix: str, cluster: int, level: int, user: str = "ann") -> dict[str, Any]:
         return {
             "cluster_id": cluster,
             "outcome": "success",
             "date": date(2026, 6, 1),
             "signin_id": id,
+            "user": user,
             "ip_prefix": prefix,
             "tried": False,
             **dict.fromkeys(TRAIT_COLUMNS, 0),
@@ -677,6 +1130,13 @@ def test_a_visit_is_one_entry_of_the_likeliest_campaign(engine: Engine) -> None:
         # More likely an honest one.
         visit("honest", "near", 0, 0),
         visit("attempt", "near", 0, 2) | {"outcome": "failure"},
+        # Of two users of one prefix, one is likely an entry, or either is one of another campaign.
+        visit("ann's", "of two", 0, 2),
+        visit("bob's", "of two", 0, 0, "bob"),
+        visit("cid's", "of campaigns", 0, 2, "cid"),
+        visit("cid's", "of campaigns", 1, 1, "cid"),
+        visit("dan's", "of campaigns", 0, 0, "dan"),
+        visit("dan's", "of campaigns", 1, 1, "dan"),
         # Of another outcome, which is rarer in a campaign.
         visit("stopped", "away", 0, 2) | {"outcome": "stopped"},
     ]
@@ -695,6 +1155,9 @@ def test_a_visit_is_one_entry_of_the_likeliest_campaign(engine: Engine) -> None:
         relation(engine, TRAITED, visits), relation(engine, PROBABILITIES, probabilities)
     )
     assert sorted((row["signin_id"], row["cluster_id"], row["score"]) for row in found.rows()) == [
+        ("ann's", 0, 0.9),
+        ("cid's", 0, 0.9),
+        ("dan's", 1, 0.5),
         ("first", 0, 0.9),
         ("second", 0, 0.9),
         ("third", 0, 0.5),

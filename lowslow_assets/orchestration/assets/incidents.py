@@ -8,6 +8,7 @@ import dagster as dg
 
 from lowslow_assets.detection.accounts import known_passwords
 from lowslow_assets.detection.entries import compromised_accounts
+from lowslow_assets.detection.gathering import tools_of_campaigns
 from lowslow_assets.detection.identity import Campaign
 from lowslow_assets.detection.pruning import Cluster
 from lowslow_assets.detection.sightings import Calendar, calendars
@@ -74,7 +75,8 @@ def incident_members(hunt: Hunt) -> Made:
         entries = members.engine.from_arrow(ENTRIES.empty_table())
     else:
         clusters = hunt.result(CLUSTER_STATISTICS)
-        entries = find_entries(members, hunt.signins(), hunt.sources(), clusters, hunt.mask)
+        tools = tools_of_campaigns(members, hunt.window_counts()).held()
+        entries = find_entries(members, hunt.signins(), hunt.sources(), clusters, tools, hunt.mask)
     return signins_of_incidents(members, entries, campaigns), {}
 
 
