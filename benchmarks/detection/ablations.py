@@ -27,7 +27,7 @@ from benchmarks.detection.runs import chosen_tenants, parser_of_runs, side_by_si
 from benchmarks.detection.scenarios import TUNING_SEEDS, tenant_of
 from benchmarks.detection.scoring import Trial, score
 from benchmarks.detection.tenants import Hunting
-from lowslow_assets.detection import entries, explanations, members, signs
+from lowslow_assets.detection import entries, explanations, gathering, members, signs
 from lowslow_assets.detection.explanations import EXPLANATIONS, explain_failures
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.engines.duckdb import DuckDBEngine
@@ -53,8 +53,8 @@ WHOLE = "all of it"
 SCENARIOS = ("slow", "mimic", "two alike", "residential", "short", "quiet", "quiet, large")
 
 SIGNS = (
-    *("number", "steady days", "even accounts", "own sources", "one tool", "one network"),
-    *("beginning and end", "even gaps", "uneven days", "hours of the day"),
+    *("number", "steady days", "even accounts", "equal tries", "own sources", "one tool"),
+    *("one network", "beginning and end", "even gaps", "hours of the day"),
 )
 TESTS = (
     *("many accounts", "few attempts each", "many days", "strangers' devices"),
@@ -147,8 +147,11 @@ def _without_habit(name: str) -> Ablation:
 def _without_shared_prefixes() -> Ablation:
     """Nothing looks at whether attempts share a prefix, except for visits."""
     instead = lambda *_: lambda found: np.zeros(len(found), dtype=bool)  # noqa: E731
-    shared = tuple((owner, "shares_prefix", instead) for owner in (members, signs))
-    return Ablation(MIXTURE_MODEL, (*_without_habit("address prefix").replaced, *shared))
+    shared = tuple((owner, "shares_prefix", instead) for owner in (members, signs, gathering))
+    # What is gathered is found in SQL, by a number that no campaign reaches.
+    gathered = (gathering, "ACCOUNTS_OF_PREFIX", lambda *_: 1_000_000)
+    replaced = (*_without_habit("address prefix").replaced, *shared, gathered)
+    return Ablation(MIXTURE_MODEL, replaced)
 
 
 def _in_place(since: Table, owner: Any, name: str, made: Any) -> Ablation:
@@ -221,6 +224,14 @@ ABLATIONS = {
     ),
     "without division of groups": _in_place(
         MIXTURE_MODEL, judge, "_may_be_divided", lambda *_: False
+    ),
+    # A kept cluster that bears the marks of a larger one stays a campaign of its own.
+    "without joining": _in_place(
+        MIXTURE_MODEL, judge, "_joined", lambda found, belong, _: (found, belong)
+    ),
+    # What else bears a campaign's marks stays explained, or a suspect.
+    "without gathering": _in_place(
+        MIXTURE_MODEL, clusters, "_with_gathered", lambda _hunt, found: found
     ),
     "without lasting signs": _in_place(
         MIXTURE_MODEL, judge, "lasting_signs", lambda signs_of, found: [*signs_of(found, None)]

@@ -25,13 +25,22 @@ from lowslow_assets.hunting import judge
 from lowslow_assets.lake.tables import INCIDENT_MEMBERS, MIXTURE_MODEL, SUSPECT_FAILURES
 from lowslow_assets.orchestration.assets import clusters
 from lowslow_assets.sample_tenant import PRESETS, Tenant
+from lowslow_assets_tests.hunting.test_judge import TYPO, judged, of_tables, spray
 
+# It tries each account several times, from servers in the cities of its owners.
+CAMPAIGN = replace(PRESETS["classic"], targets=60, sources="rented", places="home")
+# It shows the systems that people have, and some of its many prefixes try too few accounts to be
+# known as those of a spray: such attempts are explained, and then gathered.
+HIDDEN = replace(CAMPAIGN, targets=None, clients="common", addresses=320)
 TENANT = Tenant(
     seed=5,
     days=22,
     users=150,
     signins_per_day=350,
-    campaigns=(replace(PRESETS["classic"], rate=20, stopped=3, successes=3),),
+    campaigns=(
+        replace(CAMPAIGN, rate=20, stopped=3, successes=3),
+        replace(HIDDEN, name="hidden", rate=15, successes=0),
+    ),
 )
 
 
@@ -57,19 +66,30 @@ def hunt(hunting: Hunting, ablation: Ablation, explained: pa.Table) -> list[Aler
 
 def test_left_out_is_what_is_left_out_and_nothing_else(hunting: Hunting, explained: pa.Table):
     whole = hunting.hunt(hunting.days[-1])
-    assert len(whole) == 1
+    assert len(whole) == 2
     # Suspects that are read from the explained attempts are those of the hunt.
     assert hunt(hunting, suspect_too(), explained) == whole
     for name in (
-        "entries: without place and network",
+        "entries: without the campaign's own sources",
         "without habits of members",
         "without properties (nine features)",
+        "without gathering",
         "without any explanation",
     ):
         assert hunt(hunting, ABLATIONS[name], explained) != whole
         # What the next hunt makes again is enough to be rid of it.
         since = ABLATIONS[name].since
         assert hunt(hunting, Ablation(since), explained) == whole
+
+
+def test_without_joining_a_part_of_another_pattern_is_a_campaign(explained: pa.Table):
+    """Both are from the same servers."""
+    campaign = spray(80, 1, begin=5, days=40, server="203.0")
+    part = spray(60, 2, begin=5, days=40, server="203.0", first=80, pattern=TYPO)
+    suspects = of_tables(campaign, part)
+    assert [cluster.kept for cluster in judged(suspects)[0].values()] == [True, False]
+    with ABLATIONS["without joining"].left_out(explained):
+        assert [cluster.kept for cluster in judged(suspects)[0].values()] == [True, True]
 
 
 def test_signs_tests_and_habits_are_those_of_a_hunt(hunting: Hunting):

@@ -34,6 +34,7 @@ OTHERS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "explanations.explain_crowds": {"crowded": st.lists(st.sampled_from(_HOURS))},
     "explanations.explain_sources": {"most_of_prefix": st.integers(0, 2_000)},
     "features.encode_features": dict.fromkeys(("failure", "stopped", "refused"), _CODES),
+    "gathering.with_gathered": {"least": st.sampled_from([0.0, 0.5, 1.0])},
     "ingest.count_days": {"failure_codes": _CODES},
     "limit.draw_accounts": {"number": st.integers(0, 8)},
     "limit.members_at_rate": {"attempts_per_day": st.sampled_from(RATES)},

@@ -11,6 +11,7 @@ from lowslow_assets.detection import (
     baseline,
     entries,
     explanations,
+    gathering,
     identity,
     members,
     patterns,
@@ -33,11 +34,13 @@ THRESHOLDS = {
     4: "6cf87c5474e1",
     5: "f8dc32516768",
     6: "1354ebf43ee7",
+    7: "6386580fe782",
 }
 RULES = (
     baseline,
     entries,
     explanations,
+    gathering,
     identity,
     judge,
     members,
