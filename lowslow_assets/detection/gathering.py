@@ -49,9 +49,7 @@ class Marks:
 def marks_of(members: Suspects) -> Marks:
     """The marks of a campaign."""
     prefixes = frozenset(members.ip_prefix[shares_prefix(members)].tolist())
-    # A client that does not say what it is may be anything.
-    named = (members.browser != NODATA) | (members.operating_system != NODATA)
-    tools = Counter(members.device[named & members.odd_device].tolist())
+    tools = Counter(members.device[members.odd_tool].tolist())
     own = [tool for tool, number in tools.items() if 2 * number > len(members)]
     return Marks(prefixes, own[0] if own else None)
 

@@ -19,6 +19,7 @@ from lowslow_assets.engines.schemas import schema
 from lowslow_assets.engines.sql import sql, transform
 from lowslow_assets.lake.tables import (
     CLUSTER_MEMBERS,
+    NODATA,
     SUSPECT_FAILURES,
 )
 from lowslow_assets.signins.outcomes import INVENTED_NAMES
@@ -104,9 +105,13 @@ class Suspects:
         return self.browser + np.array("\0", object) + self.operating_system
 
     @property
-    def odd_device(self) -> np.ndarray:
-        """Whether each attempt's device is anomalous in the tenant."""
-        return self.odd[:, _DEVICE]
+    def odd_tool(self) -> np.ndarray:
+        """Whether each attempt's device is anomalous in the tenant, and says what it is.
+
+        A client that does not say what it is may be anything.
+        """
+        named = (self.browser != NODATA) | (self.operating_system != NODATA)
+        return named & self.odd[:, _DEVICE]
 
     @property
     def odd_network(self) -> np.ndarray:

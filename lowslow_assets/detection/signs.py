@@ -16,7 +16,6 @@ import numpy as np
 from lowslow_assets.detection.members import Suspects, shares_prefix
 from lowslow_assets.detection.population import Population
 from lowslow_assets.detection.statistics import ClusterSize
-from lowslow_assets.lake.tables import NODATA
 
 REPEATED_SHARE = 0.3
 """This share of unrelated attempts may share a prefix with others, one device, or one network."""
@@ -126,11 +125,10 @@ def signs_of_members(
         _share_p_value(shared, len(among)),
         f"{shared:,} of {n:,} attempts come from address prefixes that try several accounts",
     )
-    # A client that does not say what it is may be anything, and a prefix is no network.
-    named = (members.browser != NODATA) | (members.operating_system != NODATA)
+    # A prefix is no network.
     numbered = np.char.startswith(members.network.astype(str), "AS")
     for name, repeated, values in (
-        ("one tool", "show the same device", members.device[members.odd_device & named]),
+        ("one tool", "show the same device", members.device[members.odd_tool]),
         ("one network", "come from one network", members.network[members.odd_network & numbered]),
     ):
         most = max(Counter(values.tolist()).values(), default=0)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lowslow_assets.detection.gathering import LEAST_SHARE, Marks, marks_of
+from lowslow_assets.detection.gathering import LEAST_SHARE, marks_of
 from lowslow_assets.detection.masks import mask_bits
 from lowslow_assets.detection.members import (
     MIN_MEMBER_PROBABILITY,
@@ -166,14 +166,6 @@ def judge_suspects(
     return sorted(clusters, key=lambda cluster: cluster.cluster_id), members
 
 
-def _marks_by_cluster(suspects: Suspects, members: Members) -> dict[int, Marks]:
-    """The marks of each cluster among the members."""
-    return {
-        cluster: marks_of(suspects.at(members.of([cluster]).position))
-        for cluster in np.unique(members.cluster_id).tolist()
-    }
-
-
 def _joined(
     clusters: list[Cluster], members: Members, suspects: Suspects
 ) -> tuple[list[Cluster], Members]:
@@ -186,8 +178,8 @@ def _joined(
     for cluster in sorted(clusters, key=lambda cluster: (-cluster.failures, cluster.cluster_id)):
         own = suspects.at(members.of([cluster.cluster_id]).position)
         larger = [other.cluster_id for other in found.values() if cluster.kept and other.kept]
-        marks = _marks_by_cluster(suspects, replace(members, cluster_id=cluster_id).of(larger))
-        campaign = next((c for c in larger if marks[c].on(own).mean() >= LEAST_SHARE), None)
+        marks = ((c, marks_of(suspects.at(members.position[cluster_id == c]))) for c in larger)
+        campaign = next((c for c, of_c in marks if of_c.on(own).mean() >= LEAST_SHARE), None)
         found[cluster.cluster_id] = cluster
         if campaign is None:
             continue
