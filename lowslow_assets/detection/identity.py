@@ -4,7 +4,7 @@ Each hunt numbers its clusters anew. This module compares the kept clusters, the
 with the campaigns that other hunts knew:
 
 1. **Shared members** decide if the two windows overlap. In the overlap, the side with fewer members
-   must have at least 3, and at least half of these must also be members of the other side.
+   must have at least 3, and more than half of these must also be members of the other side.
 2. **The fingerprint** decides if the overlap holds too few members. Both must repeat the same
    unusual values in two properties or more, and no other campaign and no other candidate may have
    these values.
@@ -281,7 +281,7 @@ def _likeness(before: Sighting, after: Sighting, lookback_days: int) -> float | 
     smaller, shared = min(len(one), len(other)), len(one & other)
     if smaller < _MIN_MEMBERS:
         return None
-    return shared / len(one | other) if shared >= _MIN_SHARE * smaller else 0.0
+    return shared / len(one | other) if shared > _MIN_SHARE * smaller else 0.0
 
 
 def _largest(sample: Mapping[int, date]) -> float:
