@@ -42,7 +42,8 @@ EXPLANATIONS = {
     "kept out",
     "office": "at least as many accounts succeed from the source as fail there and never succeed: "
     "people who mistype where they are at home",
-    "burst": "many failures came from the source on one or two days: loud, not slow",
+    "burst": "many failures came from the source within hours, and none on other days: loud, not "
+    "slow",
     "service": "the same accounts fail from the source again and again: a connector or a device "
     "with old passwords",
     "few accounts": "the same few accounts fail from the source, each more than twice: a home, a "
@@ -74,11 +75,13 @@ MAX_FAILURES_A_DAY, MAX_FURTHER_FAILURES_A_DAY = 5, 15
 MAX_FAILURES_AN_ADDRESS = 3
 MAX_FAILURES_A_PREFIX, DAYS_A_PREFIX_FAILURE = 10, 6
 BURST_FAILURES, BURST_DAYS = 10, 2
+# A slow spray may use another source every day, but makes only a few attempts an hour from it.
+BURST_AN_HOUR = 6
 # A spray seldom tries an account. A service tries it often.
 SERVICE_TRIES, SERVICE_DAYS_A_TRY = 5, 8
-SERVICE_TRIES_A_DAY, SERVICE_TURN_DAYS = 2, 2
+SERVICE_TRIES_A_DAY = 2
 SERVICE_RETURNS = 5
-FEW_ACCOUNTS, FEW_ACCOUNTS_TRIES = 20, 2
+FEW_ACCOUNTS, FEW_ACCOUNTS_TRIES = 9, 2
 # A service has the names of accounts, some of which were deleted. A spray guesses names.
 GUESSED_NAMES, ACCOUNTS_A_GUESS = 3, 5
 # A home has fewer.
@@ -272,6 +275,8 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
                 sources."user",
                 sources.failures,
                 sources.date,
+                epoch_seconds(sources.first_failure) AS begins,
+                epoch_seconds(sources.first_failure) + sources.seconds AS ends,
                 CAST(floor((
                     epoch_seconds(sources.first_failure)
                     - lag(epoch_seconds(sources.first_failure)) OVER (
@@ -300,6 +305,7 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
                     OR count(DISTINCT guess) * {accounts_a_guess} < count(DISTINCT "user")
                     AS knows_names,
                 count(DISTINCT date) AS days,
+                max(ends) - min(begins) AS seconds,
                 count(*) AS account_days,
                 count(hours_apart) AS returns,
                 CAST(sum(hours_apart) AS DOUBLE) AS hours,
@@ -315,7 +321,10 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
             _summed.accounts,
             CASE
                 WHEN coalesce(_friends_of_prefix.friends, 0) >= _summed.strangers THEN 'office'
-                WHEN _summed.failures >= {burst} AND _summed.days <= {burst_days} THEN 'burst'
+                WHEN _summed.failures >= {burst}
+                    AND _summed.days <= {burst_days}
+                    AND _summed.failures * 3600 >= {burst_an_hour} * (_summed.seconds + 3600)
+                    THEN 'burst'
                 WHEN _summed.knows_names
                     AND _summed.failures > {service} * _summed.accounts
                     AND _summed.failures * {service_days} > _summed.accounts * _summed.span
@@ -324,9 +333,6 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
                     AND (
                         _summed.accounts <= {few}
                         OR _summed.failures > {service_tries_a_day} * _summed.account_days
-                        OR _summed.hours <= _summed.returns * {service_turn_days} * 24
-                            AND (_summed.returns * _summed.squares - _summed.hours * _summed.hours)
-                                * 4 <= _summed.hours * _summed.hours
                     )
                     THEN 'service'
                 -- In turn, as regular as a clock: the standard deviation is a quarter of the mean.
@@ -350,10 +356,10 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
         friends=user_prefixes(successes),
         burst=BURST_FAILURES,
         burst_days=BURST_DAYS,
+        burst_an_hour=BURST_AN_HOUR,
         service=SERVICE_TRIES,
         service_days=SERVICE_DAYS_A_TRY,
         service_tries_a_day=SERVICE_TRIES_A_DAY,
-        service_turn_days=SERVICE_TURN_DAYS,
         guesses=GUESSED_NAMES,
         accounts_a_guess=ACCOUNTS_A_GUESS,
         returns=SERVICE_RETURNS,
