@@ -120,10 +120,11 @@ def tools_of_campaigns(members: Relation, counts: Relation) -> Relation:
 def gather(failures: Relation, members: Relation, tools: Relation, successes: Relation) -> Relation:
     """A window's ``open_failures`` that bear a campaign's mark, each once, with its cluster.
 
-    They come from a prefix from which the campaign tries several accounts, or show its tool. They
-    lie between a day before the campaign's first member and a day after its last one, and are no
-    members yet. Of several campaigns, the one with the smallest number gets an attempt. One from a
-    prefix from which its account succeeds is not gathered.
+    They show its tool, or come from a prefix from which it tries several accounts. The latter lie
+    between a day before its first member and a day after its last one, because people may use the
+    same prefix at other times. They are no members yet. Of several campaigns, one of that time gets
+    an attempt, else the one with the smallest number. One from a prefix from which its account
+    succeeds is not gathered.
     """
     return sql(
         """
@@ -143,37 +144,46 @@ def gather(failures: Relation, members: Relation, tools: Relation, successes: Re
             HAVING count(DISTINCT "user") >= {several}
         ),
         _marked AS (
-            SELECT {of_failures}, _sources.cluster_id
+            SELECT {of_failures}, _sources.cluster_id, FALSE AS with_tool
             FROM {failures} AS failures
             JOIN _sources ON _sources.ip_prefix = failures.ip_prefix
             UNION ALL
-            SELECT {of_failures}, tools.cluster_id
+            SELECT {of_failures}, tools.cluster_id, TRUE AS with_tool
             FROM {failures} AS failures
             JOIN {tools} AS tools
                 ON tools.browser = failures.browser
                 AND tools.operatingSystem = failures.operatingSystem
+        ),
+        _timed AS (
+            SELECT
+                _marked.*,
+                _marked.time_generated BETWEEN _campaigns.begins AND _campaigns.ends AS in_time
+            FROM _marked
+            JOIN _campaigns ON _campaigns.cluster_id = _marked.cluster_id
         )
-        SELECT {of_marked}, _marked.cluster_id
-        FROM _marked
-        JOIN _campaigns
-            ON _campaigns.cluster_id = _marked.cluster_id
-            AND _marked.time_generated BETWEEN _campaigns.begins AND _campaigns.ends
-        WHERE NOT EXISTS (
-                SELECT 1 FROM {members} AS members WHERE members.signin_id = _marked.signin_id
+        SELECT {of_timed}, _timed.cluster_id
+        FROM _timed
+        WHERE (_timed.with_tool OR _timed.in_time)
+            AND NOT EXISTS (
+                SELECT 1 FROM {members} AS members WHERE members.signin_id = _timed.signin_id
             )
             AND NOT EXISTS (
                 SELECT 1
                 FROM {successes} AS successes
-                WHERE successes."user" = _marked."user"
-                    AND successes.ip_prefix = _marked.ip_prefix
+                WHERE successes."user" = _timed."user"
+                    AND successes.ip_prefix = _timed.ip_prefix
             )
         QUALIFY row_number() OVER (
-            PARTITION BY _marked.signin_id ORDER BY _marked.date, _marked.cluster_id
+            PARTITION BY _timed.signin_id
+            ORDER BY
+                _timed.date,
+                CASE WHEN _timed.in_time THEN 0 ELSE 1 END,
+                _timed.cluster_id
         ) = 1
         """,
         failures=failures,
         of_failures=Columns(OPEN_FAILURES.dated, "failures"),
-        of_marked=Columns(OPEN_FAILURES.dated, "_marked"),
+        of_timed=Columns(OPEN_FAILURES.dated, "_timed"),
         members=members,
         tools=tools,
         successes=successes,

@@ -288,7 +288,9 @@ def test_an_attempt_where_the_account_succeeds_is_not_gathered(engine: Engine) -
     ]
 
 
-def test_gathered_lies_within_a_day_of_the_campaign(engine: Engine) -> None:
+def test_from_the_sources_gathered_lies_within_a_day_of_the_campaign_with_the_tool_anywhere(
+    engine: Engine,
+) -> None:
     first, last = START - DAY, START + 3 * DAY
     times = {
         "too early": first - INSTANT,
@@ -304,8 +306,9 @@ def test_gathered_lies_within_a_day_of_the_campaign(engine: Engine) -> None:
     ]
     assert [id for id, _ in gathered(engine, attempts)] == sorted(
         f"{id} by {mark}"
-        for id in ("a day before", "within", "a day after")
+        for id in times
         for mark in ("source", "tool")
+        if mark == "tool" or not id.startswith("too ")
     )
 
 
@@ -321,24 +324,31 @@ def test_copies_of_a_signin_count_once_as_of_the_first_day(engine: Engine) -> No
 
 def test_of_two_campaigns_with_the_mark_the_one_of_that_time_counts(engine: Engine) -> None:
     attempts = [
-        attempt("before both", START - 2 * DAY),
+        attempt("before both", START - DAY - INSTANT),
         attempt("of the first", START - DAY),
         attempt("of both", START + DAY),
+        attempt("of both to the end", START + 3 * DAY),
         attempt("of the second", START + 3 * DAY + INSTANT),
+        attempt("after both", START + 10 * DAY + INSTANT),
         attempt("tool of both", START + DAY, prefix="q", tool=HYDRA),
-        attempt("tool of the second", START + DAY, prefix="q", tool=OTHER[1]),
+        attempt("tool of the second", START - DAY, prefix="q", tool=OTHER[1]),
+        attempt("tool of both, before both", START - 9 * DAY, prefix="q", tool=HYDRA),
+        attempt("tool of both, in the time of the second", START + 9 * DAY, tool=HYDRA),
         attempt("source of the first, tool of both", START + DAY, prefix="r", tool=HYDRA),
     ]
-    members = [*MEMBERS, *source("p", 2, START + DAY), member("another", 2, START + 9 * DAY)]
+    members = [*MEMBERS, *source("p", 4, START + DAY), member("another", 4, START + 9 * DAY)]
     # A campaign has one tool, but nothing here depends on that.
-    tools = [(3, HYDRA), (2, HYDRA), (2, OTHER[1])]
+    tools = [(3, HYDRA), (4, HYDRA), (4, OTHER[1])]
     assert gathered(engine, attempts, members, tools) == [
-        ("of both", 2),
+        ("of both", 3),
+        ("of both to the end", 3),
         ("of the first", 3),
-        ("of the second", 2),
-        ("source of the first, tool of both", 2),
-        ("tool of both", 2),
-        ("tool of the second", 2),
+        ("of the second", 4),
+        ("source of the first, tool of both", 3),
+        ("tool of both", 3),
+        ("tool of both, before both", 3),
+        ("tool of both, in the time of the second", 4),
+        ("tool of the second", 4),
     ]
 
 
