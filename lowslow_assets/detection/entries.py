@@ -34,8 +34,6 @@ HONEST_WITH_TOOL = 0.01
 """The share of honest visits with a campaign's own tool, which the tenant hardly has."""
 KEPT_TOOL = 0.5
 """The share of entries with the campaign's own tool: who got in often looks around with another."""
-# Factors are less independent than naive Bayes assumes.
-_TEMPER = 0.8
 _ROUNDS = 10
 
 TRAITS = {
@@ -101,6 +99,8 @@ PREFIXES = schema(
     "outcome string, ip_prefix string, cluster_id int, since timestamp, accounts bigint"
 )
 """Prefixes from which visits may be a campaign's, and since when (see ``visited_prefixes``)."""
+OWN_PREFIXES = schema("cluster_id int, ip_prefix string, accounts bigint, since timestamp")
+"""The prefixes from which a campaign tries several accounts: how many, and since when."""
 HONEST_SHARES = schema("cluster_id int, share double")
 """For each campaign, which share of visits honest people make from its own prefixes."""
 
@@ -183,12 +183,35 @@ def lone_prefixes(visitors: Relation) -> Relation:
 
 
 @transform(
+    OWN_PREFIXES,
+    members=schema("cluster_id int, user string, ip_prefix string, time_generated timestamp"),
+)
+def own_prefixes(members: Relation) -> Relation:
+    """The prefixes from which a campaign tries several accounts; ``members`` are its attempts."""
+    return sql(
+        """
+        SELECT
+            cluster_id,
+            ip_prefix,
+            count(DISTINCT "user") AS accounts,
+            min(time_generated) - INTERVAL '1' DAY AS since
+        FROM {members}
+        WHERE ip_prefix IS NOT NULL
+        GROUP BY cluster_id, ip_prefix
+        HAVING count(DISTINCT "user") >= {several}
+        """,
+        members=members,
+        several=SHARED_BY_ACCOUNTS,
+    )
+
+
+@transform(
     PREFIXES,
     visitors=VISITORS,
-    members=schema("cluster_id int, user string, ip_prefix string, time_generated timestamp"),
+    own=OWN_PREFIXES,
     clusters=schema("cluster_id int, first_activity timestamp, last_activity timestamp"),
 )
-def visited_prefixes(visitors: Relation, members: Relation, clusters: Relation) -> Relation:
+def visited_prefixes(visitors: Relation, own: Relation, clusters: Relation) -> Relation:
     """Prefixes from which visits may be a campaign's: one row per outcome, prefix and campaign.
 
     These are lone prefixes visited during the campaign, and prefixes that the campaign itself uses
@@ -197,32 +220,21 @@ def visited_prefixes(visitors: Relation, members: Relation, clusters: Relation) 
     guess right first. A prefix of both kinds counts since the earlier time. ``accounts`` are those
     that the campaign tries from a prefix of its own, else null.
 
-    ``members`` are rows of ``cluster_members``, ``clusters`` are rows of ``cluster_statistics``.
+    ``own`` are rows of ``own_prefixes``, ``clusters`` are rows of ``cluster_statistics``.
     """
     return sql(
         """
-        WITH _used AS (
+        WITH _visits AS (
             SELECT
-                cluster_id,
-                ip_prefix,
-                count(DISTINCT "user") AS accounts,
-                min(time_generated) - INTERVAL '1' DAY AS since
-            FROM {members}
-            WHERE ip_prefix IS NOT NULL
-            GROUP BY cluster_id, ip_prefix
-            HAVING count(DISTINCT "user") >= {several}
-        ),
-        _visits AS (
-            SELECT
-                _used.cluster_id,
-                _used.accounts,
-                _used.since,
+                _own.cluster_id,
+                _own.accounts,
+                _own.since,
                 visitors.outcome,
                 visitors.ip_prefix,
                 count(CASE WHEN visitors.outcome = 'success' THEN 1 END)
-                    OVER (PARTITION BY _used.cluster_id, visitors.ip_prefix) AS friends
-            FROM _used
-            JOIN {visitors} AS visitors ON visitors.ip_prefix = _used.ip_prefix
+                    OVER (PARTITION BY _own.cluster_id, visitors.ip_prefix) AS friends
+            FROM {own} AS _own
+            JOIN {visitors} AS visitors ON visitors.ip_prefix = _own.ip_prefix
         ),
         _found AS (
             SELECT
@@ -246,42 +258,71 @@ def visited_prefixes(visitors: Relation, members: Relation, clusters: Relation) 
         """,
         lone=lone_prefixes(visitors),
         visitors=visitors,
-        members=members,
+        own=own,
         clusters=clusters,
-        several=SHARED_BY_ACCOUNTS,
     )
 
 
-@transform(HONEST_SHARES, visitors=VISITORS, prefixes=PREFIXES)
-def honest_shares(visitors: Relation, prefixes: Relation) -> Relation:
-    """Which share of the visits certainly honest people make: one row per campaign with visits.
+@transform(HONEST_SHARES, visitors=VISITORS, prefixes=PREFIXES, own=OWN_PREFIXES)
+def honest_shares(visitors: Relation, prefixes: Relation, own: Relation) -> Relation:
+    """Which share of honest visits comes from a campaign's own prefixes: one row per campaign.
 
-    A user who came to one of ``visited_prefixes`` before the campaign is certainly honest: people
-    use the same VPN as the attacker, for example. This can only be one of the campaign's own
-    prefixes, because lone visits are made during the campaign. Only successes count, one per user
-    and prefix, and no users who come to the prefix for longer than a visit.
+    Two kinds of users of these prefixes are certainly honest: those who came before the campaign,
+    because people use the same VPN as the attacker, for example; and those who come for more days
+    than the campaign tries accounts there, because a proxy is in the neighbourhood of their homes.
+    The share is the larger one of two: of those who came before, for a visit at most, among all
+    users of ``prefixes``; and of both kinds among all pairs of a user and a prefix. Only successes
+    count.
     """
     return sql(
         """
-        WITH _visits AS (
-            SELECT _prefixes.cluster_id, _visitors.first_visit < _prefixes.since AS honest
+        WITH _pairs AS (
+            SELECT count(*) AS pairs FROM {visitors} WHERE outcome = 'success'
+        ),
+        _own AS (
+            SELECT
+                _own.cluster_id,
+                count(
+                    CASE
+                        WHEN _visitors.first_visit < _own.since
+                            OR _visitors.seconds > _own.accounts * {day}
+                        THEN 1
+                    END
+                ) AS honest
+            FROM {own} AS _own
+            JOIN {visitors} AS _visitors ON _visitors.ip_prefix = _own.ip_prefix
+            WHERE _visitors.outcome = 'success'
+            GROUP BY _own.cluster_id
+        ),
+        _visits AS (
+            SELECT
+                _prefixes.cluster_id,
+                count(CASE WHEN _visitors.first_visit < _prefixes.since THEN 1 END) AS honest,
+                count(*) AS visits
             FROM {prefixes} AS _prefixes
             JOIN {visitors} AS _visitors
                 ON _visitors.outcome = _prefixes.outcome
                 AND _visitors.ip_prefix = _prefixes.ip_prefix
             WHERE _prefixes.outcome = 'success' AND _visitors.seconds <= {longest}
+            GROUP BY _prefixes.cluster_id
         )
         SELECT
-            cluster_id,
-            -- With one visit more, the share is never 1: else a visit from elsewhere would be an
-            -- entry for certain.
-            CAST(count(CASE WHEN honest THEN 1 END) AS DOUBLE) / (count(*) + 1) AS share
+            _visits.cluster_id,
+            -- With one more, the share is never 1: else a visit from elsewhere would be an entry
+            -- for certain.
+            greatest(
+                CAST(_visits.honest AS DOUBLE) / (_visits.visits + 1),
+                CAST(coalesce(_own.honest, 0) AS DOUBLE) / (_pairs.pairs + 1)
+            ) AS share
         FROM _visits
-        GROUP BY cluster_id
+        CROSS JOIN _pairs
+        LEFT JOIN _own ON _own.cluster_id = _visits.cluster_id
         """,
         visitors=visitors,
         prefixes=prefixes,
+        own=own,
         longest=LONGEST_VISIT_SECONDS,
+        day=24 * 60 * 60,
     )
 
 
@@ -644,7 +685,7 @@ def entry_probability(
             levels = math.prod(TRAITS[trait] for trait in factor)
             campaign = _shares(of_failures, failed_numbers, levels, TRAITS["history"])
             background = _shares(level, numbers * honest, levels, TRAITS["history"])
-            evidence += _TEMPER * np.log(campaign / background)[level]
+            evidence += np.log(campaign / background)[level]
         probability = 1 / (1 + np.exp(-evidence) / odds)
         honest = 1 - probability
     found: dict[str, dict[tuple[int, ...], float]] = {}

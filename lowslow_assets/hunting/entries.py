@@ -14,6 +14,7 @@ from lowslow_assets.detection.entries import (
     honest_shares,
     likely_entries,
     lone_visits,
+    own_prefixes,
     trait_key,
     visited_prefixes,
     visitors,
@@ -54,12 +55,13 @@ def find_entries(
     Returns rows of ``incident_members`` with the cluster in place of the incident.
     """
     came = visitors(sources, signins).held()
-    prefixes = visited_prefixes(came, members, clusters).held()
+    own = own_prefixes(members).held()
+    prefixes = visited_prefixes(came, own, clusters).held()
     visits = lone_visits(signins, prefixes, came, tools).held()
     masks = mask(visits).held()
     judged = with_news(to_judge(members, visits, masks).held(), signins).held()
     traited = with_traits(judged, tools).held()
-    probabilities = _probabilities(traited, honest_shares(came, prefixes))
+    probabilities = _probabilities(traited, honest_shares(came, prefixes, own))
     return entries_of_visits(visits, masks, likely_entries(traited, probabilities))
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lowslow_assets.detection.entries import (
     HONEST_FROM_SOURCE,
     JUDGED,
+    OWN_PREFIXES,
     PREFIXES,
     PROBABILITIES,
     TRAIT_COLUMNS,
@@ -24,6 +25,7 @@ from lowslow_assets.detection.entries import (
     likely_entries,
     lone_prefixes,
     lone_visits,
+    own_prefixes,
     trait_key,
     visited_prefixes,
     visitors,
@@ -192,8 +194,7 @@ def test_visits_are_those_during_a_campaign_and_one_day_after(engine: Engine) ->
         ],
     )
     clusters = relation(engine, CLUSTERS, [(0, START, after(10)), (7, START, after(9))])
-    members = relation(engine, MEMBERS)
-    prefixes = visited_prefixes(seen, members, clusters)
+    prefixes = visited_prefixes(seen, relation(engine, OWN_PREFIXES), clusters)
     assert {(row["ip_prefix"], row["cluster_id"]) for row in prefixes.rows()} == {
         ("at the first attempt", 0),
         ("at the first attempt", 7),
@@ -253,7 +254,7 @@ def test_a_campaigns_own_prefixes_are_those_from_which_it_tries_several(engine: 
     ]
     found = visited_prefixes(
         relation(engine, VISITORS, seen),
-        relation(engine, MEMBERS, members),
+        own_prefixes(relation(engine, MEMBERS, members)),
         relation(engine, CLUSTERS, [(0, START, after(10)), (7, START, START)]),
     ).rows()
     # Visits may be the campaign's since a day before its first attempt from the prefix.
@@ -282,7 +283,7 @@ def test_a_campaigns_own_prefix_with_a_lone_visit_is_one_prefix(
     seen = relation(engine, VISITORS, [visitor("ann", "server", 1, 1)])
     tried = [(0, f"u{i}", "server", after(first_attempt)) for i in range(2)]
     clusters = relation(engine, CLUSTERS, [(0, START, after(50))])
-    prefixes = visited_prefixes(seen, relation(engine, MEMBERS, tried), clusters)
+    prefixes = visited_prefixes(seen, own_prefixes(relation(engine, MEMBERS, tried)), clusters)
     assert [tuple(row.values()) for row in prefixes.rows()] == [
         ("success", "server", 0, after(since), 2)
     ]
@@ -498,7 +499,10 @@ def test_visits_with_the_tool_lie_between_a_day_before_the_campaign_and_a_day_af
 def test_people_who_came_before_the_campaign_show_the_share_of_honest_visits(
     engine: Engine,
 ) -> None:
-    """Of n visits, those from before the campaign are honest, and their share is of n + 1."""
+    """Of n visits, those from before the campaign are honest, and their share is of n + 1.
+
+    None of these prefixes is the campaign's own.
+    """
     seen = [
         visitor("ann", "VPN", -10, -9),
         # At once is not before.
@@ -525,7 +529,9 @@ def test_people_who_came_before_the_campaign_show_the_share_of_honest_visits(
         ("stopped", "VPN", 4, START, None),
     ]
     found = honest_shares(
-        relation(engine, VISITORS, seen), relation(engine, PREFIXES, prefixes)
+        relation(engine, VISITORS, seen),
+        relation(engine, PREFIXES, prefixes),
+        relation(engine, OWN_PREFIXES),
     ).rows()
     assert {row["cluster_id"]: row["share"] for row in found} == {
         0: 2 / (4 + 1),
@@ -533,6 +539,34 @@ def test_people_who_came_before_the_campaign_show_the_share_of_honest_visits(
         2: 0,
         3: 1 / (1 + 1),
     }
+
+
+def test_people_at_home_in_the_campaigns_prefixes_show_the_share_of_honest_visits(
+    engine: Engine,
+) -> None:
+    """Of n pairs of a user and a prefix, those that are honest there are of n + 1."""
+    seen = [
+        # The campaign tries two accounts from the street, and Ann stays for more than two days.
+        visitor("ann", "street", 1, 1 + 2 * 24 + SECOND),
+        visitor("bob", "street", 1, 1 + 2 * 24),
+        visitor("cid", "street", -SECOND, 0),
+        visitor("cid", "office", 0, 400),
+        visitor("dan", "street", -9, -9, outcome="stopped"),
+        visitor("eve", "away", 5, 5),
+    ]
+    for own, honest in (
+        ([(0, "street", 2, START)], 2),
+        ([(0, "street", 3, START)], 1),
+        ([(0, "street", 2, START), (0, "office", 9, START)], 3),
+        # Another campaign's.
+        ([(7, "street", 2, START)], 0),
+    ):
+        [found] = honest_shares(
+            relation(engine, VISITORS, seen),
+            relation(engine, PREFIXES, [("success", "away", 0, START, None)]),
+            relation(engine, OWN_PREFIXES, own),
+        ).rows()
+        assert found == {"cluster_id": 0, "share": honest / (5 + 1)}
 
 
 def signin(id: str, prefix: str | None, user: str = "ann", **changed: str) -> dict[str, Any]:
@@ -900,7 +934,7 @@ def test_probability_as_calculated_manually(honest_share: float, of_honest: floa
             TRIED: shared * (9.5 / 11) / ((tried + 0.5) / (n + 1)),
         }
         unmarked = 10.5 / 11 / (1 - of_honest) * UNTOOLED
-        odds = {t: share / (1 - share) * unmarked * ratio**0.8 for t, ratio in ratios.items()}
+        odds = {t: share / (1 - share) * unmarked * ratio for t, ratio in ratios.items()}
         honest = {traits: 1 / (1 + value) for traits, value in odds.items()}
     found = success_probability(failures, visits, honest_share)
     assert found == pytest.approx({traits: 1 - value for traits, value in honest.items()})
@@ -945,7 +979,7 @@ def test_how_often_honest_visits_bear_a_campaigns_mark_is_not_learned(
     for _ in range(10):
         alike = other_mark * (20 - n + 1) / (41 - (20 - n + 1))
         for levels in (9, 6, 6, 2):
-            alike *= (10.5 / (10 + levels / 2) / ((n + 0.5) / (n + levels / 2))) ** 0.8
+            alike *= 10.5 / (10 + levels / 2) / ((n + 0.5) / (n + levels / 2))
         odds = {PLAIN: alike * factor_without, marked: alike * factor}
         n = 16 / (1 + odds[PLAIN]) + 4 / (1 + odds[marked])
     found = success_probability({PLAIN: 1, marked: 9}, {PLAIN: 16, marked: 4}, honest_share)
