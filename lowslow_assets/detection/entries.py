@@ -187,18 +187,33 @@ def lone_prefixes(visitors: Relation) -> Relation:
     members=schema("cluster_id int, user string, ip_prefix string, time_generated timestamp"),
 )
 def own_prefixes(members: Relation) -> Relation:
-    """The prefixes from which a campaign tries several accounts; ``members`` are its attempts."""
+    """The prefixes from which a campaign tries several accounts; ``members`` are its attempts.
+
+    ``since`` is a day before it tries the second account from there: it may guess right first, and
+    a single attempt may be a stray that looks like the campaign.
+    """
     return sql(
         """
-        SELECT
-            cluster_id,
-            ip_prefix,
-            count(DISTINCT "user") AS accounts,
-            min(time_generated) - INTERVAL '1' DAY AS since
-        FROM {members}
-        WHERE ip_prefix IS NOT NULL
-        GROUP BY cluster_id, ip_prefix
-        HAVING count(DISTINCT "user") >= {several}
+        WITH _accounts AS (
+            SELECT cluster_id, ip_prefix, "user", min(time_generated) AS first_try
+            FROM {members}
+            WHERE ip_prefix IS NOT NULL
+            GROUP BY cluster_id, ip_prefix, "user"
+        ),
+        _ordered AS (
+            SELECT
+                cluster_id,
+                ip_prefix,
+                first_try,
+                count(*) OVER (PARTITION BY cluster_id, ip_prefix) AS accounts,
+                row_number() OVER (
+                    PARTITION BY cluster_id, ip_prefix ORDER BY first_try, "user" NULLS FIRST
+                ) AS place
+            FROM _accounts
+        )
+        SELECT cluster_id, ip_prefix, accounts, first_try - INTERVAL '1' DAY AS since
+        FROM _ordered
+        WHERE place = {several}
         """,
         members=members,
         several=SHARED_BY_ACCOUNTS,
@@ -216,9 +231,9 @@ def visited_prefixes(visitors: Relation, own: Relation, clusters: Relation) -> R
 
     These are lone prefixes visited during the campaign, and prefixes that the campaign itself uses
     for several accounts, if no more accounts succeed from there than the campaign tries. From the
-    latter, visits may be the campaign's since a day before its first attempt from there: it may
-    guess right first. A prefix of both kinds counts since the earlier time. ``accounts`` are those
-    that the campaign tries from a prefix of its own, else null.
+    latter, visits may be the campaign's since the time that ``own`` says. A prefix of both kinds
+    counts since the earlier time. ``accounts`` are those that the campaign tries from a prefix of
+    its own, else null.
 
     ``own`` are rows of ``own_prefixes``, ``clusters`` are rows of ``cluster_statistics``.
     """
