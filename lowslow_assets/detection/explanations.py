@@ -81,6 +81,7 @@ BURST_AN_HOUR = 6
 SERVICE_TRIES, SERVICE_DAYS_A_TRY = 5, 8
 SERVICE_TRIES_A_DAY = 2
 SERVICE_RETURNS = 5
+# Fewer than a campaign tries by default.
 FEW_ACCOUNTS, FEW_ACCOUNTS_TRIES = 9, 2
 # A service has the names of accounts, some of which were deleted. A spray guesses names.
 GUESSED_NAMES, ACCOUNTS_A_GUESS = 3, 5
@@ -259,9 +260,9 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
     The row of a prefix has no address. Sources with few failures are left out. If nothing explains
     a source, many accounts fail from it for days, each seldom, and hardly anybody succeeds from it:
     the servers of a spray look like this. A service tries the same accounts often, or tries all of
-    them in turn in less than SERVICE_DAYS_A_TRY days, and hardly any of its accounts is invented.
-    If it has many accounts, it tries each several times a day, or every SERVICE_TURN_DAYS days with
-    a standard deviation of half of the mean.
+    them in turn, like a clock, in less than SERVICE_DAYS_A_TRY days, and hardly any of its accounts
+    is invented. If it has many accounts, it tries each several times a day. A spray in rounds of a
+    random order is no service: the times between two tries of an account vary by .41 of their mean.
     """
     return sql(
         """
@@ -328,8 +329,7 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
                 WHEN _summed.knows_names
                     AND _summed.failures > {service} * _summed.accounts
                     AND _summed.failures * {service_days} > _summed.accounts * _summed.span
-                    -- A spray from one server tries many accounts once a day, at any time, or in
-                    -- turn for days.
+                    -- A spray from one server tries many accounts once a day, at any time.
                     AND (
                         _summed.accounts <= {few}
                         OR _summed.failures > {service_tries_a_day} * _summed.account_days
