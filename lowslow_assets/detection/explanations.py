@@ -81,8 +81,7 @@ BURST_AN_HOUR = 6
 SERVICE_TRIES, SERVICE_DAYS_A_TRY = 5, 8
 SERVICE_TRIES_A_DAY = 2
 SERVICE_RETURNS = 5
-# Fewer than a campaign tries by default.
-FEW_ACCOUNTS, FEW_ACCOUNTS_TRIES = 9, 2
+FEW_ACCOUNTS, FEW_ACCOUNTS_TRIES = 20, 2
 # A service has the names of accounts, some of which were deleted. A spray guesses names.
 GUESSED_NAMES, ACCOUNTS_A_GUESS = 3, 5
 # A home has fewer.

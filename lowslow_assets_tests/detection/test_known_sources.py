@@ -168,8 +168,8 @@ def test_a_campaign_from_a_known_source_is_not_hidden(engine: Engine):
 
 
 def test_what_is_known_counts_for_no_other_attempt(engine: Engine):
-    # The test makes the address a burst, and the next day's attempts from there a part of it.
-    rows = attempts(*TEST, {"time_generated": NOON + timedelta(days=1), "user_agent": "other"})
+    # The test makes the address a burst, and another attempt from there a part of it.
+    rows = attempts(*TEST, {"time_generated": NOON + timedelta(hours=1), "user_agent": "other"})
     assert explain(engine, rows) == ["burst"] * 21
     of_test = KnownSource("a test", END, user_agents=("probe",))
     assert explain(engine, rows, of_test) == ["known: a test"] * 20 + [None]

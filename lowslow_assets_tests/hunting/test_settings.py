@@ -35,7 +35,7 @@ THRESHOLDS = {
     5: "f8dc32516768",
     6: "1354ebf43ee7",
     7: "6386580fe782",
-    8: "2ebc9ae51964",
+    8: "294b95032cc1",
 }
 RULES = (
     baseline,
