@@ -207,7 +207,8 @@ def own_prefixes(members: Relation) -> Relation:
                 first_try,
                 count(*) OVER (PARTITION BY cluster_id, ip_prefix) AS accounts,
                 row_number() OVER (
-                    PARTITION BY cluster_id, ip_prefix ORDER BY first_try, "user" NULLS FIRST
+                    PARTITION BY cluster_id, ip_prefix
+                    ORDER BY first_try NULLS LAST, "user" NULLS LAST
                 ) AS place
             FROM _accounts
         )
