@@ -42,8 +42,7 @@ EXPLANATIONS = {
     "kept out",
     "office": "at least as many accounts succeed from the source as fail there and never succeed: "
     "people who mistype where they are at home",
-    "burst": "many failures came from the source within hours, and none on other days: loud, not "
-    "slow",
+    "burst": "many failures an hour came from the source, all on one or two days: loud, not slow",
     "service": "the same accounts fail from the source again and again: a connector or a device "
     "with old passwords",
     "few accounts": "the same few accounts fail from the source, each more than twice: a home, a "
