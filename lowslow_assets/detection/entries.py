@@ -81,7 +81,7 @@ _NEWS = extended(
 )
 TRAITED = schema(
     "cluster_id int, outcome string, date date, signin_id string, user string, ip_prefix string, "
-    f"tried boolean, {_LEVELS}"
+    + _LEVELS
 )
 PROBABILITIES = schema(f"cluster_id int, outcome string, {_LEVELS}, probability double")
 ACCOUNTS = schema(
@@ -424,16 +424,17 @@ def lone_visits(
         "ClientAppUsed string, operatingSystem string, city string, network string, "
         "displayName string"
     ),
+    own=OWN_PREFIXES,
 )
-def with_news(judged: Relation, signins: Relation) -> Relation:
+def with_news(judged: Relation, signins: Relation, own: Relation) -> Relation:
     """Add ``new_<property>``: whether no other success of the user shows the same value.
 
     ``has_history`` says whether there is another success of the user at all.
 
-    ``signins`` are the window's. Three kinds of success do not make a value known: the visit
-    itself, another visit of the same user, and a success from a prefix that the campaign uses,
-    because an attacker who succeeded comes again. A device is new if its operating system is,
-    because versions of a browser are always new.
+    ``signins`` are the window's, and ``own`` are rows of ``own_prefixes``. Three kinds of success
+    do not make a value known: the visit itself, another visit of the same user, and a success from
+    a campaign's own prefix, because an attacker who succeeded comes again. A device is new if its
+    operating system is, because versions of a browser are always new.
     """
     return sql(
         """
@@ -466,18 +467,11 @@ def with_news(judged: Relation, signins: Relation) -> Relation:
                 displayName
             FROM _numbered
         ),
-        _used AS (
-            SELECT ip_prefix
-            FROM {judged}
-            WHERE outcome = 'failure' AND ip_prefix IS NOT NULL
-            GROUP BY ip_prefix
-            HAVING count(DISTINCT "user") >= {several}
-        ),
         _seen AS (
             SELECT *
             FROM {signins} AS signins
             WHERE outcome = 'success'
-                AND NOT EXISTS (SELECT 1 FROM _used WHERE _used.ip_prefix = signins.ip_prefix)
+                AND NOT EXISTS (SELECT 1 FROM {own} AS own WHERE own.ip_prefix = signins.ip_prefix)
                 AND NOT EXISTS (
                     SELECT 1
                     FROM {judged} AS judged
@@ -529,12 +523,12 @@ def with_news(judged: Relation, signins: Relation) -> Relation:
         """,
         judged=judged,
         signins=signins,
-        several=SHARED_BY_ACCOUNTS,
+        own=own,
     )
 
 
-@transform(TRAITED, judged=_NEWS, tools=TOOLS)
-def with_traits(judged: Relation, tools: Relation) -> Relation:
+@transform(TRAITED, judged=_NEWS, tools=TOOLS, own=OWN_PREFIXES)
+def with_traits(judged: Relation, tools: Relation, own: Relation) -> Relation:
     """Add the level of each of TRAITS, from ``new_*``, ``mask`` and what else the campaign tried.
 
     application, client, device, place: 0 known to the user, 1 new, 2 new and anomalous in the
@@ -545,13 +539,7 @@ def with_traits(judged: Relation, tools: Relation) -> Relation:
     """
     return sql(
         """
-        WITH _used AS (
-            SELECT cluster_id, ip_prefix, count(DISTINCT "user") AS accounts
-            FROM {judged}
-            WHERE outcome = 'failure'
-            GROUP BY cluster_id, ip_prefix
-        ),
-        _attempts AS (
+        WITH _attempts AS (
             SELECT DISTINCT cluster_id, signin_id FROM {judged} WHERE outcome = 'failure'
         ),
         _tried AS (
@@ -577,15 +565,15 @@ def with_traits(judged: Relation, tools: Relation) -> Relation:
                     FALSE
                 ) AS tried,
                 _tools.cluster_id IS NOT NULL AS with_tool,
-                coalesce(_used.accounts, 0)
+                coalesce(_own.accounts, 0)
                     - CASE WHEN _attempts.signin_id IS NULL THEN 0 ELSE 1 END
                     >= {several} AS from_source
             FROM {judged} AS _judged
             LEFT JOIN _attempts
                 ON _attempts.cluster_id = _judged.cluster_id
                 AND _attempts.signin_id = _judged.signin_id
-            LEFT JOIN _used
-                ON _used.cluster_id = _judged.cluster_id AND _used.ip_prefix = _judged.ip_prefix
+            LEFT JOIN {own} AS _own
+                ON _own.cluster_id = _judged.cluster_id AND _own.ip_prefix = _judged.ip_prefix
             LEFT JOIN {tools} AS _tools
                 ON _tools.cluster_id = _judged.cluster_id
                 AND _tools.browser = _judged.browser
@@ -598,7 +586,6 @@ def with_traits(judged: Relation, tools: Relation) -> Relation:
             signin_id,
             "user",
             ip_prefix,
-            tried,
             CASE WHEN NOT new_application THEN 0 WHEN (mask & {application}) <> 0 THEN 2 ELSE 1 END
                 AS trait_application,
             CASE WHEN NOT new_client THEN 0 WHEN (mask & {client}) <> 0 THEN 2 ELSE 1 END
@@ -618,6 +605,7 @@ def with_traits(judged: Relation, tools: Relation) -> Relation:
         """,
         judged=judged,
         tools=tools,
+        own=own,
         application=property_bits("application"),
         client=property_bits("client"),
         device=property_bits("device"),
@@ -747,7 +735,7 @@ def likely_entries(traited: Relation, probabilities: Relation) -> Relation:
                 _traited.date,
                 _traited.signin_id,
                 _traited.ip_prefix,
-                _traited.tried,
+                _traited.trait_tried,
                 _traited.trait_application,
                 _traited.trait_client,
                 _traited.trait_device,
@@ -808,7 +796,7 @@ def likely_entries(traited: Relation, probabilities: Relation) -> Relation:
                     THEN '; with the browser and operating system of the campaign'
                     ELSE ''
                 END
-                || CASE WHEN tried THEN '; the campaign had tried the account' ELSE '' END
+                || CASE WHEN trait_tried > 0 THEN '; the campaign had tried the account' ELSE '' END
                 || CASE
                     WHEN trait_history = 0 THEN '; the user succeeds nowhere else'
                     WHEN trait_application + trait_client + trait_device + trait_place > 0

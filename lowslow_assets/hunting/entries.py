@@ -59,8 +59,8 @@ def find_entries(
     prefixes = visited_prefixes(came, own, clusters).held()
     visits = lone_visits(signins, prefixes, came, tools).held()
     masks = mask(visits).held()
-    judged = with_news(to_judge(members, visits, masks).held(), signins).held()
-    traited = with_traits(judged, tools).held()
+    judged = with_news(to_judge(members, visits, masks).held(), signins, own).held()
+    traited = with_traits(judged, tools, own).held()
     probabilities = _probabilities(traited, honest_shares(came, prefixes, own))
     return entries_of_visits(visits, masks, likely_entries(traited, probabilities))
 

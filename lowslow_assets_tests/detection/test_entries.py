@@ -1,6 +1,6 @@
 """Entries: which successes are lone visits, what is new about them, and their probability."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -34,7 +34,7 @@ from lowslow_assets.detection.entries import (
 )
 from lowslow_assets.detection.explanations import RESOLVED_SECONDS
 from lowslow_assets.detection.gathering import TOOLS
-from lowslow_assets.engines.base import Engine
+from lowslow_assets.engines.base import Engine, Relation
 from lowslow_assets.engines.schemas import extended, schema
 from lowslow_assets.lake.tables import (
     ENCODED_FEATURES,
@@ -582,13 +582,27 @@ def signin(id: str, prefix: str | None, user: str = "ann", **changed: str) -> di
     }
 
 
+def own_of(engine: Engine, rows: Iterable[dict[str, Any]]) -> Relation:
+    """The campaigns' own prefixes, from the attempts among these rows."""
+    attempts = [row for row in rows if row["outcome"] == "failure"]
+    return own_prefixes(relation(engine, MEMBERS, attempts))
+
+
+def rows_with_news(
+    engine: Engine, judged: Sequence[dict[str, Any]], signins: Iterable[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    return with_news(
+        relation(engine, JUDGED, judged),
+        relation(engine, ENCODED_FEATURES.dated, signins),
+        own_of(engine, judged),
+    ).rows()
+
+
 def news_of(
-    engine: Engine, judged: Iterable[dict[str, Any]], signins: Iterable[dict[str, Any]]
+    engine: Engine, judged: Sequence[dict[str, Any]], signins: Iterable[dict[str, Any]]
 ) -> dict[str, set[str]]:
     """Per sign-in the properties that are new to its user."""
-    rows = with_news(
-        relation(engine, JUDGED, judged), relation(engine, ENCODED_FEATURES.dated, signins)
-    ).rows()
+    rows = rows_with_news(engine, judged, signins)
     found = {row["signin_id"]: {name for name in PROPERTIES if row[f"new_{name}"]} for row in rows}
     assert len(found) == len(rows), "a join made rows out of nothing"
     for row in rows:
@@ -648,9 +662,7 @@ def test_a_history_is_another_success_of_the_user(engine: Engine) -> None:
         signin("to cid, all but a few is new", "fresh", user="cid"),
         signin("nobody's", "fresh", user="nobody"),
     ]
-    rows = with_news(
-        relation(engine, JUDGED, judged), relation(engine, ENCODED_FEATURES.dated, history)
-    ).rows()
+    rows = rows_with_news(engine, judged, history)
     assert {row["signin_id"]: row["has_history"] for row in rows} == {
         "ann's": True,
         "visit": False,
@@ -693,14 +705,21 @@ def test_what_is_known_from_an_unknown_source_is_known(engine: Engine) -> None:
 
 
 def test_sign_ins_that_may_be_several_campaigns_stay_as_many(engine: Engine) -> None:
-    judged = relation(engine, JUDGED, [signin("visit", "away")] * 3)
-    home = relation(engine, ENCODED_FEATURES.dated, [signin("home", "home")])
-    assert len(with_news(judged, home).rows()) == 3
+    judged = [signin("visit", "away")] * 3
+    assert len(rows_with_news(engine, judged, [signin("home", "home")])) == 3
 
 
 NEWS = extended(
     JUDGED, ", ".join([*(f"new_{name} boolean" for name in PROPERTIES), "has_history boolean"])
 )
+
+
+def rows_with_traits(
+    engine: Engine, rows: Sequence[dict[str, Any]], tools: Iterable[dict[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    return with_traits(
+        relation(engine, NEWS, rows), relation(engine, TOOLS, tools), own_of(engine, rows)
+    ).rows()
 
 
 def mask_of(*features: str) -> int:
@@ -734,8 +753,7 @@ NEW = {f"new_{name}": True for name in PROPERTIES} | {"has_history": True}
 def test_levels_of_traits(engine: Engine, values: dict, levels: list[int]) -> None:
     row = {"cluster_id": 0, "outcome": "failure", "signin_id": "attempt", "mask": 0}
     row |= {"displayName": "LAPTOP-1"} | values
-    tools = relation(engine, TOOLS, [tool_of()])
-    [found] = with_traits(relation(engine, NEWS, [row]), tools).rows()
+    [found] = rows_with_traits(engine, [row], [tool_of()])
     assert list(trait_key(found)) == levels
     for level, levels_of_trait in zip(levels, TRAITS.values(), strict=True):
         assert level < levels_of_trait
@@ -777,9 +795,8 @@ def test_an_account_is_tried_if_the_campaign_made_an_attempt_on_it_before(engine
         row("of another", "ann", 9, "success", cluster=1),
         row("of another on Bob", "bob", 9, "success", cluster=1),
     ]
-    found = with_traits(relation(engine, NEWS, rows), relation(engine, TOOLS)).rows()
-    assert all(row["tried"] == bool(row["trait_tried"]) for row in found)
-    assert {row["signin_id"] for row in found if row["tried"]} == {
+    found = rows_with_traits(engine, rows)
+    assert {row["signin_id"] for row in found if row["trait_tried"]} == {
         "visit after",
         "second attempt",
         "stopped attempt again",
@@ -811,7 +828,7 @@ def test_a_sign_in_shows_the_tool_of_its_campaign_by_browser_and_system(engine: 
         row("of one without", 2, "success"),
     ]
     tools = [tool_of(0), tool_of(1) | {"browser": "wget"}]
-    found = with_traits(relation(engine, NEWS, rows), relation(engine, TOOLS, tools)).rows()
+    found = rows_with_traits(engine, rows, tools)
     assert len(found) == len(rows)
     shown = {row["signin_id"] for row in found if row["trait_tool"]}
     assert shown == {"attempt", "success", "stopped", "another's"}
@@ -839,7 +856,7 @@ def test_a_source_is_the_campaigns_by_accounts_other_than_the_attempts(engine: E
         *(row(f"visit to {p}", "dan", p, "success") for p in ("three", "two", "one", "none")),
         row("of another campaign", "dan", "three", "success", cluster=1),
     ]
-    found = with_traits(relation(engine, NEWS, rows), relation(engine, TOOLS)).rows()
+    found = rows_with_traits(engine, rows)
     assert len(found) == len(rows)
     assert {row["signin_id"] for row in found if row["trait_source"]} == {
         "three ann",
@@ -862,8 +879,7 @@ def test_a_sign_in_from_the_users_own_network_is_a_visit_only_with_the_tool(
         known | TOOL | {"signin_id": "at home with the tool", "outcome": "success"},
         known | TOOL | {"signin_id": "of another", "outcome": "success", "cluster_id": 1},
     ]
-    tools = relation(engine, TOOLS, [tool_of()])
-    found = with_traits(relation(engine, NEWS, rows), tools).rows()
+    found = rows_with_traits(engine, rows, [tool_of()])
     assert {row["signin_id"] for row in found} == {"attempt", "visit", "at home with the tool"}
 
 
@@ -1084,28 +1100,25 @@ def test_a_visit_more_like_the_failures_is_more_probable(
 
 
 @pytest.mark.parametrize(
-    ("tried", "levels", "words"),
+    ("levels", "words"),
     [
-        (False, PLAIN, []),
-        (True, PLAIN, ["the campaign had tried the account"]),
-        (False, FROM_SOURCE, []),
-        (True, WITH_TOOL, ["the campaign had tried the account"]),
-        (False, (1, 0, 0, 0, 0, 0, 1, 0, 0, 1), ["new to the user: application"]),
-        (False, (0, 0, 0, 0, 0, 0, 1, 0, 1, 1), []),
+        (PLAIN, []),
+        (TRIED, ["the campaign had tried the account"]),
+        (FROM_SOURCE, []),
+        ((0, 0, 0, 0, 0, 0, 1, 1, 0, 1), ["the campaign had tried the account"]),
+        ((1, 0, 0, 0, 0, 0, 1, 0, 0, 1), ["new to the user: application"]),
+        ((0, 0, 0, 0, 0, 0, 1, 0, 1, 1), []),
         (
-            True,
             (0, 1, 0, 0, 0, 0, 1, 1, 1, 1),
             ["the campaign had tried the account", "new to the user: client"],
         ),
         (
-            True,
             (0, 1, 0, 0, 0, 0, 0, 1, 1, 1),
             ["the campaign had tried the account", "new to the user: client"],
         ),
-        (False, NO_HISTORY, ["the user succeeds nowhere else"]),
-        (False, (0, 0, 1, 2, 1, 0, 0, 0, 0, 1), ["new to the user: device, place"]),
+        (NO_HISTORY, ["the user succeeds nowhere else"]),
+        ((0, 0, 1, 2, 1, 0, 0, 0, 0, 1), ["new to the user: device, place"]),
         (
-            True,
             (1, 2, 1, 2, 1, 0, 0, 1, 0, 1),
             [
                 "the campaign had tried the account",
@@ -1114,10 +1127,8 @@ def test_a_visit_more_like_the_failures_is_more_probable(
         ),
     ],
 )
-def test_evidence_in_words(
-    engine: Engine, tried: bool, levels: tuple[int, ...], words: list[str]
-) -> None:
-    visit = {"cluster_id": 0, "outcome": "success", "signin_id": "visit", "tried": tried}
+def test_evidence_in_words(engine: Engine, levels: tuple[int, ...], words: list[str]) -> None:
+    visit = {"cluster_id": 0, "outcome": "success", "signin_id": "visit"}
     traits = dict(zip(TRAIT_COLUMNS, levels, strict=True))
     probability = {"cluster_id": 0, "outcome": "success", **traits, "probability": 1.0}
     [found] = likely_entries(
@@ -1146,7 +1157,6 @@ def test_a_visit_is_one_entry_of_the_likeliest_campaign(engine: Engine) -> None:
             "signin_id": id,
             "user": user,
             "ip_prefix": prefix,
-            "tried": False,
             **dict.fromkeys(TRAIT_COLUMNS, 0),
             "trait_application": level,
         }
