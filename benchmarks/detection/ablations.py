@@ -44,7 +44,7 @@ from lowslow_assets.lake.tables import (
     SUSPECT_FAILURES,
     Table,
 )
-from lowslow_assets.orchestration.assets import clusters, mixture, suspects
+from lowslow_assets.orchestration.assets import clusters, incidents, mixture, suspects
 from lowslow_assets.platform.machine import cores
 from lowslow_assets.settings import NOTEBOOK
 from lowslow_assets.signins.features import attempts
@@ -204,6 +204,12 @@ ABLATIONS = {
     },
     "entries: without the campaign's own sources": _in_place(
         INCIDENT_MEMBERS, entries, "SHARED_BY_ACCOUNTS", 1_000_000
+    ),
+    "entries: without the campaign's tool": _in_place(
+        INCIDENT_MEMBERS,
+        incidents,
+        "tools_of_campaigns",
+        lambda found, _: found.engine.from_arrow(gathering.TOOLS.empty_table()),
     ),
     **{f"without the sign: {name}": _without_sign(name) for name in SIGNS},
     **{f"without the test: {name}": _without_test(name) for name in TESTS},
