@@ -38,19 +38,19 @@ EXPLANATIONS = {
     "factor given, a lock opened",
     "no source": "the log does not say from which address: nothing to judge by",
     "busy account": "the account failed, or was stopped, more than 5 times that day with one "
-    "client, or more than 15 times with several: a device or service with an old password, or "
-    "kept out",
+    "client, or more than 15 times with several: many that day, by a device or service with an old "
+    "password, or by somebody who forgot it or is kept out",
     "office": "at least as many accounts succeed from the source as fail there and never succeed: "
     "people who mistype where they are at home",
     "burst": "many failures an hour came from the source, all on one or two days: loud, not slow",
     "service": "the same accounts fail from the source again and again: a connector or a device "
     "with old passwords",
-    "few accounts": "the same few accounts fail from the source, each more than twice: a home, a "
-    "small service",
+    "few accounts": "the same few accounts fail from the source, each more than twice: one person, "
+    "a home, a small service",
     "own network": "the user succeeds from the network, and people from the prefix: mistyped and "
     "given up",
-    "own device": "the user succeeds from the same place with the same operating system: mistyped "
-    "and given up",
+    "own device": "the user succeeds from the same place with the same operating system: mistyped, "
+    "forgotten or locked, and given up",
     "own place": "stopped at a place that the user succeeds from: a second factor not given",
     "kept out": "at least half of the accounts that are tried from the prefix had the right "
     "password: people whom a policy or a prompt keeps out",

@@ -30,8 +30,10 @@ _HOURS_A_BLOCK = 4
 _BURST = np.timedelta64(24, "h")
 _LEAST_OF_USUAL, _LEAST_EXPECTED = 0.1, 5
 _SHARES_OF_NOISE = (0.0, 0.25, 0.5, 0.75, 1.0)
-# With fewer tries of each account on average, some accounts of a list may not be tried at all.
-_LEAST_TRIES = 5
+# With fewer days on which each account is tried, on average, random tries are equal, too.
+_LEAST_TRIES = 1.5
+# At that least, the rate has converged to three digits.
+_ROUNDS = 20
 
 
 @dataclass(frozen=True)
@@ -110,13 +112,13 @@ def signs_of_members(
         occupancy_p_value(n, accounts, users),
         f"{n - users:,} of {n:,} attempts try an account again; strays would {again:,.0f} times",
     )
-    _, tries = np.unique(members.user, return_counts=True)
-    if n >= _LEAST_TRIES * users:
+    _, tries = np.unique(_one_per_account_and_day(members).user, return_counts=True)
+    if tries.sum() >= _LEAST_TRIES * users:
         yield Sign(
             "equal tries",
             _dispersion_p_value(tries),
-            f"each of {users:,} accounts is tried {tries.min():,} to {tries.max():,} times; random "
-            "tries would vary more",
+            f"each of {users:,} accounts is tried on {tries.min():,} to {tries.max():,} days; "
+            "random tries would vary more",
         )
     yield from _signs_of_time(members, population, left_out)
     shared = int(shares_prefix(members).sum())
@@ -253,15 +255,20 @@ def _dispersion_p_value(counts: np.ndarray) -> float:
 
     The lower tail of Fisher's index of dispersion (Fisher, Thornton and Mackenzie, The accuracy of
     the plating method of estimating the density of bacterial populations, Annals of Applied Biology
-    9, 1922). Whole numbers of a given sum differ by at least 2 in the sum of their squares, and the
-    correction for continuity is half of that: equal counts are not impossible.
+    9, 1922). A place without an event is not among ``counts``, so the variance is that of a Poisson
+    distribution without zeros, m (1 + rate - m) with m = rate / (1 - exp(-rate)). Whole numbers of
+    a given sum differ by at least 2 in the sum of their squares, and the correction for continuity
+    is half of that: equal counts are not impossible.
     """
     from scipy import stats
 
-    if len(counts) < 2:
+    mean = rate = counts.mean()
+    if len(counts) < 2 or mean <= 1:
         return 1.0
-    squares = ((counts - counts.mean()) ** 2).sum() + 1
-    return float(stats.chi2.cdf(squares / counts.mean(), len(counts) - 1))
+    for _ in range(_ROUNDS):
+        rate = mean * -np.expm1(-rate)
+    squares = ((counts - mean) ** 2).sum() + 1
+    return float(stats.chi2.cdf(squares / (mean * (1 + rate - mean)), len(counts) - 1))
 
 
 def at_least(events: int, expected: float) -> float:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
 
 from lowslow_assets.detection.members import Suspects
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
@@ -118,44 +118,69 @@ def test_each_account_once_is_even() -> None:
 
 
 def tried(*tries: int) -> Suspects:
-    """Accounts that are tried so often each, in turn."""
+    """Accounts that are tried on so many days each, in turn."""
     users = [f"user{i}" for n in range(max(tries)) for i, times in enumerate(tries) if n < times]
-    return suspects([i * 0.7 for i in range(len(users))], user=users)
+    return suspects([float(i) for i in range(len(users))], user=users)
+
+
+def variance_without_zeros(mean: float) -> float:
+    """Of a Poisson distribution without zeros, by the probability of each number."""
+    rate = optimize.brentq(lambda rate: rate / -math.expm1(-rate) - mean, 1e-9, mean)
+    numbers = np.arange(1, 100)
+    probability = stats.poisson.pmf(numbers, rate) / -math.expm1(-rate)
+    return float(probability @ (numbers - mean) ** 2)
 
 
 @pytest.mark.parametrize(
-    ("tries", "p_value"),
+    ("tries", "squares"),
     [
-        # With one degree of freedom P(X <= x) = erf(sqrt(x / 2)), with two 1 - exp(-x / 2). The
-        # squares of the differences add up to 0, to 2, and to 2, and one is added to each.
-        ((6, 6), math.erf(math.sqrt(1 / 6 / 2))),
-        ((5, 7), math.erf(math.sqrt(3 / 6 / 2))),
-        ((4, 5, 6), 1 - math.exp(-3 / 5 / 2)),
-        ((5, 5, 5), 1 - math.exp(-1 / 5 / 2)),
-        ((1, 1, 28), 1 - math.exp(-(2 * 9**2 + 18**2 + 1) / 10 / 2)),
-        ((12,), 1.0),
+        ((6, 6), 0),
+        ((5, 7), 2),
+        ((4, 5, 6), 2),
+        ((2, 2, 2, 2, 2, 2), 0),
+        ((1, 2, 1, 2, 1, 2, 1, 2), 2),
+        ((1, 1, 28), 2 * 9**2 + 18**2),
     ],
     ids=str,
 )
-def test_equal_tries_as_calculated_manually(tries: tuple[int, ...], p_value: float) -> None:
+def test_equal_tries_as_calculated_manually(tries: tuple[int, ...], squares: int) -> None:
+    """One is added to the sum of the squares of the differences from the mean."""
+    mean, accounts = sum(tries) / len(tries), len(tries)
+    expected = stats.chi2.cdf((squares + 1) / variance_without_zeros(mean), accounts - 1)
     sign = signs(tried(*tries))["equal tries"]
-    assert sign.p_value == pytest.approx(p_value)
+    assert sign.p_value == pytest.approx(expected, rel=1e-3)
     assert sign.explanation == (
-        f"each of {len(tries)} accounts is tried {min(tries)} to {max(tries)} times; random tries "
+        f"each of {accounts} accounts is tried on {min(tries)} to {max(tries)} days; random tries "
         "would vary more"
     )
 
 
 def test_equal_tries_are_as_improbable_as_they_are() -> None:
-    """Fifty tries fall on ten accounts five times each: 50! / 5!^10 of 10^50 ways."""
-    exact = math.factorial(50) / math.factorial(5) ** 10 / 10**50
-    assert signs(tried(*[5] * 10))["equal tries"].p_value == pytest.approx(exact, rel=0.2)
+    """Fifty tries that leave out none of ten accounts fall on each of them five times.
+
+    These are 50! / 5!^10 of 10^50 ways; some of the others leave out an account.
+    """
+    exact = math.factorial(50) / math.factorial(5) ** 10 / 10**50 / occupancy_p_value(50, 10, 10)
+    assert signs(tried(*[5] * 10))["equal tries"].p_value == pytest.approx(exact, rel=0.5)
 
 
 def test_accounts_that_are_hardly_tried_twice_have_no_equal_tries() -> None:
-    """With 4.9 tries each, some accounts of a list may not be tried at all."""
-    assert "equal tries" not in signs(tried(*[5] * 9, 4))
+    assert "equal tries" in signs(tried(*[2] * 10, *[1] * 10))
+    assert "equal tries" not in signs(tried(*[2] * 9, *[1] * 11))
     assert "equal tries" not in signs(tried(*[1] * 40))
+
+
+def test_tries_of_one_day_are_one_of_equal_tries() -> None:
+    """Who fails three times and gives up does so each time."""
+    in_one_hour = suspects(
+        [i + n / 100 for i in range(20) for n in range(3)],
+        user=[f"user{i}" for i in range(20) for _ in range(3)],
+    )
+    assert "equal tries" not in signs(in_one_hour)
+
+
+def test_one_account_is_tried_as_often_as_itself() -> None:
+    assert signs(tried(12))["equal tries"].p_value == 1
 
 
 @pytest.mark.parametrize("seed", range(20))
