@@ -992,11 +992,11 @@ def test_groups_as_calculated_manually(engine: Engine) -> None:
     reasons = {g.example: g.reason for g in found if g.example}
     assert reasons == {
         "ann": "one account, one address, every 30 minutes: "
-        "many that day, by a device or service with an old password, or by somebody who forgot it or "
-        "is kept out",
+        "many that day, by a device or service with an old password, or by somebody who forgot it "
+        "or is kept out",
         "bob": "one account, 2 addresses, every 4 hours: "
-        "many that day, by a device or service with an old password, or by somebody who forgot it or "
-        "is kept out",
+        "many that day, by a device or service with an old password, or by somebody who forgot it "
+        "or is kept out",
         "q": "4 accounts, one address, every 24 hours: a connector or a device with old passwords",
         "2026-06-01 01": "6 accounts, 6 addresses, every 12 seconds: a burst",
     }
