@@ -19,7 +19,12 @@ from lowslow_assets.detection.user_prefixes import user_prefixes
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import extended, schema
 from lowslow_assets.engines.sql import Columns, sql, transform
-from lowslow_assets.lake.tables import ENCODED_FEATURES, INCIDENT_MEMBERS, SUCCESS_SOURCES
+from lowslow_assets.lake.tables import (
+    ENCODED_FEATURES,
+    INCIDENT_MEMBERS,
+    NODATA,
+    SUCCESS_SOURCES,
+)
 
 LONGEST_VISIT_SECONDS = 24 * 60 * 60
 MIN_ENTRY_PROBABILITY = 0.5
@@ -42,7 +47,6 @@ TRAITS = {
     "device": 3,
     "place": 3,
     "network": 2,
-    "own": 2,
     "tool": 2,
     "tried": 2,
     "source": 2,
@@ -51,7 +55,7 @@ TRAITS = {
 """The number of levels of each trait (see ``with_traits``)."""
 FACTORS = (
     ("application", "client"),
-    ("device", "own"),
+    ("device",),
     ("place", "network"),
     ("tried",),
 )
@@ -420,9 +424,9 @@ def lone_visits(
     _NEWS,
     judged=JUDGED,
     signins=schema(
-        "outcome string, user string, ip_prefix string, AppDisplayName string, "
-        "ClientAppUsed string, operatingSystem string, city string, network string, "
-        "displayName string"
+        "outcome string, time_generated timestamp, user string, ip_prefix string, "
+        "AppDisplayName string, ClientAppUsed string, operatingSystem string, city string, "
+        "network string, displayName string"
     ),
     own=OWN_PREFIXES,
 )
@@ -433,8 +437,8 @@ def with_news(judged: Relation, signins: Relation, own: Relation) -> Relation:
 
     ``signins`` are the window's, and ``own`` are rows of ``own_prefixes``. Three kinds of success
     do not make a value known: the visit itself, another visit of the same user, and a success from
-    a campaign's own prefix, because an attacker who succeeded comes again. A device is new if its
-    operating system is, because versions of a browser are always new.
+    a campaign's own prefix since it uses that, because an attacker who succeeded comes again. A
+    device is new if its operating system is, because versions of a browser are always new.
     """
     return sql(
         """
@@ -471,7 +475,12 @@ def with_news(judged: Relation, signins: Relation, own: Relation) -> Relation:
             SELECT *
             FROM {signins} AS signins
             WHERE outcome = 'success'
-                AND NOT EXISTS (SELECT 1 FROM {own} AS own WHERE own.ip_prefix = signins.ip_prefix)
+                AND NOT EXISTS (
+                    SELECT 1
+                    FROM {own} AS own
+                    WHERE own.ip_prefix = signins.ip_prefix
+                        AND own.since <= signins.time_generated
+                )
                 AND NOT EXISTS (
                     SELECT 1
                     FROM {judged} AS judged
@@ -532,9 +541,10 @@ def with_traits(judged: Relation, tools: Relation, own: Relation) -> Relation:
     """Add the level of each of TRAITS, from ``new_*``, ``mask`` and what else the campaign tried.
 
     application, client, device, place: 0 known to the user, 1 new, 2 new and anomalous in the
-    tenant. network: 1 if anomalous. own: 1 on a device with a name that is known to be the user's.
-    tool: 1 with the campaign's tool. tried: 1 if the campaign tried the account before. source: 1
-    if the campaign tried several other accounts from the prefix. history: 1 if the user has one.
+    tenant. network: 1 if anomalous. tool: 1 with the campaign's tool. tried: 1 if the campaign
+    tried the account before. source: 1 if the campaign tried several other accounts from the
+    prefix. history: 1 if the user has one. Visits on a device whose name is known to be the user's
+    are left out: only a registered device has a name, and the attacker has none of the user's.
     Visits from a network that is known to be the user's are left out, but for those with the tool.
     """
     return sql(
@@ -595,13 +605,13 @@ def with_traits(judged: Relation, tools: Relation, own: Relation) -> Relation:
             CASE WHEN NOT new_place THEN 0 WHEN (mask & {place}) <> 0 THEN 2 ELSE 1 END
                 AS trait_place,
             CASE WHEN (mask & {network}) <> 0 THEN 1 ELSE 0 END AS trait_network,
-            CASE WHEN displayName <> 'NODATA' AND NOT new_name THEN 1 ELSE 0 END AS trait_own,
             CASE WHEN with_tool THEN 1 ELSE 0 END AS trait_tool,
             CASE WHEN tried THEN 1 ELSE 0 END AS trait_tried,
             CASE WHEN from_source THEN 1 ELSE 0 END AS trait_source,
             CASE WHEN has_history THEN 1 ELSE 0 END AS trait_history
         FROM _tried
-        WHERE new_network OR with_tool OR outcome = 'failure'
+        WHERE outcome = 'failure'
+            OR ((new_network OR with_tool) AND (new_name OR displayName = {nodata}))
         """,
         judged=judged,
         tools=tools,
@@ -611,6 +621,7 @@ def with_traits(judged: Relation, tools: Relation, own: Relation) -> Relation:
         device=property_bits("device"),
         place=property_bits("place"),
         network=property_bits("network"),
+        nodata=NODATA,
         several=SHARED_BY_ACCOUNTS,
     )
 
@@ -762,7 +773,6 @@ def likely_entries(traited: Relation, probabilities: Relation) -> Relation:
                 AND _traited.trait_device = _probabilities.trait_device
                 AND _traited.trait_place = _probabilities.trait_place
                 AND _traited.trait_network = _probabilities.trait_network
-                AND _traited.trait_own = _probabilities.trait_own
                 AND _traited.trait_tool = _probabilities.trait_tool
                 AND _traited.trait_tried = _probabilities.trait_tried
                 AND _traited.trait_source = _probabilities.trait_source

@@ -80,7 +80,11 @@ BURST_AN_HOUR = 6
 SERVICE_TRIES, SERVICE_DAYS_A_TRY = 5, 8
 SERVICE_TRIES_A_DAY = 2
 SERVICE_RETURNS = 5
-FEW_ACCOUNTS, FEW_ACCOUNTS_TRIES = 20, 2
+# The times between the tries of a clock vary by less than a third of their mean. For those of a
+# gamma distribution, the logarithm of the mean exceeds the mean of the logarithms by half of the
+# square of that. A day without failures adds less to this than to the variance.
+SERVICE_VARIES = 0.05
+FEW_ACCOUNTS, FEW_ACCOUNTS_TRIES = 9, 2
 # A service has the names of accounts, some of which were deleted. A spray guesses names.
 GUESSED_NAMES, ACCOUNTS_A_GUESS = 3, 5
 # A home has fewer.
@@ -260,7 +264,8 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
     the servers of a spray look like this. A service tries the same accounts often, or tries all of
     them in turn, like a clock, in less than SERVICE_DAYS_A_TRY days, and hardly any of its accounts
     is invented. If it has many accounts, it tries each several times a day. A spray in rounds of a
-    random order is no service: the times between two tries of an account vary by .41 of their mean.
+    random order is no service: the times between two tries of an account vary by .41 of their mean,
+    and the two logarithms differ by .11.
     """
     return sql(
         """
@@ -308,7 +313,11 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
                 count(*) AS account_days,
                 count(hours_apart) AS returns,
                 CAST(sum(hours_apart) AS DOUBLE) AS hours,
-                CAST(sum(hours_apart * hours_apart) AS DOUBLE) AS squares,
+                -- Whole numbers, because sums of others depend on their order.
+                sum(CASE
+                    WHEN hours_apart >= 0
+                    THEN CAST(floor(1000000 * ln(greatest(hours_apart, 1))) AS BIGINT)
+                END) / 1e6 AS logarithms,
                 epoch_day(max(date)) - epoch_day(min(date)) + 1 AS span
             FROM _failures
             GROUP BY ROLLUP (ip_prefix, ip_address)
@@ -333,13 +342,13 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
                         OR _summed.failures > {service_tries_a_day} * _summed.account_days
                     )
                     THEN 'service'
-                -- In turn, as regular as a clock: the standard deviation is a quarter of the mean.
+                -- In turn, as regular as a clock.
                 WHEN _summed.knows_names
                     AND _summed.returns >= {returns}
                     AND _summed.returns * 2 >= _summed.accounts
                     AND _summed.hours <= _summed.returns * {service_days} * 24
-                    AND (_summed.returns * _summed.squares - _summed.hours * _summed.hours) * 16
-                        <= _summed.hours * _summed.hours
+                    AND ln(greatest(_summed.hours / _summed.returns, 1))
+                        <= _summed.logarithms / _summed.returns + {varies}
                     THEN 'service'
                 WHEN _summed.failures > {few_tries} * _summed.accounts
                     AND _summed.accounts <= {few} THEN 'few accounts'
@@ -361,6 +370,7 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
         guesses=GUESSED_NAMES,
         accounts_a_guess=ACCOUNTS_A_GUESS,
         returns=SERVICE_RETURNS,
+        varies=SERVICE_VARIES,
         few=FEW_ACCOUNTS,
         few_tries=FEW_ACCOUNTS_TRIES,
         most_of_address=MAX_FAILURES_AN_ADDRESS,

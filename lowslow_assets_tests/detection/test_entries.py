@@ -674,16 +674,23 @@ def test_a_history_is_another_success_of_the_user(engine: Engine) -> None:
 def test_what_is_seen_from_a_campaigns_prefixes_makes_nothing_known(engine: Engine) -> None:
     """Two visits from two of its servers: neither makes the other one the user's own."""
     attempts = [
-        signin(f"{prefix} {user}", prefix, user=user) | {"outcome": "failure"}
+        signin(f"{prefix} {user}", prefix, user=user)
+        | {"outcome": "failure", "time_generated": START}
         for prefix in ("server", "other server")
         for user in ("bob", "cid")
     ]
     visits = [
-        signin("visit", "server", place="Rome"),
-        signin("again", "other server", place="Rome"),
+        signin("visit", "server", place="Rome") | {"time_generated": after(1)},
+        signin("again", "other server", place="Rome") | {"time_generated": after(2)},
     ]
-    found = news_of(engine, [*visits, *attempts], [*visits, signin("home", "home")])
+    seen = [*visits, signin("home", "home")]
+    found = news_of(engine, [*visits, *attempts], seen)
     assert found["visit"] == found["again"] == {"place"}
+    # Who came to another prefix of the same provider before the campaign did is known there.
+    for hours, new in ((-25, set()), (-23, {"place"})):
+        earlier = signin("earlier", "other server", place="Rome") | {"time_generated": after(hours)}
+        found = news_of(engine, [visits[0], *attempts], [visits[0], earlier, seen[-1]])
+        assert found["visit"] == new
 
 
 def test_visits_make_nothing_known_to_each_other(engine: Engine) -> None:
@@ -734,25 +741,22 @@ NEW = {f"new_{name}": True for name in PROPERTIES} | {"has_history": True}
 @pytest.mark.parametrize(
     ("values", "levels"),
     [
-        (KNOWN, [0, 0, 0, 0, 0, 1, 0, 0, 0, 1]),
-        # Own means a device with a known name.
-        (KNOWN | {"displayName": "NODATA"}, [0, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
-        (KNOWN | {"new_name": True}, [0, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
-        (NEW, [1, 1, 1, 1, 0, 0, 0, 0, 0, 1]),
+        (KNOWN, [0, 0, 0, 0, 0, 0, 0, 0, 1]),
+        (NEW, [1, 1, 1, 1, 0, 0, 0, 0, 1]),
         # Without a history, all is new.
-        (NEW | {"has_history": False}, [1, 1, 1, 1, 0, 0, 0, 0, 0, 0]),
-        (NEW | {"mask": ANOMALOUS}, [2, 2, 2, 2, 1, 0, 0, 0, 0, 1]),
-        (NEW | TOOL | {"mask": ANOMALOUS}, [2, 2, 2, 2, 1, 0, 1, 0, 0, 1]),
+        (NEW | {"has_history": False}, [1, 1, 1, 1, 0, 0, 0, 0, 0]),
+        (NEW | {"mask": ANOMALOUS}, [2, 2, 2, 2, 1, 0, 0, 0, 1]),
+        (NEW | TOOL | {"mask": ANOMALOUS}, [2, 2, 2, 2, 1, 1, 0, 0, 1]),
         # Anomalous in the tenant, and still the user's own: only the network is new.
-        (KNOWN | {"mask": ANOMALOUS}, [0, 0, 0, 0, 1, 1, 0, 0, 0, 1]),
-        (KNOWN | {"new_device": True, "mask": mask_of("browser")}, [0, 0, 2, 0, 0, 1, 0, 0, 0, 1]),
-        (KNOWN | {"new_place": True, "mask": mask_of("Location")}, [0, 0, 0, 2, 0, 1, 0, 0, 0, 1]),
-        (KNOWN | {"new_place": True, "mask": mask_of("browser")}, [0, 0, 0, 1, 0, 1, 0, 0, 0, 1]),
+        (KNOWN | {"mask": ANOMALOUS}, [0, 0, 0, 0, 1, 0, 0, 0, 1]),
+        (KNOWN | {"new_device": True, "mask": mask_of("browser")}, [0, 0, 2, 0, 0, 0, 0, 0, 1]),
+        (KNOWN | {"new_place": True, "mask": mask_of("Location")}, [0, 0, 0, 2, 0, 0, 0, 0, 1]),
+        (KNOWN | {"new_place": True, "mask": mask_of("browser")}, [0, 0, 0, 1, 0, 0, 0, 0, 1]),
     ],
 )
 def test_levels_of_traits(engine: Engine, values: dict, levels: list[int]) -> None:
     row = {"cluster_id": 0, "outcome": "failure", "signin_id": "attempt", "mask": 0}
-    row |= {"displayName": "LAPTOP-1"} | values
+    row |= {"displayName": "NODATA"} | values
     [found] = rows_with_traits(engine, [row], [tool_of()])
     assert list(trait_key(found)) == levels
     for level, levels_of_trait in zip(levels, TRAITS.values(), strict=True):
@@ -883,6 +887,19 @@ def test_a_sign_in_from_the_users_own_network_is_a_visit_only_with_the_tool(
     assert {row["signin_id"] for row in found} == {"attempt", "visit", "at home with the tool"}
 
 
+def test_a_sign_in_on_a_device_of_the_user_is_no_visit(engine: Engine) -> None:
+    owned = NEW | TOOL | {"cluster_id": 0, "new_name": False, "mask": 0, "displayName": "LAPTOP-1"}
+    rows = [
+        owned | {"signin_id": "attempt", "outcome": "failure"},
+        owned | {"signin_id": "own", "outcome": "success"},
+        owned | {"signin_id": "own stopped", "outcome": "stopped"},
+        owned | {"signin_id": "new name", "outcome": "success", "new_name": True},
+        owned | {"signin_id": "no name", "outcome": "success", "displayName": "NODATA"},
+    ]
+    found = rows_with_traits(engine, rows, [tool_of()])
+    assert {row["signin_id"] for row in found} == {"attempt", "new name", "no name"}
+
+
 def test_traits_are_counted_by_cluster_and_outcome(engine: Engine) -> None:
     ones, zeros = (dict.fromkeys(TRAIT_COLUMNS, level) for level in (1, 0))
     rows = [
@@ -906,12 +923,12 @@ def test_traits_are_counted_by_cluster_and_outcome(engine: Engine) -> None:
 
 
 # Levels in the order of TRAITS.
-PLAIN = (0, 0, 0, 0, 0, 0, 0, 0, 0, 1)
-TRIED = (0, 0, 0, 0, 0, 0, 0, 1, 0, 1)
-FROM_SOURCE = (0, 0, 0, 0, 0, 0, 0, 0, 1, 1)
-WITH_TOOL = (0, 0, 0, 0, 0, 0, 1, 0, 0, 1)
-ALL_NEW = (1, 1, 1, 1, 0, 0, 0, 0, 0, 1)
-NO_HISTORY = (1, 1, 1, 1, 0, 0, 0, 0, 0, 0)
+PLAIN = (0, 0, 0, 0, 0, 0, 0, 0, 1)
+TRIED = (0, 0, 0, 0, 0, 0, 1, 0, 1)
+FROM_SOURCE = (0, 0, 0, 0, 0, 0, 0, 1, 1)
+WITH_TOOL = (0, 0, 0, 0, 0, 1, 0, 0, 1)
+ALL_NEW = (1, 1, 1, 1, 0, 0, 0, 0, 1)
+NO_HISTORY = (1, 1, 1, 1, 0, 0, 0, 0, 0)
 
 
 # The factor of a visit without the tool, if 10 failures do not show it either.
@@ -931,7 +948,7 @@ def test_probability_as_calculated_manually(honest_share: float, of_honest: floa
     """Visits of two kinds that differ in one trait, round after round.
 
     With half a count per level, 9 + 1/2 of 10 + 1 failures were on accounts that had been tried,
-    and at first 4 + 1/2 of 20 + 1 visits. In the factors that all share, of 9, 6 and 6 levels, the
+    and at first 4 + 1/2 of 20 + 1 visits. In the factors that all share, of 9, 3 and 6 levels, the
     one level has (n + 1/2) / (n + levels / 2) on either side. At first, one in 41 is an entry. None
     comes from the campaign's own sources or with its tool, as 10 + 1/2 of 10 + 1 failures do not;
     but half of the entries show the tool as seldom as honest visits.
@@ -943,7 +960,7 @@ def test_probability_as_calculated_manually(honest_share: float, of_honest: floa
         n = plain + tried
         share = (20 - n + 1) / 41
         shared = 1.0
-        for levels in (9, 6, 6):
+        for levels in (9, 3, 6):
             shared *= 10.5 / (10 + levels / 2) / ((n + 0.5) / (n + levels / 2))
         ratios = {
             PLAIN: shared * (1.5 / 11) / ((plain + 0.5) / (n + 1)),
@@ -988,13 +1005,13 @@ def test_how_often_honest_visits_bear_a_campaigns_mark_is_not_learned(
 ) -> None:
     """Of 10 failures 9 bear one of two marks, and none the other; of 20 visits 4 bear the one.
 
-    All else is alike, as calculated above: four factors, of 9, 6, 6 and 2 levels.
+    All else is alike, as calculated above: four factors, of 9, 3, 6 and 2 levels.
     """
     n = 20.0
     odds: dict[tuple[int, ...], float] = {}
     for _ in range(10):
         alike = other_mark * (20 - n + 1) / (41 - (20 - n + 1))
-        for levels in (9, 6, 6, 2):
+        for levels in (9, 3, 6, 2):
             alike *= 10.5 / (10 + levels / 2) / ((n + 0.5) / (n + levels / 2))
         odds = {PLAIN: alike * factor_without, marked: alike * factor}
         n = 16 / (1 + odds[PLAIN]) + 4 / (1 + odds[marked])
@@ -1018,7 +1035,7 @@ def test_a_visit_from_a_campaigns_own_source_is_all_but_certain(honest: int) -> 
 
 def test_a_visit_without_the_campaigns_tool_may_be_its_entry() -> None:
     """All failures show the tool, but who got in often looks around with another."""
-    like, with_tool = (2, 2, 2, 2, 1, 0, 0, 1, 0, 1), (2, 2, 2, 2, 1, 0, 1, 1, 0, 1)
+    like, with_tool = (2, 2, 2, 2, 1, 0, 1, 0, 1), (2, 2, 2, 2, 1, 1, 1, 0, 1)
     found = success_probability({with_tool: 1_000}, {PLAIN: 200, like: 1})
     assert found[like] > 0.9
     assert found[PLAIN] < 0.01
@@ -1029,7 +1046,7 @@ def test_where_honest_people_share_the_campaigns_source_it_says_little(honest: i
     visits = {PLAIN: honest, FROM_SOURCE: 2}
     assert success_probability({FROM_SOURCE: 200}, visits, 0.5)[FROM_SOURCE] < 0.1
     # It is one factor of several: what looks like the campaign in all else is an entry.
-    like = (2, 2, 2, 2, 1, 0, 1, 1, 1, 1)
+    like = (2, 2, 2, 2, 1, 1, 1, 1, 1)
     found = success_probability({like: 200}, {PLAIN: honest, like: 2}, 0.5)
     assert found[like] > 0.9
 
@@ -1040,7 +1057,7 @@ def test_that_all_is_new_to_an_account_without_a_history_says_nothing() -> None:
     assert found[ALL_NEW] > 0.9
     assert found[NO_HISTORY] < 0.1
     # From the campaign's own source, the account is named nevertheless.
-    from_source = (1, 1, 1, 1, 0, 0, 0, 0, 1, 0)
+    from_source = (1, 1, 1, 1, 0, 0, 0, 1, 0)
     found = success_probability(
         {FROM_SOURCE: 90, from_source: 10}, {PLAIN: 200, NO_HISTORY: 5, from_source: 1}
     )
@@ -1105,21 +1122,21 @@ def test_a_visit_more_like_the_failures_is_more_probable(
         (PLAIN, []),
         (TRIED, ["the campaign had tried the account"]),
         (FROM_SOURCE, []),
-        ((0, 0, 0, 0, 0, 0, 1, 1, 0, 1), ["the campaign had tried the account"]),
-        ((1, 0, 0, 0, 0, 0, 1, 0, 0, 1), ["new to the user: application"]),
-        ((0, 0, 0, 0, 0, 0, 1, 0, 1, 1), []),
+        ((0, 0, 0, 0, 0, 1, 1, 0, 1), ["the campaign had tried the account"]),
+        ((1, 0, 0, 0, 0, 1, 0, 0, 1), ["new to the user: application"]),
+        ((0, 0, 0, 0, 0, 1, 0, 1, 1), []),
         (
-            (0, 1, 0, 0, 0, 0, 1, 1, 1, 1),
+            (0, 1, 0, 0, 0, 1, 1, 1, 1),
             ["the campaign had tried the account", "new to the user: client"],
         ),
         (
-            (0, 1, 0, 0, 0, 0, 0, 1, 1, 1),
+            (0, 1, 0, 0, 0, 0, 1, 1, 1),
             ["the campaign had tried the account", "new to the user: client"],
         ),
         (NO_HISTORY, ["the user succeeds nowhere else"]),
-        ((0, 0, 1, 2, 1, 0, 0, 0, 0, 1), ["new to the user: device, place"]),
+        ((0, 0, 1, 2, 1, 0, 0, 0, 1), ["new to the user: device, place"]),
         (
-            (1, 2, 1, 2, 1, 0, 0, 1, 0, 1),
+            (1, 2, 1, 2, 1, 0, 1, 0, 1),
             [
                 "the campaign had tried the account",
                 "new to the user: application, client, device, place",
