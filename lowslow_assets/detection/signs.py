@@ -7,7 +7,7 @@ strays show only by chance, with the probability of that chance.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -21,7 +21,7 @@ REPEATED_SHARE = 0.3
 """This share of unrelated attempts may share a prefix with others, one device, or one network."""
 MIN_ATTEMPTS = 12
 """With fewer attempts, only their number is a sign."""
-TIME_HABITS = ("beginning and end", "hours of the day")
+BEGINNING_AND_END, HOURS_OF_THE_DAY = "beginning and end", "hours of the day"
 """Signs in when the attempts come that people's habits show as well."""
 _MIN_STEADY_SPAN_DAYS = 20
 # With more events per place than this on average, no place stays empty anyway.
@@ -94,12 +94,15 @@ def signs_of_members(
     among: Suspects,
     population: Population,
     left_out: np.datetime64 | None = None,
+    taken: Collection[int] = (),
 ) -> Iterator[Sign]:
     """Signs in what the attempts try, when, from where and with which tool.
 
     The members were chosen from the suspects ``among`` for what they repeat. So a repeated source
     or tool counts by its share of all suspects in ``among``. If members were left out from the time
-    ``left_out`` on, what lies between those before and those after it is no gap.
+    ``left_out`` on, what lies between those before and those after it is no gap. On the days
+    ``taken`` (since 1970), strays may have been taken for members of another campaign, so beginning
+    and end are those on the other days.
     """
     n = len(members)
     if n < MIN_ATTEMPTS:
@@ -120,7 +123,7 @@ def signs_of_members(
             f"each of {users:,} accounts is tried on {tries.min():,} to {tries.max():,} days; "
             "random tries would vary more",
         )
-    yield from _signs_of_time(members, population, left_out)
+    yield from _signs_of_time(members, population, left_out, taken)
     shared = int(shares_prefix(members).sum())
     yield Sign(
         "own sources",
@@ -143,24 +146,16 @@ def signs_of_members(
 
 
 def _signs_of_time(
-    members: Suspects, population: Population, left_out: np.datetime64 | None
+    members: Suspects,
+    population: Population,
+    left_out: np.datetime64 | None,
+    taken: Collection[int],
 ) -> Iterator[Sign]:
     from scipy import stats
 
     members = _one_per_account_and_day(members)
-    n, users = len(members), len(np.unique(members.user))
-    days = members.day.astype(np.int64)
-    span = int(days.max() - days.min()) + 1
-    usual = _usual_days(population, members.user)
-    of_people = sum(usual.get(day, 0.0) for day in range(days.min(), days.max() + 1))
-    share = min(max(span / population.days, of_people / (sum(usual.values()) or np.inf)), 1.0)
-    yield Sign(
-        "beginning and end",
-        # The distribution of the range of uniform variables, one per account: strays on the same
-        # account depend on each other.
-        min(users * share ** (users - 1) - (users - 1) * share**users, 1.0),
-        f"all within {span} of {population.days} days",
-    )
+    n = len(members)
+    yield _beginning_and_end(members, population, taken)
     times = np.sort(members.time)
     gaps = np.diff(times.astype("datetime64[ms]").astype(np.float64))
     if left_out is not None:
@@ -179,10 +174,31 @@ def _signs_of_time(
     by_block = np.bincount(hours // _HOURS_A_BLOCK, minlength=24 // _HOURS_A_BLOCK)
     fullest = int(by_block.argmax())
     yield Sign(
-        "hours of the day",
+        HOURS_OF_THE_DAY,
         _differs(by_block, _usual_blocks(population)),
         f"{by_block[fullest] / n:.0%} of attempts between {fullest * _HOURS_A_BLOCK}:00 and "
         f"{(fullest + 1) * _HOURS_A_BLOCK}:00 UTC",
+    )
+
+
+def _beginning_and_end(members: Suspects, population: Population, taken: Collection[int]) -> Sign:
+    days = members.day.astype(np.int64)
+    is_free = ~np.isin(days, [*taken])
+    users = len(np.unique(members.user[is_free]))
+    within = set(range(days[is_free].min(), days[is_free].max() + 1)) if users else set[int]()
+    within -= set(taken)
+    free_days = population.days - len(taken)
+    usual = {d: n for d, n in _usual_days(population, members.user).items() if d not in taken}
+    of_people = sum(usual.get(day, 0.0) for day in within)
+    share = max(len(within) / max(free_days, 1), of_people / (sum(usual.values()) or np.inf))
+    share = min(share, 1.0) if users else 1.0
+    return Sign(
+        BEGINNING_AND_END,
+        # The distribution of the range of uniform variables, one per account: strays on the same
+        # account depend on each other.
+        min(users * share ** (users - 1) - (users - 1) * share**users, 1.0),
+        f"all within {len(within)} of {free_days} days"
+        + (" without another campaign" if taken else ""),
     )
 
 

@@ -32,8 +32,9 @@ from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.detection.population import Population
 from lowslow_assets.detection.pruning import Assignment, Cluster, assign, prune
 from lowslow_assets.detection.signs import (
+    BEGINNING_AND_END,
+    HOURS_OF_THE_DAY,
     MIN_ATTEMPTS,
-    TIME_HABITS,
     Sign,
     lasting_signs,
     signs_of_members,
@@ -229,9 +230,9 @@ def _groups(
     suspect's component. The visits beside a group may hide another campaign, so they are searched
     as well.
     """
-    unsearched = [(component, component, False)]
+    unsearched = [(component, component, frozenset[int]())]
     while unsearched:
-        visits, among, beside_campaign = unsearched.pop()
+        visits, among, taken = unsearched.pop()
         membership = recipe.membership(suspects.at(visits), population)
         probability = by_pattern[visits] * membership
         belongs = probability >= settings.pruning.min_assignment_probability
@@ -240,16 +241,23 @@ def _groups(
             continue
         own, beside = visits[belongs], visits[~belongs]
         odd, tests = _tested(
-            *(suspects.at(own), suspects.at(among), beside_campaign),
+            *(suspects.at(own), suspects.at(among), taken),
             *(population, settings.thresholds, recipe),
         )
         group = _Group(own, probability[belongs], odd, tests, *verdict(tests, odd))
         if _may_hide_a_campaign(beside):
-            unsearched.append((beside, beside, beside_campaign or group.kept))
+            own_days = _days_of(suspects.at(own)) if group.kept else frozenset[int]()
+            unsearched.append((beside, beside, taken | own_days))
         if _may_be_divided(group, beside):
-            unsearched.append((own, among, beside_campaign))
+            unsearched.append((own, among, taken))
         else:
             yield group
+
+
+def _days_of(members: Suspects) -> frozenset[int]:
+    """The days (since 1970) from the first attempt to the last one."""
+    days = members.day.astype(np.int64)
+    return frozenset(range(days.min(), days.max() + 1))
 
 
 def _may_hide_a_campaign(beside: np.ndarray) -> bool:
@@ -268,14 +276,15 @@ def _may_be_divided(group: _Group, beside: np.ndarray) -> bool:
 def _tested(
     own: Suspects,
     among: Suspects,
-    beside_campaign: bool,
+    taken: frozenset[int],
     population: Population,
     thresholds: Thresholds,
     recipe: Recipe,
 ) -> tuple[list[str], list[SprayTest]]:
     """The properties in which a group is odd, and its tests; it was chosen from ``among``.
 
-    ``beside_campaign`` says that these are what a campaign has left over.
+    ``taken`` are the days of campaigns that have left these over: those took the strays that look
+    like them.
     """
     shares = own.odd.mean(axis=0)
     odd = [
@@ -285,13 +294,15 @@ def _tested(
     signs = lasting_signs(
         lambda visits, left_out: [
             *signs_of_size(size_of(0, visits), honest, thresholds.noise_a_day),
-            *signs_of_members(visits, among, population, left_out),
+            *signs_of_members(visits, among, population, left_out, taken),
         ],
         own,
     )
-    # People have such habits too; and what a campaign leaves over is what comes at other times.
-    if not odd or beside_campaign:
-        signs = [sign for sign in signs if sign.name not in TIME_HABITS]
+    # People have such habits too; and what a campaign leaves over is what comes at other hours.
+    if not odd:
+        signs = [sign for sign in signs if sign.name != BEGINNING_AND_END]
+    if taken or not odd:
+        signs = [sign for sign in signs if sign.name != HOURS_OF_THE_DAY]
     systems = own_systems(own, population)
     return odd, recipe.tests(size_of(0, own), signs, honest, thresholds, systems)
 

@@ -16,6 +16,7 @@ from lowslow_assets.detection.members import Suspects
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.detection.population import KnownAccount, Population
 from lowslow_assets.detection.signs import (
+    BEGINNING_AND_END,
     MIN_ATTEMPTS,
     Sign,
     at_least,
@@ -203,6 +204,26 @@ def test_all_within_a_third_of_the_window() -> None:
     sign = signs(suspects(WITHIN_A_THIRD))["beginning and end"]
     assert sign.p_value == pytest.approx(within(20 / 60))
     assert sign.explanation == "all within 20 of 60 days"
+
+
+@pytest.mark.parametrize(
+    ("taken", "p_value", "within"),
+    [
+        # Of the days that another campaign leaves, these are all.
+        (range(20, 60), 1.0, "20 of 20"),
+        # Six of the twelve accounts are tried on ten of the fifty other days: 6 s^5 - 5 s^6.
+        (range(10), 6 * 0.2**5 - 5 * 0.2**6, "10 of 50"),
+        (range(60), 1.0, "0 of 0"),
+    ],
+    ids=["the rest", "some days", "all days"],
+)
+def test_days_of_another_campaign_do_not_count(taken: range, p_value: float, within: str) -> None:
+    members = suspects(WITHIN_A_THIRD)
+    first = (START.date() - date(1970, 1, 1)).days
+    found = signs_of_members(members, members, TENANT, taken=[first + day for day in taken])
+    [sign] = [sign for sign in found if sign.name == BEGINNING_AND_END]
+    assert sign.p_value == pytest.approx(p_value)
+    assert sign.explanation == f"all within {within} days without another campaign"
 
 
 def there(first: int, last: int) -> KnownAccount:

@@ -503,6 +503,19 @@ def test_what_a_campaign_leaves_over_is_no_campaign_by_its_hours() -> None:
     assert hours_of_day.p_value < 1e-6
 
 
+@pytest.mark.parametrize(("days", "kept"), [((10, 30), True), ((0, 60), False)])
+def test_a_spray_beside_a_larger_one_is_found_by_its_other_days(
+    days: tuple[int, int], kept: bool
+) -> None:
+    """It repeats nothing; a part of its days is before the larger one."""
+    rng = np.random.default_rng(6)
+    times = [START + timedelta(days=float(day)) for day in rng.uniform(*days, 80)]
+    other = table(80, SPRAY, 300, time_generated=times)
+    suspects = of_tables(spray(300, 5, begin=20, days=40, server="203.0"), other)
+    clusters, _ = judged(suspects)
+    assert [cluster.kept for cluster in clusters.values()] == [True, kept]
+
+
 def all_belong(suspects: Suspects, population: Population) -> np.ndarray:
     return np.ones(len(suspects))
 

@@ -36,6 +36,7 @@ THRESHOLDS = {
     6: "1354ebf43ee7",
     7: "6386580fe782",
     8: "233de8e72133",
+    9: "f70e8af92d5d",
 }
 RULES = (
     baseline,
