@@ -336,9 +336,10 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
                 WHEN _summed.knows_names
                     AND _summed.failures > {service} * _summed.accounts
                     AND _summed.failures * {service_days} > _summed.accounts * _summed.span
-                    -- A spray from one server tries many accounts once a day, at any time.
+                    -- A spray from one server tries many accounts once a day, at any time. A
+                    -- service that tries each more often may have some more.
                     AND (
-                        _summed.accounts <= {few}
+                        _summed.accounts * _summed.account_days <= {few} * _summed.failures
                         OR _summed.failures > {service_tries_a_day} * _summed.account_days
                     )
                     THEN 'service'

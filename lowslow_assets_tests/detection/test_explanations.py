@@ -246,6 +246,11 @@ def every_day(accounts: int, tries: int) -> list[Signin]:
     ]
 
 
+def moved(signins: list[Signin]) -> list[Signin]:
+    """The same attempts again, five hours later."""
+    return [replace(s, id=f"{s.id} again", at=s.at + 5 * HOUR) for s in signins]
+
+
 def guessing(names: int, signins: list[Signin]) -> list[Signin]:
     """The same attempts, the first ``names`` accounts of which do not exist."""
     invented = {f"u{i}" for i in range(names)}
@@ -361,7 +366,14 @@ SERVICE: dict[str, Scenario] = {
     # 21 accounts, each six times.
     "many accounts, at any time": all_are(None, by_turns(126, 21, 6 * HOUR, **A)),
     "nine accounts, at any time": all_are("service", by_turns(54, 9, 6 * HOUR, **A)),
-    "ten accounts, at any time": all_are(None, by_turns(60, 10, 6 * HOUR, **A)),
+    "ten accounts, at any time": all_are(None, by_turns(60, 10, 12 * HOUR, **A)),
+    # 13 accounts on 5 days each: with 94 failures or more on 65 days, nine times that many.
+    "thirteen accounts, once and a half a day": all_are(
+        "service", [*every_day(13, 1), *moved(every_day(13, 1)[:29])]
+    ),
+    "thirteen accounts, less often": all_are(
+        None, [*every_day(13, 1), *moved(every_day(13, 1)[:28])]
+    ),
     # A connector that was switched off for a day: each account returns once after 44 hours, and
     # else after 22.
     "like a clock, but for a day": all_are(
