@@ -126,7 +126,10 @@ def tried(*tries: int) -> Suspects:
 
 def variance_without_zeros(mean: float) -> float:
     """Of a Poisson distribution without zeros, by the probability of each number."""
-    rate = optimize.brentq(lambda rate: rate / -math.expm1(-rate) - mean, 1e-9, mean)
+    found = optimize.root_scalar(
+        lambda rate: rate / -math.expm1(-rate) - mean, bracket=(1e-9, mean)
+    )
+    rate = float(found.root)
     numbers = np.arange(1, 100)
     probability = stats.poisson.pmf(numbers, rate) / -math.expm1(-rate)
     return float(probability @ (numbers - mean) ** 2)
