@@ -115,7 +115,8 @@ def signs_of_members(
         occupancy_p_value(n, accounts, users),
         f"{n - users:,} of {n:,} attempts try an account again; strays would {again:,.0f} times",
     )
-    _, tries = np.unique(_one_per_account_and_day(members).user, return_counts=True)
+    daily = _one_per_account_and_day(members)
+    _, tries = np.unique(daily.user, return_counts=True)
     if tries.sum() >= _LEAST_TRIES * users:
         yield Sign(
             "equal tries",
@@ -123,7 +124,7 @@ def signs_of_members(
             f"each of {users:,} accounts is tried on {tries.min():,} to {tries.max():,} days; "
             "random tries would vary more",
         )
-    yield from _signs_of_time(members, population, left_out, taken)
+    yield from _signs_of_time(daily, population, left_out, taken)
     shared = int(shares_prefix(members).sum())
     yield Sign(
         "own sources",
@@ -151,9 +152,9 @@ def _signs_of_time(
     left_out: np.datetime64 | None,
     taken: Collection[int],
 ) -> Iterator[Sign]:
+    """``members`` are at most one attempt per account and day."""
     from scipy import stats
 
-    members = _one_per_account_and_day(members)
     n = len(members)
     yield _beginning_and_end(members, population, taken)
     times = np.sort(members.time)
