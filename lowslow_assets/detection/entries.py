@@ -386,6 +386,7 @@ def lone_visits(
             JOIN {tools} AS _tools
                 ON _tools.browser = _signins.browser
                 AND _tools.operatingSystem = _signins.operatingSystem
+                AND coalesce(_tools.application = _signins.AppDisplayName, TRUE)
                 AND _signins.time_generated < _tools.first_activity - INTERVAL '1' DAY
             WHERE _signins.outcome = 'success'
         )
@@ -402,6 +403,7 @@ def lone_visits(
             ON _visits.outcome IN ('success', 'stopped')
             AND _tools.browser = _visits.browser
             AND _tools.operatingSystem = _visits.operatingSystem
+            AND coalesce(_tools.application = _visits.AppDisplayName, TRUE)
         LEFT JOIN _known_tools
             ON _known_tools."user" = _visits."user"
             AND _known_tools.cluster_id = _tools.cluster_id
@@ -588,6 +590,7 @@ def with_traits(judged: Relation, tools: Relation, own: Relation) -> Relation:
                 ON _tools.cluster_id = _judged.cluster_id
                 AND _tools.browser = _judged.browser
                 AND _tools.operatingSystem = _judged.operatingSystem
+                AND coalesce(_tools.application = _judged.AppDisplayName, TRUE)
         )
         SELECT
             cluster_id,

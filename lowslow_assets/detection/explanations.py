@@ -42,7 +42,7 @@ EXPLANATIONS = {
     "password, or by somebody who forgot it or is kept out",
     "office": "at least as many accounts succeed from the source as fail there and never succeed: "
     "people who mistype where they are at home",
-    "burst": "many failures an hour came from the source, all on one or two days: loud, not slow",
+    "burst": "many failures an hour came from the source, all within two days: loud, not slow",
     "service": "the same accounts fail from the source again and again: a connector or a device "
     "with old passwords",
     "few accounts": "the same few accounts fail from the source, each more than twice: one person, "
@@ -330,7 +330,8 @@ def explain_sources(sources: Relation, successes: Relation, most_of_prefix: int)
             CASE
                 WHEN coalesce(_friends_of_prefix.friends, 0) >= _summed.strangers THEN 'office'
                 WHEN _summed.failures >= {burst}
-                    AND _summed.days <= {burst_days}
+                    -- Two days may touch three dates.
+                    AND (_summed.days <= {burst_days} OR _summed.seconds <= {burst_days} * 86400)
                     AND _summed.failures * 3600 >= {burst_an_hour} * (_summed.seconds + 3600)
                     THEN 'burst'
                 WHEN _summed.knows_names

@@ -33,8 +33,8 @@ ATTEMPTS_A_SUCCESS = 5
 class Marks:
     """What a campaign repeats that the tenant's people do not.
 
-    prefixes: address prefixes from which it tries several accounts. tool: the browser and operating
-    system of most attempts, if they are anomalous.
+    prefixes: address prefixes from which it tries several accounts. tool: the tool of most
+    attempts, if it is anomalous.
     """
 
     prefixes: frozenset[str]
@@ -43,28 +43,30 @@ class Marks:
     def on(self, attempts: Suspects) -> np.ndarray:
         """Which attempts bear one of the marks, shape (n,)."""
         from_there = np.array([prefix in self.prefixes for prefix in attempts.ip_prefix], bool)
-        return from_there | (attempts.device == self.tool)
+        return from_there | (attempts.tool == self.tool)
 
 
 def marks_of(members: Suspects) -> Marks:
     """The marks of a campaign."""
     prefixes = frozenset(members.ip_prefix[shares_prefix(members)].tolist())
-    tools = Counter(members.device[members.odd_tool].tolist())
+    tools = Counter(members.tool[members.odd_tool].tolist())
     own = [tool for tool, number in tools.items() if 2 * number > len(members)]
     return Marks(prefixes, own[0] if own else None)
 
 
 TOOLS = schema(
-    "cluster_id int, browser string, operatingSystem string, first_activity timestamp, "
-    "last_activity timestamp"
+    "cluster_id int, browser string, operatingSystem string, application string, "
+    "first_activity timestamp, last_activity timestamp"
 )
+"""``application`` is null unless browser and operating system are unknown."""
 GATHERED = extended(OPEN_FAILURES.dated, "cluster_id int")
 
 
 @transform(
     TOOLS,
     members=schema(
-        "cluster_id int, time_generated timestamp, browser string, operatingSystem string, mask int"
+        "cluster_id int, time_generated timestamp, AppDisplayName string, browser string, "
+        "operatingSystem string, mask int"
     ),
     counts=CATEGORY_COUNTS.schema,
 )
@@ -72,7 +74,8 @@ def tools_of_campaigns(members: Relation, counts: Relation) -> Relation:
     """The browser and operating system that are a campaign's own: at most one row per campaign.
 
     Most of the attempts show them, they are anomalous in the tenant, and the browser succeeds
-    seldom in comparison: a new version that reaches everybody is no mark. ``counts`` are the
+    seldom in comparison: a new version that reaches everybody is no mark. If neither is known, the
+    same is asked of the application: password grants name nothing else. ``counts`` are the
     window's.
     """
     return sql(
@@ -85,26 +88,43 @@ def tools_of_campaigns(members: Relation, counts: Relation) -> Relation:
                 max(time_generated) AS last_activity
             FROM {members}
             GROUP BY cluster_id
+        ),
+        _tools AS (
+            SELECT
+                cluster_id,
+                browser,
+                operatingSystem,
+                CASE WHEN browser <> {nodata} OR operatingSystem <> {nodata} THEN NULL
+                    ELSE AppDisplayName END AS application,
+                mask
+            FROM {members}
         )
         SELECT
-            members.cluster_id,
-            members.browser,
-            members.operatingSystem,
+            _tools.cluster_id,
+            _tools.browser,
+            _tools.operatingSystem,
+            _tools.application,
             min(_sizes.first_activity) AS first_activity,
             max(_sizes.last_activity) AS last_activity
-        FROM {members} AS members
-        JOIN _sizes ON _sizes.cluster_id = members.cluster_id
+        FROM _tools
+        JOIN _sizes ON _sizes.cluster_id = _tools.cluster_id
         LEFT JOIN {counts} AS counts
-            ON counts.feature = 'browser' AND counts.category = members.browser
-        WHERE (members.mask & {device}) <> 0
-            AND (members.browser <> {nodata} OR members.operatingSystem <> {nodata})
-        GROUP BY members.cluster_id, members.browser, members.operatingSystem
+            ON counts.feature
+                = CASE WHEN _tools.application IS NULL THEN 'browser' ELSE 'AppDisplayName' END
+            AND counts.category = coalesce(_tools.application, _tools.browser)
+        WHERE CASE
+            WHEN _tools.application IS NULL THEN (_tools.mask & {device}) <> 0
+            ELSE (_tools.mask & {of_application}) <> 0 AND _tools.application <> {nodata}
+        END
+        GROUP BY
+            _tools.cluster_id, _tools.browser, _tools.operatingSystem, _tools.application
         HAVING count(*) * 2 > min(_sizes.attempts)
             AND coalesce(min(counts.successes), 0) * {attempts_a_success} <= count(*)
         """,
         members=members,
         counts=counts,
         device=property_bits("device"),
+        of_application=property_bits("application"),
         nodata=NODATA,
         attempts_a_success=ATTEMPTS_A_SUCCESS,
     )
@@ -153,6 +173,7 @@ def gather(failures: Relation, members: Relation, tools: Relation, successes: Re
             JOIN {tools} AS tools
                 ON tools.browser = failures.browser
                 AND tools.operatingSystem = failures.operatingSystem
+                AND coalesce(tools.application = failures.AppDisplayName, TRUE)
         ),
         _timed AS (
             SELECT

@@ -37,7 +37,9 @@ _ROUNDS = 10
 _STRONG_EVIDENCE = 5.0
 # What a campaign repeats has at least this share of the suspects among which it is looked for.
 _CORE_SHARE = 0.15
-_DEVICE, _NETWORK = (list(MODEL_PROPERTIES).index(name) for name in ("device", "network"))
+_APPLICATION, _DEVICE, _NETWORK = (
+    list(MODEL_PROPERTIES).index(name) for name in ("application", "device", "network")
+)
 # So many prefixes are in use that two strays hardly ever share one.
 _PREFIXES = 10_000
 
@@ -105,13 +107,27 @@ class Suspects:
         return self.browser + np.array("\0", object) + self.operating_system
 
     @property
-    def odd_tool(self) -> np.ndarray:
+    def odd_device(self) -> np.ndarray:
         """Whether each attempt's device is anomalous in the tenant, and says what it is.
 
         A client that does not say what it is may be anything.
         """
-        named = (self.browser != NODATA) | (self.operating_system != NODATA)
-        return named & self.odd[:, _DEVICE]
+        return self._named & self.odd[:, _DEVICE]
+
+    @property
+    def tool(self) -> np.ndarray:
+        """What each attempt is made with: its device, or its application if it names no device."""
+        return np.where(self._named, self.device, "\0" + self.application)
+
+    @property
+    def odd_tool(self) -> np.ndarray:
+        """Whether each attempt's tool is anomalous in the tenant, and known."""
+        silent = ~self._named & (self.application != NODATA) & self.odd[:, _APPLICATION]
+        return self.odd_device | silent
+
+    @property
+    def _named(self) -> np.ndarray:
+        return np.array((self.browser != NODATA) | (self.operating_system != NODATA), bool)
 
     @property
     def odd_network(self) -> np.ndarray:

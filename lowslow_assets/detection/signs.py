@@ -21,12 +21,19 @@ REPEATED_SHARE = 0.3
 """This share of unrelated attempts may share a prefix with others, one device, or one network."""
 MIN_ATTEMPTS = 12
 """With fewer attempts, only their number is a sign."""
-BEGINNING_AND_END, HOURS_OF_THE_DAY = "beginning and end", "hours of the day"
+BEGINNING_AND_END, RAISED_RATE = "beginning and end", "raised rate"
+HOURS_OF_THE_DAY, DAYS_OFF = "hours of the day", "days off"
 """Signs in when the attempts come that people's habits show as well."""
 _MIN_STEADY_SPAN_DAYS = 20
 # With more events per place than this on average, no place stays empty anyway.
 _ALL_BUT_SURE = 20
 _HOURS_A_BLOCK = 4
+# A campaign has at least so many days that are as busy as any; a conference has fewer.
+_BUSY_DAYS = 4
+# Parts of a window that are tried: from a week on, each longer than the one before by the same
+# factor, up to half of the window.
+_LENGTHS_IN_DAYS, _LONGEST_SHARE = [round(7 * 2 ** (i / 2)) for i in range(17)], 0.5
+_DAYS_OFF = 2
 _BURST = np.timedelta64(24, "h")
 _LEAST_OF_USUAL, _LEAST_EXPECTED = 0.1, 5
 _SHARES_OF_NOISE = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -134,7 +141,7 @@ def signs_of_members(
     # A prefix is no network.
     numbered = np.char.startswith(members.network.astype(str), "AS")
     for name, repeated, values in (
-        ("one tool", "show the same device", members.device[members.odd_tool]),
+        ("one tool", "show the same device", members.device[members.odd_device]),
         ("one network", "come from one network", members.network[members.odd_network & numbered]),
     ):
         most = max(Counter(values.tolist()).values(), default=0)
@@ -156,7 +163,7 @@ def _signs_of_time(
     from scipy import stats
 
     n = len(members)
-    yield _beginning_and_end(members, population, taken)
+    yield from _signs_of_days(members, population, taken)
     times = np.sort(members.time)
     gaps = np.diff(times.astype("datetime64[ms]").astype(np.float64))
     if left_out is not None:
@@ -180,27 +187,89 @@ def _signs_of_time(
         f"{by_block[fullest] / n:.0%} of attempts between {fullest * _HOURS_A_BLOCK}:00 and "
         f"{(fullest + 1) * _HOURS_A_BLOCK}:00 UTC",
     )
+    yield from _days_off(members, population)
 
 
-def _beginning_and_end(members: Suspects, population: Population, taken: Collection[int]) -> Sign:
-    days = members.day.astype(np.int64)
-    is_free = ~np.isin(days, [*taken])
-    users = len(np.unique(members.user[is_free]))
-    within = set(range(days[is_free].min(), days[is_free].max() + 1)) if users else set[int]()
-    within -= set(taken)
+def _signs_of_days(
+    members: Suspects, population: Population, taken: Collection[int]
+) -> Iterator[Sign]:
+    """When accounts were tried for the first and the last time; other days can be ``taken``.
+
+    Strays on the same account depend on each other, so accounts are counted. To be tried within a
+    part of the window is less of a sign if the accounts themselves are active mostly then.
+    """
+    free = members.at(~np.isin(members.day.astype(np.int64), [*taken]))
+    users, account = np.unique(free.user, return_inverse=True)
+    days = free.day.astype(np.int64)
+    calendar = np.arange(days.min(), days.max() + 1) if len(users) else days
+    calendar = np.setdiff1d(calendar, [*taken])
     free_days = population.days - len(taken)
-    usual = {d: n for d, n in _usual_days(population, members.user).items() if d not in taken}
-    of_people = sum(usual.get(day, 0.0) for day in within)
-    share = max(len(within) / max(free_days, 1), of_people / (sum(usual.values()) or np.inf))
-    share = min(share, 1.0) if users else 1.0
-    return Sign(
+    shares = _shares_until(calendar, free.user, population, taken)
+    share = min(shares[:, -1].max(), 1.0) if len(users) else 1.0
+    without = " without another campaign" if taken else ""
+    yield Sign(
         BEGINNING_AND_END,
-        # The distribution of the range of uniform variables, one per account: strays on the same
-        # account depend on each other.
-        min(users * share ** (users - 1) - (users - 1) * share**users, 1.0),
-        f"all within {len(within)} of {free_days} days"
-        + (" without another campaign" if taken else ""),
+        float(_scan_p_value(np.array([len(users)]), len(users), np.array([share]))[0]),
+        f"all within {len(calendar)} of {free_days} days{without}",
     )
+    lengths = [n for n in _LENGTHS_IN_DAYS if n < len(calendar) and n <= _LONGEST_SHARE * free_days]
+    if not lengths:
+        return
+    place = np.searchsorted(calendar, days)
+    first, last = (np.full(len(users), -1) for _ in range(2))
+    first[account[::-1]], last[account] = place[::-1], place
+    most = np.sort(np.bincount(place))[::-1][_BUSY_DAYS - 1 :].max(initial=0)
+    order = np.argsort(first, kind="stable")
+    number_of_day = np.arange(len(order)) - np.searchsorted(first[order], first[order])
+    first, last = (places[order[number_of_day < most]] for places in (first, last))
+    found = []
+    for length in lengths:
+        begins = np.arange(len(calendar) - length + 1)[:, None]
+        within = ((first >= begins) & (last < begins + length)).sum(axis=1)
+        share = (shares[:, length:] - shares[:, :-length]).max(axis=0)
+        p_values = _scan_p_value(within, len(first), np.minimum(share, 1.0))
+        best = int(p_values.argmin())
+        found.append((float(p_values[best]), length, int(within[best])))
+    p_value, length, number = min(found)
+    yield Sign(
+        RAISED_RATE,
+        min(p_value * len(lengths), 1.0),
+        f"{number:,} of {len(first):,} accounts are tried only within {length} of {free_days} "
+        f"days{without}",
+    )
+
+
+def _shares_until(
+    calendar: np.ndarray, users: np.ndarray, population: Population, taken: Collection[int]
+) -> np.ndarray:
+    """Which share of the window's free days, and of the usual activity, has passed: shape (2, n+1).
+
+    ``calendar`` are n days; the first column is before the first of them.
+    """
+    usual = {d: n for d, n in _usual_days(population, users).items() if d not in taken}
+    free_days = max(population.days - len(taken), 1)
+    parts = [
+        np.full(len(calendar), 1 / free_days),
+        np.array([usual.get(day, 0.0) for day in calendar.tolist()])
+        / (sum(usual.values()) or np.inf),
+    ]
+    return np.concatenate([np.zeros((2, 1)), np.cumsum(parts, axis=1)], axis=1)
+
+
+def _scan_p_value(within: np.ndarray, events: int, share: np.ndarray) -> np.ndarray:
+    """Probability that any window of this share of the time has so many of all events.
+
+    The approximation of Wallenstein and Neff (An approximation for the distribution of the scan
+    statistic, Statistics in Medicine 6, 1987). For all events it is exact: the distribution of the
+    range of uniform variables.
+    """
+    from scipy import stats
+
+    safe = np.maximum(share, np.finfo(float).tiny)
+    equal = (within / safe - events - 1) * stats.binom.pmf(within, events, safe)
+    found = equal + 2 * stats.binom.sf(within - 1, events, safe)
+    # It holds for more events than expected.
+    return np.where(within > events * share, np.clip(found, 0.0, 1.0), 1.0)
 
 
 def _one_per_account_and_day(members: Suspects) -> Suspects:
@@ -229,6 +298,33 @@ def _usual_days(population: Population, users: np.ndarray) -> dict[int, float]:
         day: float(number) * sum(change for at, change in changes.items() if at <= day)
         for day, number in successes.items()
     }
+
+
+def _days_off(members: Suspects, population: Population) -> Iterator[Sign]:
+    """Whether the attempts come on the two days of the week on which people succeed least."""
+    from scipy import stats
+
+    usual = np.zeros(7)
+    for hour, successes in population.successes.items():
+        usual[hour.weekday()] += successes
+    if not usual.any():
+        return
+    off = np.argsort(usual, kind="stable")[:_DAYS_OFF]
+    days = members.day.astype(np.int64)
+    is_off = np.isin(_weekday(days), off)
+    span = np.arange(days.min(), days.max() + 1)
+    share = max(np.isin(_weekday(span), off).mean(), usual[off].sum() / usual.sum())
+    yield Sign(
+        DAYS_OFF,
+        float(stats.binom.sf(is_off.sum() - 1, len(days), share)),
+        f"{is_off.mean():.0%} of attempts on the two days of the week with the fewest successes",
+    )
+
+
+def _weekday(days: np.ndarray) -> np.ndarray:
+    """Days since 1970 as days of the week; Monday is 0."""
+    # The first day of 1970 was a Thursday.
+    return (days + 3) % 7
 
 
 def _usual_blocks(population: Population) -> np.ndarray:

@@ -25,6 +25,8 @@ from lowslow_assets.export.names import (
 from lowslow_assets.export.source import DayFiles, ExportFile, SourceError
 from lowslow_assets.platform.azure import without_rest
 
+# Entra's diagnostic settings write to such a folder of their container.
+_OF_TENANT = re.compile(r"tenantId=[0-9A-Za-z-]{1,64}\Z", re.IGNORECASE)
 _CIRCLE = "unreadable file: a link to a folder, which is not followed"
 
 
@@ -45,11 +47,18 @@ class FolderExport(ABC):
 
     def require_days(self) -> None:
         """Raise SourceError, in one sentence, unless the export is there and has a day."""
-        if not any(True for _ in self.days()):
-            raise SourceError(
-                f"LOWSLOW_SOURCE {self.where!r} holds no y=YYYY/m=MM/d=DD folder: it is not "
-                "the root of an export, or the export has not begun."
+        if any(True for _ in self.days()):
+            return
+        with self._listing():
+            named = sorted(name for name in self._subfolders("") if _OF_TENANT.match(name))
+        raise SourceError(
+            f"LOWSLOW_SOURCE {self.where!r} holds no y=YYYY/m=MM/d=DD folder: "
+            + (
+                f"its folder {named[0]!r} may be the root of an export."
+                if named
+                else "it is not the root of an export, or the export has not begun."
             )
+        )
 
     def days(self) -> Iterator[date]:
         """The days that have a folder, newest first; folders are listed only as far as needed."""

@@ -33,8 +33,10 @@ from lowslow_assets.detection.population import Population
 from lowslow_assets.detection.pruning import Assignment, Cluster, assign, prune
 from lowslow_assets.detection.signs import (
     BEGINNING_AND_END,
+    DAYS_OFF,
     HOURS_OF_THE_DAY,
     MIN_ATTEMPTS,
+    RAISED_RATE,
     Sign,
     lasting_signs,
     signs_of_members,
@@ -300,9 +302,9 @@ def _tested(
     )
     # People have such habits too; and what a campaign leaves over is what comes at other hours.
     if not odd:
-        signs = [sign for sign in signs if sign.name != BEGINNING_AND_END]
+        signs = [sign for sign in signs if sign.name not in (BEGINNING_AND_END, RAISED_RATE)]
     if taken or not odd:
-        signs = [sign for sign in signs if sign.name != HOURS_OF_THE_DAY]
+        signs = [sign for sign in signs if sign.name not in (HOURS_OF_THE_DAY, DAYS_OFF)]
     systems = own_systems(own, population)
     return odd, recipe.tests(size_of(0, own), signs, honest, thresholds, systems)
 

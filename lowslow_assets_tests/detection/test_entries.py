@@ -40,6 +40,7 @@ from lowslow_assets.lake.tables import (
     ENCODED_FEATURES,
     FEATURES,
     INCIDENT_MEMBERS,
+    NODATA,
     SUCCESS_SOURCES,
 )
 from lowslow_assets.signins.features import sum_sources
@@ -61,6 +62,7 @@ CLUSTERS = schema("cluster_id int, first_activity timestamp, last_activity times
 SECOND = 1 / 3600
 """In hours."""
 TOOL = {"browser": "curl", "operatingSystem": "Linux"}
+SILENT = {"browser": NODATA, "operatingSystem": NODATA}
 STOPPED = {"outcome": "stopped"}
 
 
@@ -423,6 +425,24 @@ def test_sign_ins_with_a_campaigns_tool_are_visits_whatever_their_prefix(engine:
     ]
 
 
+def test_sign_ins_without_a_device_are_visits_by_the_campaigns_application(engine: Engine) -> None:
+    cli, teams = (SILENT | {"AppDisplayName": name} for name in ("CLI", "Teams"))
+    signins = [
+        *(at(-48, f"u{i}", "office") for i in range(3)),
+        at(5, "ann", "office", **cli),
+        at(5, "bob", "office", **teams),
+        at(5, "cid", "office", **TOOL, AppDisplayName="CLI"),
+        # Who had another application before did not have the tool, and who had this one did.
+        at(-48, "dan", "dan's", **teams),
+        at(5, "dan", "office", **cli),
+        at(-48, "eve", "eve's", **cli),
+        at(5, "eve", "office", **cli),
+    ]
+    tools = [tool_of(0) | SILENT | {"application": "CLI"}]
+    found = visits_with_tool(engine, signins, tools)
+    assert found == [(0, "ann at office 5"), (0, "dan at office 5")]
+
+
 def test_users_who_had_the_tool_before_the_campaign_make_no_visits_with_it(engine: Engine) -> None:
     early = -24 - SECOND
     signins = [
@@ -756,7 +776,7 @@ NEW = {f"new_{name}": True for name in PROPERTIES} | {"has_history": True}
 )
 def test_levels_of_traits(engine: Engine, values: dict, levels: list[int]) -> None:
     row = {"cluster_id": 0, "outcome": "failure", "signin_id": "attempt", "mask": 0}
-    row |= {"displayName": "NODATA"} | values
+    row |= {"displayName": NODATA} | values
     [found] = rows_with_traits(engine, [row], [tool_of()])
     assert list(trait_key(found)) == levels
     for level, levels_of_trait in zip(levels, TRAITS.values(), strict=True):
@@ -774,7 +794,7 @@ def test_an_account_is_tried_if_the_campaign_made_an_attempt_on_it_before(engine
             "outcome": outcome,
             "time_generated": after(hour),
             "mask": 0,
-            "displayName": "NODATA",
+            "displayName": NODATA,
         }
 
     rows = [
@@ -815,7 +835,7 @@ def test_an_account_is_tried_if_the_campaign_made_an_attempt_on_it_before(engine
 
 def test_a_sign_in_shows_the_tool_of_its_campaign_by_browser_and_system(engine: Engine) -> None:
     def row(id: str, cluster: int, outcome: str = "failure", **changed: Any) -> dict[str, Any]:
-        same = {**NEW, **TOOL, "mask": 0, "displayName": "NODATA"}
+        same = {**NEW, **TOOL, "mask": 0, "displayName": NODATA}
         return same | {"signin_id": id, "cluster_id": cluster, "outcome": outcome} | changed
 
     rows = [
@@ -830,12 +850,17 @@ def test_a_sign_in_shows_the_tool_of_its_campaign_by_browser_and_system(engine: 
         row("of another", 1, "success"),
         row("another's", 1, browser="wget"),
         row("of one without", 2, "success"),
+        # The tool of this campaign is an application without a device.
+        row("application", 3, "success", **SILENT, AppDisplayName="CLI"),
+        row("other application", 3, "success", **SILENT, AppDisplayName="Teams"),
+        row("application with a device", 3, "success", AppDisplayName="CLI"),
     ]
     tools = [tool_of(0), tool_of(1) | {"browser": "wget"}]
+    tools.append(tool_of(3) | SILENT | {"application": "CLI"})
     found = rows_with_traits(engine, rows, tools)
     assert len(found) == len(rows)
     shown = {row["signin_id"] for row in found if row["trait_tool"]}
-    assert shown == {"attempt", "success", "stopped", "another's"}
+    assert shown == {"attempt", "success", "stopped", "another's", "application"}
 
 
 def test_a_source_is_the_campaigns_by_accounts_other_than_the_attempts(engine: Engine) -> None:
@@ -847,7 +872,7 @@ def test_a_source_is_the_campaigns_by_accounts_other_than_the_attempts(engine: E
             "ip_prefix": prefix,
             "outcome": outcome,
             "mask": 0,
-            "displayName": "NODATA",
+            "displayName": NODATA,
         }
 
     rows = [
@@ -874,7 +899,7 @@ def test_a_source_is_the_campaigns_by_accounts_other_than_the_attempts(engine: E
 def test_a_sign_in_from_the_users_own_network_is_a_visit_only_with_the_tool(
     engine: Engine,
 ) -> None:
-    known = NEW | {"cluster_id": 0, "new_network": False, "mask": 0, "displayName": "NODATA"}
+    known = NEW | {"cluster_id": 0, "new_network": False, "mask": 0, "displayName": NODATA}
     rows = [
         known | {"signin_id": "attempt", "outcome": "failure"},
         known | {"signin_id": "at home", "outcome": "success"},
@@ -894,7 +919,7 @@ def test_a_sign_in_on_a_device_of_the_user_is_no_visit(engine: Engine) -> None:
         owned | {"signin_id": "own", "outcome": "success"},
         owned | {"signin_id": "own stopped", "outcome": "stopped"},
         owned | {"signin_id": "new name", "outcome": "success", "new_name": True},
-        owned | {"signin_id": "no name", "outcome": "success", "displayName": "NODATA"},
+        owned | {"signin_id": "no name", "outcome": "success", "displayName": NODATA},
     ]
     found = rows_with_traits(engine, rows, [tool_of()])
     assert {row["signin_id"] for row in found} == {"attempt", "new name", "no name"}

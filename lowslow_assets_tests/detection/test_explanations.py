@@ -336,6 +336,9 @@ LOUD: dict[str, Scenario] = {
         "burst", [replace(s, at=s.at + DAY - HOUR) for s in failures(28, 5, **A)]
     ),
     "a few an hour for two days": all_are(None, by_turns(11, 10, 4 * HOUR, **A)),
+    "two days on three dates": all_are(
+        "burst", [replace(s, at=s.at + 23 * HOUR) for s in failures(301, 9.6, **A)]
+    ),
     "and once more on the third day": all_are(
         None, [*failures(10, 1, **A), Signin("last", 2 * DAY, **A)]
     ),

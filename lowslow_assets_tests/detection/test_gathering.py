@@ -32,7 +32,9 @@ from lowslow_assets_tests.support.relations import relation
 
 START = datetime(2026, 6, 10, 12, tzinfo=UTC)
 DAY, INSTANT = timedelta(days=1), timedelta(microseconds=1)
-ODD_DEVICE = 1 << list(MODEL_PROPERTIES).index("device")
+ODD_DEVICE, ODD_APPLICATION = (
+    1 << list(MODEL_PROPERTIES).index(name) for name in ("device", "application")
+)
 HYDRA = ("Hydra", "Plan9")
 NOTHING = Marks(frozenset(), None)
 
@@ -43,6 +45,7 @@ def suspects(number: int, **columns: list) -> Suspects:
         "signin_id": [f"{i}" for i in range(number)],
         "user": [f"user{i}" for i in range(number)],
         "ip_prefix": [f"prefix {i}" for i in range(number)],
+        "AppDisplayName": ["Outlook"] * number,
         "ClientAppUsed": ["Browser"] * number,
         "browser": [f"browser {i}" for i in range(number)],
         "operatingSystem": ["Windows"] * number,
@@ -109,6 +112,34 @@ def test_a_tool_that_the_tenant_has_is_no_mark() -> None:
     assert marks_of(most).tool == text_of(HYDRA)
     half = with_tools(*[HYDRA] * 4, pattern=[ODD_DEVICE, ODD_DEVICE, 0, 0])
     assert marks_of(half) == NOTHING
+
+
+SILENT = (NODATA, NODATA)
+
+
+@pytest.mark.parametrize(
+    ("applications", "pattern", "own"),
+    [
+        (["CLI"] * 3 + ["Teams"] * 2, ODD_APPLICATION, "CLI"),
+        (["CLI"] * 3 + ["Teams"] * 3, ODD_APPLICATION, None),
+        # That the device is unknown may be odd, but says nothing.
+        (["CLI"] * 4, ODD_DEVICE, None),
+        ([NODATA] * 4, ODD_APPLICATION, None),
+    ],
+    ids=["most", "half", "usual", "unknown"],
+)
+def test_the_tool_of_attempts_without_a_device_is_their_application(
+    applications: list[str], pattern: int, own: str | None
+) -> None:
+    number = len(applications)
+    members = with_tools(
+        *[SILENT] * number, AppDisplayName=applications, pattern=[pattern] * number
+    )
+    marks = marks_of(members)
+    assert marks.on(members).tolist() == [application == own for application in applications]
+    # With a device, the application is no tool.
+    named = with_tools(*[HYDRA] * number, AppDisplayName=applications, pattern=[0] * number)
+    assert not marks.on(named).any()
 
 
 def test_an_attempt_bears_a_mark_by_its_source_or_its_tool() -> None:
@@ -186,28 +217,34 @@ MEMBERS = [
     *source("r", 3),
     member("last", 3, START + 2 * DAY),
 ]
-Tools = Sequence[tuple[int, tuple[str, str]]]
-"""Clusters and the tool of each."""
-OWN_TOOL: Tools = [(3, HYDRA)]
+
+
+def tool_row(
+    cluster: int, tool: tuple[str, str] = HYDRA, application: str | None = None
+) -> dict[str, Any]:
+    """A campaign's tool."""
+    browser, system = tool
+    return {
+        "cluster_id": cluster,
+        "browser": browser,
+        "operatingSystem": system,
+        "application": application,
+    }
 
 
 def found_by(
     engine: Engine,
     attempts: Sequence[dict[str, Any]],
     members: Sequence[dict[str, Any]] = MEMBERS,
-    tools: Tools = OWN_TOOL,
+    tools: Sequence[dict[str, Any]] | None = None,
     successes: Sequence[tuple[str, str | None]] = (),
 ) -> list[dict[str, Any]]:
     """The rows that are gathered; ``successes`` are accounts and prefixes."""
     sources = [{"user": user, "ip_prefix": prefix} for user, prefix in successes]
-    rows = [
-        {"cluster_id": cluster, "browser": browser, "operatingSystem": system}
-        for cluster, (browser, system) in tools
-    ]
     return gather(
         relation(engine, OPEN_FAILURES.dated, attempts),
         relation(engine, CLUSTER_MEMBERS.schema, members),
-        relation(engine, TOOLS, rows),
+        relation(engine, TOOLS, [tool_row(3)] if tools is None else tools),
         relation(engine, SUCCESS_SOURCES.dated, sources),
     ).rows()
 
@@ -251,6 +288,19 @@ def test_gathered_is_what_comes_from_the_sources_or_shows_the_tool(engine: Engin
         ("tool of an unknown source", 3),
         ("tool with another client", 3),
     ]
+
+
+def test_without_a_device_what_shows_the_application_is_gathered(engine: Engine) -> None:
+    attempts = [
+        attempt(name, prefix="q", tool=tool) | {"AppDisplayName": application}
+        for name, tool, application in (
+            ("tool", SILENT, "CLI"),
+            ("another application", SILENT, "Teams"),
+            ("with a device", HYDRA, "CLI"),
+        )
+    ]
+    tools = [tool_row(3, SILENT, "CLI")]
+    assert gathered(engine, attempts, tools=tools) == [("tool", 3)]
 
 
 def test_gathered_is_from_prefixes_from_which_one_campaign_tries_three_accounts(
@@ -338,7 +388,7 @@ def test_of_two_campaigns_with_the_mark_the_one_of_that_time_counts(engine: Engi
     ]
     members = [*MEMBERS, *source("p", 4, START + DAY), member("another", 4, START + 9 * DAY)]
     # A campaign has one tool, but nothing here depends on that.
-    tools = [(3, HYDRA), (4, HYDRA), (4, OTHER[1])]
+    tools = [tool_row(3), tool_row(4), tool_row(4, OTHER[1])]
     assert gathered(engine, attempts, members, tools) == [
         ("of both", 3),
         ("of both to the end", 3),
@@ -363,7 +413,7 @@ def test_without_marks_members_or_attempts_nothing_is_gathered(
         engine,
         [] if missing == "attempts" else attempts,
         members,
-        [] if missing == "marks" else OWN_TOOL,
+        [] if missing == "marks" else None,
     )
     assert found == []
 
@@ -382,7 +432,7 @@ def test_hostile_texts_are_texts(engine: Engine) -> None:
         *(each for i, text in enumerate(HOSTILE) for each in source(text, i, users=HOSTILE[:3])),
         *(member(f"member {i}", number + i) for i in range(number)),
     ]
-    tools = [(number + i, (text, text)) for i, text in enumerate(HOSTILE)]
+    tools = [tool_row(number + i, (text, text)) for i, text in enumerate(HOSTILE)]
     found = gathered(engine, attempts, members, tools, successes=[("ann", HOSTILE[4])])
     assert found == [(f"{i:03}", i) for i in range(2 * number)]
 

@@ -14,9 +14,12 @@ from lowslow_assets_tests.support.relations import relation
 
 START = datetime(2026, 6, 1, 8, tzinfo=UTC)
 MEMBERS = schema(
-    "cluster_id int, time_generated timestamp, browser string, operatingSystem string, mask int"
+    "cluster_id int, time_generated timestamp, AppDisplayName string, browser string, "
+    "operatingSystem string, mask int"
 )
-BROWSER, SYSTEM = (1 << FEATURES.index(feature) for feature in ("browser", "operatingSystem"))
+BROWSER, SYSTEM, APPLICATION = (
+    1 << FEATURES.index(feature) for feature in ("browser", "operatingSystem", "AppDisplayName")
+)
 EVERYTHING = (1 << len(FEATURES)) - 1
 
 
@@ -25,6 +28,7 @@ def attempts(
     browser: str | None = "curl",
     system: str | None = "Linux",
     *,
+    application: str = "Outlook",
     cluster: int = 0,
     mask: int = BROWSER,
     since: int = 0,
@@ -34,12 +38,20 @@ def attempts(
         {
             "cluster_id": cluster,
             "time_generated": START + timedelta(hours=since + hour),
+            "AppDisplayName": application,
             "browser": browser,
             "operatingSystem": system,
             "mask": mask,
         }
         for hour in range(number)
     ]
+
+
+def by_password_grant(
+    number: int, application: str = "Azure CLI", mask: int = APPLICATION
+) -> list[dict[str, Any]]:
+    """So many attempts that name no device."""
+    return attempts(number, NODATA, NODATA, application=application, mask=mask)
 
 
 def successes(category: str | None, number: int | None, feature: str = "browser") -> dict[str, Any]:
@@ -71,8 +83,8 @@ def test_a_tool_is_the_campaigns_from_its_first_attempt_to_its_last(engine: Engi
         relation(engine, MEMBERS, members), relation(engine, CATEGORY_COUNTS.schema)
     ).rows()
     assert sorted(tuple(row.values()) for row in found) == [
-        (0, "curl", "Linux", START - timedelta(hours=5), START + timedelta(hours=9)),
-        (1, "Tor", "Linux", START + timedelta(hours=2), START + timedelta(hours=5)),
+        (0, "curl", "Linux", None, START - timedelta(hours=5), START + timedelta(hours=9)),
+        (1, "Tor", "Linux", None, START + timedelta(hours=2), START + timedelta(hours=5)),
     ]
 
 
@@ -135,6 +147,33 @@ def test_what_the_log_does_not_name_is_no_tool(
 ) -> None:
     found = tools(engine, attempts(3, browser, system))
     assert found == ({0: (browser, system)} if own else {})
+
+
+@pytest.mark.parametrize(
+    ("members", "counts", "own"),
+    [
+        (by_password_grant(3), [], True),
+        ([*by_password_grant(3), *by_password_grant(2, "Teams")], [], True),
+        ([*by_password_grant(3), *by_password_grant(3, "Teams")], [], False),
+        ([*by_password_grant(3), *attempts(3)], [], False),
+        (by_password_grant(3, mask=BROWSER), [], False),
+        (by_password_grant(5), [successes("Azure CLI", 1, "AppDisplayName")], True),
+        (by_password_grant(4), [successes("Azure CLI", 1, "AppDisplayName")], False),
+        # That many succeed without a known browser says nothing about the application.
+        (by_password_grant(4), [successes(NODATA, 99), successes("Azure CLI", 99)], True),
+        (by_password_grant(3, NODATA), [], False),
+    ],
+    ids=["all", "most", "half", "named", "usual", "few", "many", "of other features", "unknown"],
+)
+def test_if_the_log_names_no_device_the_application_is_the_tool(
+    engine: Engine, members: list[dict[str, Any]], counts: list[dict[str, Any]], own: bool
+) -> None:
+    found = tools_of_campaigns(
+        relation(engine, MEMBERS, members), relation(engine, CATEGORY_COUNTS.schema, counts)
+    ).rows()
+    assert [(row["browser"], row["operatingSystem"], row["application"]) for row in found] == (
+        [(NODATA, NODATA, "Azure CLI")] if own else []
+    )
 
 
 def test_campaigns_do_not_add_up(engine: Engine) -> None:

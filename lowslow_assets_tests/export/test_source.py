@@ -336,6 +336,13 @@ def test_a_root_that_is_missing_or_empty_is_said_in_one_sentence(tmp_path: Path)
     assert_sentence(caught.value, str(tmp_path), "y=YYYY/m=MM/d=DD")
 
 
+def test_a_container_of_diagnostic_settings_names_the_folder_of_its_tenant(tmp_path: Path):
+    (tmp_path / "tenantId=aaaabbbb-0000-cccc-1111-dddd2222eeee" / PADDED).mkdir(parents=True)
+    with pytest.raises(SourceError) as caught:
+        LocalExport(str(tmp_path)).require_days()
+    assert_sentence(caught.value, "'tenantId=aaaabbbb-0000-cccc-1111-dddd2222eeee' may be the root")
+
+
 def test_a_root_with_a_day_is_accepted_also_as_a_file_url(tmp_path: Path):
     (tmp_path / PADDED).mkdir(parents=True)
     export = LocalExport(f"file://{tmp_path}")
