@@ -54,7 +54,8 @@ SCENARIOS = ("slow", "mimic", "two alike", "residential", "short", "quiet", "qui
 
 SIGNS = (
     *("number", "steady days", "even accounts", "equal tries", "own sources", "one tool"),
-    *("one network", "beginning and end", "even gaps", "hours of the day"),
+    *("one network", "beginning and end", "raised rate", "even gaps", "hours of the day"),
+    "days off",
 )
 TESTS = (
     *("many accounts", "few attempts each", "many days", "strangers' devices"),
@@ -216,7 +217,10 @@ ABLATIONS = {
     "without habits of members": _judged(membership=lambda found, _: np.ones(len(found))),
     **{f"without the habit: {name}": _without_habit(name) for name in HABITS},
     "without starts from repeated values": _in_place(
-        MIXTURE_MODEL, members, "_cores", lambda found: [np.ones(len(found), dtype=bool)]
+        MIXTURE_MODEL, members, "_repeating", lambda _: []
+    ),
+    "without starts from dense parts": _in_place(
+        MIXTURE_MODEL, members, "_dense_parts", lambda _: []
     ),
     "without what strays repeat": _in_place(
         MIXTURE_MODEL, members, "_strays_log_ratio", lambda _, chosen: np.zeros(len(chosen))

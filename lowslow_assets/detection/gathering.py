@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lowslow_assets.detection.explanations import MAX_FAILURES_AN_ADDRESS
 from lowslow_assets.detection.members import ACCOUNTS_OF_PREFIX, Suspects, shares_prefix
 from lowslow_assets.detection.patterns import property_bits
 from lowslow_assets.engines.base import Relation
@@ -24,7 +25,10 @@ from lowslow_assets.lake.tables import (
 )
 
 LEAST_SHARE = 0.5
-"""Two clusters are one campaign if at least this share of the one bears the marks of the other."""
+"""Two clusters are one campaign if at least this share of the one bears the marks of the other.
+
+An application is a campaign's own if it makes at least this share of the failures there.
+"""
 ATTEMPTS_A_SUCCESS = 5
 """A tool is a campaign's own if, for each success with it, so many attempts are made with it."""
 
@@ -75,8 +79,8 @@ def tools_of_campaigns(members: Relation, counts: Relation) -> Relation:
 
     Most of the attempts show them, they are anomalous in the tenant, and the browser succeeds
     seldom in comparison: a new version that reaches everybody is no mark. If neither is known, the
-    same is asked of the application: password grants name nothing else. ``counts`` are the
-    window's.
+    same is asked of the application, because password grants name nothing else, and at least
+    LEAST_SHARE of its failures are the campaign's. ``counts`` are the window's.
     """
     return sql(
         """
@@ -120,6 +124,10 @@ def tools_of_campaigns(members: Relation, counts: Relation) -> Relation:
             _tools.cluster_id, _tools.browser, _tools.operatingSystem, _tools.application
         HAVING count(*) * 2 > min(_sizes.attempts)
             AND coalesce(min(counts.successes), 0) * {attempts_a_success} <= count(*)
+            AND (
+                _tools.application IS NULL
+                OR coalesce(min(counts.failures), 0) * {share_of_failures} <= count(*)
+            )
         """,
         members=members,
         counts=counts,
@@ -127,6 +135,7 @@ def tools_of_campaigns(members: Relation, counts: Relation) -> Relation:
         of_application=property_bits("application"),
         nodata=NODATA,
         attempts_a_success=ATTEMPTS_A_SUCCESS,
+        share_of_failures=LEAST_SHARE,
     )
 
 
@@ -142,9 +151,10 @@ def gather(failures: Relation, members: Relation, tools: Relation, successes: Re
 
     They show its tool, or come from a prefix from which it tries several accounts. The latter lie
     between a day before its first member and a day after its last one, because people may use the
-    same prefix at other times. They are no members yet. Of several campaigns, one of that time gets
-    an attempt, else the one with the smallest number. One from a prefix from which its account
-    succeeds is not gathered.
+    same prefix at other times. An application alone does not distinguish a campaign from a service
+    or a burst, so attempts with such a tool come from prefixes of few attempts. They are no members
+    yet. Of several campaigns, one of that time gets an attempt, else the one with the smallest
+    number. One from a prefix from which its account succeeds is not gathered.
     """
     return sql(
         """
@@ -163,6 +173,12 @@ def gather(failures: Relation, members: Relation, tools: Relation, successes: Re
             GROUP BY cluster_id, ip_prefix
             HAVING count(DISTINCT "user") >= {several}
         ),
+        _much_used AS (
+            SELECT ip_prefix
+            FROM {failures}
+            GROUP BY ip_prefix
+            HAVING count(DISTINCT signin_id) > {most}
+        ),
         _marked AS (
             SELECT {of_failures}, _sources.cluster_id, FALSE AS with_tool
             FROM {failures} AS failures
@@ -174,6 +190,8 @@ def gather(failures: Relation, members: Relation, tools: Relation, successes: Re
                 ON tools.browser = failures.browser
                 AND tools.operatingSystem = failures.operatingSystem
                 AND coalesce(tools.application = failures.AppDisplayName, TRUE)
+            LEFT JOIN _much_used ON _much_used.ip_prefix = failures.ip_prefix
+            WHERE tools.application IS NULL OR _much_used.ip_prefix IS NULL
         ),
         _timed AS (
             SELECT
@@ -209,6 +227,7 @@ def gather(failures: Relation, members: Relation, tools: Relation, successes: Re
         tools=tools,
         successes=successes,
         several=ACCOUNTS_OF_PREFIX,
+        most=MAX_FAILURES_AN_ADDRESS,
     )
 
 

@@ -35,6 +35,11 @@ _ROUNDS = 10
 # A Bayes factor of 150: Kass and Raftery, Bayes Factors, JASA 90, 1995. With less, a campaign of
 # two halves that differ in nothing else would be divided by chance.
 _STRONG_EVIDENCE = 5.0
+# Strays are always denser in some part of the window. Of 100 simulated sets of 40 to 1,500 strays,
+# starts from such parts gained up to 15.
+_DECISIVE_EVIDENCE = 20.0
+PARTS_IN_DAYS = tuple(round(7 * 2 ** (half / 2)) for half in range(17))
+"""Parts of a window: from a week on, each longer than the one before by the same factor."""
 # What a campaign repeats has at least this share of the suspects among which it is looked for.
 _CORE_SHARE = 0.15
 _APPLICATION, _DEVICE, _NETWORK = (
@@ -220,17 +225,17 @@ def member_probability(suspects: Suspects, population: Population) -> np.ndarray
     Applications and devices are counted among the suspects with the same client, because they
     depend on it. The model is fitted from several starts: all suspects as members, and the suspects
     that share what a campaign may repeat. A later start's fit is taken only if strong evidence
-    prefers it. Sums in another order differ in their last digits, so the result is the one of this
-    order of suspects.
+    prefers it (see ``_cores``). Sums in another order differ in their last digits, so the result is
+    the one of this order of suspects.
     """
     if not len(suspects):
         return np.zeros(0)
     attributes = _attributes(suspects, population)
     best, probability = -np.inf, np.zeros(len(suspects))
     # One tool from one network is one start, although both repeat.
-    for core in {core.tobytes(): core for core in _cores(suspects)}.values():
+    for core, evidence in {core.tobytes(): (core, e) for core, e in _cores(suspects)}.values():
         fit, found = _fit_members(attributes, core)
-        if fit > best + _STRONG_EVIDENCE:
+        if fit > best + evidence:
             best, probability = fit, found
     return probability
 
@@ -267,20 +272,37 @@ def _fit_members(attributes: list[_Attribute], members: np.ndarray) -> tuple[flo
     return fit, probability
 
 
-def _cores(suspects: Suspects) -> Iterator[np.ndarray]:
+def _cores(suspects: Suspects) -> Iterator[tuple[np.ndarray, float]]:
     """Which suspects may be a campaign's members at first: booleans of shape (n,).
 
-    All of them, those that share prefixes, and those that have one value: a campaign that repeats
-    the value is found even if it is a small part of the suspects.
+    All of them, and those that have in common what a campaign may repeat: they are within the part
+    of the window with most of them, or share prefixes, or have one value. Such a campaign is found
+    even if it is a small part of the suspects. With each start comes the evidence that it needs.
     """
-    yield np.ones(len(suspects), dtype=bool)
-    shared = shares_prefix(suspects)
-    if _CORE_SHARE <= shared.mean() < 1:
-        yield shared
+    yield np.ones(len(suspects), dtype=bool), _STRONG_EVIDENCE
+    for cores, evidence in (
+        (_dense_parts(suspects), _DECISIVE_EVIDENCE),
+        (_repeating(suspects), _STRONG_EVIDENCE),
+    ):
+        for core in cores:
+            if _CORE_SHARE <= core.mean() < 1:
+                yield core, evidence
+
+
+def _repeating(suspects: Suspects) -> Iterator[np.ndarray]:
+    yield shares_prefix(suspects)
     for values in (suspects.application, suspects.client, suspects.device, suspects.network):
-        names, counts = np.unique(values, return_counts=True)
-        for name in names[(counts >= _CORE_SHARE * len(values)) & (counts < len(values))]:
+        for name in np.unique(values):
             yield values == name
+
+
+def _dense_parts(suspects: Suspects) -> Iterator[np.ndarray]:
+    days = suspects.day.astype(np.int64)
+    in_order = np.sort(days)
+    for length in PARTS_IN_DAYS:
+        within = np.searchsorted(in_order, in_order + length) - np.arange(len(days))
+        begin = in_order[within.argmax()]
+        yield (days >= begin) & (days < begin + length)
 
 
 def shares_prefix(suspects: Suspects) -> np.ndarray:

@@ -13,7 +13,7 @@ from datetime import date
 
 import numpy as np
 
-from lowslow_assets.detection.members import Suspects, shares_prefix
+from lowslow_assets.detection.members import PARTS_IN_DAYS, Suspects, shares_prefix
 from lowslow_assets.detection.population import Population
 from lowslow_assets.detection.statistics import ClusterSize
 
@@ -30,9 +30,8 @@ _ALL_BUT_SURE = 20
 _HOURS_A_BLOCK = 4
 # A campaign has at least so many days that are as busy as any; a conference has fewer.
 _BUSY_DAYS = 4
-# Parts of a window that are tried: from a week on, each longer than the one before by the same
-# factor, up to half of the window.
-_LENGTHS_IN_DAYS, _LONGEST_SHARE = [round(7 * 2 ** (i / 2)) for i in range(17)], 0.5
+# Half of the window is the longest part in which the rate is raised; in most of it, it is usual.
+_LONGEST_SHARE = 0.5
 _DAYS_OFF = 2
 _BURST = np.timedelta64(24, "h")
 _LEAST_OF_USUAL, _LEAST_EXPECTED = 0.1, 5
@@ -212,7 +211,7 @@ def _signs_of_days(
         float(_scan_p_value(np.array([len(users)]), len(users), np.array([share]))[0]),
         f"all within {len(calendar)} of {free_days} days{without}",
     )
-    lengths = [n for n in _LENGTHS_IN_DAYS if n < len(calendar) and n <= _LONGEST_SHARE * free_days]
+    lengths = [n for n in PARTS_IN_DAYS if n < len(calendar) and n <= _LONGEST_SHARE * free_days]
     if not lengths:
         return
     place = np.searchsorted(calendar, days)

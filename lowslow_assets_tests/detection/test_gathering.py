@@ -299,8 +299,15 @@ def test_without_a_device_what_shows_the_application_is_gathered(engine: Engine)
             ("with a device", HYDRA, "CLI"),
         )
     ]
+    # A service, and a source of three attempts; an unknown source is none.
+    for prefix, number in (("service", 4), ("proxy", 3), (None, 4)):
+        attempts += [
+            attempt(f"{prefix} {i}", prefix=prefix, tool=SILENT) | {"AppDisplayName": "CLI"}
+            for i in range(number)
+        ]
     tools = [tool_row(3, SILENT, "CLI")]
-    assert gathered(engine, attempts, tools=tools) == [("tool", 3)]
+    expected = [*(f"None {i}" for i in range(4)), *(f"proxy {i}" for i in range(3)), "tool"]
+    assert gathered(engine, attempts, tools=tools) == [(id, 3) for id in expected]
 
 
 def test_gathered_is_from_prefixes_from_which_one_campaign_tries_three_accounts(

@@ -128,21 +128,22 @@ def test_strays_show_other_tools() -> None:
 
 def plain_probability(found: Suspects, population: Population) -> list[float]:
     """The documented formulas, suspect by suspect, from every start; the best fit's."""
-    starts = [[True] * len(found)]
+    starts: list[tuple[list[bool], float]] = []
+    days = [time.date() for time in found.time.tolist()]
+    for length in (7, 10, 14, 20, 28, 40, 56, 79, 112):
+        within = [[0 <= (day - begin).days < length for day in days] for begin in sorted({*days})]
+        starts.append((max(within, key=sum), 20.0))
     accounts = [len({*found.user[found.ip_prefix == p]}) if p else 1 for p in found.ip_prefix]
-    starts.append([number >= 3 for number in accounts])
+    starts.append(([number >= 3 for number in accounts], 5.0))
     for column in (found.application, found.client, found.device, found.network):
-        starts += [[*(column == value)] for value in sorted({*column})]
-    fits = [
-        plain_fit(found, population, start)
-        for start in starts
-        if np.mean(start) == 1 or 0.15 <= np.mean(start) < 1
-    ]
-    best = fits[0]
-    for fit in fits[1:]:
-        if fit[0] > best[0] + 5:
-            best = fit
-    return best[1]
+        starts += [([*(column == value)], 5.0) for value in sorted({*column})]
+    best, probability = plain_fit(found, population, [True] * len(found))
+    for start, evidence in starts:
+        if 0.15 <= np.mean(start) < 1:
+            fit, by_fit = plain_fit(found, population, start)
+            if fit > best + evidence:
+                best, probability = fit, by_fit
+    return probability
 
 
 def plain_fit(

@@ -59,6 +59,16 @@ def successes(category: str | None, number: int | None, feature: str = "browser"
     return {"feature": feature, "category": category, "successes": number, "failures": 1_000}
 
 
+def of_cli(successes: int, failures: int) -> dict[str, Any]:
+    """The window's counts of the application."""
+    return {
+        "feature": "AppDisplayName",
+        "category": "Azure CLI",
+        "successes": successes,
+        "failures": failures,
+    }
+
+
 def tools(
     engine: Engine, members: Iterable[dict[str, Any]], *counts: dict[str, Any]
 ) -> dict[int, tuple[str, str]]:
@@ -157,13 +167,19 @@ def test_what_the_log_does_not_name_is_no_tool(
         ([*by_password_grant(3), *by_password_grant(3, "Teams")], [], False),
         ([*by_password_grant(3), *attempts(3)], [], False),
         (by_password_grant(3, mask=BROWSER), [], False),
-        (by_password_grant(5), [successes("Azure CLI", 1, "AppDisplayName")], True),
-        (by_password_grant(4), [successes("Azure CLI", 1, "AppDisplayName")], False),
+        (by_password_grant(5), [of_cli(1, 5)], True),
+        (by_password_grant(4), [of_cli(1, 4)], False),
+        # At least half of the failures in the application are the campaign's.
+        (by_password_grant(5), [of_cli(0, 10)], True),
+        (by_password_grant(5), [of_cli(0, 11)], False),
         # That many succeed without a known browser says nothing about the application.
         (by_password_grant(4), [successes(NODATA, 99), successes("Azure CLI", 99)], True),
         (by_password_grant(3, NODATA), [], False),
     ],
-    ids=["all", "most", "half", "named", "usual", "few", "many", "of other features", "unknown"],
+    ids=[
+        *("all", "most", "half", "named", "usual", "few successes", "many successes"),
+        *("half of the failures", "less of them", "other features", "unknown"),
+    ],
 )
 def test_if_the_log_names_no_device_the_application_is_the_tool(
     engine: Engine, members: list[dict[str, Any]], counts: list[dict[str, Any]], own: bool
