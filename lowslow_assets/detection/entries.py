@@ -800,13 +800,13 @@ def likely_entries(traited: Relation, probabilities: Relation) -> Relation:
             CASE
                 WHEN trait_source > 0
                 THEN 'from an address prefix from which the campaign tries other accounts'
-                WHEN trait_tool > 0 THEN 'with the browser and operating system of the campaign'
+                WHEN trait_tool > 0 THEN 'with the tool of the campaign'
                 ELSE 'from a network new to the user and an address prefix nobody else succeeds '
                     || 'from'
             END
                 || CASE
                     WHEN trait_source > 0 AND trait_tool > 0
-                    THEN '; with the browser and operating system of the campaign'
+                    THEN '; with the tool of the campaign'
                     ELSE ''
                 END
                 || CASE WHEN trait_tried > 0 THEN '; the campaign had tried the account' ELSE '' END

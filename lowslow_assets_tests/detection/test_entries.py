@@ -1178,7 +1178,7 @@ def test_evidence_in_words(engine: Engine, levels: tuple[int, ...], words: list[
         relation(engine, PROBABILITIES, [probability]),
     ).rows()
     source = "from an address prefix from which the campaign tries other accounts"
-    tool = "with the browser and operating system of the campaign"
+    tool = "with the tool of the campaign"
     first = {
         (0, 0): ["from a network new to the user and an address prefix nobody else succeeds from"],
         (0, 1): [tool],

@@ -137,7 +137,7 @@ def test_a_visit_with_the_campaigns_kit_is_its_entry(engine: Engine) -> None:
     assert first["evidence"] == (
         f"from a network new to the user and an address prefix nobody else succeeds from{rest}"
     )
-    assert second["evidence"] == f"with the browser and operating system of the campaign{rest}"
+    assert second["evidence"] == f"with the tool of the campaign{rest}"
 
 
 def test_a_right_password_that_was_stopped_is_judged_as_an_entry(engine: Engine) -> None:
@@ -190,7 +190,7 @@ def test_with_the_campaigns_tool_a_visit_is_an_entry_wherever_it_comes_from(
     assert {row["signin_id"] for row in found} == {"of two", "of two also", "at home"}
     for row in found:
         assert row["score"] > 0.9
-        assert row["evidence"].startswith("with the browser and operating system of the campaign")
+        assert row["evidence"].startswith("with the tool of the campaign")
 
 
 def test_a_lone_visit_from_the_campaigns_own_prefix_is_one_entry(engine: Engine) -> None:
@@ -255,7 +255,7 @@ def test_an_attempt_that_is_an_entry_is_one_row_with_its_evidence(engine: Engine
     assert len(rows) == len(ATTEMPTS)
     [found] = [row for row in rows if row["signin_id"] == attempt["signin_id"]]
     assert found["outcome"] == "stopped"
-    assert found["evidence"].startswith("with the browser and operating system of the campaign")
+    assert found["evidence"].startswith("with the tool of the campaign")
     assert "tried" not in found["evidence"]
 
 
