@@ -132,7 +132,7 @@ def plain_probability(found: Suspects, population: Population) -> list[float]:
     days = [time.date() for time in found.time.tolist()]
     for length in (7, 10, 14, 20, 28, 40, 56, 79, 112):
         within = [[0 <= (day - begin).days < length for day in days] for begin in sorted({*days})]
-        starts.append((max(within, key=sum), 20.0))
+        starts.append((max(within, key=sum), 30.0))
     accounts = [len({*found.user[found.ip_prefix == p]}) if p else 1 for p in found.ip_prefix]
     starts.append(([number >= 3 for number in accounts], 5.0))
     for column in (found.application, found.client, found.device, found.network):
