@@ -7,7 +7,7 @@ strays show only by chance, with the probability of that chance.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -28,8 +28,8 @@ _MIN_STEADY_SPAN_DAYS = 20
 # With more events per place than this on average, no place stays empty anyway.
 _ALL_BUT_SURE = 20
 _HOURS_A_BLOCK = 4
-# A campaign has at least so many days that are as busy as any; a conference has fewer.
-_BUSY_DAYS = 4
+# A campaign has at least so many days that are as busy as any; a week of trouble has fewer.
+_BUSY_DAYS = 7
 # Half of the window is the longest part in which the rate is raised; in most of it, it is usual.
 _LONGEST_SHARE = 0.5
 _DAYS_OFF = 2
@@ -192,7 +192,7 @@ def _signs_of_time(
 def _signs_of_days(
     members: Suspects, population: Population, taken: Collection[int]
 ) -> Iterator[Sign]:
-    """When accounts were tried for the first and the last time; other days can be ``taken``.
+    """Whether accounts are tried within a part of the window only; its days can be ``taken``.
 
     Strays on the same account depend on each other, so accounts are counted. To be tried within a
     part of the window is less of a sign if the accounts themselves are active mostly then.
@@ -203,39 +203,55 @@ def _signs_of_days(
     calendar = np.arange(days.min(), days.max() + 1) if len(users) else days
     calendar = np.setdiff1d(calendar, [*taken])
     free_days = population.days - len(taken)
+    of_window = f"{free_days} days" + (" without another campaign" if taken else "")
     shares = _shares_until(calendar, free.user, population, taken)
     share = min(shares[:, -1].max(), 1.0) if len(users) else 1.0
-    without = " without another campaign" if taken else ""
     yield Sign(
         BEGINNING_AND_END,
         float(_scan_p_value(np.array([len(users)]), len(users), np.array([share]))[0]),
-        f"all within {len(calendar)} of {free_days} days{without}",
+        f"all within {len(calendar)} of {of_window}",
     )
     lengths = [n for n in PARTS_IN_DAYS if n < len(calendar) and n <= _LONGEST_SHARE * free_days]
-    if not lengths:
-        return
-    place = np.searchsorted(calendar, days)
-    first, last = (np.full(len(users), -1) for _ in range(2))
-    first[account[::-1]], last[account] = place[::-1], place
-    most = np.sort(np.bincount(place))[::-1][_BUSY_DAYS - 1 :].max(initial=0)
+    if lengths:
+        place = np.searchsorted(calendar, days)
+        p_value, length, within, of = _densest_part(place, account, shares, lengths)
+        yield Sign(
+            RAISED_RATE,
+            p_value,
+            f"{within:,} of {of:,} accounts are tried only within {length} of {of_window}",
+        )
+
+
+def _densest_part(
+    day: np.ndarray, account: np.ndarray, shares: np.ndarray, lengths: Sequence[int]
+) -> tuple[float, int, int, int]:
+    """The part of the window with most accounts that are tried only then, for its length.
+
+    ``day`` and ``account`` are those of attempts in the order of time, as numbers from 0 on, and
+    ``shares`` are those of ``_shares_until``. Returns the p-value, corrected for the number of
+    lengths (Bonferroni), the length, and how many of how many accounts are tried only then. Of a
+    day, no more accounts count than on one of the _BUSY_DAYS busiest.
+    """
+    number = shares.shape[1] - 1
+    first, last = (np.zeros(account.max() + 1, int) for _ in range(2))
+    first[account[::-1]], last[account] = day[::-1], day
+    most = np.sort(np.bincount(day, minlength=number))[-_BUSY_DAYS]
     order = np.argsort(first, kind="stable")
-    number_of_day = np.arange(len(order)) - np.searchsorted(first[order], first[order])
-    first, last = (places[order[number_of_day < most]] for places in (first, last))
-    found = []
+    of_day = np.arange(len(order)) - np.searchsorted(first[order], first[order])
+    first, last = (days[order[of_day < most]] for days in (first, last))
+    # How many accounts are tried first on day i or later, and last on day j or earlier.
+    between = np.zeros((number, number), int)
+    np.add.at(between, (first, last), 1)
+    between = between[::-1].cumsum(axis=0)[::-1].cumsum(axis=1)
+    found = list[tuple[float, int, int]]()
     for length in lengths:
-        begins = np.arange(len(calendar) - length + 1)[:, None]
-        within = ((first >= begins) & (last < begins + length)).sum(axis=1)
-        share = (shares[:, length:] - shares[:, :-length]).max(axis=0)
-        p_values = _scan_p_value(within, len(first), np.minimum(share, 1.0))
+        within = np.diagonal(between, length - 1)
+        share = np.minimum((shares[:, length:] - shares[:, :-length]).max(axis=0), 1.0)
+        p_values = _scan_p_value(within, len(first), share)
         best = int(p_values.argmin())
         found.append((float(p_values[best]), length, int(within[best])))
-    p_value, length, number = min(found)
-    yield Sign(
-        RAISED_RATE,
-        min(p_value * len(lengths), 1.0),
-        f"{number:,} of {len(first):,} accounts are tried only within {length} of {free_days} "
-        f"days{without}",
-    )
+    p_value, length, tried = min(found)
+    return min(p_value * len(lengths), 1.0), length, tried, len(first)
 
 
 def _shares_until(

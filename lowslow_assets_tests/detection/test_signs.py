@@ -269,9 +269,11 @@ def test_accounts_that_are_tried_again_at_another_time_are_not_within() -> None:
 
 
 def test_a_few_busy_days_raise_no_rate() -> None:
-    """A conference of three days: thirty accounts, and thirty others at other times."""
-    days = sorted([*np.linspace(20, 22.9, 30).tolist(), *np.linspace(0, 59.5, 30).tolist()])
+    """A conference of five days: forty accounts, and thirty others at other times."""
+    days = sorted([*np.linspace(20, 24.9, 40).tolist(), *np.linspace(0, 59.5, 30).tolist()])
     assert signs(suspects(days))["raised rate"].p_value > 1e-3
+    longer = sorted([*np.linspace(20, 29.9, 40).tolist(), *np.linspace(0, 59.5, 30).tolist()])
+    assert signs(suspects(longer))["raised rate"].p_value < 1e-5
 
 
 @pytest.mark.parametrize("seed", range(20))
