@@ -621,6 +621,7 @@ class ExplainedGroup:
 
 
 MAX_EXAMPLES = 10
+_OF_SOURCE = ("office", "burst", "service", "few accounts")
 
 _GROUPS = schema(
     "explanation string, example string, failures bigint, users bigint, addresses bigint, "
@@ -719,7 +720,11 @@ def _example(row: dict[str, Any]) -> ExplainedGroup:
     apart = row["seconds"] / 60 / max(row["failures"] - 1, 1)
     who = "one account" if row["users"] == 1 else f"{row['users']:,} accounts"
     where = "one address" if row["addresses"] == 1 else f"{row['addresses']:,} addresses"
-    pace = f"every {_duration(apart)}" if row["failures"] > 1 else "once"
+    # A source is explained by all of its failures, also by those that their own days explain.
+    once = (
+        "one failure that its day does not explain" if row["explanation"] in _OF_SOURCE else "once"
+    )
+    pace = f"every {_duration(apart)}" if row["failures"] > 1 else once
     whole = _meaning(row["explanation"])
     meaning = whole if row["explanation"].startswith(KNOWN) else whole.rpartition(": ")[2]
     return ExplainedGroup(

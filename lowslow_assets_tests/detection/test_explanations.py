@@ -1033,6 +1033,16 @@ def test_groups_as_calculated_manually(engine: Engine) -> None:
             assert group.reason == EXPLANATIONS[group.explanation]
 
 
+def test_one_failure_of_a_group_in_words(engine: Engine) -> None:
+    """An account fails once at home, and once more at a source than its days explain."""
+    lines: list[Line] = [("own device", "ann", "a", "p", 0), ("service", "bob", "b", "q", 0)]
+    reasons = {group.example: group.reason for group in groups(engine, lines) if group.example}
+    assert reasons["ann"].startswith("one account, one address, once: ")
+    assert reasons["q"].startswith(
+        "one account, one address, one failure that its day does not explain: "
+    )
+
+
 @pytest.mark.parametrize(
     ("minutes", "words"),
     [
