@@ -547,7 +547,8 @@ def with_traits(judged: Relation, tools: Relation, own: Relation) -> Relation:
     tried the account before. source: 1 if the campaign tried several other accounts from the
     prefix. history: 1 if the user has one. Visits on a device whose name is known to be the user's
     are left out: only a registered device has a name, and the attacker has none of the user's.
-    Visits from a network that is known to be the user's are left out, but for those with the tool.
+    Visits from a network that is known to be the user's are left out, but for those with the tool,
+    unless this is an application: others use it, too.
     """
     return sql(
         """
@@ -577,6 +578,7 @@ def with_traits(judged: Relation, tools: Relation, own: Relation) -> Relation:
                     FALSE
                 ) AS tried,
                 _tools.cluster_id IS NOT NULL AS with_tool,
+                _tools.cluster_id IS NOT NULL AND _tools.application IS NULL AS with_device,
                 coalesce(_own.accounts, 0)
                     - CASE WHEN _attempts.signin_id IS NULL THEN 0 ELSE 1 END
                     >= {several} AS from_source
@@ -614,7 +616,7 @@ def with_traits(judged: Relation, tools: Relation, own: Relation) -> Relation:
             CASE WHEN has_history THEN 1 ELSE 0 END AS trait_history
         FROM _tried
         WHERE outcome = 'failure'
-            OR ((new_network OR with_tool) AND (new_name OR displayName = {nodata}))
+            OR ((new_network OR with_device) AND (new_name OR displayName = {nodata}))
         """,
         judged=judged,
         tools=tools,

@@ -900,6 +900,7 @@ def test_a_sign_in_from_the_users_own_network_is_a_visit_only_with_the_tool(
     engine: Engine,
 ) -> None:
     known = NEW | {"cluster_id": 0, "new_network": False, "mask": 0, "displayName": NODATA}
+    cli = SILENT | {"AppDisplayName": "CLI", "cluster_id": 2}
     rows = [
         known | {"signin_id": "attempt", "outcome": "failure"},
         known | {"signin_id": "at home", "outcome": "success"},
@@ -907,9 +908,15 @@ def test_a_sign_in_from_the_users_own_network_is_a_visit_only_with_the_tool(
         known | {"signin_id": "visit", "outcome": "success", "new_network": True},
         known | TOOL | {"signin_id": "at home with the tool", "outcome": "success"},
         known | TOOL | {"signin_id": "of another", "outcome": "success", "cluster_id": 1},
+        # People use the application, too.
+        known | cli | {"signin_id": "developer", "outcome": "success"},
+        known | cli | {"signin_id": "away", "outcome": "success", "new_network": True},
     ]
-    found = rows_with_traits(engine, rows, [tool_of()])
-    assert {row["signin_id"] for row in found} == {"attempt", "visit", "at home with the tool"}
+    found = rows_with_traits(
+        engine, rows, [tool_of(), tool_of(2) | SILENT | {"application": "CLI"}]
+    )
+    names = {row["signin_id"] for row in found}
+    assert names == {"attempt", "visit", "at home with the tool", "away"}
 
 
 def test_a_sign_in_on_a_device_of_the_user_is_no_visit(engine: Engine) -> None:
