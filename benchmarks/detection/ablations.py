@@ -160,6 +160,18 @@ def _in_place(since: Table, owner: Any, name: str, made: Any) -> Ablation:
     return Ablation(since, ((owner, name, lambda *_: made),))
 
 
+def _without_applications() -> Ablation:
+    """Only a device is a campaign's tool."""
+
+    def devices(tools: Any, _: pa.Table) -> Any:
+        query = "SELECT {columns} FROM {found} WHERE application IS NULL"
+        return lambda *given: sql(query, columns=Columns(gathering.TOOLS), found=tools(*given))
+
+    in_assets = tuple((owner, "tools_of_campaigns", devices) for owner in (clusters, incidents))
+    odd = (members.Suspects, "odd_tool", lambda *_: members.Suspects.odd_device)
+    return Ablation(MIXTURE_MODEL, (*in_assets, odd))
+
+
 def _of_people(**changes: Any) -> Ablation:
     """Another population."""
 
@@ -243,6 +255,7 @@ ABLATIONS = {
     "without gathering": _in_place(
         MIXTURE_MODEL, clusters, "_with_gathered", lambda _hunt, found: found
     ),
+    "without applications as tools": _without_applications(),
     "without lasting signs": _in_place(
         MIXTURE_MODEL, judge, "lasting_signs", lambda signs_of, found: [*signs_of(found, None)]
     ),
