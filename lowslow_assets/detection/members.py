@@ -318,11 +318,16 @@ def _prefixes(suspects: Suspects) -> np.ndarray:
     return np.array([prefix or f"unknown {i}" for i, prefix in enumerate(suspects.ip_prefix)], str)
 
 
+def weekday(days: np.ndarray) -> np.ndarray:
+    """Days since 1970 as days of the week; Monday is 0."""
+    # The first day of 1970 was a Thursday.
+    return (days + 3) % 7
+
+
 def _attributes(suspects: Suspects, population: Population) -> list[_Attribute]:
     day = suspects.day
     hour = (suspects.time - day) // np.timedelta64(1, "h")
-    # The first day of 1970 was a Thursday.
-    weekend = (day.astype(np.int64) + 3) % 7 >= 5
+    weekend = weekday(day.astype(np.int64)) >= 5
     protocol = np.array([":" in (address or "") for address in suspects.ip_address])
     client, anything = _codes(suspects.client), np.zeros(len(suspects), int)
 

@@ -13,7 +13,7 @@ from datetime import date
 
 import numpy as np
 
-from lowslow_assets.detection.members import PARTS_IN_DAYS, Suspects, shares_prefix
+from lowslow_assets.detection.members import PARTS_IN_DAYS, Suspects, shares_prefix, weekday
 from lowslow_assets.detection.population import Population
 from lowslow_assets.detection.statistics import ClusterSize
 
@@ -326,20 +326,14 @@ def _days_off(members: Suspects, population: Population) -> Iterator[Sign]:
         return
     off = np.argsort(usual, kind="stable")[:_DAYS_OFF]
     days = members.day.astype(np.int64)
-    is_off = np.isin(_weekday(days), off)
+    is_off = np.isin(weekday(days), off)
     span = np.arange(days.min(), days.max() + 1)
-    share = max(np.isin(_weekday(span), off).mean(), usual[off].sum() / usual.sum())
+    share = max(np.isin(weekday(span), off).mean(), usual[off].sum() / usual.sum())
     yield Sign(
         DAYS_OFF,
         float(stats.binom.sf(is_off.sum() - 1, len(days), share)),
         f"{is_off.mean():.0%} of attempts on the two days of the week with the fewest successes",
     )
-
-
-def _weekday(days: np.ndarray) -> np.ndarray:
-    """Days since 1970 as days of the week; Monday is 0."""
-    # The first day of 1970 was a Thursday.
-    return (days + 3) % 7
 
 
 def _usual_blocks(population: Population) -> np.ndarray:
