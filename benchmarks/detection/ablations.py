@@ -54,7 +54,7 @@ SCENARIOS = ("slow", "mimic", "two alike", "residential", "short", "quiet", "qui
 
 SIGNS = (
     *("number", "steady days", "even accounts", "equal tries", "own sources", "one tool"),
-    *("one network", "beginning and end", "raised rate", "even gaps", "hours of the day"),
+    *("one network", "beginning and end", "even gaps", "hours of the day"),
     "days off",
 )
 TESTS = (

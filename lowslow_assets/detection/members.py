@@ -38,8 +38,8 @@ _STRONG_EVIDENCE = 5.0
 # Strays are always denser in some part of the window. In 54 simulated sets of 40 to 1,500 strays,
 # starts from such parts gained up to 15, and 21 where one prefix of a campaign had three attempts.
 _DECISIVE_EVIDENCE = 30.0
-PARTS_IN_DAYS = tuple(round(7 * 2 ** (half / 2)) for half in range(17))
-"""Parts of a window: from a week on, each longer than the one before by the same factor."""
+# Parts of a window: from a week on, each longer than the one before by the same factor.
+_PARTS_IN_DAYS = tuple(round(7 * 2 ** (half / 2)) for half in range(17))
 # What a campaign repeats has at least this share of the suspects among which it is looked for.
 _CORE_SHARE = 0.15
 _APPLICATION, _DEVICE, _NETWORK = (
@@ -299,7 +299,7 @@ def _repeating(suspects: Suspects) -> Iterator[np.ndarray]:
 def _dense_parts(suspects: Suspects) -> Iterator[np.ndarray]:
     days = suspects.day.astype(np.int64)
     in_order = np.sort(days)
-    for length in PARTS_IN_DAYS:
+    for length in _PARTS_IN_DAYS:
         within = np.searchsorted(in_order, in_order + length) - np.arange(len(days))
         begin = in_order[within.argmax()]
         yield (days >= begin) & (days < begin + length)

@@ -7,13 +7,13 @@ strays show only by chance, with the probability of that chance.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
 
-from lowslow_assets.detection.members import PARTS_IN_DAYS, Suspects, shares_prefix, weekday
+from lowslow_assets.detection.members import Suspects, shares_prefix, weekday
 from lowslow_assets.detection.population import Population
 from lowslow_assets.detection.statistics import ClusterSize
 
@@ -21,17 +21,13 @@ REPEATED_SHARE = 0.3
 """This share of unrelated attempts may share a prefix with others, one device, or one network."""
 MIN_ATTEMPTS = 12
 """With fewer attempts, only their number is a sign."""
-BEGINNING_AND_END, RAISED_RATE = "beginning and end", "raised rate"
+BEGINNING_AND_END = "beginning and end"
 HOURS_OF_THE_DAY, DAYS_OFF = "hours of the day", "days off"
 """Signs in when the attempts come that people's habits show as well."""
 _MIN_STEADY_SPAN_DAYS = 20
 # With more events per place than this on average, no place stays empty anyway.
 _ALL_BUT_SURE = 20
 _HOURS_A_BLOCK = 4
-# A campaign has at least so many days that are as busy as any; a week of trouble has fewer.
-_BUSY_DAYS = 7
-# Half of the window is the longest part in which the rate is raised; in most of it, it is usual.
-_LONGEST_SHARE = 0.5
 _DAYS_OFF = 2
 _BURST = np.timedelta64(24, "h")
 _LEAST_OF_USUAL, _LEAST_EXPECTED = 0.1, 5
@@ -162,7 +158,7 @@ def _signs_of_time(
     from scipy import stats
 
     n = len(members)
-    yield from _signs_of_days(members, population, taken)
+    yield _beginning_and_end(members, population, taken)
     times = np.sort(members.time)
     gaps = np.diff(times.astype("datetime64[ms]").astype(np.float64))
     if left_out is not None:
@@ -189,102 +185,24 @@ def _signs_of_time(
     yield from _days_off(members, population)
 
 
-def _signs_of_days(
-    members: Suspects, population: Population, taken: Collection[int]
-) -> Iterator[Sign]:
-    """Whether accounts are tried within a part of the window only; its days can be ``taken``.
-
-    Strays on the same account depend on each other, so accounts are counted. To be tried within a
-    part of the window is less of a sign if the accounts themselves are active mostly then.
-    """
+def _beginning_and_end(members: Suspects, population: Population, taken: Collection[int]) -> Sign:
     free = members.at(~np.isin(members.day.astype(np.int64), [*taken]))
-    users, account = np.unique(free.user, return_inverse=True)
-    days = free.day.astype(np.int64)
-    calendar = np.arange(days.min(), days.max() + 1) if len(users) else days
-    calendar = np.setdiff1d(calendar, [*taken])
+    users, days = len(np.unique(free.user)), free.day.astype(np.int64)
+    within = set(range(days.min(), days.max() + 1)) if users else set[int]()
+    within -= set(taken)
     free_days = population.days - len(taken)
-    of_window = f"{free_days} days" + (" without another campaign" if taken else "")
-    shares = _shares_until(calendar, free.user, population, taken)
-    share = min(shares[:, -1].max(), 1.0) if len(users) else 1.0
-    yield Sign(
+    usual = {d: n for d, n in _usual_days(population, free.user).items() if d not in taken}
+    of_people = sum(usual.get(day, 0.0) for day in within)
+    share = max(len(within) / max(free_days, 1), of_people / (sum(usual.values()) or np.inf))
+    share = min(share, 1.0) if users else 1.0
+    return Sign(
         BEGINNING_AND_END,
-        float(_scan_p_value(np.array([len(users)]), len(users), np.array([share]))[0]),
-        f"all within {len(calendar)} of {of_window}",
+        # The distribution of the range of uniform variables, one per account: strays on the same
+        # account depend on each other.
+        min(users * share ** (users - 1) - (users - 1) * share**users, 1.0),
+        f"all within {len(within)} of {free_days} days"
+        + (" without another campaign" if taken else ""),
     )
-    lengths = [n for n in PARTS_IN_DAYS if n < len(calendar) and n <= _LONGEST_SHARE * free_days]
-    if lengths:
-        place = np.searchsorted(calendar, days)
-        p_value, length, within, of = _densest_part(place, account, shares, lengths)
-        yield Sign(
-            RAISED_RATE,
-            p_value,
-            f"{within:,} of {of:,} accounts are tried only within {length} of {of_window}",
-        )
-
-
-def _densest_part(
-    day: np.ndarray, account: np.ndarray, shares: np.ndarray, lengths: Sequence[int]
-) -> tuple[float, int, int, int]:
-    """The part of the window with most accounts that are tried only then, for its length.
-
-    ``day`` and ``account`` are those of attempts in the order of time, as numbers from 0 on, and
-    ``shares`` are those of ``_shares_until``. Returns the p-value, corrected for the number of
-    lengths (Bonferroni), the length, and how many of how many accounts are tried only then. Of a
-    day, no more accounts count than on one of the _BUSY_DAYS busiest.
-    """
-    number = shares.shape[1] - 1
-    first, last = (np.zeros(account.max() + 1, int) for _ in range(2))
-    first[account[::-1]], last[account] = day[::-1], day
-    most = np.sort(np.bincount(day, minlength=number))[-_BUSY_DAYS]
-    order = np.argsort(first, kind="stable")
-    of_day = np.arange(len(order)) - np.searchsorted(first[order], first[order])
-    first, last = (days[order[of_day < most]] for days in (first, last))
-    # How many accounts are tried first on day i or later, and last on day j or earlier.
-    between = np.zeros((number, number), int)
-    np.add.at(between, (first, last), 1)
-    between = between[::-1].cumsum(axis=0)[::-1].cumsum(axis=1)
-    found = list[tuple[float, int, int]]()
-    for length in lengths:
-        within = np.diagonal(between, length - 1)
-        share = np.minimum((shares[:, length:] - shares[:, :-length]).max(axis=0), 1.0)
-        p_values = _scan_p_value(within, len(first), share)
-        best = int(p_values.argmin())
-        found.append((float(p_values[best]), length, int(within[best])))
-    p_value, length, tried = min(found)
-    return min(p_value * len(lengths), 1.0), length, tried, len(first)
-
-
-def _shares_until(
-    calendar: np.ndarray, users: np.ndarray, population: Population, taken: Collection[int]
-) -> np.ndarray:
-    """Which share of the window's free days, and of the usual activity, has passed: shape (2, n+1).
-
-    ``calendar`` are n days; the first column is before the first of them.
-    """
-    usual = {d: n for d, n in _usual_days(population, users).items() if d not in taken}
-    free_days = max(population.days - len(taken), 1)
-    parts = [
-        np.full(len(calendar), 1 / free_days),
-        np.array([usual.get(day, 0.0) for day in calendar.tolist()])
-        / (sum(usual.values()) or np.inf),
-    ]
-    return np.concatenate([np.zeros((2, 1)), np.cumsum(parts, axis=1)], axis=1)
-
-
-def _scan_p_value(within: np.ndarray, events: int, share: np.ndarray) -> np.ndarray:
-    """Probability that any window of this share of the time has so many of all events.
-
-    The approximation of Wallenstein and Neff (An approximation for the distribution of the scan
-    statistic, Statistics in Medicine 6, 1987). For all events it is exact: the distribution of the
-    range of uniform variables.
-    """
-    from scipy import stats
-
-    safe = np.maximum(share, np.finfo(float).tiny)
-    equal = (within / safe - events - 1) * stats.binom.pmf(within, events, safe)
-    found = equal + 2 * stats.binom.sf(within - 1, events, safe)
-    # It holds for more events than expected.
-    return np.where(within > events * share, np.clip(found, 0.0, 1.0), 1.0)
 
 
 def _one_per_account_and_day(members: Suspects) -> Suspects:

@@ -36,7 +36,6 @@ from lowslow_assets.detection.signs import (
     DAYS_OFF,
     HOURS_OF_THE_DAY,
     MIN_ATTEMPTS,
-    RAISED_RATE,
     Sign,
     lasting_signs,
     signs_of_members,
@@ -302,7 +301,7 @@ def _tested(
     )
     # People have such habits too; and what a campaign leaves over is what comes at other hours.
     if not odd:
-        signs = [sign for sign in signs if sign.name not in (BEGINNING_AND_END, RAISED_RATE)]
+        signs = [sign for sign in signs if sign.name != BEGINNING_AND_END]
     if taken or not odd:
         signs = [sign for sign in signs if sign.name not in (HOURS_OF_THE_DAY, DAYS_OFF)]
     systems = own_systems(own, population)

@@ -230,62 +230,6 @@ def test_days_of_another_campaign_do_not_count(taken: range, p_value: float, wit
     assert sign.explanation == f"all within {within} days without another campaign"
 
 
-def test_a_rate_that_is_raised_for_a_part_of_the_window() -> None:
-    """Twelve accounts within two weeks of sixty days; four others, one every twenty days."""
-    dense = np.linspace(20, 33.5, 12).tolist()
-    members = suspects(sorted([0.0, *dense, 45.0, 52.0, 59.0]))
-    sign = signs(members)["raised rate"]
-    # (k / w - n - 1) b(k; n, w) + 2 P(X >= k), for five lengths from 7 to 28 days.
-    share, accounts, inside = 14 / 60, 16, 12
-    tail = stats.binom.sf(inside - 1, accounts, share)
-    one = (inside / share - accounts - 1) * stats.binom.pmf(inside, accounts, share) + 2 * tail
-    assert sign.p_value == pytest.approx(5 * one)
-    assert sign.explanation == "12 of 16 accounts are tried only within 14 of 60 days"
-
-
-def test_a_rate_is_raised_against_that_of_the_accounts() -> None:
-    dense = np.linspace(20, 33.5, 12).tolist()
-    members = suspects(sorted([0.0, *dense, 45.0, 52.0, 59.0]))
-    of_everyday, of_term = (
-        each_day(9, range(20, 34)) | each_day(successes, [*range(20), *range(34, 60)])
-        for successes in (9, 1)
-    )
-    known = {f"user{i}": there(0, 59) for i in range(16)}
-    usual, term = (
-        signs(members, population=replace(TENANT, known=known, successes=successes))["raised rate"]
-        for successes in (of_everyday, of_term)
-    )
-    assert usual == signs(members)["raised rate"]
-    # 126 of 172 successes are within the two weeks.
-    assert term.p_value > 0.1
-
-
-def test_accounts_that_are_tried_again_at_another_time_are_not_within() -> None:
-    dense = np.linspace(20, 33.5, 12).tolist()
-    once = suspects(sorted([0.0, *dense, 45.0, 52.0, 59.0]))
-    days = sorted([0.0, *dense, 45.0, 52.0, 59.0, 59.5])
-    again = suspects(days, user=[f"user{i}" for i in [*range(16), 3]])
-    assert signs(again)["raised rate"].p_value > 5 * signs(once)["raised rate"].p_value
-
-
-def test_a_few_busy_days_raise_no_rate() -> None:
-    """A conference of five days: forty accounts, and thirty others at other times."""
-    days = sorted([*np.linspace(20, 24.9, 40).tolist(), *np.linspace(0, 59.5, 30).tolist()])
-    assert signs(suspects(days))["raised rate"].p_value > 1e-3
-    longer = sorted([*np.linspace(20, 29.9, 40).tolist(), *np.linspace(0, 59.5, 30).tolist()])
-    assert signs(suspects(longer))["raised rate"].p_value < 1e-5
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_a_steady_rate_is_not_raised(seed: int) -> None:
-    days = np.sort(np.random.default_rng(seed).uniform(0, 60, 150)).tolist()
-    assert signs(suspects(days))["raised rate"].p_value > 1e-3
-
-
-def test_attempts_within_few_days_have_no_part_of_the_window() -> None:
-    assert "raised rate" not in signs(suspects(np.linspace(0, 5.5, 20).tolist()))
-
-
 def on_weekdays(numbers: list[int]) -> dict[datetime, int]:
     """So many successes on each day of the week, for sixty days."""
     days = (START + timedelta(days=day) for day in range(60))
