@@ -652,17 +652,12 @@ def largest_groups(failures: Relation) -> Relation:
             SELECT
                 *,
                 epoch_seconds(first_failure) AS began,
-                CASE explanation
-                    WHEN 'busy account' THEN "user"
-                    WHEN 'burst' THEN ip_prefix
-                    WHEN 'service' THEN ip_prefix
-                    WHEN 'office' THEN ip_prefix
-                    WHEN 'few accounts' THEN ip_prefix
-                    WHEN 'kept out' THEN ip_prefix
-                    WHEN 'own device' THEN "user"
-                    WHEN 'crowded hour' THEN substr(CAST(first_failure AS STRING), 1, 13)
-                    ELSE CASE WHEN substr(explanation, 1, {known_length}) = {known}
-                        THEN ip_address END
+                CASE
+                    WHEN explanation IN ('busy account', 'own device') THEN "user"
+                    WHEN explanation IN {of_prefix} THEN ip_prefix
+                    WHEN explanation = 'crowded hour'
+                        THEN substr(CAST(first_failure AS STRING), 1, 13)
+                    WHEN substr(explanation, 1, {known_length}) = {known} THEN ip_address
                 END AS example
             FROM {failures}
             WHERE explanation IS NOT NULL
@@ -691,6 +686,7 @@ def largest_groups(failures: Relation) -> Relation:
         ORDER BY explanation, is_group, failures DESC, example NULLS FIRST
         """,
         failures=failures,
+        of_prefix=[*_OF_SOURCE, "kept out"],
         known=KNOWN,
         known_length=len(KNOWN),
         most=MAX_EXAMPLES,

@@ -292,7 +292,9 @@ def _cores(suspects: Suspects) -> Iterator[tuple[np.ndarray, float]]:
 def _repeating(suspects: Suspects) -> Iterator[np.ndarray]:
     yield shares_prefix(suspects)
     for values in (suspects.application, suspects.client, suspects.device, suspects.network):
-        for name in np.unique(values):
+        names, counts = np.unique(values, return_counts=True)
+        # There may be as many values as suspects.
+        for name in names[counts / len(values) >= _CORE_SHARE]:
             yield values == name
 
 

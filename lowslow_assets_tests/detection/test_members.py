@@ -392,6 +392,25 @@ def test_planted_habits_are_found_among_strays(campaign: int, strays: int, seed:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_campaign_in_a_part_of_the_window_is_found_beside_noise_that_goes_on(seed: int) -> None:
+    """Noise tries twenty accounts for sixty days; a campaign tries others for twenty days."""
+    rng = np.random.default_rng(seed)
+    days = np.concatenate([rng.uniform(20, 40, 200), rng.uniform(0, 60, 100)])
+    accounts = [*rng.permutation(900)[:200], *rng.integers(980, 1_000, 100)]
+    found = suspects(
+        user=[f"user{account}" for account in accounts],
+        time_generated=[START + timedelta(days=float(day)) for day in days],
+        ip_prefix=[f"prefix {i}" for i in range(300)],
+    )
+    members = member_probability(found, TENANT) >= 0.5
+    assert members[:200].all()
+    assert members[200:].mean() < 0.3
+    # On other days than the campaign's, there is no member.
+    assert days[members].min() >= 20
+    assert days[members].max() < 40
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_without_habits_no_suspect_is_left_out(seed: int) -> None:
     """Nothing distinguishes members from strays, so the campaign keeps what the mask gave it."""
     found, _ = planted(0, 150, seed)

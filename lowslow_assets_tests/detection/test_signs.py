@@ -1,7 +1,6 @@
 """Signs of one attacker: each by a value computed another way, on strays, and on planted sprays."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -265,7 +264,7 @@ def there(first: int, last: int) -> KnownAccount:
     return KnownAccount(frozenset(), day + timedelta(days=first), day + timedelta(days=last))
 
 
-def each_day(successes: int, days: Iterable[int]) -> dict[datetime, int]:
+def each_day(successes: int, days: range) -> dict[datetime, int]:
     return {START + timedelta(days=day, hours=9): successes for day in days}
 
 

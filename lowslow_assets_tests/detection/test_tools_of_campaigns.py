@@ -59,14 +59,9 @@ def successes(category: str | None, number: int | None, feature: str = "browser"
     return {"feature": feature, "category": category, "successes": number, "failures": 1_000}
 
 
-def of_cli(successes: int, failures: int) -> dict[str, Any]:
+def of_cli(number: int, failures: int) -> dict[str, Any]:
     """The window's counts of the application."""
-    return {
-        "feature": "AppDisplayName",
-        "category": "Azure CLI",
-        "successes": successes,
-        "failures": failures,
-    }
+    return successes("Azure CLI", number, "AppDisplayName") | {"failures": failures}
 
 
 def tools(

@@ -468,6 +468,26 @@ def test_hours_are_no_sign_of_what_is_unusual_in_nothing(pattern: int, kept: boo
 
 
 @pytest.mark.parametrize(("pattern", "kept"), [(0, False), (SPRAY, True)])
+def test_days_off_are_no_sign_of_what_is_unusual_in_nothing(pattern: int, kept: bool) -> None:
+    """Attempts at random times of weekends, where people succeed on weekdays."""
+    rng = np.random.default_rng(1)
+    rows = unrelated(120, seed=1, pattern=pattern)
+    weekends = [day for day in range(TENANT.days) if (START + timedelta(days=day)).weekday() >= 5]
+    begins = rng.choice(weekends, 120) + rng.uniform(0, 1, 120)
+    times = [START + timedelta(days=float(day)) for day in begins]
+    column = rows.schema.get_field_index("time_generated")
+    found = rows.set_column(
+        column, rows.schema.field(column), pa.array(times, rows.schema[column].type)
+    )
+    hours = {START + timedelta(hours=hour): 9 for hour in range(24 * TENANT.days)}
+    at_work = {hour: number for hour, number in hours.items() if hour.weekday() < 5}
+    clusters, _ = judged(
+        Suspects.of(found), fit=fit_of(pattern, TYPO), population=replace(TENANT, successes=at_work)
+    )
+    assert {cluster.kept for cluster in clusters.values()} == {kept}
+
+
+@pytest.mark.parametrize(("pattern", "kept"), [(0, False), (SPRAY, True)])
 def test_beginning_and_end_are_no_sign_of_what_is_unusual_in_nothing(
     pattern: int, kept: bool
 ) -> None:
