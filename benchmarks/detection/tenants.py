@@ -150,8 +150,9 @@ def judged() -> Iterator[Judged]:
         judgement = judge_suspects(suspects, *given)
         for cluster in judgement[0]:
             own = judgement[1].of([cluster.cluster_id]).position
-            signins = frozenset(suspects.signin_id[own].tolist())
-            found.clusters.append((cluster.confidence or 0.0, cluster.kept, signins))
+            # A cluster that has joined a larger one has no members, and is no forecast.
+            if signins := frozenset(suspects.signin_id[own].tolist()):
+                found.clusters.append((cluster.confidence or 0.0, cluster.kept, signins))
         return judgement
 
     def find(*given: Any) -> Relation:

@@ -256,14 +256,15 @@ def of_p_value(p_value: float, failed: int) -> list[SprayTest]:
 @pytest.mark.parametrize(
     ("tests", "expected"),
     [
-        # 10 (-e p log p) to one against it.
-        (of_p_value(1e-5, 0), 1 / (1 + 10 * math.e * 1e-5 * math.log(1e5))),
-        (of_p_value(0.01, 0), 1 / (1 + 10 * math.e * 0.01 * math.log(100))),
-        # Above 1 / e, the bound is that p decides nothing: ten to one.
-        (of_p_value(1 / math.e, 0), 1 / 11),
-        (of_p_value(0.9, 0), 1 / 11),
-        (of_p_value(0.0, 0), 1.0),
-        (of_p_value(0.0, 1), 0.75),
+        # 20 (-e p log p) to one against it; and one in 25 is something else.
+        (of_p_value(1e-5, 0), 0.96 / (1 + 20 * math.e * 1e-5 * math.log(1e5))),
+        (of_p_value(0.01, 0), 0.96 / (1 + 20 * math.e * 0.01 * math.log(100))),
+        # Above 1 / e, the bound is that p decides nothing: twenty to one.
+        (of_p_value(1 / math.e, 0), 0.96 / 21),
+        (of_p_value(0.9, 0), 0.96 / 21),
+        (of_p_value(0.0, 0), 0.96),
+        (of_p_value(0.0, 1), 0.48),
+        (of_p_value(0.0, 2), 0.24),
     ],
 )
 def test_confidence_is_what_the_p_value_can_bear(tests: list[SprayTest], expected: float) -> None:
