@@ -40,6 +40,8 @@ HONEST_WITH_TOOL = 0.01
 KEPT_TOOL = 0.5
 """The share of entries with the campaign's own tool: who got in often looks around with another."""
 _ROUNDS = 10
+# A class learned from the visits gains some evidence by chance (see ``members``).
+_DECISIVE_EVIDENCE = 30.0
 
 TRAITS = {
     "application": 3,
@@ -633,18 +635,29 @@ def with_traits(judged: Relation, tools: Relation, own: Relation) -> Relation:
 
 @transform(schema(f"cluster_id int, outcome string, {_LEVELS}, number bigint"), traited=TRAITED)
 def count_traits(traited: Relation) -> Relation:
-    """How many sign-ins of each cluster and outcome have each combination of traits.
+    """How many attempts and visits of each cluster have each combination of traits.
 
-    A few hundred rows.
+    A visit consists of all sign-ins of one user from one prefix, and counts once: their number says
+    nothing about whose visit it is. A few hundred rows.
     """
     return sql(
         """
+        WITH _distinct AS (
+            SELECT DISTINCT
+                cluster_id,
+                outcome,
+                {traits},
+                "user",
+                ip_prefix,
+                CASE WHEN outcome = 'failure' THEN signin_id END AS attempt
+            FROM {traited}
+        )
         SELECT
             cluster_id,
             outcome,
             {traits},
             count(*) AS number
-        FROM {traited}
+        FROM _distinct
         GROUP BY
             cluster_id,
             outcome,
@@ -673,45 +686,74 @@ def entry_probability(
     The visits from the campaign's own sources, and those with its tool, may all be entries. How
     often honest visits are like that is therefore not learned from them. Of honest visits, the
     share ``honest_share`` (less than 1, from ``honest_shares``), or HONEST_FROM_SOURCE if that is
-    larger, comes from the sources, and the share HONEST_WITH_TOOL shows the tool. ``failures`` and
-    ``visits`` count sign-ins by their levels, in the order of TRAITS.
+    larger, comes from the sources, and the share HONEST_WITH_TOOL shows the tool. But an attacker
+    may use the sources of many honest people: a carrier's shared addresses, or a VPN. So the model
+    is fitted a second time, and learns the share that comes from the sources. This fit is taken if
+    decisive evidence prefers it. ``failures`` counts attempts and ``visits`` counts visits, each
+    by their levels in the order of TRAITS.
     """
     combinations = [(o, combination) for o, counts in visits.items() for combination in counts]
     if not combinations:
         return {}
-    seen = [combination for _, combination in combinations]
-    numbers = np.array([visits[o][combination] for o, combination in combinations], float)
-    _, outcome = np.unique([o for o, _ in combinations], return_inverse=True)
+    fit, probability = _fit_entries(failures, visits, honest_share, learned=False)
+    other_fit, other = _fit_entries(failures, visits, honest_share, learned=True)
+    if other_fit > fit + _DECISIVE_EVIDENCE:
+        probability = other
+    found: dict[str, dict[tuple[int, ...], float]] = {}
+    for (name, combination), each in zip(combinations, probability, strict=True):
+        found.setdefault(name, {})[combination] = float(each)
+    return found
+
+
+def _fit_entries(
+    failures: Mapping[tuple[int, ...], int],
+    visits: Mapping[str, Mapping[tuple[int, ...], int]],
+    honest_share: float,
+    learned: bool,
+) -> tuple[float, np.ndarray]:
+    """Log-likelihood of the visits, and the probability of an entry for each combination.
+
+    ``learned``: the share of honest visits that come from the campaign's own sources is learned,
+    and at least the given one.
+    """
+    seen = [combination for counts in visits.values() for combination in counts]
+    numbers = np.array([n for counts in visits.values() for n in counts.values()], float)
+    outcome = np.repeat(np.arange(len(visits)), [len(counts) for counts in visits.values()])
     of_outcome = np.bincount(outcome, numbers)
     failed_numbers = np.array(list(failures.values()), float)
-    of_marks = np.zeros(len(seen))
-    for trait, share, kept in (
-        ("source", max(honest_share, HONEST_FROM_SOURCE), 1.0),
-        ("tool", HONEST_WITH_TOOL, KEPT_TOOL),
-    ):
-        honest_levels = np.array([1 - share, share])
-        campaign = _shares(_levels(failures, (trait,)), failed_numbers, TRAITS[trait])
-        campaign = kept * campaign + (1 - kept) * honest_levels
-        of_marks += np.log(campaign / honest_levels)[_levels(seen, (trait,))]
-    honest, probability = np.ones(len(numbers)), np.zeros(len(numbers))
+    least_share = max(honest_share, HONEST_FROM_SOURCE)
+    from_source, with_tool = (_levels(seen, (trait,)) for trait in ("source", "tool"))
+    of_source, of_tool = (
+        _shares(_levels(failures, (trait,)), failed_numbers, TRAITS[trait])
+        for trait in ("source", "tool")
+    )
+    honest_tools = np.array([1 - HONEST_WITH_TOOL, HONEST_WITH_TOOL])
+    of_tool = KEPT_TOOL * of_tool + (1 - KEPT_TOOL) * honest_tools
+    of_tool_ratio = np.log(of_tool / honest_tools)[with_tool]
+    fit, honest, probability = -np.inf, np.ones(len(numbers)), np.zeros(len(numbers))
     for _ in range(_ROUNDS):
         # The prior weighs as much as the visits themselves, and one of its visits is an entry.
-        share = (np.bincount(outcome, (1 - honest) * numbers) + 1) / (2 * of_outcome + 1)
-        odds = (share / (1 - share))[outcome]
-        evidence = of_marks.copy()
+        share = ((np.bincount(outcome, (1 - honest) * numbers) + 1) / (2 * of_outcome + 1))[outcome]
+        source_share = least_share
+        if learned:
+            counted = numbers * honest
+            source_share = max(least_share, counted @ from_source / (counted.sum() + 1))
+        honest_sources = np.array([1 - source_share, source_share])
+        # A tool counts by its ratio: its shares are the same in both fits.
+        entry = np.log(share) + np.log(of_source)[from_source] + of_tool_ratio
+        other = np.log(1 - share) + np.log(honest_sources)[from_source]
         for factor in FACTORS:
             level = _levels(seen, (*factor, "history"))
             of_failures = _levels(failures, (*factor, "history"))
             levels = math.prod(TRAITS[trait] for trait in factor)
             campaign = _shares(of_failures, failed_numbers, levels, TRAITS["history"])
             background = _shares(level, numbers * honest, levels, TRAITS["history"])
-            evidence += np.log(campaign / background)[level]
-        probability = 1 / (1 + np.exp(-evidence) / odds)
+            entry += np.log(campaign)[level]
+            other += np.log(background)[level]
+        fit = float(numbers @ np.logaddexp(entry, other))
+        probability = np.exp(-np.logaddexp(0, other - entry))
         honest = 1 - probability
-    found: dict[str, dict[tuple[int, ...], float]] = {}
-    for (name, combination), each in zip(combinations, probability, strict=True):
-        found.setdefault(name, {})[combination] = float(each)
-    return found
+    return fit, probability
 
 
 def _levels(combinations: Collection[tuple[int, ...]], factor: Sequence[str]) -> np.ndarray:

@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from lowslow_assets.detection.mixture import FitTrace, MixtureFit
 
 _LEAST_ODD_SHARE = 0.5
+# A smaller share of a kept group, left out, is as often the campaign's as it is noise.
+_LEAST_NOISE = 0.1
 
 
 @dataclass(frozen=True)
@@ -134,14 +136,15 @@ def judge_suspects(
     first = first_of_visits(suspects)
     component, by_pattern = _components(suspects.pattern, fit, settings)
     component[first != np.arange(len(first))] = -1
+    search = _Search(suspects, by_pattern, population, settings, recipe)
     clusters = list[Cluster]()
     found = [(np.array([], int), np.array([], int), np.array([], float))]
     for k in map(int, np.unique(component[component >= 0])):
         visits = np.flatnonzero(component == k)
         # In a fixed order, because sums in another order differ in their last digits.
         visits = visits[np.argsort(suspects.signin_id[visits], kind="stable")]
-        groups = _groups(suspects, visits, by_pattern, population, settings, recipe)
-        for cluster_id, group in zip(count(k, len(fit.weights)), groups, strict=False):
+        numbers = count(k, len(fit.weights))
+        for cluster_id, group in zip(numbers, search.groups(visits), strict=False):
             attempts = np.flatnonzero(np.isin(first, group.visits))
             probability = np.zeros(len(first))
             probability[group.visits] = group.probability
@@ -217,48 +220,91 @@ class _Group:
     reason: str
 
 
-def _groups(
-    suspects: Suspects,
-    component: np.ndarray,
-    by_pattern: np.ndarray,
-    population: Population,
-    settings: HuntSettings,
-    recipe: Recipe,
-) -> Iterator[_Group]:
-    """The groups of a component's visits, found one after the other.
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """The search for groups among the visits of a component.
 
-    ``component`` are the positions of visits, and ``by_pattern`` is the probability of each
-    suspect's component. The visits beside a group may hide another campaign, so they are searched
-    as well.
+    ``by_pattern`` is the probability of each suspect's component.
     """
-    unsearched = [(component, component, frozenset[int]())]
-    while unsearched:
-        visits, among, taken = unsearched.pop()
-        membership = recipe.membership(suspects.at(visits), population)
-        probability = by_pattern[visits] * membership
-        belongs = probability >= settings.pruning.min_assignment_probability
+
+    suspects: Suspects
+    by_pattern: np.ndarray
+    population: Population
+    settings: HuntSettings
+    recipe: Recipe
+
+    def groups(self, component: np.ndarray) -> Iterator[_Group]:
+        """The groups of a component's visits (their positions), found one after the other.
+
+        The visits beside a group may hide another campaign, so they are searched as well.
+        """
+        unsearched = [(component, component, frozenset[int]())]
+        while unsearched:
+            visits, among, taken = unsearched.pop()
+            group = self._group(visits, among, taken)
+            if group and group.kept:
+                group = self._without_noise(group, among, taken)
+            if not group:
+                continue
+            beside = _beside(visits, group)
+            if _may_hide_a_campaign(beside):
+                unsearched.append((beside, beside, taken | self._days_of(group)))
+            if _may_be_divided(group, beside):
+                unsearched.append((group.visits, among, taken))
+            else:
+                yield group
+
+    def _group(self, visits: np.ndarray, among: np.ndarray, taken: frozenset[int]) -> _Group | None:
+        """The visits that belong to each other, tested; None if there are none."""
+        membership = self.recipe.membership(self.suspects.at(visits), self.population)
+        probability = self.by_pattern[visits] * membership
+        belongs = probability >= self.settings.pruning.min_assignment_probability
         belongs &= membership >= MIN_MEMBER_PROBABILITY
         if not belongs.any():
-            continue
-        own, beside = visits[belongs], visits[~belongs]
-        odd, tests = _tested(
-            *(suspects.at(own), suspects.at(among), taken),
-            *(population, settings.thresholds, recipe),
+            return None
+        return self._tested(visits[belongs], probability[belongs], among, taken)
+
+    def _without_noise(self, group: _Group, among: np.ndarray, taken: frozenset[int]) -> _Group:
+        """A kept group, or the part of it that is the campaign if the rest is noise.
+
+        A component may hold several kinds of noise, and the group was told from one of them only.
+        If the rest is a campaign as well, both may be one that has changed, so they stay together.
+        """
+        while (part := self._group(group.visits, among, taken)) and part.kept:
+            rest = _beside(group.visits, part)
+            if len(rest) < _LEAST_NOISE * len(group.visits):
+                break
+            others = self._tested(rest, self.by_pattern[rest], among, taken | self._days_of(part))
+            if others.kept:
+                break
+            group = part
+        return group
+
+    def _tested(
+        self,
+        own: np.ndarray,
+        probability: np.ndarray,
+        among: np.ndarray,
+        taken: frozenset[int],
+    ) -> _Group:
+        """The visits ``own`` as a group with its verdict; it was chosen from ``among``."""
+        odd, tests = _tests(
+            *(self.suspects.at(own), self.suspects.at(among), taken),
+            *(self.population, self.settings.thresholds, self.recipe),
         )
-        group = _Group(own, probability[belongs], odd, tests, *verdict(tests, odd))
-        if _may_hide_a_campaign(beside):
-            own_days = _days_of(suspects.at(own)) if group.kept else frozenset[int]()
-            unsearched.append((beside, beside, taken | own_days))
-        if _may_be_divided(group, beside):
-            unsearched.append((own, among, taken))
-        else:
-            yield group
+        return _Group(own, probability, odd, tests, *verdict(tests, odd))
+
+    def _days_of(self, group: _Group) -> frozenset[int]:
+        """The days (since 1970) from a kept group's first attempt to its last one."""
+        if not group.kept:
+            return frozenset()
+        days = self.suspects.day[group.visits].astype(np.int64)
+        return frozenset(range(days.min(), days.max() + 1))
 
 
-def _days_of(members: Suspects) -> frozenset[int]:
-    """The days (since 1970) from the first attempt to the last one."""
-    days = members.day.astype(np.int64)
-    return frozenset(range(days.min(), days.max() + 1))
+def _beside(visits: np.ndarray, group: _Group) -> np.ndarray:
+    """The visits that do not belong to a group."""
+    return visits[~np.isin(visits, group.visits)]
 
 
 def _may_hide_a_campaign(beside: np.ndarray) -> bool:
@@ -274,7 +320,7 @@ def _may_be_divided(group: _Group, beside: np.ndarray) -> bool:
     return not group.kept and len(beside) > 0 and len(group.visits) >= MIN_ATTEMPTS
 
 
-def _tested(
+def _tests(
     own: Suspects,
     among: Suspects,
     taken: frozenset[int],

@@ -932,25 +932,39 @@ def test_a_sign_in_on_a_device_of_the_user_is_no_visit(engine: Engine) -> None:
     assert {row["signin_id"] for row in found} == {"attempt", "new name", "no name"}
 
 
-def test_traits_are_counted_by_cluster_and_outcome(engine: Engine) -> None:
+def test_attempts_and_visits_are_counted_by_traits(engine: Engine) -> None:
+    """A visit is one, however many sign-ins it has; each attempt counts."""
     ones, zeros = (dict.fromkeys(TRAIT_COLUMNS, level) for level in (1, 0))
     rows = [
-        {"outcome": outcome, "cluster_id": cluster, **traits}
-        for outcome, cluster, traits in (
-            ("a", 0, ones),
-            ("a", 0, ones),
-            ("b", 0, ones),
-            ("a", 0, zeros),
-            ("a", 3, ones),
+        {
+            "outcome": outcome,
+            "cluster_id": cluster,
+            "user": user,
+            "ip_prefix": "203.0.113",
+            "signin_id": str(number),
+            **traits,
+        }
+        for number, (outcome, cluster, user, traits) in enumerate(
+            (
+                ("success", 0, "ann", ones),
+                ("success", 0, "ann", ones),
+                ("success", 0, "bob", ones),
+                ("stopped", 0, "ann", ones),
+                ("success", 0, "ann", zeros),
+                ("success", 3, "ann", ones),
+                ("failure", 0, "ann", ones),
+                ("failure", 0, "ann", ones),
+            )
         )
     ]
     counted = count_traits(relation(engine, TRAITED, rows)).rows()
     found = {(row["outcome"], row["cluster_id"], trait_key(row)): row["number"] for row in counted}
     assert found == {
-        ("a", 0, (1,) * len(TRAITS)): 2,
-        ("b", 0, (1,) * len(TRAITS)): 1,
-        ("a", 0, (0,) * len(TRAITS)): 1,
-        ("a", 3, (1,) * len(TRAITS)): 1,
+        ("success", 0, (1,) * len(TRAITS)): 2,
+        ("stopped", 0, (1,) * len(TRAITS)): 1,
+        ("success", 0, (0,) * len(TRAITS)): 1,
+        ("success", 3, (1,) * len(TRAITS)): 1,
+        ("failure", 0, (1,) * len(TRAITS)): 2,
     }
 
 
@@ -1028,7 +1042,7 @@ def test_probability_as_calculated_manually(honest_share: float, of_honest: floa
         ),
     ],
 )
-def test_how_often_honest_visits_bear_a_campaigns_mark_is_not_learned(
+def test_how_often_honest_visits_bear_a_campaigns_mark_is_not_learned_from_few(
     marked: tuple[int, ...],
     honest_share: float,
     factor: float,
@@ -1081,6 +1095,19 @@ def test_where_honest_people_share_the_campaigns_source_it_says_little(honest: i
     like = (2, 2, 2, 2, 1, 1, 1, 1, 1)
     found = success_probability({like: 200}, {PLAIN: honest, like: 2}, 0.5)
     assert found[like] > 0.9
+
+
+def test_whoever_is_at_home_in_a_campaigns_sources_is_learned_from_many_visits() -> None:
+    """An attacker uses a carrier's shared addresses, from which people come as they always do."""
+    like = (2, 2, 2, 2, 1, 0, 1, 1, 1)
+    found = success_probability(
+        {like: 150, FROM_SOURCE: 50}, {PLAIN: 500, FROM_SOURCE: 60, like: 1}
+    )
+    assert found[FROM_SOURCE] < 0.1
+    assert found[like] > 0.9
+    # A few such visits are no decisive evidence: the attacker came as well.
+    found = success_probability({like: 50, FROM_SOURCE: 150}, {PLAIN: 500, FROM_SOURCE: 3})
+    assert found[FROM_SOURCE] > 0.9
 
 
 def test_that_all_is_new_to_an_account_without_a_history_says_nothing() -> None:
@@ -1136,8 +1163,8 @@ def test_a_visit_more_like_the_failures_is_more_probable(
     """All failures have one level of a trait: a visit with this level is more probable."""
     levels = list(TRAITS.values())[trait]
     level, other = data.draw(st.permutations(range(levels)))[:2]
-    # The model does not learn how often honest visits bear a campaign's marks.
-    assume(list(TRAITS)[trait] not in ("source", "tool") or level == 1)
+    # How often honest visits bear a campaign's marks is given, or learned from such visits alone.
+    assume(list(TRAITS)[trait] not in ("source", "tool"))
     # Accounts with a history and accounts without are not compared.
     assume(list(TRAITS)[trait] != "history")
     base = data.draw(_TRAITS)

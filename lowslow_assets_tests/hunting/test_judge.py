@@ -39,7 +39,7 @@ from lowslow_assets.hunting.judge import (
     with_tests,
 )
 from lowslow_assets.hunting.settings import HuntSettings
-from lowslow_assets.lake.tables import SUSPECT_FAILURES
+from lowslow_assets.lake.tables import NODATA, SUSPECT_FAILURES
 from lowslow_assets.settings import NOTEBOOK, Thresholds
 
 START = datetime(2026, 5, 4, tzinfo=UTC)
@@ -126,13 +126,16 @@ def expected_tests(own: Suspects, among: Suspects, cluster: Cluster) -> list[Spr
     return spray_tests(size_of(0, own), lasting_signs(signs_of, own), honest)
 
 
-def unrelated(attempts: int, seed: int, pattern: int = SPRAY, first: int = 0) -> pa.Table:
+def unrelated(
+    attempts: int, seed: int, pattern: int = SPRAY, first: int = 0, **columns: list
+) -> pa.Table:
     """Noise: at any time of the window, on any account, each from a prefix of its own."""
     rng = np.random.default_rng(seed)
     return table(
         attempts,
         pattern,
         first,
+        **columns,
         user=[f"user{user}" for user in rng.integers(0, TENANT.accounts, attempts)],
         time_generated=[
             START + timedelta(days=float(day)) for day in rng.uniform(0, TENANT.days, attempts)
@@ -342,6 +345,26 @@ def test_two_campaigns_that_look_alike_are_one_cluster_without_the_noise(seed: i
     assert kept == [set(range(150))]
     assert {k % COMPONENTS for k in clusters} == {0}
     assert [*clusters] == [COMPONENTS * i for i in range(len(clusters))]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_small_campaign_among_noise_of_two_kinds_is_found_without_either(seed: int) -> None:
+    # Of all suspects, too few have the campaign's sources for a start. So first the noise of mail
+    # protocols is told from all else, which is kept for the hours of the campaign in it.
+    at_work = [START + timedelta(days=i, hours=8 + i % 4) for i in range(60)]
+    campaign = spray(60, seed, begin=0, days=60, server="203.0", time_generated=at_work)
+    noise = unrelated(100, seed + 50, first=60)
+    mail = {
+        "ClientAppUsed": ["IMAP4"] * 300,
+        "AppDisplayName": ["Exchange"] * 300,
+        "browser": [NODATA] * 300,
+        "operatingSystem": [NODATA] * 300,
+    }
+    clusters, members = judged(
+        of_tables(campaign, noise, unrelated(300, seed + 90, first=160, **mail))
+    )
+    [kept] = [cluster.cluster_id for cluster in clusters.values() if cluster.kept]
+    assert set(members.of([kept]).position) == set(range(60))
 
 
 @pytest.mark.parametrize("seed", range(3))
