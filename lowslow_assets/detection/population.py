@@ -26,16 +26,22 @@ class Population:
     """Over what strays are spread, and how many of them honest people make.
 
     accounts: number of accounts of the tenant. days: number of days of the window.
-    honest_strays_a_day: failures to be expected from sources and on devices new to their user.
+    honest_strays: failures per day to be expected from sources and on devices new to their user,
+    by the operating system that they show.
     successes: by hour of the calendar (UTC): when people are at work.
     known: the accounts that are suspect and succeed.
     """
 
     accounts: int
     days: int
-    honest_strays_a_day: float = 0.0
+    honest_strays: Mapping[str, float] = field(default_factory=dict)
     successes: Mapping[datetime, int] = field(default_factory=dict)
     known: Mapping[str, KnownAccount] = field(default_factory=dict)
+
+    @property
+    def honest_strays_a_day(self) -> float:
+        """Honest strays per day, whatever system they show."""
+        return sum(self.honest_strays.values())
 
 
 # People mistype more often away from their usual networks and devices.
@@ -56,7 +62,11 @@ def population_of(
     follows, per source-day. Of the source-days that are as new to their user as a suspect's, the
     same share times AWAY_FACTOR is expected to be given up.
     """
-    [counted] = count_population(success_sources, suspects).rows()
+    [(accounts,)] = (row.values() for row in count_accounts(success_sources, suspects).rows())
+    # In a fixed order, because sums in another order differ in their last digits.
+    days_with = sorted(
+        count_source_days(success_sources).rows(), key=lambda row: row["operatingSystem"]
+    )
     known = dict[str, KnownAccount]()
     for row in known_suspects(success_sources, suspects).rows():
         user, system, first, last = (row[name] for name in KNOWN_SUSPECTS.names)
@@ -71,11 +81,15 @@ def population_of(
         for row in explained
         if row["explanation"] in ("own network", "own device") and row["example"] is None
     )
-    share = AWAY_FACTOR * given_up / max(counted["source_days"], 1)
+    share = AWAY_FACTOR * given_up / max(sum(row["source_days"] for row in days_with), 1)
     return Population(
-        accounts=counted["accounts"],
+        accounts=accounts,
         days=days,
-        honest_strays_a_day=share * counted["new_source_days"] / days,
+        honest_strays={
+            row["operatingSystem"]: share * row["new_source_days"] / days
+            for row in days_with
+            if share and row["new_source_days"]
+        },
         successes=successes,
         known=known,
     )
@@ -109,12 +123,30 @@ def known_suspects(success_sources: Relation, suspects: Relation) -> Relation:
 
 
 @transform(
-    schema("accounts bigint, source_days bigint, new_source_days bigint"),
+    schema("accounts bigint"),
     success_sources=SUCCESS_SOURCES.dated,
     suspects=schema("user string"),
 )
-def count_population(success_sources: Relation, suspects: Relation) -> Relation:
-    """Accounts that succeed or are suspect, and their source-days, in one row.
+def count_accounts(success_sources: Relation, suspects: Relation) -> Relation:
+    """How many accounts succeed or are suspect, in one row."""
+    return sql(
+        """
+        SELECT count(DISTINCT "user") AS accounts
+        FROM (
+            SELECT "user" FROM {prefixes} UNION ALL SELECT "user" FROM {suspects}
+        ) AS _users
+        """,
+        prefixes=user_prefixes(success_sources),
+        suspects=suspects,
+    )
+
+
+@transform(
+    schema("operatingSystem string, source_days bigint, new_source_days bigint"),
+    success_sources=SUCCESS_SOURCES.dated,
+)
+def count_source_days(success_sources: Relation) -> Relation:
+    """Source-days and new source-days: one row per operating system that they show.
 
     A source-day is a day on which a user succeeds from a prefix. It is new if it is from a prefix
     that would leave a failure of the user unexplained. Apart from this prefix, the user succeeds
@@ -125,6 +157,7 @@ def count_population(success_sources: Relation, suspects: Relation) -> Relation:
         """
         WITH _known AS (
             SELECT
+                operatingSystem,
                 days,
                 count(*) OVER (PARTITION BY "user", network) AS of_network,
                 count(*) OVER (PARTITION BY ip_prefix) AS of_prefix,
@@ -133,29 +166,16 @@ def count_population(success_sources: Relation, suspects: Relation) -> Relation:
                 END AS of_device
             FROM {prefixes}
             WHERE ip_prefix IS NOT NULL
-        ),
-        _days AS (
-            SELECT
-                CAST(sum(days) AS BIGINT) AS source_days,
-                count(*) FILTER (
-                    WHERE of_device = 1 AND (of_network = 1 OR of_prefix = 1)
-                ) AS new_source_days
-            FROM _known
-        ),
-        _accounts AS (
-            SELECT count(DISTINCT "user") AS accounts
-            FROM (
-                SELECT "user" FROM {prefixes} UNION ALL SELECT "user" FROM {suspects}
-            ) AS _users
         )
         SELECT
-            _accounts.accounts,
-            coalesce(_days.source_days, 0) AS source_days,
-            _days.new_source_days
-        FROM _accounts
-        CROSS JOIN _days
+            operatingSystem,
+            CAST(sum(days) AS BIGINT) AS source_days,
+            count(*) FILTER (
+                WHERE of_device = 1 AND (of_network = 1 OR of_prefix = 1)
+            ) AS new_source_days
+        FROM _known
+        GROUP BY operatingSystem
         """,
         prefixes=user_prefixes(success_sources),
-        suspects=suspects,
         unknown=NODATA,
     )

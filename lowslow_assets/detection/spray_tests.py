@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from lowslow_assets.detection.members import Suspects
 from lowslow_assets.detection.population import Population
 from lowslow_assets.detection.signs import Sign, at_least
@@ -57,8 +59,26 @@ class Invariant:
 
 def honest_strays_a_day(population: Population, odd_properties: int) -> float:
     """How many failures per day the tenant's people may have in a cluster as odd as this."""
-    honest = population.honest_strays_a_day
-    return honest if odd_properties < ODD_PROPERTIES else honest * VERY_ODD_FACTOR
+    return population.honest_strays_a_day * _oddness_factor(odd_properties)
+
+
+def honest_strays_among(members: Suspects, population: Population, odd_properties: int) -> float:
+    """How many of a group's attempts the tenant's people may have made.
+
+    With each operating system, these are as many as people are expected to have in the group's
+    time, and at most as many as the group has: people who fail with iOS do not explain attempts
+    with Windows.
+    """
+    days = members.day.astype(np.int64)
+    factor = (days.max() - days.min() + 1) * _oddness_factor(odd_properties)
+    return sum(
+        min(float(attempts), factor * population.honest_strays.get(system, 0.0))
+        for system, attempts in sorted(Counter(members.operating_system).items())
+    )
+
+
+def _oddness_factor(odd_properties: int) -> float:
+    return 1.0 if odd_properties < ODD_PROPERTIES else VERY_ODD_FACTOR
 
 
 @dataclass(frozen=True)
@@ -134,21 +154,21 @@ def own_systems(members: Suspects, population: Population) -> OwnSystems:
 def spray_tests(
     cluster: ClusterSize,
     signs: Sequence[Sign],
-    honest_strays_a_day: float,
+    honest_strays: float,
     thresholds: Thresholds = DEFAULTS,
     own: OwnSystems = UNKNOWN_SYSTEMS,
 ) -> list[SprayTest]:
     """Judge a cluster by how sprays work: many accounts, few attempts each, a long time.
 
-    ``honest_strays_a_day`` are to be expected from the tenant's people. They count whatever signs
-    there are, because people have habits too. ``own`` says how many of the attempts show a system
+    ``honest_strays`` are to be expected from the tenant's people. They count whatever signs there
+    are, because people have habits too. ``own`` says how many of the attempts show a system
     of the account: people who keep an old password and share a network look like a spray otherwise,
     and where few do, people did not make many of the attempts.
     """
     monthly = cluster.attempts_per_user * 30 / max(cluster.span_days, 30)
     share_of_people = own.share_of_people
     clearest = min(signs, key=lambda sign: sign.p_value)
-    of_people = min(honest_strays_a_day * cluster.span_days, own.most_of_people * cluster.failures)
+    of_people = min(honest_strays, own.most_of_people * cluster.failures)
     least_days = thresholds.min_active_days
     p_value = clearest.p_value
     if (by_people := at_least(cluster.failures, of_people)) >= MAX_PEOPLE_P_VALUE:

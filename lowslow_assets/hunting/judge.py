@@ -46,6 +46,7 @@ from lowslow_assets.detection.spray_tests import (
     SprayTest,
     confidence,
     honest_strays_a_day,
+    honest_strays_among,
     own_systems,
     spray_tests,
     verdict,
@@ -67,7 +68,7 @@ class Recipe:
     """The steps from a component's visits to a verdict; benchmarks leave single steps out.
 
     ``membership`` gives each visit its probability of belonging to the campaign among the visits.
-    ``tests`` takes a group's size, its signs, the strays that people make per day, the
+    ``tests`` takes a group's size, its signs, how many of its attempts people may have made, the
     thresholds, and how often its attempts show the accounts' own systems.
     """
 
@@ -350,8 +351,9 @@ def _tests(
         signs = [sign for sign in signs if sign.name != BEGINNING_AND_END]
     if taken or not odd:
         signs = [sign for sign in signs if sign.name not in (HOURS_OF_THE_DAY, DAYS_OFF)]
+    strays = honest_strays_among(own, population, len(odd))
     systems = own_systems(own, population)
-    return odd, recipe.tests(size_of(0, own), signs, honest, thresholds, systems)
+    return odd, recipe.tests(size_of(0, own), signs, strays, thresholds, systems)
 
 
 def _components(

@@ -25,9 +25,14 @@ from lowslow_assets.detection.signs import (
     signs_of_members,
     signs_of_size,
 )
-from lowslow_assets.detection.spray_tests import DEFAULTS, confidence, spray_tests
+from lowslow_assets.detection.spray_tests import (
+    DEFAULTS,
+    confidence,
+    honest_strays_among,
+    spray_tests,
+)
 from lowslow_assets.detection.statistics import size_of
-from lowslow_assets.lake.tables import SUSPECT_FAILURES
+from lowslow_assets.lake.tables import NODATA, SUSPECT_FAILURES
 
 # A Monday.
 START = datetime(2026, 5, 4, tzinfo=UTC)
@@ -104,7 +109,7 @@ def test_the_number_is_compared_with_noise_and_people() -> None:
     members = suspects([i * 59 / 699 for i in range(700)])
     noise = stats.poisson.sf(699, 10 * 60)
     assert signs(members)["number"].p_value == pytest.approx(noise)
-    busy = Population(1_000, 60, honest_strays_a_day=2.0)
+    busy = Population(1_000, 60, honest_strays={"Ios": 2.0})
     assert signs(members, population=busy)["number"].p_value == pytest.approx(
         stats.poisson.sf(699, 12 * 60)
     )
@@ -498,6 +503,7 @@ _MOMENTS = st.tuples(
     st.sampled_from(["p", "q", None]),
     st.integers(0, 31),
 )
+_STRAYS = st.dictionaries(st.sampled_from([NODATA, "Ios"]), st.floats(0, 1_000))
 _HOURS = st.dictionaries(
     st.integers(-2_000, 4_000).map(lambda hour: START + timedelta(hours=hour)),
     st.integers(0, 10**5),
@@ -513,7 +519,7 @@ _KNOWN = st.dictionaries(
 @given(
     st.lists(_MOMENTS, min_size=1, max_size=60),
     st.builds(
-        *(Population, st.integers(0, 10**5), st.integers(1, 70), st.floats(0, 1_000)),
+        *(Population, st.integers(0, 10**5), st.integers(1, 70), _STRAYS),
         *(_HOURS, _KNOWN),
     ),
 )
@@ -523,7 +529,7 @@ def test_signs_are_probabilities_whatever_is_seen(
     days, user, prefix, pattern = map(list, zip(*rows, strict=True))
     members = suspects(days, user=user, ip_prefix=prefix, pattern=pattern)
     found = signs(members, population=population)
-    honest = population.honest_strays_a_day
+    honest = honest_strays_among(members, population, 0)
     tests = spray_tests(size_of(0, members), list(found.values()), honest)
     assert 0 <= tests[-1].value <= 1
     assert 0 <= confidence(tests) <= 1

@@ -1,8 +1,10 @@
 """What distinguishes a spray from its look-alikes, with which confidence, and what it repeats."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -17,6 +19,7 @@ from lowslow_assets.detection.spray_tests import (
     SprayTest,
     confidence,
     honest_strays_a_day,
+    honest_strays_among,
     invariants,
     own_systems,
     spray_tests,
@@ -50,7 +53,23 @@ def cluster(failures: int, users: int, active: int, span: int) -> ClusterSize:
 
 @pytest.mark.parametrize(("odd", "strays"), [(0, 4.0), (2, 4.0), (3, 0.4), (5, 0.4)])
 def test_few_people_are_odd_in_three_properties_at_once(odd: int, strays: float) -> None:
-    assert honest_strays_a_day(Population(1, 1, 4.0), odd) == pytest.approx(strays)
+    assert honest_strays_a_day(Population(1, 1, {"Ios": 3.0, "Linux": 1.0}), odd) == pytest.approx(
+        strays
+    )
+
+
+def test_people_make_attempts_with_the_systems_that_they_have() -> None:
+    """In ten days, people are expected to fail 20 times with iOS and once with Linux."""
+    people = Population(100, 60, {"Ios": 2.0, "Linux": 0.1, "MacOs": 50.0})
+    seen = [("ann", "Ios")] * 30 + [("bob", "Linux")] * 5 + [("cid", "Symbian")] * 40
+    members = of_systems(*seen)
+    days = np.datetime64(FIRST.date(), "us") + np.arange(len(seen)) % 10 * np.timedelta64(1, "D")
+    members = replace(members, time=days)
+    assert honest_strays_among(members, people, 0) == pytest.approx(20 + 1)
+    assert honest_strays_among(members, people, 3) == pytest.approx(2 + 0.1)
+    # At most as many as there are.
+    few = members.at(np.arange(10))
+    assert honest_strays_among(few, people, 0) == pytest.approx(10)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +147,7 @@ def test_thresholds_decide(thresholds: Thresholds, failed: list[str]) -> None:
         ((0.3, 1e-9, 1e-6), 0.0, 1e-9),
         ((0.3, 0.2), 0.0, 0.2),
         # P(N >= 2), N ~ Poisson(2): people would make as many, whatever the signs are.
-        ((1e-9,), 1.0, 1 - 3 * math.exp(-2)),
+        ((1e-9,), 2.0, 1 - 3 * math.exp(-2)),
     ],
 )
 def test_signs_count_where_people_do_not_make_as_many(
@@ -141,7 +160,7 @@ def test_signs_count_where_people_do_not_make_as_many(
 
 
 def test_every_test_says_its_value_in_words() -> None:
-    tests = spray_tests(cluster(3000, 1200, active=45, span=60), CLEAR, 0.5)
+    tests = spray_tests(cluster(3000, 1200, active=45, span=60), CLEAR, 30.0)
     assert [test.value for test in tests] == pytest.approx([1200, 2.5, 45, 0.0, 1e-9])
     shown = [
         "1,200 accounts were tried",
@@ -242,8 +261,8 @@ def test_most_of_people(own: OwnSystems, share: float) -> None:
 def test_people_did_not_make_what_shows_strangers_systems() -> None:
     """People would make 120 of such failures in 60 days; of these 100, they made 26 at most."""
     suspect = cluster(100, 90, 50, 60)
-    assert not spray_tests(suspect, CLEAR, 2.0)[-1].passed
-    last = spray_tests(suspect, CLEAR, 2.0, own=OwnSystems(30, 0, 0.0))[-1]
+    assert not spray_tests(suspect, CLEAR, 120.0)[-1].passed
+    last = spray_tests(suspect, CLEAR, 120.0, own=OwnSystems(30, 0, 0.0))[-1]
     assert last.passed
     assert "The tenant's people would make about 26 such failures." in last.explanation
 

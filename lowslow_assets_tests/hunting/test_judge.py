@@ -26,6 +26,7 @@ from lowslow_assets.detection.spray_tests import (
     SprayTest,
     confidence,
     honest_strays_a_day,
+    honest_strays_among,
     spray_tests,
     verdict,
 )
@@ -123,7 +124,8 @@ def expected_tests(own: Suspects, among: Suspects, cluster: Cluster) -> list[Spr
         of_size = signs_of_size(size_of(0, visits), honest, 10.0)
         return [*of_size, *signs_of_members(visits, among, TENANT, left_out)]
 
-    return spray_tests(size_of(0, own), lasting_signs(signs_of, own), honest)
+    strays = honest_strays_among(own, TENANT, len(cluster.anomalous_features))
+    return spray_tests(size_of(0, own), lasting_signs(signs_of, own), strays)
 
 
 def unrelated(
@@ -193,14 +195,14 @@ def test_people_who_are_expected_to_give_up_are_no_spray() -> None:
     # whose people would make as many.
     suspects = of_tables(table(120, TYPO))
     kept = [
-        judged(suspects, population=replace(TENANT, honest_strays_a_day=strays))[0][1].kept
+        judged(suspects, population=replace(TENANT, honest_strays={"Windows10": strays}))[0][1].kept
         for strays in (0.1, 2.0)
     ]
     assert kept == [True, False]
 
 
 def test_few_of_a_tenants_people_are_odd_in_three_properties_at_once() -> None:
-    people = replace(TENANT, honest_strays_a_day=2.0)
+    people = replace(TENANT, honest_strays={"Windows10": 2.0})
     assert judged(of_tables(table(120, SPRAY)), population=people)[0][0].kept
 
 

@@ -161,8 +161,8 @@ def suspects(pattern: int, attempts_a_day: int = RATES[0], days: int = 30) -> pa
     return pa.Table.from_pydict(nothing | columns, NUMBERED)
 
 
-def limits(rows: pa.Table, honest_strays_a_day: float = 0) -> dict[int, int | None]:
-    population = Population(500, 30, honest_strays_a_day)
+def limits(rows: pa.Table, strays: float = 0) -> dict[int, int | None]:
+    population = Population(500, 30, {"odd": strays})
     found = list(find_limits("a kind", rows, population, HuntSettings()))
     assert {limit.kind for limit in found} == {"a kind"}
     return {limit.attempts_per_day: limit.found_after_days for limit in found}
@@ -182,7 +182,7 @@ def test_what_people_do_as_well_is_found_later_or_never():
     assert odd == limits(suspects(0b11101), 0)
     assert odd[4] is not None
     assert less_odd[4] is None
-    assert limits(suspects(0b11101), honest_strays_a_day=200)[16] is None
+    assert limits(suspects(0b11101), strays=200)[16] is None
 
 
 def test_in_words():
