@@ -296,10 +296,15 @@ class _Search:
         return _Group(own, probability, odd, tests, *verdict(tests, odd))
 
     def _days_of(self, group: _Group) -> frozenset[int]:
-        """The days (since 1970) from a kept group's first attempt to its last one."""
-        if not group.kept:
+        """The days (since 1970) on which a kept group may have taken strays for its own.
+
+        They are those from its first attempt to its last one, but none if nearly all attempts bear
+        the campaign's marks, because strays do not.
+        """
+        own = self.suspects.at(group.visits)
+        if not group.kept or (~marks_of(own).on(own)).mean() < _LEAST_NOISE:
             return frozenset()
-        days = self.suspects.day[group.visits].astype(np.int64)
+        days = own.day.astype(np.int64)
         return frozenset(range(days.min(), days.max() + 1))
 
 

@@ -363,10 +363,27 @@ def test_a_small_campaign_among_noise_of_two_kinds_is_found_without_either(seed:
         "operatingSystem": [NODATA] * 300,
     }
     clusters, members = judged(
-        of_tables(campaign, noise, unrelated(300, seed + 90, first=160, **mail))
+        of_tables(campaign, noise, unrelated(300, seed + 90, SPRAY, 160, **mail))
     )
     [kept] = [cluster.cluster_id for cluster in clusters.values() if cluster.kept]
     assert set(members.of([kept]).position) == set(range(60))
+
+
+def test_beside_a_campaign_with_marks_another_is_found_by_its_beginning_and_end() -> None:
+    # The first is there all the time, but all from its servers: it took no strays that look like
+    # the other, which tries a few accounts within three weeks, and shows nothing else.
+    rng = np.random.default_rng(1)
+    first = spray(200, 1, begin=0, days=60, server="203.0")
+    second = table(
+        90,
+        SPRAY,
+        200,
+        user=[f"user{user}" for user in rng.integers(0, 20, 90)],
+        time_generated=[START + timedelta(days=float(day)) for day in rng.uniform(4, 26, 90)],
+    )
+    clusters, _ = judged(of_tables(first, second))
+    assert [cluster.kept for cluster in clusters.values()] == [True, True]
+    assert clusters[COMPONENTS].tests[-1].explanation.startswith("All within 22 of 60 days.")
 
 
 @pytest.mark.parametrize("seed", range(3))
