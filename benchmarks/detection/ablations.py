@@ -259,7 +259,7 @@ ABLATIONS = {
     "without lasting signs": _in_place(
         MIXTURE_MODEL, judge, "lasting_signs", lambda signs_of, found: [*signs_of(found, None)]
     ),
-    "without honest strays": _of_people(honest_strays={}),
+    "without honest strays": _of_people(honest_strays_a_day=0.0, by_system={}),
     "without hours of successes": _of_people(successes={}),
     "without the mixture (one component)": _by_patterns(
         lambda rows: np.zeros(len(rows), dtype=int), len(MODEL_PROPERTIES)

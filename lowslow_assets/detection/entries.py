@@ -637,8 +637,9 @@ def with_traits(judged: Relation, tools: Relation, own: Relation) -> Relation:
 def count_traits(traited: Relation) -> Relation:
     """How many attempts and visits of each cluster have each combination of traits.
 
-    A visit consists of all sign-ins of one user from one prefix, and counts once: their number says
-    nothing about whose visit it is. A few hundred rows.
+    A visit consists of all sign-ins of one user from one prefix. It counts once for each
+    combination of traits that its sign-ins show: their number says nothing about whose visit it is.
+    A few hundred rows.
     """
     return sql(
         """
@@ -688,8 +689,9 @@ def entry_probability(
     share ``honest_share`` (less than 1, from ``honest_shares``), or HONEST_FROM_SOURCE if that is
     larger, comes from the sources, and the share HONEST_WITH_TOOL shows the tool. But an attacker
     may use the sources of many honest people: a carrier's shared addresses, or a VPN. So the model
-    is fitted a second time, and learns the share that comes from the sources. This fit is taken if
-    decisive evidence prefers it. ``failures`` counts attempts and ``visits`` counts visits, each
+    is fitted a second time, and learns the share that comes from the sources, and what honest
+    visits are like from those that come from elsewhere. This fit is taken if decisive evidence
+    prefers it. ``failures`` counts attempts and ``visits`` counts visits, each
     by their levels in the order of TRAITS.
     """
     combinations = [(o, combination) for o, counts in visits.items() for combination in counts]
@@ -713,8 +715,9 @@ def _fit_entries(
 ) -> tuple[float, np.ndarray]:
     """Log-likelihood of the visits, and the probability of an entry for each combination.
 
-    ``learned``: the share of honest visits that come from the campaign's own sources is learned,
-    and at least the given one.
+    ``learned``: the share of honest visits that come from the campaign's own sources is learned;
+    it is never less than ``honest_share``. What honest visits are like is then not learned from
+    those sources: else the entries themselves, if they are many, would be what is honest.
     """
     seen = [combination for counts in visits.values() for combination in counts]
     numbers = np.array([n for counts in visits.values() for n in counts.values()], float)
@@ -730,6 +733,7 @@ def _fit_entries(
     honest_tools = np.array([1 - HONEST_WITH_TOOL, HONEST_WITH_TOOL])
     of_tool = KEPT_TOOL * of_tool + (1 - KEPT_TOOL) * honest_tools
     of_tool_ratio = np.log(of_tool / honest_tools)[with_tool]
+    like_honest = 1 - from_source if learned else np.ones(len(numbers))
     fit, honest, probability = -np.inf, np.ones(len(numbers)), np.zeros(len(numbers))
     for _ in range(_ROUNDS):
         # The prior weighs as much as the visits themselves, and one of its visits is an entry.
@@ -747,7 +751,7 @@ def _fit_entries(
             of_failures = _levels(failures, (*factor, "history"))
             levels = math.prod(TRAITS[trait] for trait in factor)
             campaign = _shares(of_failures, failed_numbers, levels, TRAITS["history"])
-            background = _shares(level, numbers * honest, levels, TRAITS["history"])
+            background = _shares(level, numbers * honest * like_honest, levels, TRAITS["history"])
             entry += np.log(campaign)[level]
             other += np.log(background)[level]
         fit = float(numbers @ np.logaddexp(entry, other))

@@ -1,5 +1,6 @@
 """Who a tenant's people are: what strays are spread over, and how many of them people make."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -26,22 +27,19 @@ class Population:
     """Over what strays are spread, and how many of them honest people make.
 
     accounts: number of accounts of the tenant. days: number of days of the window.
-    honest_strays: failures per day to be expected from sources and on devices new to their user,
-    by the operating system that they show.
+    honest_strays_a_day: failures to be expected from sources and on devices new to their user.
+    by_system: the same by the family of the operating system that they show (see
+    ``system_family``); a person who has two from the same source may fail with either.
     successes: by hour of the calendar (UTC): when people are at work.
     known: the accounts that are suspect and succeed.
     """
 
     accounts: int
     days: int
-    honest_strays: Mapping[str, float] = field(default_factory=dict)
+    honest_strays_a_day: float = 0.0
+    by_system: Mapping[str, float] = field(default_factory=dict)
     successes: Mapping[datetime, int] = field(default_factory=dict)
     known: Mapping[str, KnownAccount] = field(default_factory=dict)
-
-    @property
-    def honest_strays_a_day(self) -> float:
-        """Honest strays per day, whatever system they show."""
-        return sum(self.honest_strays.values())
 
 
 # People mistype more often away from their usual networks and devices.
@@ -62,11 +60,8 @@ def population_of(
     follows, per source-day. Of the source-days that are as new to their user as a suspect's, the
     same share times AWAY_FACTOR is expected to be given up.
     """
-    [(accounts,)] = (row.values() for row in count_accounts(success_sources, suspects).rows())
-    # In a fixed order, because sums in another order differ in their last digits.
-    days_with = sorted(
-        count_source_days(success_sources).rows(), key=lambda row: row["operatingSystem"]
-    )
+    pairs = source_days(success_sources).held()
+    [counted] = count_population(pairs, success_sources, suspects).rows()
     known = dict[str, KnownAccount]()
     for row in known_suspects(success_sources, suspects).rows():
         user, system, first, last = (row[name] for name in KNOWN_SUSPECTS.names)
@@ -81,18 +76,26 @@ def population_of(
         for row in explained
         if row["explanation"] in ("own network", "own device") and row["example"] is None
     )
-    share = AWAY_FACTOR * given_up / max(sum(row["source_days"] for row in days_with), 1)
+    a_day = AWAY_FACTOR * given_up / max(counted["source_days"], 1) / days
+    by_system = Counter[str]()
+    for row in count_new_sources(pairs).rows():
+        by_system[system_family(row["operatingSystem"])] += row["new_source_days"]
     return Population(
-        accounts=accounts,
+        accounts=counted["accounts"],
         days=days,
-        honest_strays={
-            row["operatingSystem"]: share * row["new_source_days"] / days
-            for row in days_with
-            if share and row["new_source_days"]
-        },
+        honest_strays_a_day=a_day * counted["new_source_days"],
+        by_system={family: a_day * number for family, number in sorted(by_system.items())},
         successes=successes,
         known=known,
     )
+
+
+def system_family(name: str | None) -> str:
+    """An operating system without its version: people change versions all the time.
+
+    A missing one is a family of its own.
+    """
+    return (name or NODATA).rstrip("0123456789. ")
 
 
 KNOWN_SUSPECTS = schema("user string, operatingSystem string, first_day date, last_day date")
@@ -122,42 +125,23 @@ def known_suspects(success_sources: Relation, suspects: Relation) -> Relation:
     )
 
 
-@transform(
-    schema("accounts bigint"),
-    success_sources=SUCCESS_SOURCES.dated,
-    suspects=schema("user string"),
-)
-def count_accounts(success_sources: Relation, suspects: Relation) -> Relation:
-    """How many accounts succeed or are suspect, in one row."""
-    return sql(
-        """
-        SELECT count(DISTINCT "user") AS accounts
-        FROM (
-            SELECT "user" FROM {prefixes} UNION ALL SELECT "user" FROM {suspects}
-        ) AS _users
-        """,
-        prefixes=user_prefixes(success_sources),
-        suspects=suspects,
-    )
+SOURCE_DAYS = schema("operatingSystem string, last_system string, days bigint, new boolean")
 
 
-@transform(
-    schema("operatingSystem string, source_days bigint, new_source_days bigint"),
-    success_sources=SUCCESS_SOURCES.dated,
-)
-def count_source_days(success_sources: Relation) -> Relation:
-    """Source-days and new source-days: one row per operating system that they show.
+@transform(SOURCE_DAYS, success_sources=SUCCESS_SOURCES.dated)
+def source_days(success_sources: Relation) -> Relation:
+    """On how many days each user succeeds from each prefix, and with which systems.
 
-    A source-day is a day on which a user succeeds from a prefix. It is new if it is from a prefix
-    that would leave a failure of the user unexplained. Apart from this prefix, the user succeeds
-    neither from the network nor with the operating system from the place; or nobody else succeeds
-    from the prefix.
+    A prefix is new if it would leave a failure of the user unexplained. Apart from this prefix, the
+    user succeeds neither from the network nor with the operating system from the place; or nobody
+    else succeeds from the prefix.
     """
     return sql(
         """
         WITH _known AS (
             SELECT
                 operatingSystem,
+                last_system,
                 days,
                 count(*) OVER (PARTITION BY "user", network) AS of_network,
                 count(*) OVER (PARTITION BY ip_prefix) AS of_prefix,
@@ -169,13 +153,69 @@ def count_source_days(success_sources: Relation) -> Relation:
         )
         SELECT
             operatingSystem,
-            CAST(sum(days) AS BIGINT) AS source_days,
-            count(*) FILTER (
-                WHERE of_device = 1 AND (of_network = 1 OR of_prefix = 1)
-            ) AS new_source_days
+            last_system,
+            days,
+            of_device = 1 AND (of_network = 1 OR of_prefix = 1) AS new
         FROM _known
-        GROUP BY operatingSystem
         """,
         prefixes=user_prefixes(success_sources),
         unknown=NODATA,
+    )
+
+
+@transform(
+    schema("accounts bigint, source_days bigint, new_source_days bigint"),
+    pairs=SOURCE_DAYS,
+    success_sources=SUCCESS_SOURCES.dated,
+    suspects=schema("user string"),
+)
+def count_population(pairs: Relation, success_sources: Relation, suspects: Relation) -> Relation:
+    """Accounts that succeed or are suspect, their source-days, and the new ones, in one row.
+
+    A source-day is a day on which a user succeeds from a prefix. ``pairs`` are ``source_days``. A
+    new prefix is new on its first day.
+    """
+    return sql(
+        """
+        WITH _days AS (
+            SELECT
+                CAST(sum(days) AS BIGINT) AS source_days,
+                count(CASE WHEN new THEN 1 END) AS new_source_days
+            FROM {pairs}
+        ),
+        _accounts AS (
+            SELECT count(DISTINCT "user") AS accounts
+            FROM (
+                SELECT "user" FROM {prefixes} UNION ALL SELECT "user" FROM {suspects}
+            ) AS _users
+        )
+        SELECT
+            _accounts.accounts,
+            coalesce(_days.source_days, 0) AS source_days,
+            _days.new_source_days
+        FROM _accounts
+        CROSS JOIN _days
+        """,
+        pairs=pairs,
+        prefixes=user_prefixes(success_sources),
+        suspects=suspects,
+    )
+
+
+@transform(schema("operatingSystem string, new_source_days bigint"), pairs=SOURCE_DAYS)
+def count_new_sources(pairs: Relation) -> Relation:
+    """The new source-days with each operating system; with two systems, one is a day of either."""
+    return sql(
+        """
+        SELECT operatingSystem, count(*) AS new_source_days
+        FROM (
+            SELECT operatingSystem FROM {pairs} WHERE new
+            UNION ALL
+            SELECT last_system AS operatingSystem
+            FROM {pairs}
+            WHERE new AND last_system <> operatingSystem
+        ) AS _systems
+        GROUP BY operatingSystem
+        """,
+        pairs=pairs,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lowslow_assets.detection.members import Suspects
-from lowslow_assets.detection.population import Population
+from lowslow_assets.detection.population import Population, system_family
 from lowslow_assets.detection.signs import Sign, at_least
 from lowslow_assets.detection.statistics import ClusterSize, FeatureVariation
 from lowslow_assets.lake.tables import NODATA
@@ -65,15 +65,16 @@ def honest_strays_a_day(population: Population, odd_properties: int) -> float:
 def honest_strays_among(members: Suspects, population: Population, odd_properties: int) -> float:
     """How many of a group's attempts the tenant's people may have made.
 
-    With each operating system, these are as many as people are expected to have in the group's
-    time, and at most as many as the group has: people who fail with iOS do not explain attempts
-    with Windows.
+    With each family of operating systems, these are as many as people are expected to have in the
+    group's time, and at most as many as the group has: people who fail with iOS do not explain
+    attempts with Windows.
     """
     days = members.day.astype(np.int64)
     factor = (days.max() - days.min() + 1) * _oddness_factor(odd_properties)
+    families = Counter(map(system_family, members.operating_system))
     return sum(
-        min(float(attempts), factor * population.honest_strays.get(system, 0.0))
-        for system, attempts in sorted(Counter(members.operating_system).items())
+        min(float(attempts), factor * population.by_system.get(family, 0.0))
+        for family, attempts in sorted(families.items())
     )
 
 
@@ -220,9 +221,9 @@ def confidence(tests: Sequence[SprayTest]) -> float:
     The odds against strays follow from the last test, by the bound of Sellke, Bayarri and Berger
     (Calibration of p values for testing precise null hypotheses, The American Statistician 55,
     2001) on the Bayes factor of its p-value. STRAYS_ARE_LIKELIER times as many clusters are assumed
-    to be strays. What is no set of strays is SOMETHING_ELSE than a campaign, with this probability,
-    even if it passes all tests. Each other test that the cluster fails multiplies the confidence
-    by IF_A_TEST_FAILS.
+    to be strays. A cluster that is no set of strays may still be something other than a campaign:
+    the probability of that is SOMETHING_ELSE. Each other test that the cluster fails multiplies the
+    confidence by IF_A_TEST_FAILS.
     """
     *others, strays = tests
     p_value = min(max(strays.value, 1e-300), 1 / math.e)

@@ -7,11 +7,13 @@ from lowslow_assets.lake.tables import SUCCESS_SOURCES
 
 USER_PREFIXES = schema(
     "user string, ip_prefix string, network string, Location string, state string, city string, "
-    "operatingSystem string, days bigint, first_success timestamp, seconds bigint"
+    "operatingSystem string, last_system string, days bigint, first_success timestamp, "
+    "seconds bigint"
 )
 """One row per user and prefix, which may be null; ``days`` are those with a success from there.
 
-``seconds`` are from the first success to the last one.
+``operatingSystem`` and ``last_system`` are the first and the last of the systems by name: few have
+more than two. ``seconds`` are from the first success to the last one.
 """
 
 
@@ -36,6 +38,7 @@ def sum_by_prefix(sources: Relation) -> Relation:
             min(state) AS state,
             min(city) AS city,
             min(operatingSystem) AS operatingSystem,
+            max(operatingSystem) AS last_system,
             count(DISTINCT date) AS days,
             min(first_success) AS first_success,
             max(epoch_seconds(first_success) + seconds) - min(epoch_seconds(first_success))

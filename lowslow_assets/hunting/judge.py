@@ -27,6 +27,7 @@ from lowslow_assets.detection.members import (
     Suspects,
     first_of_visits,
     member_probability,
+    shares_prefix,
 )
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.detection.population import Population
@@ -59,8 +60,10 @@ if TYPE_CHECKING:
     from lowslow_assets.detection.mixture import FitTrace, MixtureFit
 
 _LEAST_ODD_SHARE = 0.5
-# A smaller share of a kept group, left out, is as often the campaign's as it is noise.
+# If less of a kept group was left out, this would be the campaign's as often as noise.
 _LEAST_NOISE = 0.1
+# A campaign may have taken strays if this share of its attempts come from prefixes like theirs.
+_LEAST_TAKEN = 0.1
 
 
 @dataclass(frozen=True)
@@ -268,8 +271,9 @@ class _Search:
     def _without_noise(self, group: _Group, among: np.ndarray, taken: frozenset[int]) -> _Group:
         """A kept group, or the part of it that is the campaign if the rest is noise.
 
-        A component may hold several kinds of noise, and the group was told from one of them only.
-        If the rest is a campaign as well, both may be one that has changed, so they stay together.
+        A component may hold several kinds of noise, and the group was separated from one of them
+        only. If the rest is a campaign as well, both may be one that has changed, so they stay
+        together.
         """
         while (part := self._group(group.visits, among, taken)) and part.kept:
             rest = _beside(group.visits, part)
@@ -298,11 +302,11 @@ class _Search:
     def _days_of(self, group: _Group) -> frozenset[int]:
         """The days (since 1970) on which a kept group may have taken strays for its own.
 
-        They are those from its first attempt to its last one, but none if nearly all attempts bear
-        the campaign's marks, because strays do not.
+        They are those from its first attempt to its last one, but none if nearly all attempts come
+        from prefixes that try several accounts, because strays do not. (They may show its tool.)
         """
         own = self.suspects.at(group.visits)
-        if not group.kept or (~marks_of(own).on(own)).mean() < _LEAST_NOISE:
+        if not group.kept or shares_prefix(own).mean() > 1 - _LEAST_TAKEN:
             return frozenset()
         days = own.day.astype(np.int64)
         return frozenset(range(days.min(), days.max() + 1))

@@ -388,7 +388,7 @@ PRUNED_CLUSTERS = _table(
     (
         "confidence",
         _DOUBLE,
-        "Probability, 0 to 1, that it is a campaign and not strays; null without tests",
+        "Probability, 0 to 1, that it is a campaign; null without tests",
     ),
 )
 
@@ -568,7 +568,7 @@ ENRICHED_INCIDENTS = _table(
         "Day of the hunt after which attempts are new; null if it is new itself",
     ),
     ("severity", _STRING, "High, Medium, Low or Informational, as Microsoft Sentinel has them"),
-    ("confidence", _DOUBLE, "Probability, 0 to 1, that it is a campaign and not strays"),
+    ("confidence", _DOUBLE, "Probability, 0 to 1, that it is a campaign"),
     ("confidence_label", _STRING, "The same in a word: high, medium or low"),
     ("title", _STRING, "One line"),
     ("description", _STRING, "A paragraph for an analyst"),

@@ -265,8 +265,8 @@ def _description(
         sentences.append(f"It keeps repeating: {values}.")
     failed = [test for test in tests if not test.passed]
     sentences.append(
-        f"Confidence is {_confidence_label(confidence)} ({confidence:.0%} that it is a campaign "
-        f"and not strays); it passes {len(tests) - len(failed)} of {len(tests)} tests of a spray."
+        f"Confidence is {_confidence_label(confidence)} ({confidence:.0%} that it is a campaign); "
+        f"it passes {len(tests) - len(failed)} of {len(tests)} tests of a spray."
     )
     sentences += [f'"{test.name}": {test.explanation}' for test in tests if test.passed]
     sentences += [f'Not "{test.name}": {test.explanation}' for test in failed]

@@ -1110,6 +1110,15 @@ def test_whoever_is_at_home_in_a_campaigns_sources_is_learned_from_many_visits()
     assert found[FROM_SOURCE] > 0.9
 
 
+def test_if_nearly_all_visits_are_entries_they_are_not_what_honest_visits_are_like() -> None:
+    """An attacker who got into a hundred accounts, in a tenant where people hardly travel."""
+    like = (1, 1, 2, 2, 1, 0, 1, 1, 1)
+    for visits in ({like: 100}, {like: 100, PLAIN: 3}):
+        found = success_probability({like: 500}, visits)
+        assert found[like] > 0.9
+        assert found.get(PLAIN, 0.0) < 0.5
+
+
 def test_that_all_is_new_to_an_account_without_a_history_says_nothing() -> None:
     failures = {ALL_NEW: 90, NO_HISTORY: 10}
     found = success_probability(failures, {PLAIN: 200, ALL_NEW: 2, NO_HISTORY: 5})
@@ -1163,8 +1172,10 @@ def test_a_visit_more_like_the_failures_is_more_probable(
     """All failures have one level of a trait: a visit with this level is more probable."""
     levels = list(TRAITS.values())[trait]
     level, other = data.draw(st.permutations(range(levels)))[:2]
-    # How often honest visits bear a campaign's marks is given, or learned from such visits alone.
-    assume(list(TRAITS)[trait] not in ("source", "tool"))
+    # How often honest visits show the campaign's tool is given. How often they come from its
+    # sources is learned from many, which may all be honest.
+    assume(list(TRAITS)[trait] != "source")
+    assume(list(TRAITS)[trait] != "tool" or level == 1)
     # Accounts with a history and accounts without are not compared.
     assume(list(TRAITS)[trait] != "history")
     base = data.draw(_TRAITS)

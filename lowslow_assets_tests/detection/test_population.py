@@ -7,10 +7,12 @@ import pytest
 from lowslow_assets.detection.population import (
     KnownAccount,
     Population,
-    count_accounts,
-    count_source_days,
+    count_new_sources,
+    count_population,
     known_suspects,
     population_of,
+    source_days,
+    system_family,
 )
 from lowslow_assets.engines.base import Engine
 from lowslow_assets.engines.schemas import schema
@@ -41,9 +43,8 @@ def test_the_population_is_learned_from_where_people_succeed(engine: Engine) -> 
     ]
     successes = relation(engine, SUCCESS_SOURCES.dated, rows)
     suspect = relation(engine, schema("user string"), [("bob",), ("Bob",)])
-    assert count_accounts(successes, suspect).rows() == [{"accounts": 4}]
-    assert count_source_days(successes).rows() == [
-        {"operatingSystem": "Windows", "source_days": 6, "new_source_days": 2}
+    assert count_population(source_days(successes), successes, suspect).rows() == [
+        {"accounts": 4, "source_days": 6, "new_source_days": 2}
     ]
     explained = [
         {"explanation": "own network", "example": None, "failures": 9, "source_days": 2},
@@ -56,7 +57,8 @@ def test_the_population_is_learned_from_where_people_succeed(engine: Engine) -> 
     # from home three times as often.
     found = population_of(successes, suspect, explained, hours, days=10)
     known = {"bob": KnownAccount(frozenset({"Windows"}), day, day)}
-    assert found == Population(4, 10, {"Windows": 3 * 3 / 6 * 2 / 10}, hours, known)
+    expected = pytest.approx(3 * 3 / 6 * 2 / 10)
+    assert found == Population(4, 10, expected, {"Windows": expected}, hours, known)
 
 
 # The first success of each, at home; per success user, prefix, network, city, system, day.
@@ -64,7 +66,7 @@ HOME = ("ann", "home", "AS1", "Lund", "Ios", 1)
 
 
 @pytest.mark.parametrize(
-    ("successes", "source_days", "new_source_days"),
+    ("successes", "all_days", "new_days"),
     [
         ([HOME], 1, 1),
         # Another row of the same day is not another day.
@@ -102,7 +104,7 @@ HOME = ("ann", "home", "AS1", "Lund", "Ios", 1)
     ],
 )
 def test_new_source_days_are_those_that_would_leave_a_failure_open(
-    engine: Engine, successes: list[tuple], source_days: int, new_source_days: int
+    engine: Engine, successes: list[tuple], all_days: int, new_days: int
 ) -> None:
     columns = ("user", "ip_prefix", "network", "city", "operatingSystem")
     rows = [
@@ -110,10 +112,58 @@ def test_new_source_days_are_those_that_would_leave_a_failure_open(
         | {"Location": "SE", "state": "S", "date": START.date() + timedelta(days=day)}
         for *values, day in successes
     ]
-    found = count_source_days(relation(engine, SUCCESS_SOURCES.dated, rows)).rows()
-    assert sum(row["source_days"] for row in found) == source_days
-    assert sum(row["new_source_days"] for row in found) == new_source_days
-    assert {row["operatingSystem"] for row in found} <= {row["operatingSystem"] for row in rows}
+    of_success = relation(engine, SUCCESS_SOURCES.dated, rows)
+    nobody = relation(engine, schema("user string"))
+    accounts = len({user for user, *_ in successes})
+    assert count_population(source_days(of_success), of_success, nobody).rows() == [
+        {"accounts": accounts, "source_days": all_days, "new_source_days": new_days}
+    ]
+
+
+def test_new_source_days_are_counted_by_what_a_failure_from_there_may_show(engine: Engine) -> None:
+    """At home, Ann has a phone and a computer; Bob's phone is updated between two places."""
+    columns = ("user", "ip_prefix", "network", "city", "operatingSystem")
+    seen = [
+        ("ann", "p1", "AS1", "Lund", "Ios18.4"),
+        ("ann", "p1", "AS1", "Lund", "Windows10"),
+        ("bob", "p2", "AS2", "Rome", "Ios18.4"),
+        ("bob", "p3", "AS3", "Oslo", "Ios18.5"),
+        ("cid", "p4", "AS4", "Oslo", NODATA),
+    ]
+    rows = [
+        dict(zip(columns, values, strict=True))
+        | {"Location": "SE", "state": "S", "date": START.date()}
+        for values in seen
+    ]
+    of_success = relation(engine, SUCCESS_SOURCES.dated, rows)
+    counted = count_new_sources(source_days(of_success)).rows()
+    assert {row["operatingSystem"]: row["new_source_days"] for row in counted} == {
+        "Ios18.4": 2,
+        "Ios18.5": 1,
+        "Windows10": 1,
+        NODATA: 1,
+    }
+    explained = [{"explanation": "own device", "example": None, "failures": 1, "source_days": 2}]
+    nobody = relation(engine, schema("user string"))
+    found = population_of(of_success, nobody, explained, {}, days=10)
+    # Two of four source-days are given up, three times as many away: .15 a day from each source.
+    assert found.honest_strays_a_day == pytest.approx(4 * 0.15)
+    assert found.by_system == pytest.approx({"Ios": 3 * 0.15, "Windows": 0.15, NODATA: 0.15})
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("Windows10", "Windows"),
+        ("Ios 18.4.1", "Ios"),
+        ("MacOs", "MacOs"),
+        (NODATA, NODATA),
+        (None, NODATA),
+        ("10", ""),
+    ],
+)
+def test_a_family_of_systems_has_no_version(name: str | None, family: str) -> None:
+    assert system_family(name) == family
 
 
 def test_known_are_the_suspect_accounts_that_succeed(engine: Engine) -> None:

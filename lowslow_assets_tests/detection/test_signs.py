@@ -109,7 +109,7 @@ def test_the_number_is_compared_with_noise_and_people() -> None:
     members = suspects([i * 59 / 699 for i in range(700)])
     noise = stats.poisson.sf(699, 10 * 60)
     assert signs(members)["number"].p_value == pytest.approx(noise)
-    busy = Population(1_000, 60, honest_strays={"Ios": 2.0})
+    busy = Population(1_000, 60, honest_strays_a_day=2.0)
     assert signs(members, population=busy)["number"].p_value == pytest.approx(
         stats.poisson.sf(699, 12 * 60)
     )
@@ -519,7 +519,8 @@ _KNOWN = st.dictionaries(
 @given(
     st.lists(_MOMENTS, min_size=1, max_size=60),
     st.builds(
-        *(Population, st.integers(0, 10**5), st.integers(1, 70), _STRAYS),
+        *(Population, st.integers(0, 10**5), st.integers(1, 70), st.floats(0, 1_000)),
+        _STRAYS,
         *(_HOURS, _KNOWN),
     ),
 )

@@ -53,15 +53,18 @@ def cluster(failures: int, users: int, active: int, span: int) -> ClusterSize:
 
 @pytest.mark.parametrize(("odd", "strays"), [(0, 4.0), (2, 4.0), (3, 0.4), (5, 0.4)])
 def test_few_people_are_odd_in_three_properties_at_once(odd: int, strays: float) -> None:
-    assert honest_strays_a_day(Population(1, 1, {"Ios": 3.0, "Linux": 1.0}), odd) == pytest.approx(
-        strays
-    )
+    assert honest_strays_a_day(Population(1, 1, 4.0), odd) == pytest.approx(strays)
 
 
 def test_people_make_attempts_with_the_systems_that_they_have() -> None:
     """In ten days, people are expected to fail 20 times with iOS and once with Linux."""
-    people = Population(100, 60, {"Ios": 2.0, "Linux": 0.1, "MacOs": 50.0})
-    seen = [("ann", "Ios")] * 30 + [("bob", "Linux")] * 5 + [("cid", "Symbian")] * 40
+    people = Population(100, 60, by_system={"Ios": 2.0, "Linux": 0.1, "MacOs": 50.0})
+    seen = (
+        [("ann", "Ios17.1")] * 15
+        + [("ann", "Ios18")] * 15
+        + [("bob", "Linux")] * 5
+        + [("cid", "Symbian")] * 40
+    )
     members = of_systems(*seen)
     days = np.datetime64(FIRST.date(), "us") + np.arange(len(seen)) % 10 * np.timedelta64(1, "D")
     members = replace(members, time=days)

@@ -195,14 +195,17 @@ def test_people_who_are_expected_to_give_up_are_no_spray() -> None:
     # whose people would make as many.
     suspects = of_tables(table(120, TYPO))
     kept = [
-        judged(suspects, population=replace(TENANT, honest_strays={"Windows10": strays}))[0][1].kept
+        judged(
+            suspects,
+            population=replace(TENANT, honest_strays_a_day=strays, by_system={"Windows": strays}),
+        )[0][1].kept
         for strays in (0.1, 2.0)
     ]
     assert kept == [True, False]
 
 
 def test_few_of_a_tenants_people_are_odd_in_three_properties_at_once() -> None:
-    people = replace(TENANT, honest_strays={"Windows10": 2.0})
+    people = replace(TENANT, honest_strays_a_day=2.0, by_system={"Windows": 2.0})
     assert judged(of_tables(table(120, SPRAY)), population=people)[0][0].kept
 
 

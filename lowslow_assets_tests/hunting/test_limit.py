@@ -162,7 +162,7 @@ def suspects(pattern: int, attempts_a_day: int = RATES[0], days: int = 30) -> pa
 
 
 def limits(rows: pa.Table, strays: float = 0) -> dict[int, int | None]:
-    population = Population(500, 30, {"odd": strays})
+    population = Population(500, 30, strays, {"odd": strays})
     found = list(find_limits("a kind", rows, population, HuntSettings()))
     assert {limit.kind for limit in found} == {"a kind"}
     return {limit.attempts_per_day: limit.found_after_days for limit in found}

@@ -202,7 +202,7 @@ def test_title_and_description_say_the_numbers() -> None:
         "1,234 failed sign-ins on 1,100 accounts from 1,000 addresses in 12 countries, about 20.6 "
         "a day, from 2026-05-01 to 2026-06-29 (UTC). Most are unusual for the tenant in: device, "
         'place. It keeps repeating: operatingSystem "Android" (99%). Confidence is high (97% '
-        "that it is a campaign and not strays); it passes 5 of 5 tests of a spray. "
+        "that it is a campaign); it passes 5 of 5 tests of a spray. "
         '"test 0": Explanation 0. "test 1": Explanation 1. "test 2": Explanation 2. "test 3": '
         'Explanation 3. "test 4": Explanation 4. It may have compromised 5 accounts: '
         '"ann@example.com" (2026-05-20 23:30, probability 98%: from a network new to the user), '
