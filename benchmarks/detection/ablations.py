@@ -5,6 +5,7 @@ out at a time. Every hunt runs the project's own assets; to leave out an ingredi
 functions or numbers is replaced while they run.
 """
 
+import math
 import shutil
 import time
 from collections import Counter
@@ -29,7 +30,11 @@ from benchmarks.detection.scoring import Trial, score
 from benchmarks.detection.tenants import Hunting
 from lowslow_assets.detection import entries, explanations, gathering, members, signs
 from lowslow_assets.detection.explanations import EXPLANATIONS, explain_failures
+from lowslow_assets.detection.members import Suspects
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
+from lowslow_assets.detection.population import Population
+from lowslow_assets.detection.spray_tests import honest_strays_a_day
+from lowslow_assets.detection.statistics import size_of
 from lowslow_assets.engines.duckdb import DuckDBEngine
 from lowslow_assets.engines.sql import Columns, sql
 from lowslow_assets.hunting import judge
@@ -181,6 +186,12 @@ def _of_people(**changes: Any) -> Ablation:
     return Ablation(MIXTURE_MODEL, ((clusters, "population_of", instead),))
 
 
+def _strays_of_any_system(own: Suspects, population: Population, odd_properties: int) -> float:
+    """How many strays people make in a group's time, whatever systems it shows."""
+    a_day = honest_strays_a_day(population, odd_properties)
+    return a_day * size_of(0, own).span_days
+
+
 def _by_patterns(pattern: Callable[[pa.Table], np.ndarray], bits: int) -> Ablation:
     """The mixture fitted to other patterns of the suspects, of ``bits`` bits."""
 
@@ -224,6 +235,9 @@ ABLATIONS = {
         "tools_of_campaigns",
         lambda found, _: found.engine.from_arrow(gathering.TOOLS.empty_table()),
     ),
+    "entries: without people at home in the campaign's sources": _in_place(
+        INCIDENT_MEMBERS, entries, "_DECISIVE_EVIDENCE", math.inf
+    ),
     **{f"without the sign: {name}": _without_sign(name) for name in SIGNS},
     **{f"without the test: {name}": _without_test(name) for name in TESTS},
     "without habits of members": _judged(membership=lambda found, _: np.ones(len(found))),
@@ -247,6 +261,9 @@ ABLATIONS = {
     "without division of groups": _in_place(
         MIXTURE_MODEL, judge, "_may_be_divided", lambda *_: False
     ),
+    "without leaving out noise of another kind": _in_place(
+        MIXTURE_MODEL, judge, "_LEAST_NOISE", math.inf
+    ),
     # A kept cluster that bears the marks of a larger one stays a campaign of its own.
     "without joining": _in_place(
         MIXTURE_MODEL, judge, "_joined", lambda found, belong, _: (found, belong)
@@ -260,6 +277,9 @@ ABLATIONS = {
         MIXTURE_MODEL, judge, "lasting_signs", lambda signs_of, found: [*signs_of(found, None)]
     ),
     "without honest strays": _of_people(honest_strays_a_day=0.0, by_system={}),
+    "without systems of honest strays": _in_place(
+        MIXTURE_MODEL, judge, "honest_strays_among", _strays_of_any_system
+    ),
     "without hours of successes": _of_people(successes={}),
     "without the mixture (one component)": _by_patterns(
         lambda rows: np.zeros(len(rows), dtype=int), len(MODEL_PROPERTIES)

@@ -57,7 +57,7 @@ def test_the_population_is_learned_from_where_people_succeed(engine: Engine) -> 
     # from home three times as often.
     found = population_of(successes, suspect, explained, hours, days=10)
     known = {"bob": KnownAccount(frozenset({"Windows"}), day, day)}
-    expected = pytest.approx(3 * 3 / 6 * 2 / 10)
+    expected = 3 * 3 / 6 / 10 * 2
     assert found == Population(4, 10, expected, {"Windows": expected}, hours, known)
 
 
