@@ -69,11 +69,17 @@ def _run(
     first: date,
     last: date,
 ) -> bool:
-    """Run a job over some days, and print one line per asset; False if all of it exists."""
-    keys = dg.AssetSelection.groups(group).resolve(defs.resolve_asset_graph())
+    """Run a job over some days, and print one line per asset; False if all of it exists.
+
+    What an earlier version of the code has made is made again.
+    """
+    graph = defs.resolve_asset_graph()
+    keys = dg.AssetSelection.groups(group).resolve(graph)
+    versions = {key: version for key in keys if (version := graph.get(key).code_version)}
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     folders = (Path(DEMO_LAKE, key.to_user_string(), f"date={day}") for key in keys for day in days)
-    if all(folder.is_dir() for folder in folders):
+    made_by = instance.get_latest_materialization_code_versions(versions)
+    if made_by == versions and all(folder.is_dir() for folder in folders):
         print("    made already")
         return False
     run_id = str(uuid4())
