@@ -30,10 +30,11 @@ LONGEST_VISIT_SECONDS = 24 * 60 * 60
 MIN_ENTRY_PROBABILITY = 0.5
 SHARED_BY_ACCOUNTS = 2
 """A prefix from which a campaign tries this many accounts is one of the campaign's own."""
-HONEST_FROM_SOURCE = 1e-5
+HONEST_FROM_SOURCE, HONEST_FROM_USUAL_NETWORK = 1e-5, 0.03
 """The least share of honest visits that come from a campaign's own prefixes.
 
-The log may show more (see ``honest_shares``).
+The second is that of visits from networks that are usual in the tenant: an attacker's proxies may
+be at the providers of its people. The log may show more (see ``honest_shares``).
 """
 HONEST_WITH_TOOL = 0.01
 """The share of honest visits with a campaign's own tool, which the tenant hardly has."""
@@ -686,8 +687,9 @@ def entry_probability(
 
     The visits from the campaign's own sources, and those with its tool, may all be entries. How
     often honest visits are like that is therefore not learned from them. Of honest visits, the
-    share ``honest_share`` (less than 1, from ``honest_shares``), or HONEST_FROM_SOURCE if that is
-    larger, comes from the sources, and the share HONEST_WITH_TOOL shows the tool. But an attacker
+    share ``honest_share`` (less than 1, from ``honest_shares``) comes from the sources, but at
+    least HONEST_FROM_SOURCE, or HONEST_FROM_USUAL_NETWORK in networks that are usual. The share
+    HONEST_WITH_TOOL shows the tool. But an attacker
     may use the sources of many honest people: a carrier's shared addresses, or a VPN. So the model
     is fitted a second time, and learns the share that comes from the sources, and what honest
     visits are like from those that come from elsewhere. This fit is taken if decisive evidence
@@ -724,7 +726,8 @@ def _fit_entries(
     outcome = np.repeat(np.arange(len(visits)), [len(counts) for counts in visits.values()])
     of_outcome = np.bincount(outcome, numbers)
     failed_numbers = np.array(list(failures.values()), float)
-    least_share = max(honest_share, HONEST_FROM_SOURCE)
+    of_network = np.array([HONEST_FROM_USUAL_NETWORK, HONEST_FROM_SOURCE])
+    least_share = np.maximum(honest_share, of_network)[_levels(seen, ("network",))]
     from_source, with_tool = (_levels(seen, (trait,)) for trait in ("source", "tool"))
     of_source, of_tool = (
         _shares(_levels(failures, (trait,)), failed_numbers, TRAITS[trait])
@@ -741,11 +744,11 @@ def _fit_entries(
         source_share = least_share
         if learned:
             counted = numbers * honest
-            source_share = max(least_share, counted @ from_source / (counted.sum() + 1))
-        honest_sources = np.array([1 - source_share, source_share])
+            source_share = np.maximum(least_share, counted @ from_source / (counted.sum() + 1))
         # A tool counts by its ratio: its shares are the same in both fits.
         entry = np.log(share) + np.log(of_source)[from_source] + of_tool_ratio
-        other = np.log(1 - share) + np.log(honest_sources)[from_source]
+        of_honest = np.where(from_source, source_share, 1 - source_share)
+        other = np.log(1 - share) + np.log(of_honest)
         for factor in FACTORS:
             level = _levels(seen, (*factor, "history"))
             of_failures = _levels(failures, (*factor, "history"))

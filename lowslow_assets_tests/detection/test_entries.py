@@ -9,7 +9,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lowslow_assets.detection.entries import (
-    HONEST_FROM_SOURCE,
     JUDGED,
     OWN_PREFIXES,
     PREFIXES,
@@ -972,6 +971,7 @@ def test_attempts_and_visits_are_counted_by_traits(engine: Engine) -> None:
 PLAIN = (0, 0, 0, 0, 0, 0, 0, 0, 1)
 TRIED = (0, 0, 0, 0, 0, 0, 1, 0, 1)
 FROM_SOURCE = (0, 0, 0, 0, 0, 0, 0, 1, 1)
+FROM_SERVER = (0, 0, 0, 0, 1, 0, 0, 1, 1)
 WITH_TOOL = (0, 0, 0, 0, 0, 1, 0, 0, 1)
 ALL_NEW = (1, 1, 1, 1, 0, 0, 0, 0, 1)
 NO_HISTORY = (1, 1, 1, 1, 0, 0, 0, 0, 0)
@@ -988,7 +988,7 @@ def success_probability(failures: dict, visits: dict, honest_share: float = 0.0)
 
 @pytest.mark.parametrize(
     ("honest_share", "of_honest"),
-    [(0.0, 1e-5), (HONEST_FROM_SOURCE / 2, 1e-5), (HONEST_FROM_SOURCE * 2, 2e-5), (0.25, 0.25)],
+    [(0.0, 0.03), (0.02, 0.03), (0.04, 0.04), (0.25, 0.25)],
 )
 def test_probability_as_calculated_manually(honest_share: float, of_honest: float) -> None:
     """Visits of two kinds that differ in one trait, round after round.
@@ -1023,7 +1023,7 @@ def test_probability_as_calculated_manually(honest_share: float, of_honest: floa
 @pytest.mark.parametrize(
     ("marked", "honest_share", "factor", "factor_without", "other_mark"),
     [
-        (FROM_SOURCE, 0.0, 9.5 / 11 / 1e-5, 1.5 / 11 / (1 - 1e-5), UNTOOLED),
+        (FROM_SOURCE, 0.0, 9.5 / 11 / 0.03, 1.5 / 11 / (1 - 0.03), UNTOOLED),
         (FROM_SOURCE, 0.2, 9.5 / 11 / 0.2, 1.5 / 11 / 0.8, UNTOOLED),
         # Half of the entries show the tool as seldom as honest visits.
         (
@@ -1031,7 +1031,7 @@ def test_probability_as_calculated_manually(honest_share: float, of_honest: floa
             0.0,
             (9.5 / 11 + 0.01) / 2 / 0.01,
             (1.5 / 11 + 0.99) / 2 / 0.99,
-            10.5 / 11 / (1 - 1e-5),
+            10.5 / 11 / (1 - 0.03),
         ),
         (
             WITH_TOOL,
@@ -1074,9 +1074,17 @@ def test_among_visits_that_are_all_alike_no_account_is_named(visits: int) -> Non
 
 @pytest.mark.parametrize("honest", [50, 5_000])
 def test_a_visit_from_a_campaigns_own_source_is_all_but_certain(honest: int) -> None:
-    found = success_probability({FROM_SOURCE: 200}, {PLAIN: honest, FROM_SOURCE: 2})
-    assert found[FROM_SOURCE] > 0.9
+    found = success_probability({FROM_SERVER: 200}, {PLAIN: honest, FROM_SERVER: 2})
+    assert found[FROM_SERVER] > 0.9
     assert found[PLAIN] < 0.01
+
+
+def test_a_source_at_a_provider_of_the_tenants_people_says_less() -> None:
+    """Of each two visits, one comes from a network that is usual in the tenant."""
+    failures = {FROM_SOURCE: 100, FROM_SERVER: 100}
+    found = success_probability(failures, {PLAIN: 500, FROM_SOURCE: 2, FROM_SERVER: 2})
+    assert found[FROM_SOURCE] < 0.5
+    assert found[FROM_SERVER] > 0.9
 
 
 def test_a_visit_without_the_campaigns_tool_may_be_its_entry() -> None:
@@ -1106,8 +1114,8 @@ def test_whoever_is_at_home_in_a_campaigns_sources_is_learned_from_many_visits()
     assert found[FROM_SOURCE] < 0.1
     assert found[like] > 0.9
     # A few such visits are no decisive evidence: the attacker came as well.
-    found = success_probability({like: 50, FROM_SOURCE: 150}, {PLAIN: 500, FROM_SOURCE: 3})
-    assert found[FROM_SOURCE] > 0.9
+    found = success_probability({like: 50, FROM_SERVER: 150}, {PLAIN: 500, FROM_SERVER: 3})
+    assert found[FROM_SERVER] > 0.9
 
 
 def test_if_nearly_all_visits_are_entries_they_are_not_what_honest_visits_are_like() -> None:
@@ -1125,9 +1133,9 @@ def test_that_all_is_new_to_an_account_without_a_history_says_nothing() -> None:
     assert found[ALL_NEW] > 0.9
     assert found[NO_HISTORY] < 0.1
     # From the campaign's own source, the account is named nevertheless.
-    from_source = (1, 1, 1, 1, 0, 0, 0, 1, 0)
+    from_source = (1, 1, 1, 1, 1, 0, 0, 1, 0)
     found = success_probability(
-        {FROM_SOURCE: 90, from_source: 10}, {PLAIN: 200, NO_HISTORY: 5, from_source: 1}
+        {FROM_SERVER: 90, from_source: 10}, {PLAIN: 200, NO_HISTORY: 5, from_source: 1}
     )
     assert found[from_source] > 0.9
     assert found[NO_HISTORY] < 0.1
@@ -1179,6 +1187,8 @@ def test_a_visit_more_like_the_failures_is_more_probable(
     # Accounts with a history and accounts without are not compared.
     assume(list(TRAITS)[trait] != "history")
     base = data.draw(_TRAITS)
+    # In a usual network, a source says less.
+    assume(list(TRAITS)[trait] != "network" or not base[list(TRAITS).index("source")])
     like, unlike = ((*base[:trait], value, *base[trait + 1 :]) for value in (level, other))
     # As many visits of either kind, so that the level is not also the more common one of visits.
     visits = {t: n for t, n in visits.items() if t[trait] not in (level, other)}
