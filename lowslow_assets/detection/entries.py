@@ -689,12 +689,11 @@ def entry_probability(
     often honest visits are like that is therefore not learned from them. Of honest visits, the
     share ``honest_share`` (less than 1, from ``honest_shares``) comes from the sources, but at
     least HONEST_FROM_SOURCE, or HONEST_FROM_USUAL_NETWORK in networks that are usual. The share
-    HONEST_WITH_TOOL shows the tool. But an attacker
-    may use the sources of many honest people: a carrier's shared addresses, or a VPN. So the model
-    is fitted a second time, and learns the share that comes from the sources, and what honest
-    visits are like from those that come from elsewhere. This fit is taken if decisive evidence
-    prefers it. ``failures`` counts attempts and ``visits`` counts visits, each
-    by their levels in the order of TRAITS.
+    HONEST_WITH_TOOL shows the tool. But an attacker may use the sources of many honest people: a
+    carrier's shared addresses, or a VPN. So the model is fitted a second time, and learns the share
+    that comes from the sources, and what honest visits are like from those that come from
+    elsewhere. This fit is taken if decisive evidence prefers it. ``failures`` counts attempts and
+    ``visits`` counts visits, each by their levels in the order of TRAITS.
     """
     combinations = [(o, combination) for o, counts in visits.items() for combination in counts]
     if not combinations:

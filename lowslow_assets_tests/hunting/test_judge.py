@@ -354,8 +354,8 @@ def test_two_campaigns_that_look_alike_are_one_cluster_without_the_noise(seed: i
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_small_campaign_among_noise_of_two_kinds_is_found_without_either(seed: int) -> None:
-    # Of all suspects, too few have the campaign's sources for a start. So first the noise of mail
-    # protocols is told from all else, which is kept for the hours of the campaign in it.
+    # Too few of all suspects have the campaign's sources for a start. So the noise of mail
+    # protocols is first separated from all else, which is kept because of the campaign's hours.
     at_work = [START + timedelta(days=i, hours=8 + i % 4) for i in range(60)]
     campaign = spray(60, seed, begin=0, days=60, server="203.0", time_generated=at_work)
     noise = unrelated(100, seed + 50, first=60)
