@@ -34,7 +34,6 @@ from lowslow_assets.detection.members import Suspects
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.detection.population import Population
 from lowslow_assets.detection.spray_tests import honest_strays_a_day
-from lowslow_assets.detection.statistics import size_of
 from lowslow_assets.engines.duckdb import DuckDBEngine
 from lowslow_assets.engines.sql import Columns, sql
 from lowslow_assets.hunting import judge
@@ -186,10 +185,11 @@ def _of_people(**changes: Any) -> Ablation:
     return Ablation(MIXTURE_MODEL, ((clusters, "population_of", instead),))
 
 
-def _strays_of_any_system(own: Suspects, population: Population, odd_properties: int) -> float:
+def _strays_of_any_system(
+    _: Suspects, span_days: int, population: Population, odd_properties: int
+) -> float:
     """How many strays people make in a group's time, whatever systems it shows."""
-    a_day = honest_strays_a_day(population, odd_properties)
-    return a_day * size_of(0, own).span_days
+    return span_days * honest_strays_a_day(population, odd_properties)
 
 
 def _by_patterns(pattern: Callable[[pa.Table], np.ndarray], bits: int) -> Ablation:

@@ -41,7 +41,8 @@ HONEST_WITH_TOOL = 0.01
 KEPT_TOOL = 0.5
 """The share of entries with the campaign's own tool: who got in often looks around with another."""
 _ROUNDS = 10
-# A class learned from the visits gains some evidence by chance (see ``members``).
+# What is learned from the visits gains some evidence by chance. On 120 generated tenants, 10 would
+# have named the same accounts.
 _DECISIVE_EVIDENCE = 30.0
 
 TRAITS = {
@@ -734,8 +735,15 @@ def _fit_entries(
     )
     honest_tools = np.array([1 - HONEST_WITH_TOOL, HONEST_WITH_TOOL])
     of_tool = KEPT_TOOL * of_tool + (1 - KEPT_TOOL) * honest_tools
-    of_tool_ratio = np.log(of_tool / honest_tools)[with_tool]
-    like_honest = 1 - from_source if learned else np.ones(len(numbers))
+    # A tool counts by its ratio: its shares are the same in both fits.
+    like_entry = np.log(of_source)[from_source] + np.log(of_tool / honest_tools)[with_tool]
+    of_factors: list[tuple[np.ndarray, int]] = []
+    for factor in FACTORS:
+        level, count = _levels(seen, (*factor, "history")), math.prod(TRAITS[t] for t in factor)
+        of_failures = _levels(failures, (*factor, "history"))
+        like_entry += np.log(_shares(of_failures, failed_numbers, count, TRAITS["history"]))[level]
+        of_factors.append((level, count))
+    counts_as_honest = 1 - from_source if learned else np.ones(len(numbers))
     fit, honest, probability = -np.inf, np.ones(len(numbers)), np.zeros(len(numbers))
     for _ in range(_ROUNDS):
         # The prior weighs as much as the visits themselves, and one of its visits is an entry.
@@ -744,17 +752,13 @@ def _fit_entries(
         if learned:
             counted = numbers * honest
             source_share = np.maximum(least_share, counted @ from_source / (counted.sum() + 1))
-        # A tool counts by its ratio: its shares are the same in both fits.
-        entry = np.log(share) + np.log(of_source)[from_source] + of_tool_ratio
+        entry = np.log(share) + like_entry
         of_honest = np.where(from_source, source_share, 1 - source_share)
         other = np.log(1 - share) + np.log(of_honest)
-        for factor in FACTORS:
-            level = _levels(seen, (*factor, "history"))
-            of_failures = _levels(failures, (*factor, "history"))
-            levels = math.prod(TRAITS[trait] for trait in factor)
-            campaign = _shares(of_failures, failed_numbers, levels, TRAITS["history"])
-            background = _shares(level, numbers * honest * like_honest, levels, TRAITS["history"])
-            entry += np.log(campaign)[level]
+        for level, count in of_factors:
+            background = _shares(
+                level, numbers * honest * counts_as_honest, count, TRAITS["history"]
+            )
             other += np.log(background)[level]
         fit = float(numbers @ np.logaddexp(entry, other))
         probability = np.exp(-np.logaddexp(0, other - entry))

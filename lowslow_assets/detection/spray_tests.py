@@ -5,8 +5,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from lowslow_assets.detection.members import Suspects
 from lowslow_assets.detection.population import Population, system_family
 from lowslow_assets.detection.signs import Sign, at_least
@@ -62,15 +60,16 @@ def honest_strays_a_day(population: Population, odd_properties: int) -> float:
     return population.honest_strays_a_day * _oddness_factor(odd_properties)
 
 
-def honest_strays_among(members: Suspects, population: Population, odd_properties: int) -> float:
-    """How many of a group's attempts the tenant's people may have made.
+def honest_strays_among(
+    members: Suspects, span_days: int, population: Population, odd_properties: int
+) -> float:
+    """How many of a group's attempts in ``span_days`` the tenant's people may have made.
 
     With each family of operating systems, these are as many as people are expected to have in the
     group's time, and at most as many as the group has: people who fail with iOS do not explain
     attempts with Windows.
     """
-    days = members.day.astype(np.int64)
-    factor = (days.max() - days.min() + 1) * _oddness_factor(odd_properties)
+    factor = span_days * _oddness_factor(odd_properties)
     families = Counter(map(system_family, members.operating_system))
     return sum(
         min(float(attempts), factor * population.by_system.get(family, 0.0))

@@ -360,9 +360,10 @@ def _tests(
         signs = [sign for sign in signs if sign.name != BEGINNING_AND_END]
     if taken or not odd:
         signs = [sign for sign in signs if sign.name not in (HOURS_OF_THE_DAY, DAYS_OFF)]
-    strays = honest_strays_among(own, population, len(odd))
+    size = size_of(0, own)
+    strays = honest_strays_among(own, size.span_days, population, len(odd))
     systems = own_systems(own, population)
-    return odd, recipe.tests(size_of(0, own), signs, strays, thresholds, systems)
+    return odd, recipe.tests(size, signs, strays, thresholds, systems)
 
 
 def _components(

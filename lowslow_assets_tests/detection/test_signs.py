@@ -530,8 +530,9 @@ def test_signs_are_probabilities_whatever_is_seen(
     days, user, prefix, pattern = map(list, zip(*rows, strict=True))
     members = suspects(days, user=user, ip_prefix=prefix, pattern=pattern)
     found = signs(members, population=population)
-    honest = honest_strays_among(members, population, 0)
-    tests = spray_tests(size_of(0, members), list(found.values()), honest)
+    size = size_of(0, members)
+    honest = honest_strays_among(members, size.span_days, population, 0)
+    tests = spray_tests(size, list(found.values()), honest)
     assert 0 <= tests[-1].value <= 1
     assert 0 <= confidence(tests) <= 1
 

@@ -124,8 +124,10 @@ def expected_tests(own: Suspects, among: Suspects, cluster: Cluster) -> list[Spr
         of_size = signs_of_size(size_of(0, visits), honest, 10.0)
         return [*of_size, *signs_of_members(visits, among, TENANT, left_out)]
 
-    strays = honest_strays_among(own, TENANT, len(cluster.anomalous_features))
-    return spray_tests(size_of(0, own), lasting_signs(signs_of, own), strays)
+    size = size_of(0, own)
+    odd_properties = len(cluster.anomalous_features)
+    strays = honest_strays_among(own, size.span_days, TENANT, odd_properties)
+    return spray_tests(size, lasting_signs(signs_of, own), strays)
 
 
 def unrelated(
@@ -372,7 +374,7 @@ def test_a_small_campaign_among_noise_of_two_kinds_is_found_without_either(seed:
     assert set(members.of([kept]).position) == set(range(60))
 
 
-def test_beside_a_campaign_with_marks_another_is_found_by_its_beginning_and_end() -> None:
+def test_beside_a_campaign_from_few_sources_another_is_found_by_its_beginning_and_end() -> None:
     # The first is there all the time, but all from its servers: it took no strays that look like
     # the other, which tries a few accounts within three weeks, and shows nothing else.
     rng = np.random.default_rng(1)
