@@ -264,6 +264,9 @@ ABLATIONS = {
     "without leaving out noise of another kind": _in_place(
         MIXTURE_MODEL, judge, "_LEAST_NOISE", math.inf
     ),
+    "without two campaigns at once": _in_place(
+        MIXTURE_MODEL, judge, "one_of_two", lambda found, _: np.ones(len(found), dtype=bool)
+    ),
     # A kept cluster that bears the marks of a larger one stays a campaign of its own.
     "without joining": _in_place(
         MIXTURE_MODEL, judge, "_joined", lambda found, belong, _: (found, belong)

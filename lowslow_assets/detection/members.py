@@ -326,10 +326,14 @@ def weekday(days: np.ndarray) -> np.ndarray:
     return (days + 3) % 7
 
 
+def hours_of_week(suspects: Suspects) -> tuple[np.ndarray, np.ndarray]:
+    """The hour of each attempt, weekends apart, as a number; the share of the week it has, (n,)."""
+    hour = (suspects.time - suspects.day) // np.timedelta64(1, "h")
+    weekend = weekday(suspects.day.astype(np.int64)) >= 5
+    return hour + 24 * weekend, np.where(weekend, 2, 5) / 7 / 24
+
+
 def _attributes(suspects: Suspects, population: Population) -> list[_Attribute]:
-    day = suspects.day
-    hour = (suspects.time - day) // np.timedelta64(1, "h")
-    weekend = weekday(day.astype(np.int64)) >= 5
     protocol = np.array([":" in (address or "") for address in suspects.ip_address])
     client, anything = _codes(suspects.client), np.zeros(len(suspects), int)
 
@@ -345,8 +349,8 @@ def _attributes(suspects: Suspects, population: Population) -> list[_Attribute]:
         return _Attribute(given * number + codes, base, given, of_strays)
 
     return [
-        attribute(day, 1 / population.days, of_strays=False),
-        attribute(hour + 24 * weekend, np.where(weekend, 2, 5) / 7 / 24, of_strays=False),
+        attribute(suspects.day, 1 / population.days, of_strays=False),
+        attribute(*hours_of_week(suspects), of_strays=False),
         attribute(suspects.user, 1 / max(population.accounts, 1)),
         attribute(_prefixes(suspects), 1 / _PREFIXES),
         attribute(suspects.client),

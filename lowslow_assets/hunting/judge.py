@@ -53,6 +53,7 @@ from lowslow_assets.detection.spray_tests import (
     verdict,
 )
 from lowslow_assets.detection.statistics import ClusterSize, size_of
+from lowslow_assets.detection.two_campaigns import one_of_two
 from lowslow_assets.hunting.settings import HuntSettings
 from lowslow_assets.settings import Thresholds
 
@@ -255,6 +256,8 @@ class _Search:
                 unsearched.append((beside, beside, taken | self._days_of(group)))
             if _may_be_divided(group, beside):
                 unsearched.append((group.visits, among, taken))
+            elif group.kept:
+                yield from self._apart(group, among, taken)
             else:
                 yield group
 
@@ -284,6 +287,20 @@ class _Search:
                 break
             group = part
         return group
+
+    def _apart(self, group: _Group, among: np.ndarray, taken: frozenset[int]) -> Iterator[_Group]:
+        """The campaigns of a kept group: two if both would be kept without the other, else one."""
+        one = one_of_two(self.suspects.at(group.visits), self.population)
+        parts = [
+            self._tested(group.visits[chosen], group.probability[chosen], among, taken)
+            for chosen in (one, ~one)
+            if chosen.any()
+        ]
+        if len(parts) < 2 or not all(part.kept for part in parts):
+            yield group
+            return
+        for part in parts:
+            yield from self._apart(part, among, taken)
 
     def _tested(
         self,

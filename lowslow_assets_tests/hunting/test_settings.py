@@ -19,6 +19,7 @@ from lowslow_assets.detection import (
     pruning,
     signs,
     spray_tests,
+    two_campaigns,
 )
 from lowslow_assets.detection.pruning import PruningRules
 from lowslow_assets.hunting import judge
@@ -39,6 +40,7 @@ THRESHOLDS = {
     9: "f70e8af92d5d",
     10: "0207ac9dddb0",
     11: "2c3e9f19bb66",
+    12: "4080c19a39d4",
 }
 RULES = (
     baseline,
@@ -53,6 +55,7 @@ RULES = (
     pruning,
     signs,
     spray_tests,
+    two_campaigns,
 )
 
 
