@@ -16,11 +16,11 @@ from benchmarks.elbo import notebook
 from lowslow_assets.detection.mixture import fit_by_births
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.detection.pruning import PruningRules, assign
-from lowslow_assets.lake.tables import FEATURES
+from lowslow_assets.lake.tables import NOTEBOOK_FEATURES
 
 _RUNS = 3
 _FAILURES = (10_000, 100_000, 1_000_000, 10_000_000)
-_BITS = (len(MODEL_PROPERTIES), len(FEATURES))
+_BITS = (len(MODEL_PROPERTIES), len(NOTEBOOK_FEATURES))
 # In proportion, ten times as many would take half an hour and 34 GB.
 _MOST_ROWS = 1_000_000
 

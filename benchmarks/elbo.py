@@ -15,7 +15,7 @@ from bayespy.nodes import Bernoulli, Beta, Categorical, Dirichlet, Mixture
 
 from lowslow_assets.detection.masks import mask_bits
 from lowslow_assets.detection.mixture import fit_by_restarts
-from lowslow_assets.lake.tables import FEATURES
+from lowslow_assets.lake.tables import NOTEBOOK_FEATURES
 
 COMPONENTS, STARTS = 10, 5
 
@@ -42,7 +42,7 @@ def main() -> None:
     options = parser.parse_args()
     folder = options.lake / "mask_patterns" / f"date={options.day}"
     table = ds.dataset(folder, format="parquet").to_table().sort_by("mask")
-    bits = mask_bits(table["mask"].to_pylist(), len(FEATURES))
+    bits = mask_bits(table["mask"].to_pylist(), len(NOTEBOOK_FEATURES))
     counts = table["failures"].to_numpy()
     rows = np.repeat(bits, counts, axis=0)
 

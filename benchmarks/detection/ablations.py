@@ -287,7 +287,7 @@ ABLATIONS = {
     "without the mixture (one component)": _by_patterns(
         lambda rows: np.zeros(len(rows), dtype=int), len(MODEL_PROPERTIES)
     ),
-    "without properties (nine features)": _by_patterns(
+    "without properties (each feature is a bit)": _by_patterns(
         lambda rows: rows["mask"].to_numpy(), len(FEATURES)
     ),
     "without births (K = 10, 10 starts)": _in_place(

@@ -300,7 +300,8 @@ def count_classes(signins: Relation, members: Relation, classes: Relation) -> Re
                 coalesce(_network.class, 0) AS network,
                 coalesce(_country.class, 0) AS Location,
                 coalesce(_state.class, 0) AS state,
-                coalesce(_city.class, 0) AS city
+                coalesce(_city.class, 0) AS city,
+                coalesce(_agent.class, 0) AS agent
             FROM _signins
             LEFT JOIN {classes} AS _prefix
                 ON _prefix.feature = 'ip_prefix' AND _signins.ip_prefix = _prefix.value
@@ -324,6 +325,8 @@ def count_classes(signins: Relation, members: Relation, classes: Relation) -> Re
                 ON _state.feature = 'state' AND _signins.state = _state.value
             LEFT JOIN {classes} AS _city
                 ON _city.feature = 'city' AND _signins.city = _city.value
+            LEFT JOIN {classes} AS _agent
+                ON _agent.feature = 'agent' AND _signins.agent = _agent.value
             WHERE _signins.outcome <> 'other'
         )
         SELECT

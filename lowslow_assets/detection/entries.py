@@ -74,7 +74,8 @@ _LEVELS = ", ".join(f"{column} int" for column in TRAIT_COLUMNS)
 JUDGED = schema(
     "cluster_id int, outcome string, date date, signin_id string, time_generated timestamp, "
     "user string, ip_prefix string, AppDisplayName string, ClientAppUsed string, browser string, "
-    "operatingSystem string, city string, network string, displayName string, mask int"
+    "operatingSystem string, agent string, city string, network string, displayName string, "
+    "mask int"
 )
 """Attempts of campaigns, and lone visits that may belong to a campaign: one row per campaign.
 
@@ -390,6 +391,7 @@ def lone_visits(
             JOIN {tools} AS _tools
                 ON _tools.browser = _signins.browser
                 AND _tools.operatingSystem = _signins.operatingSystem
+                AND _tools.agent = _signins.agent
                 AND coalesce(_tools.application = _signins.AppDisplayName, TRUE)
                 AND _signins.time_generated < _tools.first_activity - INTERVAL '1' DAY
             WHERE _signins.outcome = 'success'
@@ -407,6 +409,7 @@ def lone_visits(
             ON _visits.outcome IN ('success', 'stopped')
             AND _tools.browser = _visits.browser
             AND _tools.operatingSystem = _visits.operatingSystem
+            AND _tools.agent = _visits.agent
             AND coalesce(_tools.application = _visits.AppDisplayName, TRUE)
         LEFT JOIN _known_tools
             ON _known_tools."user" = _visits."user"
@@ -522,6 +525,7 @@ def with_news(judged: Relation, signins: Relation, own: Relation) -> Relation:
             _judged.ClientAppUsed,
             _judged.browser,
             _judged.operatingSystem,
+            _judged.agent,
             _judged.city,
             _judged.network,
             _judged.displayName,
@@ -582,7 +586,7 @@ def with_traits(judged: Relation, tools: Relation, own: Relation) -> Relation:
                     FALSE
                 ) AS tried,
                 _tools.cluster_id IS NOT NULL AS with_tool,
-                _tools.cluster_id IS NOT NULL AND _tools.application IS NULL AS with_device,
+                coalesce(_tools.is_device, FALSE) AS with_device,
                 coalesce(_own.accounts, 0)
                     - CASE WHEN _attempts.signin_id IS NULL THEN 0 ELSE 1 END
                     >= {several} AS from_source
@@ -596,6 +600,7 @@ def with_traits(judged: Relation, tools: Relation, own: Relation) -> Relation:
                 ON _tools.cluster_id = _judged.cluster_id
                 AND _tools.browser = _judged.browser
                 AND _tools.operatingSystem = _judged.operatingSystem
+                AND _tools.agent = _judged.agent
                 AND coalesce(_tools.application = _judged.AppDisplayName, TRUE)
         )
         SELECT

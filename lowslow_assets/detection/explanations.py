@@ -433,8 +433,9 @@ def left_open(explained: Relation) -> Relation:
 def explain_by_successes(failures: Relation, sources: Relation, verdicts: Relation) -> Relation:
     """Add ``explanation`` to failures that successes of the window explain.
 
-    That the account's owner lives in the city, with the same operating system, explains no failure
-    from a source of many accounts that ``verdicts`` do not explain: a spray's server may be there.
+    That the account's owner lives in the city, with the same operating system, or uses the same
+    network, explains no failure from a source of many accounts that ``verdicts`` do not explain: a
+    spray's server may be there.
     """
     return sql(
         """
@@ -497,7 +498,10 @@ def explain_by_successes(failures: Relation, sources: Relation, verdicts: Relati
                 WHEN _of_user.resolved AND failures.outcome = 'failure' THEN 'resolved'
                 WHEN _of_user.resolved THEN 'interrupted'
                 WHEN _of_user.signin_id IS NOT NULL
-                    AND (_of_anyone.ip_prefix IS NOT NULL OR failures.outcome = 'stopped')
+                    AND (
+                        _of_anyone.ip_prefix IS NOT NULL AND _of_spray.ip_prefix IS NULL
+                        OR failures.outcome = 'stopped'
+                    )
                     THEN 'own network'
                 WHEN _at_place.signin_id IS NOT NULL AND _of_spray.ip_prefix IS NULL
                     THEN 'own place'

@@ -59,10 +59,10 @@ def marks_of(members: Suspects) -> Marks:
 
 
 TOOLS = schema(
-    "cluster_id int, browser string, operatingSystem string, application string, "
-    "first_activity timestamp, last_activity timestamp"
+    "cluster_id int, browser string, operatingSystem string, agent string, application string, "
+    "is_device boolean, first_activity timestamp, last_activity timestamp"
 )
-"""``application`` is null unless browser and operating system are unknown."""
+"""``application`` is null unless nothing else is known; a device is a browser or a system."""
 GATHERED = extended(OPEN_FAILURES.dated, "cluster_id int")
 
 
@@ -70,7 +70,7 @@ GATHERED = extended(OPEN_FAILURES.dated, "cluster_id int")
     TOOLS,
     members=schema(
         "cluster_id int, time_generated timestamp, AppDisplayName string, browser string, "
-        "operatingSystem string, mask int"
+        "operatingSystem string, agent string, mask int"
     ),
     counts=CATEGORY_COUNTS.schema,
 )
@@ -78,9 +78,9 @@ def tools_of_campaigns(members: Relation, counts: Relation) -> Relation:
     """The browser and operating system that are a campaign's own: at most one row per campaign.
 
     Most of the attempts show them, they are anomalous in the tenant, and the browser succeeds
-    seldom in comparison: a new version that reaches everybody is no mark. If neither is known, the
-    same is asked of the application, because password grants name nothing else, and at least
-    LEAST_SHARE of its failures are the campaign's. ``counts`` are the window's.
+    seldom in comparison: a new version that reaches everybody is no mark. If neither is known, as
+    with password grants, the same is asked of the user agent's product, or else of the application,
+    and at least LEAST_SHARE of its failures are the campaign's. ``counts`` are the window's.
     """
     return sql(
         """
@@ -98,8 +98,13 @@ def tools_of_campaigns(members: Relation, counts: Relation) -> Relation:
                 cluster_id,
                 browser,
                 operatingSystem,
-                CASE WHEN browser <> {nodata} OR operatingSystem <> {nodata} THEN NULL
-                    ELSE AppDisplayName END AS application,
+                agent,
+                CASE
+                    WHEN browser <> {nodata} OR operatingSystem <> {nodata} OR agent <> {nodata}
+                        THEN NULL
+                    ELSE AppDisplayName
+                END AS application,
+                browser <> {nodata} OR operatingSystem <> {nodata} AS is_device,
                 mask
             FROM {members}
         )
@@ -107,25 +112,38 @@ def tools_of_campaigns(members: Relation, counts: Relation) -> Relation:
             _tools.cluster_id,
             _tools.browser,
             _tools.operatingSystem,
+            _tools.agent,
             _tools.application,
+            _tools.is_device,
             min(_sizes.first_activity) AS first_activity,
             max(_sizes.last_activity) AS last_activity
         FROM _tools
         JOIN _sizes ON _sizes.cluster_id = _tools.cluster_id
         LEFT JOIN {counts} AS counts
-            ON counts.feature
-                = CASE WHEN _tools.application IS NULL THEN 'browser' ELSE 'AppDisplayName' END
-            AND counts.category = coalesce(_tools.application, _tools.browser)
+            ON counts.feature = CASE
+                WHEN _tools.is_device THEN 'browser'
+                WHEN _tools.application IS NULL THEN 'agent'
+                ELSE 'AppDisplayName'
+            END
+            AND counts.category = CASE
+                WHEN _tools.is_device THEN _tools.browser
+                ELSE coalesce(_tools.application, _tools.agent)
+            END
         WHERE CASE
             WHEN _tools.application IS NULL THEN (_tools.mask & {device}) <> 0
             ELSE (_tools.mask & {of_application}) <> 0 AND _tools.application <> {nodata}
         END
         GROUP BY
-            _tools.cluster_id, _tools.browser, _tools.operatingSystem, _tools.application
+            _tools.cluster_id,
+            _tools.browser,
+            _tools.operatingSystem,
+            _tools.agent,
+            _tools.application,
+            _tools.is_device
         HAVING count(*) * 2 > min(_sizes.attempts)
             AND coalesce(min(counts.successes), 0) * {attempts_a_success} <= count(*)
             AND (
-                _tools.application IS NULL
+                _tools.is_device
                 OR coalesce(min(counts.failures), 0) * {share_of_failures} <= count(*)
             )
         """,
@@ -151,10 +169,10 @@ def gather(failures: Relation, members: Relation, tools: Relation, successes: Re
 
     They show its tool, or come from a prefix from which it tries several accounts. The latter lie
     between a day before its first member and a day after its last one, because people may use the
-    same prefix at other times. An application alone does not distinguish a campaign from a service
-    or a burst, so attempts with such a tool come from prefixes of few attempts. They are no members
-    yet. Of several campaigns, one of that time gets an attempt, else the one with the smallest
-    number. One from a prefix from which its account succeeds is not gathered.
+    same prefix at other times. A product or an application alone does not distinguish a campaign
+    from a service or a burst, so attempts with such a tool come from prefixes of few attempts. They
+    are no members yet. Of several campaigns, one of that time gets an attempt, else the one with
+    the smallest number. One from a prefix from which its account succeeds is not gathered.
     """
     return sql(
         """
@@ -189,9 +207,10 @@ def gather(failures: Relation, members: Relation, tools: Relation, successes: Re
             JOIN {tools} AS tools
                 ON tools.browser = failures.browser
                 AND tools.operatingSystem = failures.operatingSystem
+                AND tools.agent = failures.agent
                 AND coalesce(tools.application = failures.AppDisplayName, TRUE)
             LEFT JOIN _much_used ON _much_used.ip_prefix = failures.ip_prefix
-            WHERE tools.application IS NULL OR _much_used.ip_prefix IS NULL
+            WHERE tools.is_device OR _much_used.ip_prefix IS NULL
         ),
         _timed AS (
             SELECT

@@ -14,6 +14,7 @@ from lowslow_assets.lake.tables import (
     ANOMALY_MASKS,
     CATEGORIES,
     ENCODED_FEATURES,
+    NOTEBOOK_FEATURES,
     OPEN_FAILURES,
     SUSPECT_FAILURES,
 )
@@ -122,10 +123,11 @@ def with_masks_of_day(masks: Relation, today: Relation, made: Relation) -> Relat
 
 @transform(PATTERNS, masks=MASKS)
 def masks_as_patterns(masks: Relation) -> Relation:
-    """The masks as patterns of a model whose bits are the features themselves."""
+    """The masks as patterns of a model whose bits are the notebook's features themselves."""
     return sql(
-        "SELECT date, signin_id, mask, mask AS pattern FROM {masks}",
+        "SELECT date, signin_id, mask, mask & {notebooks} AS pattern FROM {masks}",
         masks=masks,
+        notebooks=(1 << len(NOTEBOOK_FEATURES)) - 1,
     )
 
 

@@ -70,6 +70,7 @@ class Suspects:
     client: np.ndarray
     browser: np.ndarray
     operating_system: np.ndarray
+    agent: np.ndarray
     pattern: np.ndarray
     odd: np.ndarray
 
@@ -94,6 +95,7 @@ class Suspects:
             client=column("ClientAppUsed"),
             browser=column("browser"),
             operating_system=column("operatingSystem"),
+            agent=column("agent"),
             pattern=pattern,
             odd=mask_bits(pattern.tolist(), len(MODEL_PROPERTIES)),
         )
@@ -107,31 +109,35 @@ class Suspects:
 
     @property
     def device(self) -> np.ndarray:
-        """What each attempt claims to be: browser and operating system."""
+        """What each attempt claims to be: browser and operating system, or else an agent."""
         # A plain "\0" would become a NumPy text, which has no zeros at its end.
-        return self.browser + np.array("\0", object) + self.operating_system
+        between = np.array("\0", object)
+        return self.browser + between + self.operating_system + between + self.agent
 
     @property
     def odd_device(self) -> np.ndarray:
-        """Whether each attempt's device is anomalous in the tenant, and says what it is.
+        """Whether each attempt's browser or system is anomalous in the tenant, and it names one.
 
         A client that does not say what it is may be anything.
         """
-        return self._named & self.odd[:, _DEVICE]
+        return self._has_device & self.odd[:, _DEVICE]
 
     @property
     def tool(self) -> np.ndarray:
-        """What each attempt is made with: its device, or its application if it names no device."""
-        return np.where(self._named, self.device, "\0" + self.application)
+        """What each attempt is made with: its device, or its application if it names neither."""
+        named = self._has_device | (self.agent != NODATA)
+        return np.where(named, self.device, "\0" + self.application)
 
     @property
     def odd_tool(self) -> np.ndarray:
         """Whether each attempt's tool is anomalous in the tenant, and known."""
-        silent = ~self._named & (self.application != NODATA) & self.odd[:, _APPLICATION]
-        return self.odd_device | silent
+        by_agent = (self.agent != NODATA) & self.odd[:, _DEVICE]
+        silent = (self.application != NODATA) & self.odd[:, _APPLICATION]
+        of_others = np.where(self.agent != NODATA, by_agent, silent)
+        return np.where(self._has_device, self.odd_device, of_others)
 
     @property
-    def _named(self) -> np.ndarray:
+    def _has_device(self) -> np.ndarray:
         return np.array((self.browser != NODATA) | (self.operating_system != NODATA), bool)
 
     @property
@@ -182,7 +188,8 @@ def members_by_pattern(failures: Relation, assigned: Relation) -> Relation:
             _failures.network,
             _failures.Location,
             _failures.state,
-            _failures.city
+            _failures.city,
+            _failures.agent
         FROM {failures} AS _failures
         JOIN {assigned} AS _assigned ON _assigned.pattern = _failures.pattern
         """,

@@ -13,7 +13,7 @@ from lowslow_assets.lake.tables import FEATURES
 MODEL_PROPERTIES = {
     "application": ("AppDisplayName",),
     "client": ("ClientAppUsed",),
-    "device": ("browser", "operatingSystem"),
+    "device": ("browser", "operatingSystem", "agent"),
     "place": ("Location", "state", "city"),
     "network": ("network",),
 }

@@ -127,25 +127,54 @@ def signs_of_members(
             "random tries would vary more",
         )
     yield from _signs_of_time(daily, population, left_out, taken)
-    shared = int(shares_prefix(members).sum())
+    yield from _signs_of_repetition(members, len(among))
+
+
+def _signs_of_repetition(members: Suspects, among: int) -> Iterator[Sign]:
+    """``among`` is the number of suspects from which the members were chosen."""
+    n = len(members)
+    from_shared = shares_prefix(members)
     yield Sign(
         "own sources",
-        _share_p_value(shared, len(among)),
-        f"{shared:,} of {n:,} attempts come from address prefixes that try several accounts",
+        _share_p_value(from_shared.sum(), among, REPEATED_SHARE),
+        f"{from_shared.sum():,} of {n:,} attempts come from address prefixes that try several "
+        "accounts",
     )
+    device, with_device = _most_frequent(members.device, members.odd_device)
+    if device is not None:
+        yield Sign(
+            "one tool",
+            _share_p_value(with_device.sum(), among, REPEATED_SHARE),
+            f"{with_device.sum():,} of {n:,} attempts show the same device, which the tenant "
+            "hardly has",
+        )
+    # Noise of the internet has few products of user agents, but it has no sources of its own.
+    tool, with_tool = _most_frequent(members.tool, members.odd_tool)
+    if tool is not None:
+        both = int((with_tool & from_shared).sum())
+        yield Sign(
+            "own sources and tool",
+            _share_p_value(both, among, REPEATED_SHARE**2),
+            f"{both:,} of {n:,} attempts are made with the same tool, which the tenant hardly has, "
+            "and come from address prefixes that try several accounts",
+        )
     # A prefix is no network.
     numbered = np.char.startswith(members.network.astype(str), "AS")
-    for name, repeated, values in (
-        ("one tool", "show the same device", members.device[members.odd_device]),
-        ("one network", "come from one network", members.network[members.odd_network & numbered]),
-    ):
-        most = max(Counter(values.tolist()).values(), default=0)
-        if most:
-            yield Sign(
-                name,
-                _share_p_value(most, len(among)),
-                f"{most:,} of {n:,} attempts {repeated}, which the tenant hardly has",
-            )
+    network, from_network = _most_frequent(members.network, members.odd_network & numbered)
+    if network is not None:
+        yield Sign(
+            "one network",
+            _share_p_value(from_network.sum(), among, REPEATED_SHARE),
+            f"{from_network.sum():,} of {n:,} attempts come from one network, which the tenant "
+            "hardly has",
+        )
+
+
+def _most_frequent(values: np.ndarray, odd: np.ndarray) -> tuple[str | None, np.ndarray]:
+    """The most frequent of the odd values, None if there are none; which attempts are odd in it."""
+    counts = Counter(values[odd].tolist())
+    most = max(counts, key=lambda value: (counts[value], value), default=None)
+    return most, odd & (values == most)
 
 
 def _signs_of_time(
@@ -284,10 +313,10 @@ def _differs(counts: np.ndarray, usual: np.ndarray) -> float:
     return max(float(stats.chisquare(found, e).pvalue) for e in expected)
 
 
-def _share_p_value(number: int, of: int) -> float:
+def _share_p_value(number: int, of: int, share: float) -> float:
     from scipy import stats
 
-    return float(stats.binom.sf(number - 1, of, REPEATED_SHARE))
+    return float(stats.binom.sf(number - 1, of, share))
 
 
 def _dispersion_p_value(counts: np.ndarray) -> float:

@@ -28,6 +28,8 @@ _ADDRESS_KEY = (
     f"CASE WHEN a LIKE '%:%' AND a NOT LIKE '%.%' THEN 'v6 ' || {_GROUPS} "
     f"WHEN a LIKE '%.%' AND a NOT LIKE '%:%' THEN 'v4 ' || {_OCTETS} END"
 )
+# Versions begin with a slash or a digit, comments with a parenthesis.
+_PRODUCT = "split_part(translate(s, '0123456789 (', '////////////'), '/', 1)"
 
 FUNCTIONS = {
     # Whole seconds since 1970, rounded down.
@@ -57,4 +59,6 @@ FUNCTIONS = {
         "translate(s, concat(' ', chr(9), chr(10), chr(11), chr(12), chr(13)), '')",
         "translate(s, concat(' ', chr(9), chr(10), chr(11), chr(12), chr(13)), '')",
     ),
+    # What a user agent header names first, without its version: "axios" of "axios/1.7.0".
+    "agent_product": Function("s STRING", "STRING", _PRODUCT, _PRODUCT),
 }

@@ -110,6 +110,7 @@ def to_judge(members: Relation, visits: Relation, masks: Relation) -> Relation:
             ClientAppUsed,
             browser,
             operatingSystem,
+            agent,
             city,
             network,
             displayName,
@@ -128,6 +129,7 @@ def to_judge(members: Relation, visits: Relation, masks: Relation) -> Relation:
             _visits.ClientAppUsed,
             _visits.browser,
             _visits.operatingSystem,
+            _visits.agent,
             _visits.city,
             _visits.network,
             _visits.displayName,
@@ -170,6 +172,7 @@ def entries_of_visits(visits: Relation, masks: Relation, scored: Relation) -> Re
             _visits.Location,
             _visits.state,
             _visits.city,
+            _visits.agent,
             _visits.cluster_id
         FROM {visits} AS _visits
         JOIN {masks} AS _masks
@@ -222,7 +225,8 @@ def signins_of_incidents(members: Relation, entries: Relation, campaigns: Relati
                 network,
                 Location,
                 state,
-                city
+                city,
+                agent
             FROM {members} AS members
             -- An attempt that is also an entry is left out: the entry has the evidence.
             WHERE NOT EXISTS (

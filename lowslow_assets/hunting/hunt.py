@@ -21,6 +21,7 @@ from lowslow_assets.lake.tables import (
     FAILURE_SOURCES,
     FEATURE_BASELINE,
     FEATURES,
+    NOTEBOOK_FEATURES,
     OPEN_FAILURES,
     SIGNIN_HOURS,
     SUCCESS,
@@ -143,7 +144,7 @@ class Hunt:
     @property
     def model_features(self) -> tuple[str, ...]:
         """The features or properties that the bits of the model's masks stand for."""
-        return FEATURES if self.settings.of_notebook else tuple(MODEL_PROPERTIES)
+        return NOTEBOOK_FEATURES if self.settings.of_notebook else tuple(MODEL_PROPERTIES)
 
     def _read(self, table: Table, days: Sequence[date], **rules: int) -> Relation:
         """Days of a table with users; each user has the name that is usual for it in the window."""

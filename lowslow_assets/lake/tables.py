@@ -23,8 +23,11 @@ FEATURES = (
     "Location",
     "state",
     "city",
+    "agent",
 )
 """The properties that a hunt treats as categorical; bit i of an anomaly mask is FEATURES[i]."""
+NOTEBOOK_FEATURES = FEATURES[:9]
+"""Those of the public notebook."""
 NODATA = "NODATA"
 """The category of a value that the log does not have."""
 MAX_CATEGORY_LENGTH = 256
@@ -115,6 +118,8 @@ _FEATURE_COMMENTS = {
     "Location": "Country or region",
     "state": "State, from LocationDetails",
     "city": "City, from LocationDetails",
+    "agent": "Product that the user agent header names first, without version; only if "
+    "DeviceDetail has neither browser nor operating system",
 }
 _FEATURE_COLUMNS: list[_Column] = [(f, _STRING, _FEATURE_COMMENTS[f]) for f in FEATURES]
 _USER_AGENT: _Column = (

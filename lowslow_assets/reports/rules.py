@@ -34,6 +34,10 @@ _KQL_COLUMNS = {
     "Location": 'trim(" +", coalesce(Location, tostring(LocationDetails.countryOrRegion)))',
     "state": 'trim(" +", tostring(LocationDetails.state))',
     "city": 'trim(" +", tostring(LocationDetails.city))',
+    "agent": (
+        'iff(isempty(trim(" +", strcat(DeviceDetail.browser, DeviceDetail.operatingSystem))), '
+        'extract(@"^[^/0-9 (]*", 0, trim(" +", UserAgent)), "")'
+    ),
 }
 _SIGMA_FIELDS = {
     "AppDisplayName": "AppDisplayName",
@@ -44,7 +48,9 @@ _SIGMA_FIELDS = {
     "Location": "Location",
     "state": "LocationDetails.state",
     "city": "LocationDetails.city",
+    "agent": "UserAgent",
 }
+_NO_DEVICE = {_SIGMA_FIELDS[name]: [None, ""] for name in ("browser", "operatingSystem")}
 
 # The details are dynamic in the table of interactive sign-ins, and strings in the other one. A
 # workspace may lack either table, hence fuzzy.
@@ -260,11 +266,25 @@ def _sigma_term(term: Term) -> list[dict[str, Any]]:
     field = _SIGMA_FIELDS[term.feature]
     named = [value for value in term.values if value != NODATA]
     empty = [{field: [None, ""]}] if NODATA in term.values else []
+    if term.feature == "agent":
+        return _sigma_agent(field, named, empty)
     if not named:
         return empty
     if term.feature == "operatingSystem":
         return [*empty, {f"{field}|re": list(map(_spaced, named))}]
     return [*empty, {f"{field}|cased": list(map(_sigma_literal, named))}]
+
+
+def _sigma_agent(
+    field: str, products: Sequence[str], empty: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Clients without a device whose user agent begins with a product's name; or all others."""
+    named = {f"{field}|re": [f"^ *{re.escape(name)}([/0-9 (].*)?$" for name in products]}
+    alternatives = [named | _NO_DEVICE] if products else []
+    if empty:
+        alternatives += [*empty, {f"{field}|re": ["^ *[/0-9(]"]}]
+        alternatives += [{f"{device}|re": [r"\S"]} for device in _NO_DEVICE]
+    return alternatives
 
 
 def _sigma_literal(value: str) -> str:

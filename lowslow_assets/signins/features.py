@@ -60,6 +60,10 @@ def encode_features(
                 country AS Location,
                 state,
                 city,
+                CASE
+                    WHEN coalesce(browser, '') = '' AND coalesce(operating_system, '') = ''
+                        THEN agent_product(user_agent)
+                END AS agent,
                 user_agent,
                 date,
                 epoch_seconds(time_generated) AS second
@@ -87,6 +91,7 @@ def encode_features(
                 coalesce(nullif(substr(Location, 1, {length}), ''), 'NODATA') AS Location,
                 coalesce(nullif(substr(state, 1, {length}), ''), 'NODATA') AS state,
                 coalesce(nullif(substr(city, 1, {length}), ''), 'NODATA') AS city,
+                coalesce(nullif(substr(agent, 1, {length}), ''), 'NODATA') AS agent,
                 -- Nothing reads this of a success.
                 CASE
                     WHEN outcome NOT IN ('success', 'other')
@@ -128,6 +133,7 @@ def encode_features(
             Location,
             state,
             city,
+            agent,
             user_agent,
             date
         FROM _followed

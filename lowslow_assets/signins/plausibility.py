@@ -164,7 +164,10 @@ def doubts(counted: Iterable[Mapping[str, Any]]) -> tuple[dict[date, list[str]],
 
 @transform(schema("date date, feature string, share double"), counts=CATEGORY_COUNTS.dated)
 def shares_without_value(counts: Relation) -> Relation:
-    """Per day and feature, the share of the successes for which the log has no value."""
+    """Per day and feature, the share of the successes for which the log has no value.
+
+    An agent is left out: only clients without a device have one.
+    """
     return sql(
         """
         SELECT
@@ -173,7 +176,7 @@ def shares_without_value(counts: Relation) -> Relation:
             CAST(sum(CASE WHEN category = {nodata} THEN successes ELSE 0 END) AS BIGINT)
                 / CAST(sum(successes) AS BIGINT) AS share
         FROM {counts}
-        WHERE successes > 0
+        WHERE successes > 0 AND feature <> 'agent'
         GROUP BY date, feature
         """,
         counts=counts,

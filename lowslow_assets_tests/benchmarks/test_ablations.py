@@ -72,7 +72,7 @@ def test_left_out_is_what_is_left_out_and_nothing_else(hunting: Hunting, explain
     for name in (
         "entries: without the campaign's own sources",
         "without habits of members",
-        "without properties (nine features)",
+        "without properties (each feature is a bit)",
         "without gathering",
         "without any explanation",
     ):

@@ -60,8 +60,8 @@ MEMBERS = schema("cluster_id int, user string, ip_prefix string, time_generated 
 CLUSTERS = schema("cluster_id int, first_activity timestamp, last_activity timestamp")
 SECOND = 1 / 3600
 """In hours."""
-TOOL = {"browser": "curl", "operatingSystem": "Linux"}
-SILENT = {"browser": NODATA, "operatingSystem": NODATA}
+TOOL = {"browser": "curl", "operatingSystem": "Linux", "agent": NODATA}
+SILENT = {"browser": NODATA, "operatingSystem": NODATA, "agent": NODATA}
 STOPPED = {"outcome": "stopped"}
 
 
@@ -356,7 +356,12 @@ def test_users_who_were_at_a_prefix_before_the_campaign_make_no_lone_visits_ther
 def tool_of(cluster: int = 0, since: float = 0, until: float = 10) -> dict[str, Any]:
     """TOOL as that of a campaign between these hours."""
     activity = {"first_activity": after(since), "last_activity": after(until)}
-    return {"cluster_id": cluster, **TOOL, **activity}
+    return {"cluster_id": cluster, **TOOL, "is_device": True, **activity}
+
+
+def application_of(cluster: int) -> dict[str, Any]:
+    """An application as the tool of a campaign."""
+    return tool_of(cluster) | SILENT | {"application": "CLI", "is_device": False}
 
 
 def visits_with_tool(
@@ -437,7 +442,7 @@ def test_sign_ins_without_a_device_are_visits_by_the_campaigns_application(engin
         at(-48, "eve", "eve's", **cli),
         at(5, "eve", "office", **cli),
     ]
-    tools = [tool_of(0) | SILENT | {"application": "CLI"}]
+    tools = [application_of(0)]
     found = visits_with_tool(engine, signins, tools)
     assert found == [(0, "ann at office 5"), (0, "dan at office 5")]
 
@@ -855,7 +860,7 @@ def test_a_sign_in_shows_the_tool_of_its_campaign_by_browser_and_system(engine: 
         row("application with a device", 3, "success", AppDisplayName="CLI"),
     ]
     tools = [tool_of(0), tool_of(1) | {"browser": "wget"}]
-    tools.append(tool_of(3) | SILENT | {"application": "CLI"})
+    tools.append(application_of(3))
     found = rows_with_traits(engine, rows, tools)
     assert len(found) == len(rows)
     shown = {row["signin_id"] for row in found if row["trait_tool"]}
@@ -911,9 +916,7 @@ def test_a_sign_in_from_the_users_own_network_is_a_visit_only_with_the_tool(
         known | cli | {"signin_id": "developer", "outcome": "success"},
         known | cli | {"signin_id": "away", "outcome": "success", "new_network": True},
     ]
-    found = rows_with_traits(
-        engine, rows, [tool_of(), tool_of(2) | SILENT | {"application": "CLI"}]
-    )
+    found = rows_with_traits(engine, rows, [tool_of(), application_of(2)])
     names = {row["signin_id"] for row in found}
     assert names == {"attempt", "visit", "at home with the tool", "away"}
 

@@ -49,6 +49,7 @@ def suspects(number: int, **columns: list) -> Suspects:
         "ClientAppUsed": ["Browser"] * number,
         "browser": [f"browser {i}" for i in range(number)],
         "operatingSystem": ["Windows"] * number,
+        "agent": [NODATA] * number,
         "pattern": [ODD_DEVICE] * number,
     }
     nothing = dict.fromkeys(SUSPECT_FAILURES.schema.names, [None] * number)
@@ -62,7 +63,7 @@ def with_tools(*tools: tuple[str, str], **columns: list) -> Suspects:
 
 def text_of(tool: tuple[str, str] | None) -> str | None:
     """A tool as one text, like the device of a suspect."""
-    return None if tool is None else "\0".join(tool)
+    return None if tool is None else "\0".join((*tool, NODATA))
 
 
 OTHER = [(f"browser {i}", "Windows") for i in range(9)]
@@ -169,6 +170,7 @@ def attempt(
     tool: tuple[str, str] = OTHER[0],
     user: str = "ann",
     later: int = 0,
+    agent: str = NODATA,
 ) -> dict[str, Any]:
     """An attempt; the folder of its day comes so many days later."""
     browser, system = tool
@@ -181,6 +183,7 @@ def attempt(
         "ClientAppUsed": "Browser",
         "browser": browser,
         "operatingSystem": system,
+        "agent": agent,
         "date": at.date() + later * DAY,
     }
 
@@ -220,7 +223,10 @@ MEMBERS = [
 
 
 def tool_row(
-    cluster: int, tool: tuple[str, str] = HYDRA, application: str | None = None
+    cluster: int,
+    tool: tuple[str, str] = HYDRA,
+    application: str | None = None,
+    agent: str = NODATA,
 ) -> dict[str, Any]:
     """A campaign's tool."""
     browser, system = tool
@@ -228,7 +234,9 @@ def tool_row(
         "cluster_id": cluster,
         "browser": browser,
         "operatingSystem": system,
+        "agent": agent,
         "application": application,
+        "is_device": tool != SILENT,
     }
 
 
@@ -308,6 +316,17 @@ def test_without_a_device_what_shows_the_application_is_gathered(engine: Engine)
     tools = [tool_row(3, SILENT, "CLI")]
     expected = [*(f"None {i}" for i in range(4)), *(f"proxy {i}" for i in range(3)), "tool"]
     assert gathered(engine, attempts, tools=tools) == [(id, 3) for id in expected]
+
+
+def test_a_user_agents_product_is_gathered_like_an_application(engine: Engine) -> None:
+    attempts = [
+        attempt("tool", prefix="q", tool=SILENT, agent="axios"),
+        attempt("another product", prefix="q", tool=SILENT, agent="curl"),
+        attempt("with a device", prefix="q", agent="axios"),
+        *(attempt(f"script {i}", prefix="script", tool=SILENT, agent="axios") for i in range(4)),
+    ]
+    tools = [tool_row(3, SILENT, agent="axios")]
+    assert gathered(engine, attempts, tools=tools) == [("tool", 3)]
 
 
 def test_gathered_is_from_prefixes_from_which_one_campaign_tries_three_accounts(
@@ -439,7 +458,9 @@ def test_hostile_texts_are_texts(engine: Engine) -> None:
         *(each for i, text in enumerate(HOSTILE) for each in source(text, i, users=HOSTILE[:3])),
         *(member(f"member {i}", number + i) for i in range(number)),
     ]
-    tools = [tool_row(number + i, (text, text)) for i, text in enumerate(HOSTILE)]
+    tools = [
+        tool_row(number + i, (text, text)) | {"is_device": True} for i, text in enumerate(HOSTILE)
+    ]
     found = gathered(engine, attempts, members, tools, successes=[("ann", HOSTILE[4])])
     assert found == [(f"{i:03}", i) for i in range(2 * number)]
 

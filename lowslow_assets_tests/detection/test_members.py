@@ -48,6 +48,7 @@ def suspects(**columns: list) -> Suspects:
         "ClientAppUsed": ["Browser"] * number,
         "browser": ["Chrome 125"] * number,
         "operatingSystem": ["Windows10"] * number,
+        "agent": [NODATA] * number,
         "Location": ["SE"] * number,
         "network": ["AS64500"] * number,
         "ip_address": ["192.0.2.1"] * number,

@@ -50,6 +50,7 @@ def suspects(days: list[float], **columns: list) -> Suspects:
         "pattern": [DEVICE] * number,
         "browser": [f"invented {i}" for i in range(number)],
         "operatingSystem": ["Windows10"] * number,
+        "agent": [NODATA] * number,
         "AppDisplayName": ["Azure Portal"] * number,
         "ClientAppUsed": ["Browser"] * number,
         "network": [f"AS{i}" for i in range(number)],
@@ -416,6 +417,42 @@ def test_a_client_that_does_not_say_what_it_is_may_be_anything() -> None:
     assert "one tool" not in signs(suspects(days, browser=silent, operatingSystem=silent))
     # With a system, it says a little.
     assert signs(suspects(days, browser=silent))["one tool"].p_value < 1e-9
+    # The noise of the internet has few products of user agents.
+    by_agent = suspects(days, browser=silent, operatingSystem=silent, agent=["axios"] * 60)
+    assert "one tool" not in signs(by_agent)
+
+
+def test_sources_and_tool_together_say_more_than_each_alone() -> None:
+    # Of 60 attempts, 30 come from five prefixes, and 30 show one device: 20 do both.
+    prefixes = [f"p{i % 5}" for i in range(30)] + [f"q{i}" for i in range(30)]
+    browser = [f"invented {i}" for i in range(10)] + ["Hydra"] * 30
+    browser += [f"invented {i}" for i in range(20)]
+    days = [i * 0.9 for i in range(60)]
+    found = signs(suspects(days, browser=browser, ip_prefix=prefixes))
+    alone = stats.binom.sf(29, 60, 0.3)
+    assert [found[name].p_value for name in ("own sources", "one tool")] == pytest.approx(
+        [alone] * 2
+    )
+    together = found["own sources and tool"]
+    assert together.p_value == pytest.approx(stats.binom.sf(19, 60, 0.09))
+    assert together.explanation.startswith("20 of 60 attempts are made with the same tool")
+    usual = suspects(days, browser=browser, ip_prefix=prefixes, pattern=[0] * 60)
+    assert "own sources and tool" not in signs(usual)
+
+
+@pytest.mark.parametrize("agent", ["axios", NODATA])
+def test_a_tool_of_own_sources_may_be_a_user_agent_or_an_application(agent: str) -> None:
+    silent = {name: [NODATA] * 60 for name in ("browser", "operatingSystem")}
+    prefixes = [f"p{i % 5}" for i in range(60)]
+    members = suspects(
+        [i * 0.9 for i in range(60)],
+        ip_prefix=prefixes,
+        agent=[agent] * 60,
+        pattern=[0b00101] * 60,
+        **silent,
+    )
+    assert signs(members)["own sources and tool"].p_value < 1e-50
+    assert "one tool" not in signs(members)
 
 
 def office_hours() -> dict[datetime, int]:

@@ -15,10 +15,11 @@ from lowslow_assets_tests.support.relations import relation
 START = datetime(2026, 6, 1, 8, tzinfo=UTC)
 MEMBERS = schema(
     "cluster_id int, time_generated timestamp, AppDisplayName string, browser string, "
-    "operatingSystem string, mask int"
+    "operatingSystem string, agent string, mask int"
 )
-BROWSER, SYSTEM, APPLICATION = (
-    1 << FEATURES.index(feature) for feature in ("browser", "operatingSystem", "AppDisplayName")
+BROWSER, SYSTEM, AGENT, APPLICATION = (
+    1 << FEATURES.index(feature)
+    for feature in ("browser", "operatingSystem", "agent", "AppDisplayName")
 )
 EVERYTHING = (1 << len(FEATURES)) - 1
 
@@ -29,6 +30,7 @@ def attempts(
     system: str | None = "Linux",
     *,
     application: str = "Outlook",
+    agent: str = NODATA,
     cluster: int = 0,
     mask: int = BROWSER,
     since: int = 0,
@@ -41,6 +43,7 @@ def attempts(
             "AppDisplayName": application,
             "browser": browser,
             "operatingSystem": system,
+            "agent": agent,
             "mask": mask,
         }
         for hour in range(number)
@@ -48,10 +51,15 @@ def attempts(
 
 
 def by_password_grant(
-    number: int, application: str = "Azure CLI", mask: int = APPLICATION
+    number: int, application: str = "Azure CLI", mask: int = APPLICATION, agent: str = NODATA
 ) -> list[dict[str, Any]]:
     """So many attempts that name no device."""
-    return attempts(number, NODATA, NODATA, application=application, mask=mask)
+    return attempts(number, NODATA, NODATA, application=application, mask=mask, agent=agent)
+
+
+def with_axios(number: int, mask: int = AGENT) -> list[dict[str, Any]]:
+    """So many attempts that name no device, but a user agent."""
+    return by_password_grant(number, mask=mask, agent="axios")
 
 
 def successes(category: str | None, number: int | None, feature: str = "browser") -> dict[str, Any]:
@@ -62,6 +70,11 @@ def successes(category: str | None, number: int | None, feature: str = "browser"
 def of_cli(number: int, failures: int) -> dict[str, Any]:
     """The window's counts of the application."""
     return successes("Azure CLI", number, "AppDisplayName") | {"failures": failures}
+
+
+def of_axios(number: int, failures: int) -> dict[str, Any]:
+    """The window's counts of the user agent's product."""
+    return successes("axios", number, "agent") | {"failures": failures}
 
 
 def tools(
@@ -88,8 +101,11 @@ def test_a_tool_is_the_campaigns_from_its_first_attempt_to_its_last(engine: Engi
         relation(engine, MEMBERS, members), relation(engine, CATEGORY_COUNTS.schema)
     ).rows()
     assert sorted(tuple(row.values()) for row in found) == [
-        (0, "curl", "Linux", None, START - timedelta(hours=5), START + timedelta(hours=9)),
-        (1, "Tor", "Linux", None, START + timedelta(hours=2), START + timedelta(hours=5)),
+        (cluster, browser, "Linux", NODATA, None, True, START + begins, START + ends)
+        for cluster, browser, begins, ends in (
+            (0, "curl", timedelta(hours=-5), timedelta(hours=9)),
+            (1, "Tor", timedelta(hours=2), timedelta(hours=5)),
+        )
     ]
 
 
@@ -108,7 +124,7 @@ def test_a_tool_is_the_campaigns_from_its_first_attempt_to_its_last(engine: Engi
         (attempts(2, mask=SYSTEM) + attempts(4, "wget"), True),
         (attempts(2, mask=SYSTEM) + attempts(5, "wget"), False),
         # What is anomalous in all but browser and system is not an anomalous tool.
-        (attempts(3, mask=EVERYTHING - BROWSER - SYSTEM), False),
+        (attempts(3, mask=EVERYTHING - BROWSER - SYSTEM - AGENT), False),
     ],
 )
 def test_more_than_half_of_the_attempts_show_the_tool_and_are_anomalous(
@@ -184,6 +200,36 @@ def test_if_the_log_names_no_device_the_application_is_the_tool(
     ).rows()
     assert [(row["browser"], row["operatingSystem"], row["application"]) for row in found] == (
         [(NODATA, NODATA, "Azure CLI")] if own else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("members", "counts", "own"),
+    [
+        (with_axios(3), [], True),
+        ([*with_axios(3), *by_password_grant(3)], [], False),
+        (with_axios(3, mask=APPLICATION), [], False),
+        (with_axios(5), [of_axios(1, 5)], True),
+        (with_axios(4), [of_axios(1, 4)], False),
+        (with_axios(5), [of_axios(0, 10)], True),
+        (with_axios(5), [of_axios(0, 11)], False),
+        # That many succeed and fail in the application says nothing about the product.
+        (with_axios(4), [of_cli(99, 99), successes(NODATA, 99)], True),
+    ],
+    ids=[
+        *("all", "half", "usual", "few successes", "many successes", "half of the failures"),
+        *("less of them", "other features"),
+    ],
+)
+def test_if_only_the_user_agent_names_a_product_this_is_the_tool(
+    engine: Engine, members: list[dict[str, Any]], counts: list[dict[str, Any]], own: bool
+) -> None:
+    found = tools_of_campaigns(
+        relation(engine, MEMBERS, members), relation(engine, CATEGORY_COUNTS.schema, counts)
+    ).rows()
+    names = ("browser", "operatingSystem", "agent", "application", "is_device")
+    assert [tuple(row[name] for name in names) for row in found] == (
+        [(NODATA, NODATA, "axios", None, False)] if own else []
     )
 
 

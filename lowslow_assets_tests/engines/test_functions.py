@@ -2,6 +2,7 @@
 
 import hashlib
 import ipaddress
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -60,6 +61,10 @@ def address_key(text: str) -> str | None:
     return f"v6 {address.packed.hex()}"
 
 
+def agent_product(text: str) -> str:
+    return re.split("[/0-9 (]", text, maxsplit=1)[0]
+
+
 PYTHON = {
     "epoch_seconds": Computed(lambda t: (t - EPOCH) // SECOND, TIMES),
     "epoch_micros": Computed(lambda t: (t - EPOCH) // MICROSECOND, TIMES),
@@ -70,6 +75,9 @@ PYTHON = {
     "hour_of_day": Computed(lambda t: t.hour, TIMES),
     "text_hash": Computed(lambda s: int(hashlib.md5(s.encode()).hexdigest()[:15], 16), TEXTS),
     "address_key": Computed(address_key, ADDRESSES | st.text("ab\U0001f986 '\"\\", max_size=50)),
+    "agent_product": Computed(
+        agent_product, TEXTS | st.sampled_from(["axios/1.7.0", "curl", "iPhone12 (x)", "/1", "()"])
+    ),
     "without_spaces": Computed(lambda s: "".join(c for c in s if c not in " \t\n\v\f\r"), TEXTS),
 }
 

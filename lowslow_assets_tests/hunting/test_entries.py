@@ -31,7 +31,10 @@ CAMPAIGN = {
     "first_activity": START,
     "last_activity": START + timedelta(hours=9),
 }
-TOOL = CAMPAIGN | {"browser": "odd", "operatingSystem": "odd"}
+TOOL = CAMPAIGN | {
+    **dict.fromkeys(("browser", "operatingSystem", "agent"), "odd"),
+    "is_device": True,
+}
 OTHER_KIT = KIT | {"operatingSystem": "odd too"}
 """As odd as the campaign's, but not its tool."""
 

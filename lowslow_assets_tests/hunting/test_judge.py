@@ -72,6 +72,7 @@ def table(attempts: int, pattern: int, first: int = 0, **columns: list) -> pa.Ta
         "ClientAppUsed": ["Browser"] * attempts,
         "browser": [f"invented {i}" for i in numbers],
         "operatingSystem": ["Windows10"] * attempts,
+        "agent": [NODATA] * attempts,
         "result_type": ["50126"] * attempts,
         "network": [f"AS{i}" for i in numbers],
         "Location": ["SE"] * attempts,

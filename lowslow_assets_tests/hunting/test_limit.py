@@ -23,7 +23,7 @@ from lowslow_assets.hunting.limit import (
     synthetic_attempts,
 )
 from lowslow_assets.hunting.settings import HuntSettings
-from lowslow_assets.lake.tables import FEATURES, SUSPECT_FAILURES
+from lowslow_assets.lake.tables import FEATURES, NODATA, SUSPECT_FAILURES
 from lowslow_assets_tests.support.relations import relation
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
@@ -155,6 +155,7 @@ def suspects(pattern: int, attempts_a_day: int = RATES[0], days: int = 30) -> pa
         "ClientAppUsed": ["Browser"] * size,
         "browser": [f"browser{n}" for n in range(size)],
         "operatingSystem": ["odd"] * size,
+        "agent": [NODATA] * size,
         "Location": ["Nowhere"] * size,
     }
     nothing = dict.fromkeys(NUMBERED.names, [None] * size)

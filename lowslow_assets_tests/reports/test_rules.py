@@ -376,8 +376,15 @@ def test_the_three_forms_agree_on_hand_made_cases(engine: Engine) -> None:
         event(6, IPAddress="2001:db8:1:2::7", DeviceDetail={"browser": "Edge"}),
         event(7, IPAddress="203.0.114.7", AutonomousSystemNumber="64501"),
         event(8, IPAddress="unknown", DeviceDetail={"operatingSystem": "Mac Os 10.9"}),
+        event(9, UserAgent="axios/1.7.0", Location="AT"),
+        event(10, UserAgent=" axios", DeviceDetail={"browser": "", "operatingSystem": None}),
+        event(11, UserAgent="axiosx/1.7.0"),
+        event(12, UserAgent="axios/1.7.0", DeviceDetail={"operatingSystem": "Linux"}),
+        event(13, UserAgent="a.*(b)", DeviceDetail={"browser": ""}),
+        event(14, UserAgent="1.0", DeviceDetail={"browser": ""}),
     ]
-    odd, known, network, elsewhere, another, systems, country = assert_agree(
+    everything = {found["Id"] for found in events}
+    odd, known, network, elsewhere, another, systems, country, *agents = assert_agree(
         engine,
         [
             [ODD_BROWSER],
@@ -387,16 +394,23 @@ def test_the_three_forms_agree_on_hand_made_cases(engine: Engine) -> None:
             [Term("network", ("AS64500",), negated=True)],
             [SYSTEM],
             [Term("Location", ("AT",))],
+            [Term("agent", ("axios", "a.*"))],
+            [Term("agent", ("axios", NODATA), negated=True)],
+            [Term("agent", (NODATA,))],
         ],
         events,
     )
-    assert odd == {"0000", "0001", "0002", "0003", "0005", "0007", "0008"}
-    assert known == {found["Id"] for found in events} - {"0001"}
+    no_browser = {"0001", "0002", "0003", "0005", "0007", "0008"}
+    with_agent = {"0009", "0010", "0011", "0012", "0013", "0014"}
+    assert odd == {"0000"} | no_browser | with_agent
+    assert known == everything - {"0001"}
     assert network == {"0004", "0005", "0006"}
-    assert elsewhere == {"0000", "0001", "0002", "0003", "0007", "0008"}
-    assert another == {found["Id"] for found in events} - {"0004"}
+    assert elsewhere == {"0000"} | no_browser - {"0005"} | with_agent
+    assert another == everything - {"0004"}
     assert systems == {"0000", "0002", "0008"}
-    assert country == {"0005"}
+    assert country == {"0005", "0009"}
+    in_agent = {"0009", "0010", "0011", "0013"}
+    assert agents == [in_agent - {"0011"}, {"0011", "0013"}, everything - in_agent]
 
 
 def test_the_country_is_taken_from_the_details_if_the_row_lacks_it(engine: Engine) -> None:

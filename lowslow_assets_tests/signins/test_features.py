@@ -99,6 +99,7 @@ def test_a_sign_in_as_categories(engine: Engine):
         "Location": "AT",
         "state": "Steiermark",
         "city": "Graz",
+        "agent": NODATA,
         "user_agent": ("Mozilla/5.0" + " (X11)" * 100)[:256],
     }
 
@@ -116,6 +117,13 @@ CATEGORIES = [
     ({"city": "New York"}, "city", "New York"),
     ({"city": ""}, "city", NODATA),
     ({"browser": "b" * 300}, "browser", "b" * MAX_CATEGORY_LENGTH),
+    ({"user_agent": "axios/1.7.0"}, "agent", "axios"),
+    ({"user_agent": "axios/1.7.0", "browser": ""}, "agent", "axios"),
+    ({"user_agent": "axios/1.7.0", "browser": "Axios"}, "agent", NODATA),
+    ({"user_agent": "axios/1.7.0", "operating_system": "Linux"}, "agent", NODATA),
+    ({"user_agent": "iPhone12C1 (x)", "result_type": "0"}, "agent", "iPhone"),
+    ({"user_agent": "/1.0"}, "agent", NODATA),
+    ({"user_agent": "a" * 300}, "agent", "a" * MAX_CATEGORY_LENGTH),
     ({"autonomous_system_number": 64500}, "network", "AS64500"),
     ({"autonomous_system_number": 64500, "ip_prefix": "10.0.0"}, "network", "AS64500"),
     ({"autonomous_system_number": 64500, "ip_prefix": "10.0.0"}, "ip_prefix", "10.0.0"),

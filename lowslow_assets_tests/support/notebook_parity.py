@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lowslow_assets.lake.tables import FEATURES
+from lowslow_assets.lake.tables import FEATURES, NOTEBOOK_FEATURES
 from lowslow_assets.settings import NOTEBOOK
 
 
@@ -94,6 +94,7 @@ def preset_of(lake: Path, day: date) -> str:
 
 def _pattern_differences(lake: Path, day: date, masks: np.ndarray) -> int:
     patterns = pd.read_parquet(lake / "mask_patterns" / f"date={day}")
+    masks = masks & ((1 << len(NOTEBOOK_FEATURES)) - 1)
     return _differences(
         dict(zip(patterns["mask"], patterns["failures"], strict=True)),
         dict(zip(*np.unique(masks, return_counts=True), strict=True)),

@@ -66,6 +66,7 @@ _FROM_RAW = {
     "Location": ["country"],
     "state": ["state"],
     "city": ["city"],
+    "agent": ["browser", "operating_system", "user_agent"],
     "user_agent": ["user_agent", "result_type"],
 }
 _LINEAGE = dg.TableColumnLineage(

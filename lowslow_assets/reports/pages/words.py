@@ -15,6 +15,7 @@ PROPERTIES = {
     "Location": "Country",
     "state": "State",
     "city": "City",
+    "agent": "User agent's product",
 }
 # Clients that cannot do multi-factor authentication, as the log spells them.
 _LEGACY_CLIENTS = {
