@@ -59,7 +59,7 @@ SCENARIOS = ("slow", "mimic", "two alike", "residential", "short", "quiet", "qui
 SIGNS = (
     *("number", "steady days", "even accounts", "equal tries", "own sources", "one tool"),
     *("one network", "beginning and end", "even gaps", "hours of the day"),
-    "days off",
+    *("days off", "own sources and tool"),
 )
 TESTS = (
     *("many accounts", "few attempts each", "many days", "strangers' devices"),
