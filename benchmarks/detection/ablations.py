@@ -168,7 +168,7 @@ def _without_applications() -> Ablation:
     """Only a device is a campaign's tool."""
 
     def devices(tools: Any, _: pa.Table) -> Any:
-        query = "SELECT {columns} FROM {found} WHERE application IS NULL"
+        query = "SELECT {columns} FROM {found} WHERE is_device"
         return lambda *given: sql(query, columns=Columns(gathering.TOOLS), found=tools(*given))
 
     in_assets = tuple((owner, "tools_of_campaigns", devices) for owner in (clusters, incidents))
@@ -265,7 +265,7 @@ ABLATIONS = {
         MIXTURE_MODEL, judge, "_LEAST_NOISE", math.inf
     ),
     "without two campaigns at once": _in_place(
-        MIXTURE_MODEL, judge, "one_of_two", lambda found, _: np.ones(len(found), dtype=bool)
+        MIXTURE_MODEL, judge, "first_of_two", lambda found, _: np.ones(len(found), dtype=bool)
     ),
     # A kept cluster that bears the marks of a larger one stays a campaign of its own.
     "without joining": _in_place(

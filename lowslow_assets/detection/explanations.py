@@ -47,8 +47,8 @@ EXPLANATIONS = {
     "with old passwords",
     "few accounts": "the same few accounts fail from the source, each more than twice: one person, "
     "a home, a small service",
-    "own network": "the user succeeds from the network, and people from the prefix: mistyped and "
-    "given up",
+    "own network": "the user succeeds from the network, and people from the prefix, which is no "
+    "source of failures of many others: mistyped and given up",
     "own device": "the user succeeds from the same place with the same operating system: mistyped, "
     "forgotten or locked, and given up",
     "own place": "stopped at a place that the user succeeds from: a second factor not given",

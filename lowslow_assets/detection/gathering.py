@@ -75,7 +75,7 @@ GATHERED = extended(OPEN_FAILURES.dated, "cluster_id int")
     counts=CATEGORY_COUNTS.schema,
 )
 def tools_of_campaigns(members: Relation, counts: Relation) -> Relation:
-    """The browser and operating system that are a campaign's own: at most one row per campaign.
+    """The tool that is a campaign's own, mostly a browser and system: at most one row per campaign.
 
     Most of the attempts show them, they are anomalous in the tenant, and the browser succeeds
     seldom in comparison: a new version that reaches everybody is no mark. If neither is known, as

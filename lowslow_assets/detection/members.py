@@ -124,17 +124,21 @@ class Suspects:
 
     @property
     def tool(self) -> np.ndarray:
-        """What each attempt is made with: its device, or its application if it names neither."""
+        """What each attempt is made with: its device or agent, else its application."""
         named = self._has_device | (self.agent != NODATA)
         return np.where(named, self.device, "\0" + self.application)
 
     @property
     def odd_tool(self) -> np.ndarray:
         """Whether each attempt's tool is anomalous in the tenant, and known."""
-        by_agent = (self.agent != NODATA) & self.odd[:, _DEVICE]
-        silent = (self.application != NODATA) & self.odd[:, _APPLICATION]
-        of_others = np.where(self.agent != NODATA, by_agent, silent)
-        return np.where(self._has_device, self.odd_device, of_others)
+        silent = ~self._has_device & (self.agent == NODATA)
+        named = (self.application != NODATA) & self.odd[:, _APPLICATION]
+        return self.odd_device | self.odd_agent | (silent & named)
+
+    @property
+    def odd_agent(self) -> np.ndarray:
+        """Whether each attempt has an agent instead of a device, and it is anomalous."""
+        return ~self._has_device & (self.agent != NODATA) & self.odd[:, _DEVICE]
 
     @property
     def _has_device(self) -> np.ndarray:

@@ -18,7 +18,7 @@ from lowslow_assets.detection.population import Population
 from lowslow_assets.detection.statistics import ClusterSize
 
 REPEATED_SHARE = 0.3
-"""This share of unrelated attempts may share a prefix with others, one device, or one network."""
+"""This share of unrelated attempts may share a prefix with others, one tool, or one network."""
 MIN_ATTEMPTS = 12
 """With fewer attempts, only their number is a sign."""
 BEGINNING_AND_END = "beginning and end"
@@ -149,7 +149,7 @@ def _signs_of_repetition(members: Suspects, among: int) -> Iterator[Sign]:
             "hardly has",
         )
     # Noise of the internet has few products of user agents, but it has no sources of its own.
-    tool, with_tool = _most_frequent(members.tool, members.odd_tool)
+    tool, with_tool = _most_frequent(members.device, members.odd_device | members.odd_agent)
     if tool is not None:
         both = int((with_tool & from_shared).sum())
         yield Sign(

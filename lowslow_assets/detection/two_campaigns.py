@@ -23,8 +23,8 @@ _SHUFFLES, _DEVIATIONS, _SEED = 10, 5, 20250630
 _LEAST_DAYS_AT_ONCE = 0.5
 
 
-def one_of_two(suspects: Suspects, population: Population) -> np.ndarray:
-    """Whether each suspect belongs to one of two campaigns, shape (n,); all true if it is one.
+def first_of_two(suspects: Suspects, population: Population) -> np.ndarray:
+    """Whether each suspect is of the first of two campaigns, shape (n,); all true if it is one.
 
     Each network belongs to one of the campaigns. The hours (apart for weekends) and the accounts of
     a campaign are Dirichlet-multinomial around base weights, with the concentration that fits it
@@ -45,11 +45,11 @@ def one_of_two(suspects: Suspects, population: Population) -> np.ndarray:
         _Attribute.of(*hours_of_week(suspects)),
         _Attribute.of(suspects.user, np.full(len(suspects), 1 / max(population.accounts, 1))),
     ]
-    gain, one = _divide(attributes, network)
-    if gain - networks * np.log(2) < _EVIDENCE or not _at_once(suspects.day, one):
+    gain, first = _divide(attributes, network)
+    if gain - networks * np.log(2) < _EVIDENCE or not _at_once(suspects.day, first):
         return together
     by_chance = [_divide(attributes, shuffled)[0] for shuffled in _shuffled(network, suspects.day)]
-    return one if gain > np.mean(by_chance) + _DEVIATIONS * np.std(by_chance) else together
+    return first if gain > np.mean(by_chance) + _DEVIATIONS * np.std(by_chance) else together
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,46 +67,53 @@ class _Attribute:
 
 
 def _divide(attributes: Sequence[_Attribute], network: np.ndarray) -> tuple[float, np.ndarray]:
-    """The best division found: log-likelihood ratio of two campaigns to one; who is of one."""
+    """The best division found: log-likelihood ratio of two to one, and who is of the first."""
     best, division = 0.0, np.ones(len(network), dtype=bool)
-    one_campaign = _log_likelihood(attributes, division)
-    for one in _starts(network):
+    undivided = _log_likelihood(attributes, division)
+    alike = [_alike_in_network(attribute, network) for attribute in attributes]
+    sizes = np.bincount(network)
+    # Each of the most used networks against all others.
+    for largest in np.argsort(-sizes, kind="stable")[:_STARTS]:
+        first = network == largest
         for _ in range(_ROUNDS):
-            before = one
-            ratio = sum(
-                _log_ratio(attribute, network, one) - _log_ratio(attribute, network, ~one)
-                for attribute in attributes
-            )
-            one = np.bincount(network, ratio)[network] > 0
-            if (one == before).all() or one.all() or not one.any():
+            before = first
+            ratio = np.zeros(len(network))
+            for attribute, own in zip(attributes, alike, strict=True):
+                ratio += _log_ratio(attribute, own, sizes[network], first)
+                ratio -= _log_ratio(attribute, own, sizes[network], ~first)
+            first = np.bincount(network, ratio)[network] > 0
+            if (first == before).all() or first.all() or not first.any():
                 break
-        gain = _log_likelihood(attributes, one) + _log_likelihood(attributes, ~one) - one_campaign
+        gain = _log_likelihood(attributes, first) + _log_likelihood(attributes, ~first) - undivided
         if gain > best:
-            best, division = gain, one
+            best, division = gain, first
     return best, division
 
 
-def _starts(network: np.ndarray) -> Iterator[np.ndarray]:
-    """One of the most used networks against all others."""
-    sizes = np.bincount(network)
-    for largest in np.argsort(-sizes, kind="stable")[:_STARTS]:
-        yield network == largest
+def _alike_in_network(attribute: _Attribute, network: np.ndarray) -> np.ndarray:
+    """How many suspects in each suspect's network have its value, shape (n,)."""
+    _, pair, number = np.unique(
+        network * len(attribute.weights) + attribute.codes,
+        return_inverse=True,
+        return_counts=True,
+    )
+    return number[pair]
 
 
-def _log_ratio(attribute: _Attribute, network: np.ndarray, members: np.ndarray) -> np.ndarray:
+def _log_ratio(
+    attribute: _Attribute, alike: np.ndarray, size: np.ndarray, members: np.ndarray
+) -> np.ndarray:
     """Log of a campaign's probability of each value over its base weight, shape (n,).
 
-    It is learned from the campaign's ``members`` in other networks than the suspect's.
+    It is learned from the campaign's ``members`` in other networks than the suspect's, in which
+    ``alike`` of ``size`` suspects have its value.
     """
     codes, weights = attribute.codes, attribute.weights[attribute.codes]
-    _, pair, of_pair = np.unique(
-        network * len(attribute.weights) + codes, return_inverse=True, return_counts=True
-    )
-    alike = np.bincount(codes[members], minlength=len(attribute.weights))[codes]
-    others = alike - np.where(members, of_pair[pair], 0)
-    size = members.sum() - np.where(members, np.bincount(network)[network], 0)
+    same_value = np.bincount(codes[members], minlength=len(attribute.weights))[codes]
+    others = same_value - np.where(members, alike, 0)
+    number = members.sum() - np.where(members, size, 0)
     concentration, _ = _best_fit(attribute, members)
-    return np.log((others + concentration * weights) / (size + concentration) / weights)
+    return np.log((others + concentration * weights) / (number + concentration) / weights)
 
 
 def _log_likelihood(attributes: Sequence[_Attribute], members: np.ndarray) -> float:
@@ -129,9 +136,9 @@ def _best_fit(attribute: _Attribute, members: np.ndarray) -> tuple[float, float]
     return float(a[best]), float(fits[best])
 
 
-def _at_once(day: np.ndarray, one: np.ndarray) -> bool:
+def _at_once(day: np.ndarray, first: np.ndarray) -> bool:
     """Whether at least half of the days of the part with fewer days are days of both."""
-    days, others = np.unique(day[one]), np.unique(day[~one])
+    days, others = np.unique(day[first]), np.unique(day[~first])
     both = np.isin(days, others).sum()
     return bool(both >= _LEAST_DAYS_AT_ONCE * min(len(days), len(others)))
 

@@ -53,7 +53,7 @@ from lowslow_assets.detection.spray_tests import (
     verdict,
 )
 from lowslow_assets.detection.statistics import ClusterSize, size_of
-from lowslow_assets.detection.two_campaigns import one_of_two
+from lowslow_assets.detection.two_campaigns import first_of_two
 from lowslow_assets.hunting.settings import HuntSettings
 from lowslow_assets.settings import Thresholds
 
@@ -289,14 +289,20 @@ class _Search:
         return group
 
     def _apart(self, group: _Group, among: np.ndarray, taken: frozenset[int]) -> Iterator[_Group]:
-        """The campaigns of a kept group: two if both would be kept without the other, else one."""
-        one = one_of_two(self.suspects.at(group.visits), self.population)
+        """The campaigns of a kept group: mostly one, else each would be kept without the others.
+
+        A campaign with a tool of its own is one, however it uses its networks.
+        """
+        own = self.suspects.at(group.visits)
+        first = first_of_two(own, self.population)
+        if first.all() or marks_of(own).tool:
+            yield group
+            return
         parts = [
             self._tested(group.visits[chosen], group.probability[chosen], among, taken)
-            for chosen in (one, ~one)
-            if chosen.any()
+            for chosen in (first, ~first)
         ]
-        if len(parts) < 2 or not all(part.kept for part in parts):
+        if not all(part.kept for part in parts):
             yield group
             return
         for part in parts:

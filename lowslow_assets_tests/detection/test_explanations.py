@@ -537,6 +537,31 @@ OWN_NETWORK: dict[str, Scenario] = {
             success("home", 5 * DAY, **ANN_AT_HOME, prefix="p"),
         ],
     ),
+    "not from a server of five accounts in the network": all_are(
+        None,
+        [
+            *by_turns(7, 5, **A, network="home"),
+            success("home", 19 * DAY, user="u0", network="home"),
+            success("other", 19 * DAY, prefix="of a"),
+        ],
+    ),
+    "from a source of four accounts in the network": (
+        [
+            *by_turns(6, 4, **A, network="home"),
+            success("home", 19 * DAY, user="u0", network="home"),
+            success("other", 19 * DAY, prefix="of a"),
+        ],
+        {str(i): "own network" if i == 0 else None for i in range(6)},
+    ),
+    "stopped at a server of five accounts in the network": (
+        [
+            *by_turns(7, 5, **A, network="home"),
+            Signin("stopped", 8 * DAY, user="u0", outcome="stopped", **A, network="home"),
+            success("home", 19 * DAY, user="u0", network="home"),
+            success("other", 19 * DAY, prefix="of a"),
+        ],
+        dict.fromkeys(map(str, range(7))) | {"stopped": "own network"},
+    ),
     "network known, nobody succeeds from the prefix": all_are(
         None, [Signin("f", 5 * DAY, **ANN_AT_HOME, prefix="p"), success("s", 0, **ANN_AT_HOME)]
     ),

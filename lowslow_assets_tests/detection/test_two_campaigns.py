@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lowslow_assets.detection.members import Suspects
 from lowslow_assets.detection.population import Population
-from lowslow_assets.detection.two_campaigns import one_of_two
+from lowslow_assets.detection.two_campaigns import first_of_two
 from lowslow_assets.lake.tables import SUSPECT_FAILURES
 
 # A Monday.
@@ -61,9 +61,9 @@ def drawn(
 def divided(*parts: pa.Table, population: Population = TENANT) -> list[set[str]]:
     """The networks of each campaign that is found."""
     found = Suspects.of(pa.concat_tables(parts))
-    one = one_of_two(found, population)
-    assert one.shape == (len(found),)
-    sides = [set(found.network[chosen].tolist()) for chosen in (one, ~one) if chosen.any()]
+    first = first_of_two(found, population)
+    assert first.shape == (len(found),)
+    sides = [set(found.network[chosen].tolist()) for chosen in (first, ~first) if chosen.any()]
     return sorted(sides, key=sorted)
 
 

@@ -355,6 +355,49 @@ def test_two_campaigns_that_look_alike_are_one_cluster_without_the_noise(seed: i
     assert [*clusters] == [COMPONENTS * i for i in range(len(clusters))]
 
 
+def at_hours(hours: tuple[float, float], seed: int, first: int, **columns: list) -> pa.Table:
+    """80 attempts on accounts of their own in 40 days, between two hours, from five networks."""
+    rng = np.random.default_rng(seed)
+    moments = rng.integers(0, 40, 80) * 24 + rng.uniform(*hours, 80)
+    rows: dict[str, list] = {
+        "time_generated": [START + timedelta(hours=float(hour)) for hour in moments],
+        "network": [f"AS{first + number}" for number in rng.integers(0, 5, 80)],
+    }
+    return table(80, SPRAY, first, **(rows | columns))
+
+
+NIGHT, MORNING = (0.0, 4.0), (8.0, 12.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_campaigns_at_once_are_two_clusters(seed: int) -> None:
+    both = of_tables(at_hours(NIGHT, seed, 0), at_hours(MORNING, seed + 9, 80))
+    clusters, members = judged(both)
+    assert len(kept(clusters)) == 2
+    for number in kept(clusters):
+        own = members.of([number]).position
+        # An attempt or two may be in no cluster.
+        assert 75 <= len(own) <= 80
+        assert len(set((own < 80).tolist())) == 1
+
+
+def test_campaigns_at_once_are_one_cluster_if_one_of_them_alone_is_none() -> None:
+    # The second tries four accounts, each of them twenty times.
+    few: dict[str, list] = {"user": [f"user{i % 4}" for i in range(80)]}
+    clusters, _ = judged(of_tables(at_hours(NIGHT, 1, 0), at_hours(MORNING, 2, 80, **few)))
+    assert [clusters[number].failures >= 155 for number in kept(clusters)] == [True]
+
+
+def test_a_campaign_with_a_tool_is_one_cluster_whatever_its_networks_do() -> None:
+    tool: dict[str, list] = {"browser": ["Hydra"] * 80}
+    clusters, _ = judged(of_tables(at_hours(NIGHT, 1, 0, **tool), at_hours(MORNING, 2, 80, **tool)))
+    assert [clusters[number].failures >= 155 for number in kept(clusters)] == [True]
+
+
+def kept(clusters: dict[int, Cluster]) -> list[int]:
+    return [number for number, cluster in clusters.items() if cluster.kept]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_small_campaign_among_noise_of_two_kinds_is_found_without_either(seed: int) -> None:
     # Too few of all suspects have the campaign's sources for a start. So the noise of mail
