@@ -256,11 +256,17 @@ def verdict(tests: Sequence[SprayTest], odd: Sequence[str]) -> tuple[bool, str]:
 
 
 def invariants(variation: Iterable[FeatureVariation]) -> list[Invariant]:
-    """The campaign's fingerprint: the values that it repeats, the steadiest first."""
+    """The campaign's fingerprint: the values that it repeats, the steadiest first.
+
+    That there is no agent is none of them: clients with a device have none.
+    """
     found = [
         Invariant(line.feature, line.top_category, line.top_share)
         for line in variation
-        if line.top_share >= MIN_INVARIANT_SHARE
-        or (line.variability is not None and line.variability <= MAX_INVARIANT_VARIABILITY)
+        if (line.feature, line.top_category) != ("agent", NODATA)
+        and (
+            line.top_share >= MIN_INVARIANT_SHARE
+            or (line.variability is not None and line.variability <= MAX_INVARIANT_VARIABILITY)
+        )
     ]
     return sorted(found, key=lambda invariant: (-invariant.share, invariant.feature))

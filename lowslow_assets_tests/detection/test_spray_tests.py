@@ -1,6 +1,7 @@
 """What distinguishes a spray from its look-alikes, with which confidence, and what it repeats."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -349,3 +350,9 @@ def test_invariants_are_what_varies_little_or_hardly_at_all_steadiest_first() ->
         Invariant("city", "a city", 0.8),
     ]
     assert invariants([]) == []
+
+
+def test_that_clients_have_a_device_and_no_agent_is_no_invariant() -> None:
+    line = variation("agent", 0.0, 1.0)
+    assert invariants([line]) == [Invariant("agent", "a agent", 1.0)]
+    assert invariants([replace(line, top_category=NODATA)]) == []
