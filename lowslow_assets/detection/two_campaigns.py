@@ -122,7 +122,11 @@ def _log_likelihood(attributes: Sequence[_Attribute], members: np.ndarray) -> fl
 
 
 def _best_fit(attribute: _Attribute, members: np.ndarray) -> tuple[float, float]:
-    """The concentration that fits a campaign best, and its log-likelihood over the base weights."""
+    """The concentration that fits a campaign best, and its log-likelihood over the base weights.
+
+    The Dirichlet-multinomial (Pólya) distribution is as in Minka, Estimating a Dirichlet
+    distribution, 2000.
+    """
     # SciPy's special functions take half a second to import.
     from scipy.special import gammaln
 
