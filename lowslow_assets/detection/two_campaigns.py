@@ -1,8 +1,8 @@
 """Two campaigns at once in one group: each has its own sources, its hours and its accounts.
 
-Campaigns that are anomalous in the same respects and have no tool of their own are in one component
-and in one group. What tells them apart is that the networks of one of them come at other hours, and
-try other accounts, than the networks of the other. Plain NumPy and SciPy on a group's suspects.
+Campaigns that are anomalous in the same respects may be in one component and in one group. What
+tells them apart is that the networks of one of them come at other hours, and try other accounts,
+than the networks of the other. Plain NumPy and SciPy on a group's suspects.
 """
 
 from collections.abc import Iterator, Sequence

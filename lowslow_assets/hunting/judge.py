@@ -291,22 +291,25 @@ class _Search:
     def _apart(self, group: _Group, among: np.ndarray, taken: frozenset[int]) -> Iterator[_Group]:
         """The campaigns of a kept group: mostly one, else each would be kept without the others.
 
-        A campaign with a tool of its own is one, however it uses its networks.
+        Parts that would join again, because they show one tool, are one campaign.
         """
-        own = self.suspects.at(group.visits)
-        first = first_of_two(own, self.population)
-        if first.all() or marks_of(own).tool:
-            yield group
-            return
+        first = first_of_two(self.suspects.at(group.visits), self.population)
         parts = [
             self._tested(group.visits[chosen], group.probability[chosen], among, taken)
             for chosen in (first, ~first)
+            if chosen.any()
         ]
-        if not all(part.kept for part in parts):
+        if len(parts) < 2 or not all(part.kept for part in parts) or self._join(*parts):
             yield group
             return
         for part in parts:
             yield from self._apart(part, among, taken)
+
+    def _join(self, one: _Group, other: _Group) -> bool:
+        """Whether one of two groups bears the marks of the other."""
+        of_one, of_other = (self.suspects.at(group.visits) for group in (one, other))
+        pairs = ((of_one, of_other), (of_other, of_one))
+        return any(marks_of(own).on(others).mean() >= LEAST_SHARE for own, others in pairs)
 
     def _tested(
         self,
