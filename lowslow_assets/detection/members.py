@@ -123,26 +123,28 @@ class Suspects:
         return self._has_device & self.odd[:, _DEVICE]
 
     @property
+    def odd_agent(self) -> np.ndarray:
+        """Whether each attempt has an agent, which it has instead of a device, and it is odd."""
+        return (self.agent != NODATA) & self.odd[:, _DEVICE]
+
+    @property
     def tool(self) -> np.ndarray:
         """What each attempt is made with: its device or agent, else its application."""
-        named = self._has_device | (self.agent != NODATA)
-        return np.where(named, self.device, "\0" + self.application)
+        return np.where(self._named, self.device, "\0" + self.application)
 
     @property
     def odd_tool(self) -> np.ndarray:
         """Whether each attempt's tool is anomalous in the tenant, and known."""
-        silent = ~self._has_device & (self.agent == NODATA)
-        named = (self.application != NODATA) & self.odd[:, _APPLICATION]
-        return self.odd_device | self.odd_agent | (silent & named)
-
-    @property
-    def odd_agent(self) -> np.ndarray:
-        """Whether each attempt has an agent instead of a device, and it is anomalous."""
-        return ~self._has_device & (self.agent != NODATA) & self.odd[:, _DEVICE]
+        silent = ~self._named & (self.application != NODATA) & self.odd[:, _APPLICATION]
+        return self.odd_device | self.odd_agent | silent
 
     @property
     def _has_device(self) -> np.ndarray:
         return np.array((self.browser != NODATA) | (self.operating_system != NODATA), bool)
+
+    @property
+    def _named(self) -> np.ndarray:
+        return self._has_device | (self.agent != NODATA)
 
     @property
     def odd_network(self) -> np.ndarray:

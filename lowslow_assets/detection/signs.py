@@ -140,41 +140,46 @@ def _signs_of_repetition(members: Suspects, among: int) -> Iterator[Sign]:
         f"{from_shared.sum():,} of {n:,} attempts come from address prefixes that try several "
         "accounts",
     )
-    device, with_device = _most_frequent(members.device, members.odd_device)
-    if device is not None:
-        yield Sign(
-            "one tool",
-            _share_p_value(with_device.sum(), among, REPEATED_SHARE),
-            f"{with_device.sum():,} of {n:,} attempts show the same device, which the tenant "
-            "hardly has",
-        )
-    # Noise of the internet has few products of user agents, but it has no sources of its own.
-    tool, with_tool = _most_frequent(members.device, members.odd_device | members.odd_agent)
-    if tool is not None:
-        both = int((with_tool & from_shared).sum())
-        yield Sign(
-            "own sources and tool",
-            _share_p_value(both, among, REPEATED_SHARE**2),
-            f"{both:,} of {n:,} attempts are made with the same tool, which the tenant hardly has, "
-            "and come from address prefixes that try several accounts",
-        )
+    of_device = _most_frequent(members.device, members.odd_device)
+    of_tool = _most_frequent(members.device, members.odd_device | members.odd_agent)
     # A prefix is no network.
     numbered = np.char.startswith(members.network.astype(str), "AS")
-    network, from_network = _most_frequent(members.network, members.odd_network & numbered)
-    if network is not None:
-        yield Sign(
+    of_network = _most_frequent(members.network, members.odd_network & numbered)
+    for name, repeated, shown, share in (
+        (
+            "one tool",
+            "show the same device, which the tenant hardly has",
+            of_device,
+            REPEATED_SHARE,
+        ),
+        # Noise of the internet has few products of user agents, but it has no sources of its own.
+        (
+            "own sources and tool",
+            "are made with the same tool, which the tenant hardly has, and come from address "
+            "prefixes that try several accounts",
+            of_tool & from_shared,
+            REPEATED_SHARE**2,
+        ),
+        (
             "one network",
-            _share_p_value(from_network.sum(), among, REPEATED_SHARE),
-            f"{from_network.sum():,} of {n:,} attempts come from one network, which the tenant "
-            "hardly has",
-        )
+            "come from one network, which the tenant hardly has",
+            of_network,
+            REPEATED_SHARE,
+        ),
+    ):
+        if shown.any():
+            yield Sign(
+                name,
+                _share_p_value(shown.sum(), among, share),
+                f"{shown.sum():,} of {n:,} attempts {repeated}",
+            )
 
 
-def _most_frequent(values: np.ndarray, odd: np.ndarray) -> tuple[str | None, np.ndarray]:
-    """The most frequent of the odd values, None if there are none; which attempts are odd in it."""
+def _most_frequent(values: np.ndarray, odd: np.ndarray) -> np.ndarray:
+    """Which attempts are odd with the most frequent of the odd values, shape (n,)."""
     counts = Counter(values[odd].tolist())
     most = max(counts, key=lambda value: (counts[value], value), default=None)
-    return most, odd & (values == most)
+    return odd & (values == most)
 
 
 def _signs_of_time(

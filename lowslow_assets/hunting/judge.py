@@ -294,15 +294,17 @@ class _Search:
         Parts that would join again, because they show one tool, are one campaign.
         """
         first = first_of_two(self.suspects.at(group.visits), self.population)
-        parts = [
-            self._tested(group.visits[chosen], group.probability[chosen], among, taken)
-            for chosen in (first, ~first)
-            if chosen.any()
-        ]
-        if len(parts) < 2 or not all(part.kept for part in parts) or self._join(*parts):
+        if first.all():
             yield group
             return
-        for part in parts:
+        one, other = (
+            self._tested(group.visits[chosen], group.probability[chosen], among, taken)
+            for chosen in (first, ~first)
+        )
+        if not (one.kept and other.kept) or self._join(one, other):
+            yield group
+            return
+        for part in (one, other):
             yield from self._apart(part, among, taken)
 
     def _join(self, one: _Group, other: _Group) -> bool:
