@@ -434,8 +434,8 @@ def lone_visits(
     judged=JUDGED,
     signins=schema(
         "outcome string, time_generated timestamp, user string, ip_prefix string, "
-        "AppDisplayName string, ClientAppUsed string, operatingSystem string, city string, "
-        "network string, displayName string"
+        "AppDisplayName string, ClientAppUsed string, operatingSystem string, agent string, "
+        "city string, network string, displayName string"
     ),
     own=OWN_PREFIXES,
 )
@@ -461,6 +461,7 @@ def with_news(judged: Relation, signins: Relation, own: Relation) -> Relation:
                         AppDisplayName NULLS FIRST,
                         ClientAppUsed NULLS FIRST,
                         operatingSystem NULLS FIRST,
+                        agent NULLS FIRST,
                         city NULLS FIRST,
                         network NULLS FIRST,
                         displayName NULLS FIRST
@@ -475,6 +476,7 @@ def with_news(judged: Relation, signins: Relation, own: Relation) -> Relation:
                 AppDisplayName,
                 ClientAppUsed,
                 operatingSystem,
+                agent,
                 city,
                 network,
                 displayName
@@ -503,7 +505,9 @@ def with_news(judged: Relation, signins: Relation, own: Relation) -> Relation:
                 _kinds.kind,
                 bool_or(_seen.AppDisplayName = _kinds.AppDisplayName) AS known_application,
                 bool_or(_seen.ClientAppUsed = _kinds.ClientAppUsed) AS known_client,
-                bool_or(_seen.operatingSystem = _kinds.operatingSystem) AS known_device,
+                bool_or(
+                    _seen.operatingSystem = _kinds.operatingSystem AND _seen.agent = _kinds.agent
+                ) AS known_device,
                 bool_or(_seen.city = _kinds.city) AS known_place,
                 bool_or(_seen.network = _kinds.network) AS known_network,
                 bool_or(_seen.displayName = _kinds.displayName) AS known_name

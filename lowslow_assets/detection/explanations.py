@@ -93,7 +93,7 @@ ACCOUNTS_OF_SPRAY = 5
 KEPT_OUT_ACCOUNTS = 3
 CROWD, CROWD_FACTOR = 25, 8
 # A campaign has at least so many days that are as busy as any of its days, within a factor.
-CAMPAIGN_DAYS, CROWD_DAY_FACTOR = 4, 4
+CAMPAIGN_DAYS, CROWD_DAY_FACTOR = 3, 4
 
 _EXPLAINED_BY_DAY = extended(ENCODED_FEATURES.dated, "explanation string")
 _EXPLAINED = extended(OPEN_FAILURES.dated, "explanation string")
@@ -213,7 +213,7 @@ def crowded_hours(suspects: Mapping[int, int], window_days: int) -> list[int]:
     """The hours of bursts; ``suspects`` has the number of suspects per hour, counted from 1970.
 
     Such an hour has far more suspects than the average hour. Or the 24 hours around it have far
-    more than the fourth-busiest day (CAMPAIGN_DAYS): a low-and-slow campaign has at least so many
+    more than the third-busiest day (CAMPAIGN_DAYS): a low-and-slow campaign has at least so many
     busy days, even if it acts on Sundays only, and a burst has fewer.
     """
     by_day = Counter[int]()

@@ -328,6 +328,13 @@ def shares_prefix(suspects: Suspects) -> np.ndarray:
     return np.isin(prefix, prefixes[accounts >= ACCOUNTS_OF_PREFIX])
 
 
+def returns(suspects: Suspects, days: float) -> np.ndarray:
+    """Whether each attempt shares its prefix, and attempts come from there on so many days."""
+    pairs = np.unique(np.array([_prefixes(suspects), suspects.day.astype(str)]), axis=1)
+    prefixes, number = np.unique(pairs[0], return_counts=True)
+    return shares_prefix(suspects) & np.isin(_prefixes(suspects), prefixes[number >= days])
+
+
 def _prefixes(suspects: Suspects) -> np.ndarray:
     """The prefix of each suspect; a suspect without a known prefix gets one that no other has."""
     return np.array([prefix or f"unknown {i}" for i, prefix in enumerate(suspects.ip_prefix)], str)

@@ -14,8 +14,10 @@ from lowslow_assets.settings import Thresholds
 
 DEFAULTS = Thresholds()
 # This share of ``min_active_days`` is enough in a span this many times as long: weekends, for
-# weeks.
+# weeks. If the same sources return, the second share is enough: a burst does not come again.
 SPREAD_DAYS, SPREAD_SPAN = 4 / 7, 20 / 7
+RETURN_DAYS, RETURN_SPAN = 3 / 7, 15 / 7
+LEAST_RETURNING = 0.5
 # The three factors of the confidence, measured on 150 tenants of two generators.
 STRAYS_ARE_LIKELIER = 20
 SOMETHING_ELSE = 0.04
@@ -157,19 +159,20 @@ def spray_tests(
     honest_strays: float,
     thresholds: Thresholds = DEFAULTS,
     own: OwnSystems = UNKNOWN_SYSTEMS,
+    returning: float = 0.0,
 ) -> list[SprayTest]:
     """Judge a cluster by how sprays work: many accounts, few attempts each, a long time.
 
     ``honest_strays`` are to be expected from the tenant's people. They count whatever signs there
     are, because people have habits too. ``own`` says how many of the attempts show a system
     of the account: people who keep an old password and share a network look like a spray otherwise,
-    and where few do, people did not make many of the attempts.
+    and where few do, people did not make many of the attempts. ``returning`` is the share of the
+    attempts that come from shared prefixes which are used on RETURN_DAYS of ``min_active_days``.
     """
     monthly = cluster.attempts_per_user * 30 / max(cluster.span_days, 30)
     share_of_people = own.share_of_people
     clearest = min(signs, key=lambda sign: sign.p_value)
     of_people = min(honest_strays, own.most_of_people * cluster.failures)
-    least_days = thresholds.min_active_days
     p_value = clearest.p_value
     if (by_people := at_least(cluster.failures, of_people)) >= MAX_PEOPLE_P_VALUE:
         p_value = max(p_value, by_people)
@@ -189,11 +192,7 @@ def spray_tests(
         ),
         SprayTest(
             "many days",
-            cluster.active_days >= least_days
-            or (
-                cluster.active_days >= SPREAD_DAYS * least_days
-                and cluster.span_days >= SPREAD_SPAN * least_days
-            ),
+            _lasts(cluster, thresholds.min_active_days, returning),
             float(cluster.active_days),
             f"Active on {cluster.active_days} days; a brute-force burst or a password-expiry "
             "morning lasts hours.",
@@ -212,6 +211,16 @@ def spray_tests(
             f"would make about {of_people:,.0f} such failures.",
         ),
     ]
+
+
+def _lasts(cluster: ClusterSize, least_days: int, returning: float) -> bool:
+    """Whether attempts come on so many days, or on fewer days that are spread over weeks."""
+    days, span = (
+        (RETURN_DAYS, RETURN_SPAN) if returning >= LEAST_RETURNING else (SPREAD_DAYS, SPREAD_SPAN)
+    )
+    return cluster.active_days >= least_days or (
+        cluster.active_days >= days * least_days and cluster.span_days >= span * least_days
+    )
 
 
 def confidence(tests: Sequence[SprayTest]) -> float:

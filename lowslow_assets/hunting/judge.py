@@ -27,6 +27,7 @@ from lowslow_assets.detection.members import (
     Suspects,
     first_of_visits,
     member_probability,
+    returns,
     shares_prefix,
 )
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
@@ -43,6 +44,7 @@ from lowslow_assets.detection.signs import (
     signs_of_size,
 )
 from lowslow_assets.detection.spray_tests import (
+    RETURN_DAYS,
     OwnSystems,
     SprayTest,
     confidence,
@@ -73,12 +75,13 @@ class Recipe:
 
     ``membership`` gives each visit its probability of belonging to the campaign among the visits.
     ``tests`` takes a group's size, its signs, how many of its attempts people may have made, the
-    thresholds, and how often its attempts show the accounts' own systems.
+    thresholds, how often its attempts show the accounts' own systems, and how many of them come
+    from sources that return.
     """
 
     membership: Callable[[Suspects, Population], np.ndarray] = member_probability
     tests: Callable[
-        [ClusterSize, Sequence[Sign], float, Thresholds, OwnSystems], list[SprayTest]
+        [ClusterSize, Sequence[Sign], float, Thresholds, OwnSystems, float], list[SprayTest]
     ] = spray_tests
 
 
@@ -391,7 +394,8 @@ def _tests(
     size = size_of(0, own)
     strays = honest_strays_among(own, size.span_days, population, len(odd))
     systems = own_systems(own, population)
-    return odd, recipe.tests(size, signs, strays, thresholds, systems)
+    returning = float(returns(own, RETURN_DAYS * thresholds.min_active_days).mean())
+    return odd, recipe.tests(size, signs, strays, thresholds, systems, returning)
 
 
 def _components(

@@ -601,6 +601,7 @@ def signin(id: str, prefix: str | None, user: str = "ann", **changed: str) -> di
         "user": user,
         "ip_prefix": prefix,
         "outcome": "success",
+        "agent": NODATA,
         **usual,
         **{PROPERTIES[name]: value for name, value in changed.items()},
     }
@@ -670,6 +671,22 @@ def test_what_is_new_to_the_user(engine: Engine) -> None:
         "like the visit": {"application", "place"},
         "of the office": set(),
         "nobody's": everything,
+    }
+
+
+def test_a_client_without_a_system_is_known_by_its_agent(engine: Engine) -> None:
+    """The user's mail client does not make another client known."""
+    silent = {"device": NODATA}
+    mail = signin("mail", "home", **silent) | {"agent": "Outlook"}
+    judged = [
+        signin("mail again", "fresh", **silent) | {"agent": "Outlook"},
+        signin("a library", "fresh", **silent) | {"agent": "axios"},
+        signin("no agent", "fresh", **silent),
+    ]
+    assert news_of(engine, judged, [mail]) == {
+        "mail again": set(),
+        "a library": {"device"},
+        "no agent": {"device"},
     }
 
 

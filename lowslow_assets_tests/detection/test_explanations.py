@@ -909,9 +909,9 @@ TENS = dict.fromkeys(NOONS[:4], 10)
         # The 24 hours around an hour begin 12 hours before it, and end 12 hours after it began.
         (TENS | {248: 22, 260: 22, 271: 22}, 240, [260]),
         (TENS | {248: 22, 260: 22, 272: 22}, 240, []),
-        # On three days it is a burst, on four days a campaign.
-        ({hour + i: 13 for hour in NOONS[:3] for i in (0, 1)}, 240, [12, 13, 36, 37, 60, 61]),
-        ({hour + i: 13 for hour in NOONS[:4] for i in (0, 1)}, 240, []),
+        # On two days it is a burst, on three days a campaign.
+        ({hour + i: 13 for hour in NOONS[:2] for i in (0, 1)}, 240, [12, 13, 36, 37]),
+        ({hour + i: 13 for hour in NOONS[:3] for i in (0, 1)}, 240, []),
         # A spray of 100 attempts each Sunday, and a stray at noon of other days.
         (
             dict.fromkeys(NOONS[:3], 1) | {hour + i: 10 for hour in SUNDAYS for i in range(10)},
@@ -930,8 +930,8 @@ TENS = dict.fromkeys(NOONS[:4], 10)
         "over midnight",
         "within 24 hours",
         "within 25 hours",
+        "two days",
         "three days",
-        "four days",
         "Sundays",
     ],
 )

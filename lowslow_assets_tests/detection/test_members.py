@@ -17,6 +17,7 @@ from lowslow_assets.detection.members import (
     first_of_visits,
     member_probability,
     members_by_pattern,
+    returns,
     shares_prefix,
 )
 from lowslow_assets.detection.population import Population
@@ -548,6 +549,18 @@ def test_a_prefix_is_shared_by_three_accounts_or_more() -> None:
         ip_prefix=["p", "p", "p", "q", "q", "q", None, None, None],
     )
     assert shares_prefix(found).tolist() == [True] * 3 + [False] * 6
+
+
+def test_a_shared_prefix_returns_if_attempts_come_from_it_on_several_days() -> None:
+    """From the last prefix, one account is tried on three days."""
+    found = suspects(
+        user=[*"abc", *"abc", *"aaa"],
+        ip_prefix=["p"] * 3 + ["q"] * 3 + ["r"] * 3,
+        time_generated=[START + timedelta(days=day) for day in (1, 8, 15, 1, 8, 8, 1, 8, 15)],
+    )
+    assert returns(found, 2).tolist() == [True] * 6 + [False] * 3
+    assert returns(found, 3).tolist() == [True] * 3 + [False] * 6
+    assert returns(suspects(user=[]), 3).tolist() == []
 
 
 def test_members_by_pattern_are_the_failures_of_assigned_patterns(engine: Engine) -> None:

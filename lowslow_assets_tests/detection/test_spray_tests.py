@@ -120,6 +120,25 @@ def test_spray_tests(suspect: ClusterSize, failed: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("active", "span", "returning", "enough"),
+    [
+        (3, 15, 1.0, True),
+        (3, 15, 0.5, True),
+        # Most attempts come from sources that were used once.
+        (3, 15, 0.49, False),
+        (3, 14, 1.0, False),
+        (2, 22, 1.0, False),
+    ],
+)
+def test_three_days_over_two_weeks_are_enough_if_the_sources_return(
+    active: int, span: int, returning: float, enough: bool
+) -> None:
+    suspect = cluster(failures=180, users=60, active=active, span=span)
+    tests = spray_tests(suspect, CLEAR, 0.0, returning=returning)
+    assert [test.name for test in tests if not test.passed] == ([] if enough else ["many days"])
+
+
+@pytest.mark.parametrize(
     ("thresholds", "failed"),
     [
         (Thresholds(), []),
