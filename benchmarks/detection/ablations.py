@@ -59,7 +59,7 @@ SCENARIOS = ("slow", "mimic", "two alike", "residential", "short", "quiet", "qui
 SIGNS = (
     *("number", "steady days", "even accounts", "equal tries", "own sources", "one tool"),
     *("one network", "beginning and end", "even gaps", "hours of the day"),
-    *("days off", "own sources and tool"),
+    *("days off", "own sources and tool", "sorted names", "same order"),
 )
 TESTS = (
     *("many accounts", "few attempts each", "many days", "strangers' devices"),
@@ -240,6 +240,9 @@ ABLATIONS = {
     ),
     **{f"without the sign: {name}": _without_sign(name) for name in SIGNS},
     **{f"without the test: {name}": _without_test(name) for name in TESTS},
+    "without sources that return": _in_place(
+        MIXTURE_MODEL, judge, "returns", lambda found, _: np.zeros(len(found), dtype=bool)
+    ),
     "without habits of members": _judged(membership=lambda found, _: np.ones(len(found))),
     **{f"without the habit: {name}": _without_habit(name) for name in HABITS},
     "without starts from repeated values": _in_place(

@@ -135,7 +135,7 @@ def _campaign(seed: int, number: int, users: int) -> Campaign:
         ipv6=dice.often("ipv6", 0.15),
         address_reuse=0.2 * dice.uniform("address reuse", 0, 1) ** 2,
         targets=None if dice.often("all accounts", 0.5) else few,
-        order=dice.choice("order", {"rounds": 0.65, "random": 0.35}),
+        order=dice.choice("order", {"rounds": 0.2, "list": 0.3, "sorted": 0.15, "random": 0.35}),
         locked=dice.uniform("locked", 0, 0.4) if dice.often("any locked", 0.5) else 0.0,
         stopped=dice.whole("stopped", 1, 5) if dice.often("any stopped", 0.5) else 0,
         successes=dice.whole("successes", 1, 10) if dice.often("any successes", 0.5) else 0,

@@ -13,6 +13,11 @@ from datetime import date
 
 import numpy as np
 
+from lowslow_assets.detection.list_order import (
+    following_accounts,
+    in_same_order,
+    one_after_the_other,
+)
 from lowslow_assets.detection.members import Suspects, shares_prefix, weekday
 from lowslow_assets.detection.population import Population
 from lowslow_assets.detection.statistics import ClusterSize
@@ -126,8 +131,40 @@ def signs_of_members(
             f"each of {users:,} accounts is tried on {tries.min():,} to {tries.max():,} days; "
             "random tries would vary more",
         )
+    yield from _signs_of_order(daily)
     yield from _signs_of_time(daily, population, left_out, taken)
     yield from _signs_of_repetition(members, len(among))
+
+
+def _signs_of_order(members: Suspects) -> Iterator[Sign]:
+    """``members`` are at most one attempt per account and day."""
+    from scipy import stats
+
+    if pairs := one_after_the_other(members):
+        rises = sum(account < following for account, following in pairs)
+        yield Sign(
+            "sorted names",
+            # In a random order, rises vary less: what follows a name that is late in the alphabet
+            # is more likely before it.
+            float(stats.binom.sf(rises - 1, len(pairs), 0.5)),
+            f"{rises:,} of {len(pairs):,} times, the next account is later in the alphabet; for "
+            f"strays, {len(pairs) / 2:,.0f} times",
+        )
+    twice = sum(len(following) > 1 for following in following_accounts(members).values())
+    if twice:
+        listed = in_same_order(members)
+        same = len({*members.user[listed]})
+        tries = np.array([n for n in Counter(members.user.tolist()).values() if n > 1])
+        by_chance = float((tries**2).sum() / tries.sum() ** 2)
+        yield Sign(
+            "same order",
+            # It must be an order of the group, not of a few accounts.
+            float(stats.binom.sf(same - 1, twice, by_chance))
+            if listed.mean() >= REPEATED_SHARE
+            else 1.0,
+            f"{same:,} of {twice:,} accounts are followed by the same account when they are tried "
+            f"again; of strays, {twice * by_chance:,.0f}",
+        )
 
 
 def _signs_of_repetition(members: Suspects, among: int) -> Iterator[Sign]:

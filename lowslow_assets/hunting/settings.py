@@ -8,7 +8,7 @@ from lowslow_assets.detection.known_sources import KnownSource
 from lowslow_assets.detection.pruning import PruningRules
 from lowslow_assets.settings import CAMPAIGNS, NOTEBOOK, Thresholds
 
-RULES_VERSION = 12
+RULES_VERSION = 13
 """Raised when a change of a hunt's rules changes the contents of its tables."""
 
 

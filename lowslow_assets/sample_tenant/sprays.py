@@ -36,14 +36,18 @@ def spray(world: World, campaign: Campaign) -> Rows:
 
 
 def targets(world: World, campaign: Campaign) -> npt.NDArray[np.int64]:
-    """The accounts a campaign tries, as user numbers."""
+    """The accounts a campaign tries, as user numbers, in the order of its list."""
     if isinstance(campaign.targets, tuple):
         unknown = set(campaign.targets) - set(world.people.upn)
         if unknown:
             raise ValueError(f"Campaign {campaign.name} targets unknown users: {sorted(unknown)}.")
-        return np.array([world.people.upn.index(name) for name in campaign.targets])
-    rng = stream(world.tenant.seed, f"targets of {campaign.name}")
-    return rng.permutation(world.tenant.users)[: campaign.targets]
+        chosen = np.array([world.people.upn.index(name) for name in campaign.targets])
+    else:
+        rng = stream(world.tenant.seed, f"targets of {campaign.name}")
+        chosen = rng.permutation(world.tenant.users)[: campaign.targets]
+    if campaign.order == "sorted":
+        chosen = chosen[np.argsort(np.array(world.people.upn)[chosen])]
+    return chosen
 
 
 def _times(world: World, campaign: Campaign, rng: np.random.Generator) -> npt.NDArray[np.int64]:
@@ -86,8 +90,10 @@ def _victims(
             break
         if campaign.order == "random":
             queue = [int(rng.choice(remaining))]
-        elif not queue:
+        elif not queue and campaign.order == "rounds":
             queue = rng.permutation(remaining).tolist()
+        elif not queue:
+            queue = remaining[::-1]
         users.append(queue.pop())
         if attempt in right:
             remaining.remove(users[-1])

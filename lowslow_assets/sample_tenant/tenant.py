@@ -51,7 +51,8 @@ class Campaign:
     ipv6: attempts from fresh sources come over IPv6.
     address_reuse: share of attempts from fresh sources that use an address used before.
     targets: the accounts it tries: None for all, a number of them, or their names.
-    order: all targets before any is tried again, or a random one each time.
+    order: "rounds": all targets before any is tried again, each time in another order; "list": the
+        same, always in one order; "sorted": in that of the names; "random": any target each time.
     locked: share of the failures that are answered with "locked" (50053).
     stopped: accounts whose password is right, but whose sign-in something else stops, such as a
         second factor.
@@ -73,7 +74,7 @@ class Campaign:
     ipv6: bool = False
     address_reuse: float = 0.02
     targets: int | tuple[str, ...] | None = None
-    order: Literal["rounds", "random"] = "rounds"
+    order: Literal["rounds", "list", "sorted", "random"] = "rounds"
     locked: float = 0.0
     stopped: int = 0
     successes: int = 0

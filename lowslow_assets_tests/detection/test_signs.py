@@ -516,6 +516,67 @@ def test_attempts_at_once_have_no_even_gaps() -> None:
     assert "even gaps" not in signs(suspects([3.5] * 20))
 
 
+def in_turn(accounts: list[str], hours: float = 12) -> Suspects:
+    """The accounts one after the other, always so many hours later."""
+    return suspects([i * hours / 24 for i in range(len(accounts))], user=accounts)
+
+
+def test_names_in_the_order_of_the_alphabet() -> None:
+    """Twice through a list of ten: 18 rises and one fall."""
+    found = signs(in_turn([f"user{i}" for i in range(10)] * 2))["sorted names"]
+    assert found.p_value == pytest.approx(stats.binom.sf(17, 19, 0.5))
+    assert found.explanation.startswith("18 of 19 times, the next account is later")
+    backwards = signs(in_turn([f"user{9 - i}" for i in range(10)] * 2))["sorted names"]
+    assert backwards.p_value == pytest.approx(1, abs=1e-4)
+
+
+def test_the_order_of_a_list_that_is_not_sorted() -> None:
+    """Each of five accounts is followed by another one with a probability of a fifth."""
+    found = signs(in_turn([*"decab"] * 3))
+    assert found["same order"].p_value == pytest.approx(0.2**5)
+    assert found["sorted names"].p_value > 0.1
+
+
+def test_each_time_another_order_is_none() -> None:
+    assert signs(in_turn([*"decab", *"abdce", *"daceb"]))["same order"].p_value == 1
+
+
+def test_an_order_of_a_few_accounts_is_none_of_the_group() -> None:
+    """Of 26 and of 27 attempts, 8 are on accounts that are followed by the same one."""
+    listed = [*"abcde"] * 2
+    for others, is_a_sign in ((16, True), (17, False)):
+        found = signs(in_turn([*listed, *(f"user{i}" for i in range(others))]))["same order"]
+        assert found.explanation.startswith("4 of 4 accounts")
+        assert (found.p_value < 1) == is_a_sign
+
+
+def test_bots_with_a_list_of_names_are_no_attacker_who_takes_turns() -> None:
+    """Each tries the same names within minutes, on days that have nothing to do with each other."""
+    bots = [day + i / 24 / 60 for day in (1, 4, 6, 13, 19, 30, 41) for i in range(5)]
+    found = signs(suspects(bots, user=[*"abcde"] * 7))
+    assert found["sorted names"].p_value == 1
+    # The last account is followed by the first one.
+    assert found["same order"].p_value == 1
+
+
+@pytest.mark.parametrize("accounts", [8, 40, 300])
+def test_random_attempts_have_no_order(accounts: int) -> None:
+    rng = np.random.default_rng(accounts)
+    p_values = [
+        sign.p_value
+        for _ in range(40)
+        for name, sign in signs(
+            suspects(
+                rng.uniform(0, 60, 150).tolist(),
+                user=[f"user{i:03}" for i in rng.integers(0, accounts, 150)],
+            )
+        ).items()
+        if name in ("same order", "sorted names")
+    ]
+    assert len(p_values) >= 40
+    assert min(p_values) > 1e-4
+
+
 def test_more_accounts_than_the_tenant_has_are_no_sign() -> None:
     """If the number of accounts is wrong, it says nothing."""
     members = suspects([i * 0.5 for i in range(40)], user=[f"user{i % 20}" for i in range(40)])

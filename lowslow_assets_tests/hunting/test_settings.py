@@ -41,6 +41,7 @@ THRESHOLDS = {
     10: "0207ac9dddb0",
     11: "2c3e9f19bb66",
     12: "f4b84e827dc0",
+    13: "0aa70086dc9d",
 }
 RULES = (
     baseline,

@@ -52,7 +52,7 @@ def attempts_of(rows: Rows) -> Rows:
         ipv6=st.booleans(),
         address_reuse=st.just(0.0),
         targets=st.none() | st.integers(7, USERS),
-        order=st.sampled_from(["rounds", "random"]),
+        order=st.sampled_from(["rounds", "list", "sorted", "random"]),
         locked=st.floats(0, 0.4),
         stopped=st.integers(0, 3),
         successes=st.integers(0, 3),
@@ -163,6 +163,16 @@ def test_random_order_comes_back_to_an_account_before_the_others_were_tried():
     _, rows = planted(Campaign("spray", rate=20, targets=25, order="random"))
     assert any(len(set(rows["user"][i : i + 25].tolist())) < 25 for i in range(0, 1_000, 25))
     assert len(np.unique(rows["user"])) == 25
+
+
+@pytest.mark.parametrize("order", ["list", "sorted"])
+def test_a_list_is_tried_in_the_same_order_again_and_again(order):
+    world, rows = planted(Campaign("spray", rate=20, targets=25, order=order))
+    first = rows["user"][:25].tolist()
+    assert len(set(first)) == 25
+    assert (rows["user"][25:1_000] == rows["user"][: 1_000 - 25]).all()
+    names = [world.people.upn[user] for user in first]
+    assert (names == sorted(names)) == (order == "sorted")
 
 
 def test_poisson_gaps_vary_more_than_steady_ones():
