@@ -28,7 +28,15 @@ from benchmarks.detection.runs import chosen_tenants, parser_of_runs, side_by_si
 from benchmarks.detection.scenarios import TUNING_SEEDS, tenant_of
 from benchmarks.detection.scoring import Trial, score
 from benchmarks.detection.tenants import Hunting
-from lowslow_assets.detection import entries, explanations, gathering, members, signs
+from lowslow_assets.detection import (
+    entries,
+    explanations,
+    gathering,
+    members,
+    signs,
+    traits,
+    visits,
+)
 from lowslow_assets.detection.explanations import EXPLANATIONS, explain_failures
 from lowslow_assets.detection.members import Suspects
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
@@ -226,8 +234,9 @@ ABLATIONS = {
         )
         for factor in entries.FACTORS
     },
-    "entries: without the campaign's own sources": _in_place(
-        INCIDENT_MEMBERS, entries, "SHARED_BY_ACCOUNTS", 1_000_000
+    "entries: without the campaign's own sources": Ablation(
+        INCIDENT_MEMBERS,
+        tuple((owner, "SHARED_BY_ACCOUNTS", lambda *_: 1_000_000) for owner in (traits, visits)),
     ),
     "entries: without the campaign's tool": _in_place(
         INCIDENT_MEMBERS,

@@ -5,21 +5,25 @@ from collections.abc import Callable
 import pyarrow as pa
 
 from lowslow_assets.detection.entries import (
-    JUDGED,
     PROBABILITIES,
     SCORED,
+    entry_probability,
+    likely_entries,
+)
+from lowslow_assets.detection.traits import (
+    JUDGED,
     TRAIT_COLUMNS,
     count_traits,
-    entry_probability,
-    honest_shares,
-    likely_entries,
-    lone_visits,
-    own_prefixes,
     trait_key,
-    visited_prefixes,
-    visitors,
     with_news,
     with_traits,
+)
+from lowslow_assets.detection.visits import (
+    honest_shares,
+    lone_visits,
+    own_prefixes,
+    visited_prefixes,
+    visitors,
 )
 from lowslow_assets.engines.base import Relation
 from lowslow_assets.engines.schemas import extended, schema, without

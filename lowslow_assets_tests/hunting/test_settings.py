@@ -19,7 +19,9 @@ from lowslow_assets.detection import (
     pruning,
     signs,
     spray_tests,
+    traits,
     two_campaigns,
+    visits,
 )
 from lowslow_assets.detection.pruning import PruningRules
 from lowslow_assets.hunting import judge
@@ -41,7 +43,7 @@ THRESHOLDS = {
     10: "0207ac9dddb0",
     11: "2c3e9f19bb66",
     12: "f4b84e827dc0",
-    13: "0aa70086dc9d",
+    13: "93ca294b14c1",
 }
 RULES = (
     baseline,
@@ -56,7 +58,9 @@ RULES = (
     pruning,
     signs,
     spray_tests,
+    traits,
     two_campaigns,
+    visits,
 )
 
 
