@@ -11,37 +11,39 @@ import numpy as np
 from lowslow_assets.detection.members import VISIT, Suspects
 
 
-def one_after_the_other(suspects: Suspects) -> list[tuple[str, str]]:
-    """Pairs of different accounts that are tried one after the other, in order of time.
+def one_after_the_other(suspects: Suspects) -> list[tuple[str, str, int]]:
+    """Different accounts that are tried one after the other, and the first one's hour of the day.
 
-    Only attempts that are at least VISIT apart follow each other: bots try a few names within
-    minutes, in the same order each time.
+    In order of time. Only attempts that are at least VISIT apart follow each other: bots try a few
+    names within minutes, in the same order each time.
     """
     ordered = suspects.at(np.lexsort((suspects.signin_id, suspects.time)))
-    apart = np.diff(ordered.time) >= VISIT
-    pairs = zip(ordered.user[:-1][apart], ordered.user[1:][apart], strict=True)
-    return [(account, following) for account, following in pairs if account != following]
+    apart = np.flatnonzero(np.diff(ordered.time) >= VISIT)
+    hours = (ordered.time - ordered.day) // np.timedelta64(1, "h")
+    found = zip(ordered.user[apart], ordered.user[apart + 1], hours[apart].tolist(), strict=True)
+    return [
+        (account, following, hour) for account, following, hour in found if account != following
+    ]
 
 
-def following_accounts(suspects: Suspects) -> dict[str, list[str]]:
-    """Which accounts follow each account, in order of time; none may follow.
+def followed_again(suspects: Suspects) -> dict[str, bool]:
+    """Whether the same account follows an account again, for those that another follows twice.
 
-    Only accounts that are tried more than once are considered, because unrelated attempts on others
-    may lie between the attempts of an attacker.
+    Of each account, the first two times count, at different hours of the day: devices with old
+    passwords may try at their time of every day. Only attempts on accounts that are tried more than
+    once are considered, because unrelated ones may lie between those of an attacker.
     """
     tries = Counter(suspects.user.tolist())
     again = suspects.at(np.array([tries[account] > 1 for account in suspects.user], bool))
-    found: dict[str, list[str]] = {account: [] for account, number in tries.items() if number > 1}
-    for account, following in one_after_the_other(again):
-        found[account].append(following)
+    followed: dict[str, list[tuple[str, int]]] = {}
+    for account, following, hour in one_after_the_other(again):
+        followed.setdefault(account, []).append((following, hour))
+    found = dict[str, bool]()
+    for account, times in followed.items():
+        if len(times) < 2:
+            continue
+        (first, hour), (second, later_hour) = times[:2]
+        apart = abs(hour - later_hour)
+        if min(apart, 24 - apart) > 1:
+            found[account] = first == second
     return found
-
-
-def in_same_order(suspects: Suspects) -> np.ndarray:
-    """Whether the attempt's account was followed by one account both first times, shape (n,)."""
-    repeated = {
-        account
-        for account, following in following_accounts(suspects).items()
-        if len(following) > 1 and following[0] == following[1]
-    }
-    return np.array([account in repeated for account in suspects.user], bool)

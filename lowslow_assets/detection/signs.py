@@ -13,11 +13,7 @@ from datetime import date
 
 import numpy as np
 
-from lowslow_assets.detection.list_order import (
-    following_accounts,
-    in_same_order,
-    one_after_the_other,
-)
+from lowslow_assets.detection.list_order import followed_again, one_after_the_other
 from lowslow_assets.detection.members import Suspects, shares_prefix, weekday
 from lowslow_assets.detection.population import Population
 from lowslow_assets.detection.statistics import ClusterSize
@@ -141,7 +137,7 @@ def _signs_of_order(members: Suspects) -> Iterator[Sign]:
     from scipy import stats
 
     if pairs := one_after_the_other(members):
-        rises = sum(account < following for account, following in pairs)
+        rises = sum(account < following for account, following, _ in pairs)
         yield Sign(
             "sorted names",
             # In a random order, rises vary less: what follows a name that is late in the alphabet
@@ -150,20 +146,18 @@ def _signs_of_order(members: Suspects) -> Iterator[Sign]:
             f"{rises:,} of {len(pairs):,} times, the next account is later in the alphabet; for "
             f"strays, {len(pairs) / 2:,.0f} times",
         )
-    twice = sum(len(following) > 1 for following in following_accounts(members).values())
-    if twice:
-        listed = in_same_order(members)
-        same = len({*members.user[listed]})
-        tries = np.array([n for n in Counter(members.user.tolist()).values() if n > 1])
-        by_chance = float((tries**2).sum() / tries.sum() ** 2)
+    if followed := followed_again(members):
+        same = {account for account, is_same in followed.items() if is_same}
+        tries = Counter(members.user.tolist())
+        again = np.array([number for number in tries.values() if number > 1])
+        by_chance = float((again**2).sum() / again.sum() ** 2)
+        # It must be an order of the group, not of a few accounts.
+        of_group = sum(tries[account] for account in same) >= REPEATED_SHARE * len(members)
         yield Sign(
             "same order",
-            # It must be an order of the group, not of a few accounts.
-            float(stats.binom.sf(same - 1, twice, by_chance))
-            if listed.mean() >= REPEATED_SHARE
-            else 1.0,
-            f"{same:,} of {twice:,} accounts are followed by the same account when they are tried "
-            f"again; of strays, {twice * by_chance:,.0f}",
+            float(stats.binom.sf(len(same) - 1, len(followed), by_chance)) if of_group else 1.0,
+            f"{len(same):,} of {len(followed):,} accounts are followed by the same account when "
+            f"they are tried again; of strays, {len(followed) * by_chance:,.0f}",
         )
 
 

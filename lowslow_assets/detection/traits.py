@@ -1,4 +1,4 @@
-"""Traits of attempts and visits: what is new to the user, unusual in the tenant, or the campaign's."""
+"""Traits of attempts and visits: new to the user, unusual in the tenant, or the campaign's."""
 
 from collections.abc import Mapping
 

@@ -552,7 +552,8 @@ def test_an_order_of_a_few_accounts_is_none_of_the_group() -> None:
 
 def test_bots_with_a_list_of_names_are_no_attacker_who_takes_turns() -> None:
     """Each tries the same names within minutes, on days that have nothing to do with each other."""
-    bots = [day + i / 24 / 60 for day in (1, 4, 6, 13, 19, 30, 41) for i in range(5)]
+    begins = (1.1, 4.5, 6.2, 13.9, 19.4, 30.7, 41.3)
+    bots = [day + i / 24 / 60 for day in begins for i in range(5)]
     found = signs(suspects(bots, user=[*"abcde"] * 7))
     assert found["sorted names"].p_value == 1
     # The last account is followed by the first one.
