@@ -111,13 +111,7 @@ def signs_of_members(
     if n < MIN_ATTEMPTS:
         return
     users = len(np.unique(members.user))
-    accounts = max(population.accounts, users)
-    again = n - accounts * (1 - (1 - 1 / accounts) ** n)
-    yield Sign(
-        "even accounts",
-        occupancy_p_value(n, accounts, users),
-        f"{n - users:,} of {n:,} attempts try an account again; strays would {again:,.0f} times",
-    )
+    yield _even_accounts(members.user[~members.invented], population)
     daily = _one_per_account_and_day(members)
     _, tries = np.unique(daily.user, return_counts=True)
     if tries.sum() >= _LEAST_TRIES * users:
@@ -130,6 +124,21 @@ def signs_of_members(
     yield from _signs_of_order(daily)
     yield from _signs_of_time(daily, population, left_out, taken)
     yield from _signs_of_repetition(members, len(among))
+
+
+def _even_accounts(users: np.ndarray, population: Population) -> Sign:
+    """``users`` are the accounts of attempts, shape (n,).
+
+    Names that no account has do not count: outsiders at the wrong door try their own names.
+    """
+    n, distinct = len(users), len(np.unique(users))
+    accounts = max(population.accounts, distinct, 1)
+    again = n - accounts * (1 - (1 - 1 / accounts) ** n)
+    return Sign(
+        "even accounts",
+        occupancy_p_value(n, accounts, distinct),
+        f"{n - distinct:,} of {n:,} attempts try an account again; strays would {again:,.0f} times",
+    )
 
 
 def _signs_of_order(members: Suspects) -> Iterator[Sign]:
@@ -342,10 +351,13 @@ def _differs(counts: np.ndarray, usual: np.ndarray) -> float:
     found = np.add.reduceat(counts, edges)
     # A night has hardly any success, but an attempt in it is not impossible.
     people = usual + usual.mean() * _LEAST_OF_USUAL if usual.any() else np.ones(len(counts))
-    of_noise, of_people = (
-        np.add.reduceat(e, edges) / e.sum() * found.sum() for e in (np.ones(len(counts)), people)
+    # At home, people are up some hours earlier and later than at work.
+    all_people = [np.roll(people, shift) for shift in (-1, 0, 1)]
+    of_noise, *of_people = (
+        np.add.reduceat(e, edges) / e.sum() * found.sum()
+        for e in (np.ones(len(counts)), *all_people)
     )
-    expected = [w * of_noise + (1 - w) * of_people for w in _SHARES_OF_NOISE]
+    expected = [w * of_noise + (1 - w) * each for each in of_people for w in _SHARES_OF_NOISE]
     return max(float(stats.chisquare(found, e).pvalue) for e in expected)
 
 
