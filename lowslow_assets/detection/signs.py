@@ -107,32 +107,31 @@ def signs_of_members(
     ``taken`` (since 1970), strays may have been taken for members of another campaign, so beginning
     and end are those on the other days.
     """
-    n = len(members)
-    if n < MIN_ATTEMPTS:
+    if len(members) < MIN_ATTEMPTS:
         return
-    users = len(np.unique(members.user))
-    yield _even_accounts(members.user[~members.invented], population)
     daily = _one_per_account_and_day(members)
-    _, tries = np.unique(daily.user, return_counts=True)
-    if tries.sum() >= _LEAST_TRIES * users:
+    users, tries = np.unique(daily.user, return_counts=True)
+    if tries.sum() >= _LEAST_TRIES * len(users):
         yield Sign(
             "equal tries",
             _dispersion_p_value(tries),
-            f"each of {users:,} accounts is tried on {tries.min():,} to {tries.max():,} days; "
+            f"each of {len(users):,} accounts is tried on {tries.min():,} to {tries.max():,} days; "
             "random tries would vary more",
         )
+    # Outsiders at the wrong door try their own names, which no account has, at their own hours.
+    on_accounts = members.at(~members.invented)
+    if len(on_accounts) >= MIN_ATTEMPTS:
+        yield _even_accounts(on_accounts.user, population)
+        of_accounts = _one_per_account_and_day(on_accounts)
+        yield from _signs_of_time(of_accounts, population, left_out, taken)
     yield from _signs_of_order(daily)
-    yield from _signs_of_time(daily, population, left_out, taken)
     yield from _signs_of_repetition(members, len(among))
 
 
 def _even_accounts(users: np.ndarray, population: Population) -> Sign:
-    """``users`` are the accounts of attempts, shape (n,).
-
-    Names that no account has do not count: outsiders at the wrong door try their own names.
-    """
+    """``users`` are the accounts of attempts, shape (n,)."""
     n, distinct = len(users), len(np.unique(users))
-    accounts = max(population.accounts, distinct, 1)
+    accounts = max(population.accounts, distinct)
     again = n - accounts * (1 - (1 - 1 / accounts) ** n)
     return Sign(
         "even accounts",
@@ -351,13 +350,10 @@ def _differs(counts: np.ndarray, usual: np.ndarray) -> float:
     found = np.add.reduceat(counts, edges)
     # A night has hardly any success, but an attempt in it is not impossible.
     people = usual + usual.mean() * _LEAST_OF_USUAL if usual.any() else np.ones(len(counts))
-    # At home, people are up some hours earlier and later than at work.
-    all_people = [np.roll(people, shift) for shift in (-1, 0, 1)]
-    of_noise, *of_people = (
-        np.add.reduceat(e, edges) / e.sum() * found.sum()
-        for e in (np.ones(len(counts)), *all_people)
+    of_noise, of_people = (
+        np.add.reduceat(e, edges) / e.sum() * found.sum() for e in (np.ones(len(counts)), people)
     )
-    expected = [w * of_noise + (1 - w) * each for each in of_people for w in _SHARES_OF_NOISE]
+    expected = [w * of_noise + (1 - w) * of_people for w in _SHARES_OF_NOISE]
     return max(float(stats.chisquare(found, e).pvalue) for e in expected)
 
 

@@ -578,6 +578,22 @@ def test_random_attempts_have_no_order(accounts: int) -> None:
     assert min(p_values) > 1e-4
 
 
+def test_outsiders_at_the_wrong_door_are_no_attacker() -> None:
+    """Each tries a name of its own, which no account has, in the evening; on accounts, it counts."""
+    rng = np.random.default_rng(3)
+    times = [day + rng.uniform(17, 22) / 24 for day in rng.integers(0, 60, 300)]
+    for code, are_a_sign in (("50034", False), ("50126", True)):
+        found = signs(suspects(times, result_type=[code] * 300))
+        assert all(sign.p_value > 1e-3 for sign in found.values()) != are_a_sign
+        assert ({"even accounts", "hours of the day"} <= found.keys()) == are_a_sign
+    # Twelve attempts on accounts are enough to look at these alone.
+    codes = ["50126"] * 12 + ["50034"] * 288
+    assert signs(suspects(times, result_type=codes))["even accounts"].explanation.startswith(
+        "0 of 12"
+    )
+    assert "even accounts" not in signs(suspects(times[1:], result_type=codes[1:]))
+
+
 def test_more_accounts_than_the_tenant_has_are_no_sign() -> None:
     """If the number of accounts is wrong, it says nothing."""
     members = suspects([i * 0.5 for i in range(40)], user=[f"user{i % 20}" for i in range(40)])
