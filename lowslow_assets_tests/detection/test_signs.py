@@ -579,7 +579,7 @@ def test_random_attempts_have_no_order(accounts: int) -> None:
 
 
 def test_outsiders_at_the_wrong_door_are_no_attacker() -> None:
-    """Each tries a name of its own, which no account has, in the evening; on accounts, it counts."""
+    """Each tries a name of its own in the evening, which is a sign if the names are accounts."""
     rng = np.random.default_rng(3)
     times = [day + rng.uniform(17, 22) / 24 for day in rng.integers(0, 60, 300)]
     for code, are_a_sign in (("50034", False), ("50126", True)):
