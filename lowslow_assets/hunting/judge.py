@@ -386,10 +386,12 @@ def _tests(
         ],
         own,
     )
-    # People have such habits too; and what a campaign leaves over is what comes at other hours.
-    if not odd:
+    # People have such habits too, also in a network that the tenant hardly has; and what a campaign
+    # leaves over is what comes at other hours.
+    like_people = {*odd} <= {"network"}
+    if like_people:
         signs = [sign for sign in signs if sign.name != BEGINNING_AND_END]
-    if taken or not odd:
+    if taken or like_people:
         signs = [sign for sign in signs if sign.name not in (HOURS_OF_THE_DAY, DAYS_OFF)]
     size = size_of(0, own)
     strays = honest_strays_among(own, size.span_days, population, len(odd))

@@ -46,7 +46,7 @@ from lowslow_assets.settings import NOTEBOOK, Thresholds
 START = datetime(2026, 5, 4, tzinfo=UTC)
 TENANT = Population(accounts=1_000, days=60)
 SETTINGS = HuntSettings(lookback_days=60)
-SPRAY, TYPO = 0b11101, 0b01000
+SPRAY, TYPO, NETWORK = 0b11101, 0b01000, 0b10000
 SURE, SELDOM = 900.0, 100.0
 COMPONENTS = 2
 
@@ -543,8 +543,10 @@ def test_members_do_not_depend_on_the_order_of_suspects() -> None:
     assert found[0] == found[1]
 
 
-@pytest.mark.parametrize(("pattern", "kept"), [(0, False), (SPRAY, True)])
-def test_hours_are_no_sign_of_what_is_unusual_in_nothing(pattern: int, kept: bool) -> None:
+@pytest.mark.parametrize(("pattern", "kept"), [(0, False), (NETWORK, False), (SPRAY, True)])
+def test_hours_are_no_sign_of_what_is_unusual_in_nothing_but_the_network(
+    pattern: int, kept: bool
+) -> None:
     """Attempts at random on random days, all in the evening."""
     rng = np.random.default_rng(2)
     evenings = zip(rng.integers(0, TENANT.days, 120), rng.uniform(16, 20, 120), strict=True)
@@ -558,7 +560,7 @@ def test_hours_are_no_sign_of_what_is_unusual_in_nothing(pattern: int, kept: boo
     assert {cluster.kept for cluster in clusters.values()} == {kept}
 
 
-@pytest.mark.parametrize(("pattern", "kept"), [(0, False), (SPRAY, True)])
+@pytest.mark.parametrize(("pattern", "kept"), [(0, False), (NETWORK, False), (SPRAY, True)])
 def test_days_off_are_no_sign_of_what_is_unusual_in_nothing(pattern: int, kept: bool) -> None:
     """Attempts at random times of weekends, where people succeed on weekdays."""
     rng = np.random.default_rng(1)
@@ -578,7 +580,7 @@ def test_days_off_are_no_sign_of_what_is_unusual_in_nothing(pattern: int, kept: 
     assert {cluster.kept for cluster in clusters.values()} == {kept}
 
 
-@pytest.mark.parametrize(("pattern", "kept"), [(0, False), (SPRAY, True)])
+@pytest.mark.parametrize(("pattern", "kept"), [(0, False), (NETWORK, False), (SPRAY, True)])
 def test_beginning_and_end_are_no_sign_of_what_is_unusual_in_nothing(
     pattern: int, kept: bool
 ) -> None:
