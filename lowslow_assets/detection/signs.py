@@ -98,6 +98,7 @@ def signs_of_members(
     population: Population,
     left_out: np.datetime64 | None = None,
     taken: Collection[int] = (),
+    outsiders: bool = False,
 ) -> Iterator[Sign]:
     """Signs in what the attempts try, when, from where and with which tool.
 
@@ -105,7 +106,8 @@ def signs_of_members(
     or tool counts by its share of all suspects in ``among``. If members were left out from the time
     ``left_out`` on, what lies between those before and those after it is no gap. On the days
     ``taken`` (since 1970), strays may have been taken for members of another campaign, so beginning
-    and end are those on the other days.
+    and end are those on the other days. ``outsiders``: some attempts may be of people at the wrong
+    door. They try their own names, which no account has, at their own hours.
     """
     if len(members) < MIN_ATTEMPTS:
         return
@@ -118,12 +120,11 @@ def signs_of_members(
             f"each of {len(users):,} accounts is tried on {tries.min():,} to {tries.max():,} days; "
             "random tries would vary more",
         )
-    # Outsiders at the wrong door try their own names, which no account has, at their own hours.
-    on_accounts = members.at(~members.invented)
-    if len(on_accounts) >= MIN_ATTEMPTS:
-        yield _even_accounts(on_accounts.user, population)
-        of_accounts = _one_per_account_and_day(on_accounts)
-        yield from _signs_of_time(of_accounts, population, left_out, taken)
+    of_one_hand = members.at(~members.invented) if outsiders else members
+    if len(of_one_hand) >= MIN_ATTEMPTS:
+        yield _even_accounts(of_one_hand.user, population)
+        of_days = _one_per_account_and_day(of_one_hand)
+        yield from _signs_of_time(of_days, population, left_out, taken)
     yield from _signs_of_order(daily)
     yield from _signs_of_repetition(members, len(among))
 

@@ -582,16 +582,24 @@ def test_outsiders_at_the_wrong_door_are_no_attacker() -> None:
     """Each tries a name of its own in the evening, which is a sign if the names are accounts."""
     rng = np.random.default_rng(3)
     times = [day + rng.uniform(17, 22) / 24 for day in rng.integers(0, 60, 300)]
-    for code, are_a_sign in (("50034", False), ("50126", True)):
-        found = signs(suspects(times, result_type=[code] * 300))
-        assert all(sign.p_value > 1e-3 for sign in found.values()) != are_a_sign
-        assert ({"even accounts", "hours of the day"} <= found.keys()) == are_a_sign
+
+    def found_in(codes: list[str], outsiders: bool) -> dict[str, Sign]:
+        found = suspects(times[: len(codes)], result_type=codes)
+        named = signs_of_members(found, found, TENANT, outsiders=outsiders)
+        return {sign.name: sign for sign in named}
+
+    for codes, outsiders, are_signs in (
+        (["50034"] * 300, True, False),
+        (["50034"] * 300, False, True),
+        (["50126"] * 300, True, True),
+    ):
+        found = found_in(codes, outsiders)
+        assert ({"even accounts", "hours of the day"} <= found.keys()) == are_signs
+        assert (min(sign.p_value for sign in found.values()) < 1e-9) == are_signs
     # Twelve attempts on accounts are enough to look at these alone.
-    codes = ["50126"] * 12 + ["50034"] * 288
-    assert signs(suspects(times, result_type=codes))["even accounts"].explanation.startswith(
-        "0 of 12"
-    )
-    assert "even accounts" not in signs(suspects(times[1:], result_type=codes[1:]))
+    found = found_in(["50126"] * 12 + ["50034"] * 288, outsiders=True)
+    assert found["even accounts"].explanation.startswith("0 of 12")
+    assert "even accounts" not in found_in(["50126"] * 11 + ["50034"] * 288, outsiders=True)
 
 
 def test_more_accounts_than_the_tenant_has_are_no_sign() -> None:
