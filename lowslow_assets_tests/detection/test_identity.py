@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -79,14 +80,14 @@ def candidate(
     cluster_id: int, members: Sequence[Attempt], values: Mapping[str, str] | None = None
 ) -> Candidate:
     by_hash = sorted(members, key=lambda attempt: attempt.hash)[:SAMPLE_SIZE]
-    days = sorted({attempt.date for attempt in members})
+    by_day = Counter(attempt.day for attempt in members)
     return Candidate(
         cluster_id=cluster_id,
         users=len(members),
         first_activity=min(members).time,
         last_activity=max(members).time,
         earliest_signin=min(members).signin_id,
-        attempts_by_day={day: sum(a.date == day for a in members) for day in days},
+        attempts_by_day={on(day): number for day, number in sorted(by_day.items())},
         sample={attempt.hash: attempt.date for attempt in by_hash},
         fingerprint=repeated(values or {}),
     )
