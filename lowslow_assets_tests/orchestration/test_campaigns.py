@@ -12,9 +12,13 @@ import pytest
 
 from lowslow_assets.detection.identity import CONTINUED, NEW, SAMPLE_SIZE
 from lowslow_assets_tests.orchestration.conftest import DAYS, LAST, Project
+from lowslow_assets_tests.orchestration.test_definitions import DOCUMENTS, HUNT
 from lowslow_assets_tests.orchestration.test_hunt import metadata
+from lowslow_assets_tests.orchestration.test_repeatability import assert_same
 
 HUNTED = DAYS[-3:]
+# News depends on what was hunted before.
+WITH_HISTORY = {"campaigns", "enriched_incidents"}
 READ = ("category_counts", "cluster_members", "cluster_statistics", "cluster_features")
 
 
@@ -67,6 +71,15 @@ def test_days_of_one_spray_are_one_campaign_and_one_incident(project, followed):
         assert set(of_incident) == {known}
         documents = (followed.lake / "incident_documents" / f"date={day}").iterdir()
         assert [path.name for path in documents] == [f"{known}.json"]
+
+
+def test_a_hunt_in_a_range_after_its_neighbours_makes_what_it_makes_alone(project, followed):
+    assert_same(project, followed, HUNT - DOCUMENTS - WITH_HISTORY, [LAST])
+    for name in DOCUMENTS:
+        folders = [p.lake / name / f"date={LAST}" for p in (project, followed)]
+        texts = [{path.name: path.read_text() for path in folder.iterdir()} for folder in folders]
+        assert texts[0].keys() == texts[1].keys()
+        assert name != "rule_documents" or texts[0] == texts[1]
 
 
 @pytest.mark.parametrize("order", [(2, 1, 0), (1, 2, 0), (0, 2, 1)])

@@ -1,4 +1,4 @@
-"""The same tenant in every form that is read, mixed in one export: the same incidents."""
+"""The same tenant in every form that is read, mixed in one export: the same tables."""
 
 import gzip
 import json
@@ -11,7 +11,8 @@ from typing import Any
 from lowslow_assets.sample_tenant.facts import facts_of
 from lowslow_assets.sample_tenant.schemas import diagnostic, sentinel
 from lowslow_assets.sample_tenant.traffic import draw
-from lowslow_assets_tests.orchestration.conftest import DAYS, LAST, TENANT, Project
+from lowslow_assets_tests.orchestration.conftest import DAYS, INGEST, TENANT, Project
+from lowslow_assets_tests.orchestration.test_repeatability import assert_same
 from lowslow_assets_tests.signins.test_forms import OF_RECORDS, OF_ROWS, lines
 
 SIGNINS = replace(TENANT, duplicates=0.0)
@@ -45,9 +46,7 @@ def write(root: Path, mixed: bool) -> None:
             (folder / f"{number}.{kind}{suffix}").write_bytes(content)
 
 
-def test_all_forms_in_one_export_give_the_incidents_of_plain_lines(
-    project: Project, tmp_path: Path
-):
+def test_all_forms_in_one_export_make_the_tables_of_plain_lines(project: Project, tmp_path: Path):
     made = []
     for mixed in (False, True):
         root = tmp_path / str(mixed)
@@ -58,9 +57,6 @@ def test_all_forms_in_one_export_give_the_incidents_of_plain_lines(
     plain, mixed = made
     for day in DAYS:
         assert not mixed.table("rejected_signins", day).num_rows
-        assert mixed.table("raw_signins", day).equals(plain.table("raw_signins", day))
-    assert mixed.run("hunt_as_of_day", [LAST]).success
-    assert plain.run("hunt_as_of_day", [LAST]).success
-    for table in ("enriched_incidents", "incident_members", "explained_failures"):
-        assert mixed.table(table, LAST).num_rows
-        assert mixed.table(table, LAST).equals(plain.table(table, LAST))
+    assert sum(plain.table("raw_signins", day).num_rows for day in DAYS) > 4_000
+    # A hunt reads nothing else.
+    assert_same(plain, mixed, INGEST, DAYS)

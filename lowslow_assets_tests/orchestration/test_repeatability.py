@@ -13,12 +13,7 @@ from lowslow_assets.engines import spark as spark_module
 from lowslow_assets.engines import workers
 from lowslow_assets.settings import NOTEBOOK
 from lowslow_assets_tests.orchestration.conftest import DAYS, INGEST, LAST, Project
-from lowslow_assets_tests.orchestration.test_definitions import DOCUMENTS, HUNT
 from lowslow_assets_tests.support.lakes import assert_same_lakes
-
-HUNT_TABLES = HUNT - DOCUMENTS
-# News depends on what was hunted before: see test_campaigns.py.
-WITH_HISTORY = {"campaigns", "enriched_incidents"}
 
 
 @pytest.fixture
@@ -66,16 +61,6 @@ def test_a_day_of_many_files_holds_what_one_of_one_file_does(
         for day in DAYS[3:5]:
             files = (copy.lake / table / f"date={day}").glob("*.parquet")
             assert len(list(files)) > 1
-
-
-def test_hunted_in_a_range_after_its_neighbour(project, copy):
-    copy.run("hunt_as_of_day", DAYS[-2:])
-    assert_same(project, copy, HUNT_TABLES - WITH_HISTORY, [LAST])
-    for name in DOCUMENTS:
-        folders = [p.lake / name / f"date={LAST}" for p in (project, copy)]
-        texts = [{path.name: path.read_text() for path in folder.iterdir()} for folder in folders]
-        assert texts[0].keys() == texts[1].keys()
-        assert name != "rule_documents" or texts[0] == texts[1]
 
 
 def test_a_hunt_of_a_day_that_is_not_ingested_says_so(project):
