@@ -110,7 +110,7 @@ def serving(workspace: Workspace) -> Iterator[QueriedExport]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     client = LogsQueryClient(
         object(),  # type: ignore[arg-type]
         endpoint=f"http://127.0.0.1:{server.server_address[1]}",

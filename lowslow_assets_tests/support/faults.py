@@ -22,7 +22,7 @@ FAULTS = (BUSY, THROTTLED, RESET, LOST, TRUNCATED, SLOW)
 passed on; the connection reset afterwards, so that a write was done but its writer does not know;
 half a body; a slow body."""
 
-_SLOW_SECONDS = 1
+_SLOW_SECONDS = 0.3
 
 
 @dataclass
@@ -124,7 +124,7 @@ def proxy(
     server = ThreadingHTTPServer((HOST, 0), Handler)
     server.daemon_threads = True
     running = Proxy(Emulator(server.server_address[1]))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield running
