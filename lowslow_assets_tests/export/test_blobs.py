@@ -269,7 +269,7 @@ def test_faults_on_the_way_change_nothing(
     local_tables: dict[str, list[dict[str, object]]],
     read: str,
 ):
-    with proxy(azurite, one_in=5) as between:
+    with proxy(azurite, one_in=11) as between:
         source = SourceResource(root=url(between.emulator, filled), read=read)
         ingest(source, tmp_path, duckdb_engine)
         assert all(between.done[fault] > 3 for fault in FAULTS)
