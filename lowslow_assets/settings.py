@@ -67,9 +67,10 @@ class Thresholds:
     )
     min_active_days: int = _threshold(
         *(7, 2, 365),
-        "Days with an attempt at least; four sevenths of them are enough within three times as "
-        "many days, and three sevenths within twice as many from sources that return. Lower: a "
-        "campaign is found after fewer days, and so are bursts of a few days. "
+        "Days with an attempt at least. Fewer are enough if they are spread over weeks: four "
+        "sevenths over nearly three times as many days, three sevenths over twice as many from "
+        "sources that return. Lower: a campaign is found after fewer days, and so are bursts of a "
+        "few days. "
         "Higher: campaigns are found later, and short ones never.",
     )
     max_p_value: float = _threshold(

@@ -10,6 +10,9 @@ import numpy as np
 
 from lowslow_assets.detection.members import VISIT, Suspects
 
+LEAST_HOURS_APART = 2
+"""An account that is tried again at nearly the same hour of the day may be a device's."""
+
 
 def one_after_the_other(suspects: Suspects) -> list[tuple[str, str, int]]:
     """Different accounts that are tried one after the other, and the first one's hour of the day.
@@ -29,9 +32,10 @@ def one_after_the_other(suspects: Suspects) -> list[tuple[str, str, int]]:
 def followed_again(suspects: Suspects) -> dict[str, bool]:
     """Whether the same account follows an account again, for those that another follows twice.
 
-    Of each account, the first two times count, at different hours of the day: devices with old
-    passwords may try at their time of every day. Only attempts on accounts that are tried more than
-    once are considered, because unrelated ones may lie between those of an attacker.
+    Of each account, the first two times count. If they are less than LEAST_HOURS_APART by the
+    clock, the account is left out: devices with old passwords try at their time of each day. Only
+    attempts on accounts that are tried more than once are considered, because unrelated ones may
+    lie between those of an attacker.
     """
     tries = Counter(suspects.user.tolist())
     again = suspects.at(np.array([tries[account] > 1 for account in suspects.user], bool))
@@ -44,6 +48,6 @@ def followed_again(suspects: Suspects) -> dict[str, bool]:
             continue
         (first, hour), (second, later_hour) = times[:2]
         apart = abs(hour - later_hour)
-        if min(apart, 24 - apart) > 1:
+        if min(apart, 24 - apart) >= LEAST_HOURS_APART:
             found[account] = first == second
     return found

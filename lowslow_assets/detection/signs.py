@@ -7,7 +7,7 @@ strays show only by chance, with the probability of that chance.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -19,7 +19,11 @@ from lowslow_assets.detection.population import Population
 from lowslow_assets.detection.statistics import ClusterSize
 
 REPEATED_SHARE = 0.3
-"""This share of unrelated attempts may share a prefix with others, one tool, or one network."""
+"""This share of unrelated attempts may have one tool, or one network."""
+BOTS_SHARE = 0.4
+"""This share of unrelated attempts may share a prefix: each bot tries several accounts."""
+LEAST_LISTED_SHARE = 0.3
+"""This share of a group's attempts must be on accounts in the order of a list."""
 MIN_ATTEMPTS = 12
 """With fewer attempts, only their number is a sign."""
 BEGINNING_AND_END = "beginning and end"
@@ -120,24 +124,45 @@ def signs_of_members(
             f"each of {len(users):,} accounts is tried on {tries.min():,} to {tries.max():,} days; "
             "random tries would vary more",
         )
-    of_one_hand = members.at(~members.invented) if outsiders else members
-    if len(of_one_hand) >= MIN_ATTEMPTS:
-        yield _even_accounts(of_one_hand.user, population)
-        of_days = _one_per_account_and_day(of_one_hand)
-        yield from _signs_of_time(of_days, population, left_out, taken)
+    yield from _signs_of_habits(members, population, left_out, taken, outsiders)
     yield from _signs_of_order(daily)
     yield from _signs_of_repetition(members, len(among))
 
 
-def _even_accounts(users: np.ndarray, population: Population) -> Sign:
-    """``users`` are the accounts of attempts, shape (n,)."""
-    n, distinct = len(users), len(np.unique(users))
-    accounts = max(population.accounts, distinct)
+def _signs_of_habits(
+    members: Suspects,
+    population: Population,
+    left_out: np.datetime64 | None,
+    taken: Collection[int],
+    outsiders: bool,
+) -> Iterator[Sign]:
+    """Signs that what outsiders do may show as well: each names its own account, at similar times.
+
+    If there may be ``outsiders``, each sign has the larger of two p-values: one is of all members,
+    the other is of those on accounts; it is 1 if these are too few.
+    """
+    without = dict[str, float]()
+    on_accounts = members.at(~members.invented)
+    if outsiders and len(on_accounts) >= MIN_ATTEMPTS:
+        habits = _signs_of_habits(on_accounts, population, left_out, taken, outsiders=False)
+        without = {sign.name: sign.p_value for sign in habits}
+    daily = _one_per_account_and_day(members)
+    for sign in (
+        _even_accounts(members, population),
+        *_signs_of_time(daily, population, left_out, taken),
+    ):
+        least = without.get(sign.name, 1.0) if outsiders else 0.0
+        yield replace(sign, p_value=max(sign.p_value, least))
+
+
+def _even_accounts(members: Suspects, population: Population) -> Sign:
+    n, users = len(members), len(np.unique(members.user))
+    accounts = max(population.accounts, users)
     again = n - accounts * (1 - (1 - 1 / accounts) ** n)
     return Sign(
         "even accounts",
-        occupancy_p_value(n, accounts, distinct),
-        f"{n - distinct:,} of {n:,} attempts try an account again; strays would {again:,.0f} times",
+        occupancy_p_value(n, accounts, users),
+        f"{n - users:,} of {n:,} attempts try an account again; strays would {again:,.0f} times",
     )
 
 
@@ -145,23 +170,22 @@ def _signs_of_order(members: Suspects) -> Iterator[Sign]:
     """``members`` are at most one attempt per account and day."""
     from scipy import stats
 
-    if pairs := one_after_the_other(members):
-        rises = sum(account < following for account, following, _ in pairs)
+    # Devices that try at their time of each day, and bots, repeat their pairs: each counts once.
+    if pairs := {(account, following) for account, following, _ in one_after_the_other(members)}:
+        rises = sum(account < following for account, following in pairs)
         yield Sign(
             "sorted names",
             # In a random order, rises vary less: what follows a name that is late in the alphabet
             # is more likely before it.
             float(stats.binom.sf(rises - 1, len(pairs), 0.5)),
-            f"{rises:,} of {len(pairs):,} times, the next account is later in the alphabet; for "
-            f"strays, {len(pairs) / 2:,.0f} times",
+            f"in {rises:,} of {len(pairs):,} pairs of accounts that are tried one after the other, "
+            f"the second is later in the alphabet; of strays, in {len(pairs) / 2:,.0f}",
         )
     if followed := followed_again(members):
         same = {account for account, is_same in followed.items() if is_same}
         tries = Counter(members.user.tolist())
-        again = np.array([number for number in tries.values() if number > 1])
-        by_chance = float((again**2).sum() / again.sum() ** 2)
-        # It must be an order of the group, not of a few accounts.
-        of_group = sum(tries[account] for account in same) >= REPEATED_SHARE * len(members)
+        by_chance = _chance_to_be_followed_again(tries, followed)
+        of_group = sum(tries[account] for account in same) >= LEAST_LISTED_SHARE * len(members)
         yield Sign(
             "same order",
             float(stats.binom.sf(len(same) - 1, len(followed), by_chance)) if of_group else 1.0,
@@ -170,13 +194,24 @@ def _signs_of_order(members: Suspects) -> Iterator[Sign]:
         )
 
 
+def _chance_to_be_followed_again(tries: Mapping[str, int], accounts: Iterable[str]) -> float:
+    """How probable it is that one account follows an account twice, if the order is random.
+
+    The mean over ``accounts``. Another account follows as often as its share of the ``tries`` of
+    accounts that are tried more than once.
+    """
+    again = np.array([number for number in tries.values() if number > 1], float)
+    own = np.array([tries[account] for account in accounts], float)
+    return float((((again**2).sum() - own**2) / (again.sum() - own) ** 2).mean())
+
+
 def _signs_of_repetition(members: Suspects, among: int) -> Iterator[Sign]:
     """``among`` is the number of suspects from which the members were chosen."""
     n = len(members)
     from_shared = shares_prefix(members)
     yield Sign(
         "own sources",
-        _share_p_value(from_shared.sum(), among, REPEATED_SHARE),
+        _share_p_value(from_shared.sum(), among, BOTS_SHARE),
         f"{from_shared.sum():,} of {n:,} attempts come from address prefixes that try several "
         "accounts",
     )
@@ -198,7 +233,7 @@ def _signs_of_repetition(members: Suspects, among: int) -> Iterator[Sign]:
             "are made with the same tool, which the tenant hardly has, and come from address "
             "prefixes that try several accounts",
             of_tool & from_shared,
-            REPEATED_SHARE**2,
+            BOTS_SHARE * REPEATED_SHARE,
         ),
         (
             "one network",

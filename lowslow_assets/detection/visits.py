@@ -1,4 +1,4 @@
-"""Visits: from where right passwords come that may be a campaign's, and from where honest ones do.
+"""Visits: sources of right passwords that may be a campaign's, and how many honest ones are there.
 
 An attacker who guessed a password comes once, from a source as new as those of the failures, looks
 around and does not return. Or something else stops the attacker, who then tries once or twice more.

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from lowslow_assets.detection.masks import mask_bits
-from lowslow_assets.detection.members import Suspects, member_probability
+from lowslow_assets.detection.members import Suspects, member_probability, returns
 from lowslow_assets.detection.mixture import MixtureFit, fit_by_births, fit_by_restarts
 from lowslow_assets.detection.patterns import MODEL_PROPERTIES
 from lowslow_assets.detection.population import Population
@@ -46,7 +46,7 @@ from lowslow_assets.settings import NOTEBOOK, Thresholds
 START = datetime(2026, 5, 4, tzinfo=UTC)
 TENANT = Population(accounts=1_000, days=60)
 SETTINGS = HuntSettings(lookback_days=60)
-SPRAY, TYPO, NETWORK = 0b11101, 0b01000, 0b10000
+SPRAY, TYPO, NETWORK, CLIENT = 0b11101, 0b01000, 0b10000, 0b00010
 SURE, SELDOM = 900.0, 100.0
 COMPONENTS = 2
 
@@ -123,12 +123,15 @@ def expected_tests(own: Suspects, among: Suspects, cluster: Cluster) -> list[Spr
 
     def signs_of(visits: Suspects, left_out: np.datetime64 | None) -> list[Sign]:
         of_size = signs_of_size(size_of(0, visits), honest, 10.0)
-        return [*of_size, *signs_of_members(visits, among, TENANT, left_out)]
+        outsiders = "client" not in cluster.anomalous_features
+        members = signs_of_members(visits, among, TENANT, left_out, outsiders=outsiders)
+        return [*of_size, *members]
 
     size = size_of(0, own)
     odd_properties = len(cluster.anomalous_features)
     strays = honest_strays_among(own, size.span_days, TENANT, odd_properties)
-    return spray_tests(size, lasting_signs(signs_of, own), strays)
+    returning = float(returns(own, 3).mean())
+    return spray_tests(size, lasting_signs(signs_of, own), strays, returning=returning)
 
 
 def unrelated(
@@ -548,6 +551,7 @@ def test_hours_are_no_sign_of_what_is_unusual_in_nothing_but_the_network(
     pattern: int, kept: bool
 ) -> None:
     """Attempts at random on random days, all in the evening."""
+    # With the seed of the accounts, times and names would be related.
     rng = np.random.default_rng(2)
     evenings = zip(rng.integers(0, TENANT.days, 120), rng.uniform(16, 20, 120), strict=True)
     rows = unrelated(120, seed=1, pattern=pattern)
@@ -561,9 +565,12 @@ def test_hours_are_no_sign_of_what_is_unusual_in_nothing_but_the_network(
 
 
 @pytest.mark.parametrize(("pattern", "kept"), [(0, False), (NETWORK, False), (SPRAY, True)])
-def test_days_off_are_no_sign_of_what_is_unusual_in_nothing(pattern: int, kept: bool) -> None:
+def test_days_off_are_no_sign_of_what_is_unusual_in_nothing_but_the_network(
+    pattern: int, kept: bool
+) -> None:
     """Attempts at random times of weekends, where people succeed on weekdays."""
-    rng = np.random.default_rng(1)
+    # With the seed of the accounts, times and names would be related.
+    rng = np.random.default_rng(2)
     rows = unrelated(120, seed=1, pattern=pattern)
     weekends = [day for day in range(TENANT.days) if (START + timedelta(days=day)).weekday() >= 5]
     begins = rng.choice(weekends, 120) + rng.uniform(0, 1, 120)
@@ -581,11 +588,12 @@ def test_days_off_are_no_sign_of_what_is_unusual_in_nothing(pattern: int, kept: 
 
 
 @pytest.mark.parametrize(("pattern", "kept"), [(0, False), (NETWORK, False), (SPRAY, True)])
-def test_beginning_and_end_are_no_sign_of_what_is_unusual_in_nothing(
+def test_beginning_and_end_are_no_sign_of_what_is_unusual_in_nothing_but_the_network(
     pattern: int, kept: bool
 ) -> None:
     """Attempts at random on random days of the first third of the window."""
-    rng = np.random.default_rng(1)
+    # With the seed of the accounts, times and names would be related.
+    rng = np.random.default_rng(2)
     rows = unrelated(120, seed=1, pattern=pattern)
     times = [START + timedelta(days=float(day)) for day in rng.uniform(0, 20, 120)]
     column = rows.schema.get_field_index("time_generated")
@@ -593,6 +601,41 @@ def test_beginning_and_end_are_no_sign_of_what_is_unusual_in_nothing(
         column, rows.schema.field(column), pa.array(times, rows.schema[column].type)
     )
     clusters, _ = judged(Suspects.of(found), fit=fit_of(pattern, TYPO))
+    assert {cluster.kept for cluster in clusters.values()} == {kept}
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "weeks", "kept"),
+    [(4, 3, True), (10**6, 3, False), (4, 2, False), (10**6, 4, True)],
+    ids=["servers", "fresh", "two Sundays", "four Sundays"],
+)
+def test_three_sundays_are_a_campaign_if_its_servers_return(
+    prefixes: int, weeks: int, kept: bool
+) -> None:
+    """Each account once, on Sundays between 1 and 5."""
+    rng = np.random.default_rng(8)
+    times = [
+        START + timedelta(days=6 + 7 * (i % weeks), hours=float(hour))
+        for i, hour in enumerate(rng.uniform(1, 5, 120))
+    ]
+    names = [f"server {i}" for i in rng.integers(0, prefixes, 120)]
+    sources = {"ip_prefix": names, "ip_address": names}
+    rows = table(120, SPRAY, time_generated=times, **sources)
+    clusters, _ = judged(Suspects.of(rows))
+    assert {cluster.kept for cluster in clusters.values()} == {kept}
+
+
+@pytest.mark.parametrize(("pattern", "kept"), [(SPRAY, False), (SPRAY | CLIENT, True)])
+def test_names_that_no_account_has_may_be_those_of_people_with_a_usual_client(
+    pattern: int, kept: bool
+) -> None:
+    """One name each, at any time of 60 days."""
+    rng = np.random.default_rng(9)
+    times = [START + timedelta(days=float(day)) for day in rng.uniform(0, TENANT.days, 300)]
+    names = [f"name{i}" for i in rng.permutation(300)]
+    real = ["50126"] * 30 + ["50034"] * 270
+    rows = table(300, pattern, time_generated=times, user=names, result_type=real)
+    clusters, _ = judged(Suspects.of(rows), fit=fit_of(pattern, TYPO))
     assert {cluster.kept for cluster in clusters.values()} == {kept}
 
 

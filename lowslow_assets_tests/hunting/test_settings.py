@@ -13,6 +13,7 @@ from lowslow_assets.detection import (
     explanations,
     gathering,
     identity,
+    list_order,
     members,
     patterns,
     population,
@@ -43,7 +44,7 @@ THRESHOLDS = {
     10: "0207ac9dddb0",
     11: "2c3e9f19bb66",
     12: "f4b84e827dc0",
-    13: "93ca294b14c1",
+    13: "eb2f492c80bb",
 }
 RULES = (
     baseline,
@@ -52,6 +53,7 @@ RULES = (
     gathering,
     identity,
     judge,
+    list_order,
     members,
     patterns,
     population,
