@@ -379,8 +379,8 @@ def _tests(
         p for p, share in zip(MODEL_PROPERTIES, shares, strict=True) if share >= _LEAST_ODD_SHARE
     ]
     honest = honest_strays_a_day(population, len(odd))
-    # People have usual clients.
-    outsiders = "client" not in odd
+    # They have usual clients, and want what the tenant's people use.
+    outsiders = not {"application", "client"} & {*odd}
     signs = lasting_signs(
         lambda visits, left_out: [
             *signs_of_size(size_of(0, visits), honest, thresholds.noise_a_day),

@@ -47,6 +47,7 @@ START = datetime(2026, 5, 4, tzinfo=UTC)
 TENANT = Population(accounts=1_000, days=60)
 SETTINGS = HuntSettings(lookback_days=60)
 SPRAY, TYPO, NETWORK, CLIENT = 0b11101, 0b01000, 0b10000, 0b00010
+TRAVEL = TYPO | NETWORK
 SURE, SELDOM = 900.0, 100.0
 COMPONENTS = 2
 
@@ -123,7 +124,7 @@ def expected_tests(own: Suspects, among: Suspects, cluster: Cluster) -> list[Spr
 
     def signs_of(visits: Suspects, left_out: np.datetime64 | None) -> list[Sign]:
         of_size = signs_of_size(size_of(0, visits), honest, 10.0)
-        outsiders = "client" not in cluster.anomalous_features
+        outsiders = not {"application", "client"} & {*cluster.anomalous_features}
         members = signs_of_members(visits, among, TENANT, left_out, outsiders=outsiders)
         return [*of_size, *members]
 
@@ -625,8 +626,10 @@ def test_three_sundays_are_a_campaign_if_its_servers_return(
     assert {cluster.kept for cluster in clusters.values()} == {kept}
 
 
-@pytest.mark.parametrize(("pattern", "kept"), [(SPRAY, False), (SPRAY | CLIENT, True)])
-def test_names_that_no_account_has_may_be_those_of_people_with_a_usual_client(
+@pytest.mark.parametrize(
+    ("pattern", "kept"), [(TRAVEL, False), (TRAVEL | CLIENT, True), (SPRAY, True)]
+)
+def test_names_that_no_account_has_may_be_those_of_people_with_usual_clients_and_applications(
     pattern: int, kept: bool
 ) -> None:
     """One name each, at any time of 60 days."""

@@ -44,7 +44,7 @@ THRESHOLDS = {
     10: "0207ac9dddb0",
     11: "2c3e9f19bb66",
     12: "f4b84e827dc0",
-    13: "eb2f492c80bb",
+    13: "830d07ad1d3a",
 }
 RULES = (
     baseline,
