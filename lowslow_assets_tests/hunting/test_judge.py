@@ -620,8 +620,7 @@ def test_three_sundays_are_a_campaign_if_its_servers_return(
         for i, hour in enumerate(rng.uniform(1, 5, 120))
     ]
     names = [f"server {i}" for i in rng.integers(0, prefixes, 120)]
-    sources = {"ip_prefix": names, "ip_address": names}
-    rows = table(120, SPRAY, time_generated=times, **sources)
+    rows = table(120, SPRAY, time_generated=times, ip_prefix=names, ip_address=names)
     clusters, _ = judged(Suspects.of(rows))
     assert {cluster.kept for cluster in clusters.values()} == {kept}
 
